@@ -1,0 +1,143 @@
+"""What crosses a process boundary: frozen structures, one frame each, versioned by `SCHEMA`.
+
+Every message of a worker says who speaks (`worker`), since when (`started_ns`: the instance; the younger one is
+believed) and under which plan (`revision`). Batches and heartbeats share one counter (`sequence`), so that a hole in
+it means a lost message. See PROTOCOL.md for the order of messages and the endpoints.
+"""
+
+from enum import IntEnum
+from typing import Final
+
+import msgspec
+
+SCHEMA: Final = 1
+
+Value = bool | int | float | str | None
+
+
+class Sample(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One acquired quantity: `value` in the point's unit, None if there never was one."""
+
+    point: int  # its number in the plan
+    value: Value
+    quality: int  # 13 bits, see bus.quality
+    time_ns: int  # UTC of the exchange that gave it, or of the detection if it went bad
+    reason: str = ""  # why it is not good, for people; empty if good
+
+
+class SampleBatch(msgspec.Struct, frozen=True, array_like=True, tag="batch", gc=False):
+    """All that one exchange with a device gave; commits as one."""
+
+    worker: str
+    started_ns: int
+    revision: str
+    sequence: int
+    monotonic_ns: int  # when the exchange ended, on the worker's monotonic clock (one clock per host)
+    time_quality: int  # TimeQuality octet of every `time_ns` in it
+    samples: tuple[Sample, ...]
+
+
+class DeviceState(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What the operator sees of one device."""
+
+    device: str
+    online: bool
+    since_ns: int  # UTC of the last change of `online`
+    reason: str  # of the last failure; empty if there was none
+    polls: int
+    failures: int
+
+
+class LineState(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What the operator sees of one line: is the port or the connection there, how much of its time is used."""
+
+    line: str
+    connected: bool
+    since_ns: int
+    reason: str
+    load: float  # 0..1, the share of the last period in which the line was busy
+
+
+class Heartbeat(msgspec.Struct, frozen=True, array_like=True, tag="heartbeat", gc=False):
+    """Said at least once a second: the worker lives, and how its lines and devices are."""
+
+    worker: str
+    started_ns: int
+    revision: str
+    sequence: int
+    monotonic_ns: int
+    lines: tuple[LineState, ...]
+    devices: tuple[DeviceState, ...]
+    counters: dict[str, int]
+
+
+class SnapshotRequest(msgspec.Struct, frozen=True, array_like=True, tag="snapshot?", gc=False):
+    """A subscriber that starts, or has seen a hole, asks for the last sample of every point."""
+
+    revision: str
+
+
+class Snapshot(msgspec.Struct, frozen=True, array_like=True, tag="snapshot", gc=False):
+    """The answer: the last sample of each point that has one; what follows has a greater `sequence`.
+
+    `ages_ms[i]` is how old samples[i] was, on the worker's monotonic clock, when this was sent at `monotonic_ns`.
+    """
+
+    worker: str
+    started_ns: int
+    revision: str
+    sequence: int
+    monotonic_ns: int
+    time_quality: int
+    samples: tuple[Sample, ...]
+    ages_ms: tuple[int, ...]
+
+
+class Command(msgspec.Struct, frozen=True, array_like=True, tag="command", gc=False):
+    """Write `value` (in the point's unit) to `point`, before the deadline or never.
+
+    `boot` names the host's boot: where it is the worker's own, the deadline is `expires_monotonic_ns`, otherwise
+    `expires_utc_ns`. `issuer` and `number` identify the command: a worker executes each at most once.
+    """
+
+    issuer: str  # process name and its start time
+    number: int
+    revision: str
+    point: int
+    value: Value
+    boot: str
+    expires_monotonic_ns: int
+    expires_utc_ns: int
+    test: bool = False
+
+
+class Outcome(IntEnum):
+    """How far a command has come, or why it ended."""
+
+    ACCEPTED = 1  # the device confirmed the write
+    PROVEN = 2  # read back, and it is so
+    EXPIRED = 3  # its deadline passed before it could be written; nothing was written
+    NO_ANSWER = 4  # written, nobody confirmed
+    EXCEPTION = 5  # the device said no; `detail` is the exception code
+    DIFFERS = 6  # confirmed, but it reads back otherwise
+    UNKNOWN_POINT = 7  # the point is not this worker's, or cannot be written
+    UNFIT_VALUE = 8  # the value does not fit the register
+    OTHER_PLAN = 9  # issued under another plan
+    DUPLICATE = 10  # this command was seen before; nothing was written again
+
+
+class CommandResult(msgspec.Struct, frozen=True, array_like=True, tag="result", gc=False):
+    """What became of a command; ACCEPTED may be followed by PROVEN or DIFFERS, any other outcome is the last."""
+
+    issuer: str
+    number: int
+    outcome: Outcome
+    detail: int  # the Modbus exception code for EXCEPTION, otherwise 0
+    reason: str
+    time_ns: int
+    worker: str
+
+
+Published = SampleBatch | Heartbeat
+Asked = SnapshotRequest | Command
+Answered = Snapshot | CommandResult

@@ -1,0 +1,295 @@
+"""The Plan: all that runs, compiled from site, map, device profiles and SCL; immutable, one file, one revision.
+
+    Plan ─┬─ workers ── lines ── devices ── points, blocks      what acquisition asks, and how it decodes the answer
+          └─ ieds ── objects ── sources                         which attribute each point becomes
+
+The file form is MessagePack (`save`, `load`). `revision` is a hash of everything else in it; every message on the
+bus carries it, so that two processes never talk under different plans.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Final, Literal, TypeVar
+
+import msgspec
+
+from bus.messages import Value
+
+FORMAT: Final = 1
+
+Table = Literal["coil", "discrete", "input", "holding"]
+RegisterType = Literal[
+    "bool", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64",
+    "bcd16", "bcd32", "mod10", "string", "bit", "bits",
+]  # fmt: skip
+Order = Literal["abcd", "cdab", "badc", "dcba"]
+
+
+class Register(msgspec.Struct, frozen=True, tag_field="kind", tag="register"):
+    """Where a quantity stands in a Modbus device. `count` registers (or one bit in coil and discrete tables)."""
+
+    table: Table
+    address: int  # zero-based protocol address
+    type: RegisterType
+    count: int
+    order: Order = "abcd"
+    low_bit: int = 0  # of `bit` and `bits`, inclusive, 0 the least significant after `order`
+    high_bit: int = 0
+
+
+class Reply(msgspec.Struct, frozen=True, tag_field="kind", tag="reply"):
+    """How a serial instrument is asked, and which part of its answer is the value."""
+
+    request: str  # with escapes resolved, sent as ASCII
+    pattern: str  # regular expression, matched against the whole line
+    group: str  # the named group that holds the value
+    good_if: tuple[tuple[str, str], ...] = ()  # named group -> the text that makes the value good
+    end: str = ""  # the line's end; empty means CR, LF or CR LF
+
+
+class Own(msgspec.Struct, frozen=True, tag_field="kind", tag="own"):
+    """A point that the worker itself makes, for every device."""
+
+    name: Literal["online", "last_error"]
+
+
+class PointPlan(msgspec.Struct, frozen=True):
+    """One acquired quantity. value = raw * scale + offset, in `unit`."""
+
+    number: int  # its index in the site, in every Sample
+    name: str  # `device.point`
+    unit: str
+    source: Register | Reply | Own
+    polled: bool  # False: known from the profile, but nothing uses it
+    stale_after_ms: int
+    every_ms: int
+    scale: float = 1.0
+    offset: float = 0.0
+    absent: tuple[int | float | str, ...] = ()  # raw values, or "nan", that mean "no measurement"
+    write: Register | None = None
+    write_with: int | None = None  # a function code that the device insists on: 15 or 16
+
+    @property
+    def local_name(self) -> str:
+        """The name within its device."""
+        return self.name.partition(".")[2]
+
+
+class RegisterBlock(msgspec.Struct, frozen=True, tag_field="kind", tag="registers"):
+    """One read request: `count` registers or bits from `address`; `points` are the numbers of those it carries."""
+
+    table: Table
+    address: int
+    count: int
+    every_ms: int
+    points: tuple[int, ...]
+
+
+class ReplyBlock(msgspec.Struct, frozen=True, tag_field="kind", tag="replies"):
+    """One question to a serial instrument, and the points that its answer may carry."""
+
+    request: str
+    end: str
+    every_ms: int
+    points: tuple[int, ...]
+
+
+Block = RegisterBlock | ReplyBlock
+
+
+class Identify(msgspec.Struct, frozen=True):
+    """What proves that the profile is the device's: a register and the value or the pattern it must show."""
+
+    register: Register
+    equals: int | float | str | None = None
+    match: str | None = None
+
+
+class DevicePlan(msgspec.Struct, frozen=True):
+    """One device: how to talk to it, its points and the blocks that read them."""
+
+    name: str
+    unit: int
+    profile: str | None
+    timeout_ms: int  # of each try
+    retries: int
+    pause_ms: int  # least silence before a request to it
+    max_registers: int
+    close_after: bool
+    points: tuple[PointPlan, ...]
+    blocks: tuple[Block, ...]
+    identify: Identify | None = None
+    command_timeout_ms: int | None = None
+
+
+class LinePlan(msgspec.Struct, frozen=True):
+    """One line. `settings` are the site's keys for it (port, baudrate, host ...), validated for its protocol."""
+
+    name: str
+    protocol: str
+    settings: dict[str, str | int | float | bool]
+    devices: tuple[DevicePlan, ...]
+
+
+class WorkerPlan(msgspec.Struct, frozen=True):
+    """One acquisition process: a serial line, or a group of TCP lines."""
+
+    name: str
+    lines: tuple[LinePlan, ...]
+
+
+class Deadband(msgspec.Struct, frozen=True):
+    """The least change that moves `mag`: in the target's unit, or in percent of the last value."""
+
+    value: float
+    percent: bool = False
+
+
+class Source(msgspec.Struct, frozen=True):
+    """One point, and the leaves it becomes. A target is `DOMAIN/LN$FC$DO$DA`, the MMS form.
+
+    A number becomes round-if-integer(value * scale + offset); otherwise `values` tells what each point value becomes.
+    """
+
+    point: int
+    targets: tuple[str, ...]  # follow every sample
+    held: tuple[str, ...] = ()  # follow when `deadband` is exceeded (`mag` beside `instMag`)
+    scale: float = 1.0
+    offset: float = 0.0
+    values: tuple[tuple[Value, Value], ...] = ()
+    deadband: Deadband | None = None
+
+
+class ObjectBinding(msgspec.Struct, frozen=True):
+    """One data object fed from the field: `q` is the worst of its sources, `t` the time of the latest change."""
+
+    reference: str  # ACSI, `LD/LN.DO`, for people
+    q: str | None
+    t: str | None
+    sources: tuple[Source, ...]
+
+
+class Preset(msgspec.Struct, frozen=True):
+    """A leaf whose value the map or the compiler gives: a constant, a unit."""
+
+    target: str
+    value: Value
+
+
+class CommandBinding(msgspec.Struct, frozen=True):
+    """The way of a control to the field."""
+
+    reference: str  # ACSI, `LD/LN.DO`
+    point: int
+    timeout_ms: int
+    proof: int | None  # the point that shows it was done; None: the point itself where it can be read
+    scale: float = 1.0  # point value = control value * scale + offset
+    offset: float = 0.0
+    values: tuple[tuple[Value, Value], ...] = ()  # control value -> point value
+    pulse_ms: int | None = None
+    off_point: int | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    allow_if: str | None = None
+
+
+class TlsPlan(msgspec.Struct, frozen=True):
+    """TLS of one IED's port; paths are absolute."""
+
+    cert: str
+    key: str
+    ca: str
+    listen: str
+    crl: str | None = None
+    peers: tuple[str, ...] = ()
+
+
+class SecurityPlan(msgspec.Struct, frozen=True):
+    """Who may associate. The password itself is never in the plan."""
+
+    password_file: str | None = None
+    password_env: str | None = None
+    tls: TlsPlan | None = None
+    allow: tuple[str, ...] = ()
+
+
+class IedPlan(msgspec.Struct, frozen=True):
+    """One MMS server process: its SCL file, where it listens, and what feeds it."""
+
+    name: str
+    scl: str  # absolute path
+    scl_sha256: str
+    access_point: str
+    listen: str  # `host:port`, or `none` when TLS alone listens
+    max_clients: int | None
+    writes: dict[str, bool]  # FC -> may clients write it
+    security: SecurityPlan
+    objects: tuple[ObjectBinding, ...]
+    presets: tuple[Preset, ...]
+    unfed: tuple[str, ...]  # `q` of process data that nothing feeds: invalid from the start, and for ever
+    commands: tuple[CommandBinding, ...] = ()
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """A whole site, compiled."""
+
+    site: str
+    site_file: str  # absolute path
+    workers: tuple[WorkerPlan, ...]
+    ieds: tuple[IedPlan, ...]
+    revision: str = ""
+    format: int = FORMAT
+
+    def worker(self, name: str) -> WorkerPlan:
+        """The worker `name`. Raises KeyError."""
+        return _named(self.workers, name)
+
+    def ied(self, name: str) -> IedPlan:
+        """The IED `name`. Raises KeyError."""
+        return _named(self.ieds, name)
+
+    def points(self) -> dict[int, PointPlan]:
+        """Every point of the site by its number."""
+        return {
+            point.number: point
+            for worker in self.workers
+            for line in worker.lines
+            for device in line.devices
+            for point in device.points
+        }
+
+
+_Row = TypeVar("_Row", WorkerPlan, IedPlan)
+
+
+def _named(rows: tuple[_Row, ...], name: str) -> _Row:
+    for row in rows:
+        if row.name == name:
+            return row
+    raise KeyError(name)
+
+
+def sealed(plan: Plan) -> Plan:
+    """`plan` with its revision: 16 hexadecimal digits over all the rest of it."""
+    bare = msgspec.structs.replace(plan, revision="")
+    return msgspec.structs.replace(plan, revision=hashlib.sha256(msgspec.msgpack.encode(bare)).hexdigest()[:16])
+
+
+def save(plan: Plan, path: Path) -> None:
+    """Write `plan` beside `path` and move it there, so that a reader sees the whole of one plan."""
+    fresh = path.with_name(path.name + ".new")
+    fresh.write_bytes(msgspec.msgpack.encode(plan))
+    fresh.replace(path)
+
+
+def load(path: Path) -> Plan:
+    """The plan in `path`.
+
+    Raises ValueError if it is of another format or was changed, msgspec.DecodeError if it is no plan, OSError.
+    """
+    plan = msgspec.msgpack.decode(path.read_bytes(), type=Plan)
+    if plan.format != FORMAT:
+        raise ValueError(f"{path}: plan format {plan.format}, expected {FORMAT}")
+    if sealed(plan).revision != plan.revision:
+        raise ValueError(f"{path}: the plan does not match its revision {plan.revision}")
+    return plan
