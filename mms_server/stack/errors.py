@@ -1,0 +1,25 @@
+"""What a layer says when octets are not the protocol: where, what was expected, and what the peer is owed."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Answer(Enum):
+    """What the peer gets for a fault, mildest first."""
+
+    REJECT = "reject"  # an MMS Reject PDU; the association goes on
+    ABORT = "abort"  # a session ABORT, then the connection is closed
+    CLOSE = "close"  # nothing: the connection is closed
+
+
+@dataclass
+class WireError(ValueError):
+    """Octets that are not the protocol. Its reader is whoever holds the capture."""
+
+    layer: str  # "ber", "tpkt", "cotp", "session", "presentation", "acse" or "mms"
+    offset: int  # octets from the start of what that layer was given
+    reason: str
+    answer: Answer = Answer.CLOSE
+
+    def __str__(self) -> str:
+        return f"{self.layer}: {self.reason}, at octet {self.offset}"
