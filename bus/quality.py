@@ -9,7 +9,7 @@ so that a comparison is an integer comparison and the wire form is a shift:
 Times are integers: nanoseconds of UTC since 1970-01-01, or nanoseconds of the monotonic clock.
 """
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from typing import Final, NamedTuple, NewType
 
@@ -59,9 +59,7 @@ DETAILS: Final[dict[Quality, str]] = {
     OPERATOR_BLOCKED: "operatorBlocked",
 }
 
-NO_ANSWER: Final = Quality(
-    INVALID | FAILURE | OLD_DATA
-)  # nobody answered, or nothing sound came: the value is old
+NO_ANSWER: Final = Quality(INVALID | FAILURE | OLD_DATA)  # nobody answered, or nothing sound came: the value is old
 REFUSED: Final = Quality(INVALID | FAILURE)  # the device answered, and said no
 STALE: Final = NO_ANSWER  # not refreshed within its stale_after, for whatever reason
 NOT_YET: Final = INVALID  # the field has not said anything since the start
@@ -102,7 +100,7 @@ class TimeQuality(int):
     MILLISECOND: Final = 0x0A
 
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class UtcTime(NamedTuple):
@@ -141,11 +139,7 @@ class UtcTime(NamedTuple):
         """
         seconds, ns = divmod(self.ns, 1_000_000_000)
         fraction = min(-(-(ns << 24) // 1_000_000_000), 0xFFFFFF)
-        return (
-            (seconds & 0xFFFFFFFF).to_bytes(4, "big")
-            + fraction.to_bytes(3, "big")
-            + bytes((self.quality & 0xFF,))
-        )
+        return (seconds & 0xFFFFFFFF).to_bytes(4, "big") + fraction.to_bytes(3, "big") + bytes((self.quality & 0xFF,))
 
     def seconds(self) -> float:
         """Seconds since 1970, to the microsecond."""

@@ -56,9 +56,7 @@ class Diagnostics:
 
     found: list[Diagnostic] = field(default_factory=list)
 
-    def error(
-        self, code: str, span: Span, message: str, *, notes: Iterable[str] = (), hint: str | None = None
-    ) -> None:
+    def error(self, code: str, span: Span, message: str, *, notes: Iterable[str] = (), hint: str | None = None) -> None:
         """Add an error."""
         self.found.append(Diagnostic(Severity.ERROR, code, span, message, tuple(notes), hint))
 
@@ -151,9 +149,7 @@ def _block(finding: Diagnostic, lines: list[str]) -> str:
         source = lines[at.line - 1].replace("\t", " ")
         start = max(0, at.column - 61) if len(source) > 120 else 0
         shown = source[start : start + 120]
-        caret = " " * (at.column - 1 - start) + "^" * max(
-            1, min(at.length, len(shown) - (at.column - 1 - start))
-        )
+        caret = " " * (at.column - 1 - start) + "^" * max(1, min(at.length, len(shown) - (at.column - 1 - start)))
         gutter = f"{at.line:>5}"
         text += [f"{gutter} | {shown}", f"{' ' * len(gutter)} | {caret}"]
     text += [f"  note: {note}" for note in finding.notes]

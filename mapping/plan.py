@@ -272,9 +272,7 @@ def _named(rows: tuple[_Row, ...], name: str) -> _Row:
 def sealed(plan: Plan) -> Plan:
     """`plan` with its revision: 16 hexadecimal digits over all the rest of it."""
     bare = msgspec.structs.replace(plan, revision="")
-    return msgspec.structs.replace(
-        plan, revision=hashlib.sha256(msgspec.msgpack.encode(bare)).hexdigest()[:16]
-    )
+    return msgspec.structs.replace(plan, revision=hashlib.sha256(msgspec.msgpack.encode(bare)).hexdigest()[:16])
 
 
 def save(plan: Plan, path: Path) -> None:

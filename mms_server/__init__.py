@@ -1,0 +1,1 @@
+"""The IEC 61850 MMS server; see IedServer for the library."""
