@@ -4,7 +4,6 @@ A8 { 80 local detail (largest PDU), 81 outstanding calling, 82 outstanding calle
      A4 { 80 version, 81 parameter CBB, 82 services supported } }                       answered by A9, refused by AA
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
@@ -168,9 +167,8 @@ def encode_response(agreed: Negotiated) -> bytes:
     return encode(value)
 
 
-def _bit_string(bits: Iterable[int], length: int) -> univ.BitString:
-    chosen = set(bits)
-    return univ.BitString("".join("1" if number in chosen else "0" for number in range(length)))
+def _bit_string(bits: frozenset[int], length: int) -> str:
+    return "".join("1" if number in bits else "0" for number in range(length))
 
 
 def encode_error(refusal: Refusal) -> bytes:

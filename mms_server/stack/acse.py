@@ -18,13 +18,11 @@ from mms_server.stack.errors import WireError
 from mms_server.stack.specification import (
     application,
     components,
-    context,
     decode,
     encode,
     explicit,
     given,
     implicit,
-    octets_of,
     optional,
     required,
 )
@@ -64,12 +62,32 @@ class _UserInformation(univ.SequenceOf):
     componentType = _External()
 
 
+class _Name(univ.SequenceOf):
+    componentType = univ.Any()
+
+
+class _RelativeName(univ.SetOf):
+    componentType = univ.Any()
+
+
+class _Title(univ.Choice):
+    componentType = components(required("oid", univ.ObjectIdentifier()), required("name", _Name()))
+
+
+class _Qualifier(univ.Choice):
+    componentType = components(required("number", univ.Integer()), required("name", _RelativeName()))
+
+
+class _Contexts(univ.SequenceOf):
+    componentType = univ.ObjectIdentifier()
+
+
 class _Authentication(univ.Choice):
     componentType = components(
         required("text", implicit(univ.OctetString(), 0)),
         required("bits", implicit(univ.BitString(), 1)),
-        required("external", univ.Any().subtype(implicitTag=context(2, constructed=True))),
-        required("other", univ.Any().subtype(implicitTag=context(3, constructed=True))),
+        required("external", implicit(_External(), 2)),
+        required("other", explicit(univ.Any(), 3)),
     )
 
 
@@ -78,18 +96,18 @@ class _Aarq(univ.Sequence):
     componentType = components(
         optional("version", implicit(univ.BitString(), 0)),
         required("application", explicit(univ.ObjectIdentifier(), 1)),
-        optional("called_title", explicit(univ.Any(), 2)),
-        optional("called_qualifier", explicit(univ.Any(), 3)),
+        optional("called_title", explicit(_Title(), 2)),
+        optional("called_qualifier", explicit(_Qualifier(), 3)),
         optional("called_ap_invocation", explicit(univ.Integer(), 4)),
         optional("called_ae_invocation", explicit(univ.Integer(), 5)),
-        optional("calling_title", explicit(univ.Any(), 6)),
-        optional("calling_qualifier", explicit(univ.Any(), 7)),
+        optional("calling_title", explicit(_Title(), 6)),
+        optional("calling_qualifier", explicit(_Qualifier(), 7)),
         optional("calling_ap_invocation", explicit(univ.Integer(), 8)),
         optional("calling_ae_invocation", explicit(univ.Integer(), 9)),
         optional("requirements", implicit(univ.BitString(), 10)),
         optional("mechanism", implicit(univ.ObjectIdentifier(), 11)),
         optional("authentication", explicit(_Authentication(), 12)),
-        optional("contexts", univ.Any().subtype(implicitTag=context(13, constructed=True))),
+        optional("contexts", implicit(_Contexts(), 13)),
         optional("implementation", implicit(char.GraphicString(), 29)),
         optional("information", implicit(_UserInformation(), 30)),
     )
@@ -113,15 +131,15 @@ class _Aare(univ.Sequence):
 
 @dataclass(frozen=True, slots=True)
 class AssociateRequest:
-    """An AARQ. `mechanism` None: no authentication asked for; `mms` is the Initiate inside. Titles are their BER, for the log."""
+    """An AARQ. `mechanism` None: no authentication asked for; `mms` is the Initiate inside. Titles in form 2."""
 
     application: str
     mechanism: str | None
     authentication: bytes | None
-    calling_title: bytes | None
-    calling_qualifier: bytes | None
-    called_title: bytes | None
-    called_qualifier: bytes | None
+    calling_title: str | None
+    calling_qualifier: int | None
+    called_title: str | None
+    called_qualifier: int | None
     mms: bytes
 
     @property
@@ -138,12 +156,22 @@ def decode_associate(apdu: bytes) -> AssociateRequest:
         application=str(aarq["application"]),
         mechanism=None if mechanism is None else str(mechanism),
         authentication=_authentication(given(aarq, "authentication")),
-        calling_title=octets_of(aarq, "calling_title"),
-        calling_qualifier=octets_of(aarq, "calling_qualifier"),
-        called_title=octets_of(aarq, "called_title"),
-        called_qualifier=octets_of(aarq, "called_qualifier"),
+        calling_title=_title(given(aarq, "calling_title")),
+        calling_qualifier=_qualifier(given(aarq, "calling_qualifier")),
+        called_title=_title(given(aarq, "called_title")),
+        called_qualifier=_qualifier(given(aarq, "called_qualifier")),
         mms=_information(given(aarq, "information")),
     )
+
+
+def _title(value: Any) -> str | None:
+    oid = None if value is None else given(value, "oid")
+    return None if oid is None else str(oid)
+
+
+def _qualifier(value: Any) -> int | None:
+    number = None if value is None else given(value, "number")
+    return None if number is None else int(number)
 
 
 def _authentication(value: Any) -> bytes | None:

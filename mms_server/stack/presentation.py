@@ -101,7 +101,7 @@ class _Proposal(univ.Sequence):
         optional("calling", implicit(univ.OctetString(), 1)),
         optional("called", implicit(univ.OctetString(), 2)),
         optional("contexts", implicit(_Contexts(), 4)),
-        optional("default", implicit(univ.Any(), 6)),
+        optional("default", explicit(univ.Any(), 6)),
         optional("requirements", implicit(univ.BitString(), 8)),
         optional("session", implicit(univ.BitString(), 9)),
         optional("data", _USER_DATA),
