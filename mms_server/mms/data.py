@@ -1,0 +1,312 @@
+"""MMS Data and its types: one object a wire type, which checks, encodes and describes values (ISO 9506-2, Data).
+
+    83 boolean   84 bit string   85 integer   86 unsigned   87 floating point   89 octet string   8A visible string
+    8C binary time   90 MMS string   91 UTC time   A1 array   A2 structure
+
+A type is described by the same tag numbers; a negative size means "at most". Bit strings are integers here, the first
+bit of the string the most significant.
+"""
+
+import math
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Protocol
+
+from bus.quality import UtcTime
+from mms_server.stack import ber
+
+ARRAY: Final = 0xA1
+STRUCTURE: Final = 0xA2
+Scalar = bool | int | float | str | bytes | UtcTime
+
+_DAY_MS: Final = 86_400_000
+_DAYS_TO_1984: Final = 5_113
+_FLOAT32: Final = struct.Struct(">BBBf").pack
+_FLOAT64: Final = struct.Struct(">BBBd").pack
+NAN32: Final = bytes.fromhex("8705087fc00000")
+NAN64: Final = bytes.fromhex("87090b7ff8000000000000")
+
+
+class Kind(Protocol):
+    """One wire type of a leaf."""
+
+    @property
+    def description(self) -> bytes:
+        """Its TypeDescription."""
+
+    def check(self, value: object) -> Scalar:
+        """`value` as the cache keeps it. Raises TypeError for another type, ValueError beyond the range."""
+
+    def encode(self, value: Scalar) -> bytes:
+        """The Data of a checked value."""
+
+
+def _refused(value: object, expected: str) -> TypeError:
+    return TypeError(f"{type(value).__name__} {value!r}, expected {expected}")
+
+
+@dataclass(frozen=True, slots=True)
+class Boolean:
+    """BOOLEAN; true is sent as 01, since some devices misread FF."""
+
+    description: bytes = b"\x83\x00"
+
+    def check(self, value: object) -> bool:
+        """True or False; 0 and 1 are taken as such."""
+        if isinstance(value, bool) or value in (0, 1):
+            return bool(value)
+        raise _refused(value, "a boolean")
+
+    def encode(self, value: Scalar) -> bytes:
+        """`83 01 xx`."""
+        return b"\x83\x01\x01" if value else b"\x83\x01\x00"
+
+
+@dataclass(frozen=True, slots=True)
+class Integer:
+    """INTEGER of `bits` bits, signed; also enumerations."""
+
+    bits: int
+
+    @property
+    def description(self) -> bytes:
+        """`85 01 bits`; 128 needs the sign octet."""
+        return ber.tlv(0x85, ber.unsigned(self.bits))
+
+    def check(self, value: object) -> int:
+        """An int in range."""
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise _refused(value, "an integer")
+        limit = 1 << self.bits - 1
+        if not -limit <= value < limit:
+            raise ValueError(f"{value}, expected {-limit}..{limit - 1}")
+        return int(value)
+
+    def encode(self, value: Scalar) -> bytes:
+        """`85 len value`."""
+        return ber.tlv(0x85, ber.integer(int(value)))  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class Unsigned:
+    """Unsigned of `bits` bits; on the wire a positive INTEGER, so 200 needs a leading 00."""
+
+    bits: int
+
+    @property
+    def description(self) -> bytes:
+        """`86 01 bits`."""
+        return ber.tlv(0x86, ber.unsigned(self.bits))
+
+    def check(self, value: object) -> int:
+        """An int in range."""
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise _refused(value, "an integer")
+        if not 0 <= value < 1 << self.bits:
+            raise ValueError(f"{value}, expected 0..{(1 << self.bits) - 1}")
+        return int(value)
+
+    def encode(self, value: Scalar) -> bytes:
+        """`86 len value`."""
+        return ber.tlv(0x86, ber.unsigned(int(value)))  # type: ignore[arg-type]
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _refused(value, "a number")
+    return float(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Float32:
+    """FLOAT32: exponent width 8, IEEE 754 single. Every NaN is the same NaN, so that none is a change."""
+
+    description: bytes = bytes.fromhex("a706020120020108")
+
+    def check(self, value: object) -> float:
+        """The nearest single; beyond its range the infinity of that sign."""
+        number = _number(value)
+        try:
+            return float(struct.unpack(">f", struct.pack(">f", number))[0])
+        except OverflowError:
+            return math.copysign(math.inf, number)
+
+    def encode(self, value: Scalar) -> bytes:
+        """`87 05 08 xx xx xx xx`."""
+        return NAN32 if value != value else _FLOAT32(0x87, 5, 8, value)
+
+
+@dataclass(frozen=True, slots=True)
+class Float64:
+    """FLOAT64: exponent width 11, IEEE 754 double."""
+
+    description: bytes = bytes.fromhex("a70602014002010b")
+
+    def check(self, value: object) -> float:
+        """Any number."""
+        return _number(value)
+
+    def encode(self, value: Scalar) -> bytes:
+        """`87 09 0B` and eight octets."""
+        return NAN64 if value != value else _FLOAT64(0x87, 9, 11, value)
+
+
+@dataclass(frozen=True, slots=True)
+class BitString:
+    """A bit string of `bits` bits, sent whole; `varying` ones are described as "at most" and clients may shorten them."""
+
+    bits: int
+    varying: bool = False
+
+    @property
+    def description(self) -> bytes:
+        """`84 01 size`."""
+        return ber.tlv(0x84, ber.integer(-self.bits if self.varying else self.bits))
+
+    def check(self, value: object) -> int:
+        """An int of that many bits."""
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise _refused(value, f"the {self.bits} bits as an integer")
+        if not 0 <= value < 1 << self.bits:
+            raise ValueError(f"{value:#x}, expected at most {self.bits} bits")
+        return int(value)
+
+    def encode(self, value: Scalar) -> bytes:
+        """`84 len unused bits`."""
+        octets = -(-self.bits // 8)
+        unused = octets * 8 - self.bits
+        return bytes((0x84, octets + 1, unused)) + (int(value) << unused).to_bytes(octets, "big")  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class OctetString:
+    """An octet string of at most, or of `fixed` exactly, `octets` octets."""
+
+    octets: int
+    fixed: bool = False
+
+    @property
+    def description(self) -> bytes:
+        """`89 len size`."""
+        return ber.tlv(0x89, ber.integer(self.octets if self.fixed else -self.octets))
+
+    def check(self, value: object) -> bytes:
+        """Bytes that fit."""
+        if not isinstance(value, bytes | bytearray):
+            raise _refused(value, "bytes")
+        if len(value) > self.octets or (self.fixed and len(value) != self.octets):
+            raise ValueError(f"{len(value)} octets, expected {'' if self.fixed else 'at most '}{self.octets}")
+        return bytes(value)
+
+    def encode(self, value: Scalar) -> bytes:
+        """`89 len octets`."""
+        return ber.tlv(0x89, value)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class VisibleString:
+    """A visible string (ASCII) of at most `characters`."""
+
+    characters: int
+
+    @property
+    def description(self) -> bytes:
+        """`8A len -characters`."""
+        return ber.tlv(0x8A, ber.integer(-self.characters))
+
+    def check(self, value: object) -> str:
+        """A string that fits; what ASCII lacks becomes `?`."""
+        if not isinstance(value, str):
+            raise _refused(value, "a string")
+        if len(value) > self.characters:
+            raise ValueError(f"{len(value)} characters, expected at most {self.characters}")
+        return value.encode("ascii", "replace").decode("ascii")
+
+    def encode(self, value: Scalar) -> bytes:
+        """`8A len characters`."""
+        return ber.tlv(0x8A, str(value).encode("ascii"))
+
+
+@dataclass(frozen=True, slots=True)
+class MmsString:
+    """A Unicode string (UTF-8) of at most `characters`."""
+
+    characters: int
+
+    @property
+    def description(self) -> bytes:
+        """`90 len -characters`."""
+        return ber.tlv(0x90, ber.integer(-self.characters))
+
+    def check(self, value: object) -> str:
+        """A string that fits. Raises ValueError for lone surrogates too."""
+        if not isinstance(value, str):
+            raise _refused(value, "a string")
+        if len(value) > self.characters:
+            raise ValueError(f"{len(value)} characters, expected at most {self.characters}")
+        value.encode("utf-8")
+        return value
+
+    def encode(self, value: Scalar) -> bytes:
+        """`90 len UTF-8`."""
+        return ber.tlv(0x90, str(value).encode("utf-8"))
+
+
+@dataclass(frozen=True, slots=True)
+class UtcTimestamp:
+    """A UTC time of 8 octets."""
+
+    description: bytes = b"\x91\x00"
+
+    def check(self, value: object) -> UtcTime:
+        """Seconds since 1970 as float, an aware datetime, or UtcTime."""
+        if isinstance(value, UtcTime):
+            return value
+        if isinstance(value, bool) or not isinstance(value, int | float | datetime):
+            raise _refused(value, "seconds since 1970, a datetime or a UtcTime")
+        return UtcTime.of(value)
+
+    def encode(self, value: Scalar) -> bytes:
+        """`91 08` and the octets of UtcTime."""
+        return b"\x91\x08" + value.octets()  # type: ignore[union-attr]
+
+
+@dataclass(frozen=True, slots=True)
+class BinaryTime:
+    """A binary time of 6 octets: milliseconds since midnight, days since 1984-01-01; the value is ns since 1970."""
+
+    description: bytes = b"\x8c\x01\x01"
+
+    def check(self, value: object) -> int:
+        """Nanoseconds since 1970; what lies before 1984 becomes 1984-01-01."""
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise _refused(value, "nanoseconds since 1970")
+        return int(value)
+
+    def encode(self, value: Scalar) -> bytes:
+        """`8C 06 ms days`."""
+        days, ms = divmod(int(value) // 1_000_000 - _DAYS_TO_1984 * _DAY_MS, _DAY_MS)  # type: ignore[arg-type]
+        if days < 0:
+            days = ms = 0
+        return b"\x8c\x06" + ms.to_bytes(4, "big") + (days & 0xFFFF).to_bytes(2, "big")
+
+
+def structure(members: bytes) -> bytes:
+    """The Data of a structure whose members' Data are joined in `members`."""
+    return ber.tlv(STRUCTURE, members)
+
+
+def array_description(count: int, element: bytes) -> bytes:
+    """The TypeDescription of an array."""
+    return ber.tlv(ARRAY, ber.tlv(0x81, ber.unsigned(count)) + ber.tlv(0xA2, element))
+
+
+def structure_description(members: list[tuple[bytes, bytes]]) -> bytes:
+    """The TypeDescription of a structure of named members, each with its own."""
+    listed = [ber.tlv(0x30, ber.tlv(0x80, name) + ber.tlv(0xA1, kind)) for name, kind in members]
+    return ber.tlv(STRUCTURE, ber.tlv(0xA1, b"".join(listed)))
+
+
+Encode = Callable[[Scalar], bytes]

@@ -1,0 +1,38 @@
+"""Data sets: members in order, each a slot; read by joining what the cache holds."""
+
+from dataclasses import dataclass
+
+from mms_server.mms import access
+from mms_server.mms.access import Component, Range, Selection
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One FCD or FCDA: its slot, and the name by which clients know it.
+
+    For a part of an array `selection` is the element's index and the component in MMS form, empty for the whole element.
+    """
+
+    slot: int
+    domain: bytes
+    item: bytes
+    selection: tuple[int, bytes] | None = None
+
+    def encoded(self) -> bytes:
+        """As one variable of a GetNamedVariableListAttributes response."""
+        if self.selection is None:
+            return access.encode_variable(self.domain, self.item)
+        index, component = self.selection
+        inner: tuple[Selection, ...] = ()
+        for name in reversed([part for part in component.split(b"$") if part]):
+            inner = (Selection(Component(name), inner),)
+        return access.encode_variable(self.domain, self.item, Selection(Range(index, 1, single=True), inner))
+
+
+@dataclass(frozen=True, slots=True)
+class DataSet:
+    """A named variable list: `LN$name` within its domain."""
+
+    name: bytes
+    members: tuple[Member, ...]
+    deletable: bool

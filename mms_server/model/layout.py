@@ -1,0 +1,123 @@
+"""The layout of a logical node: every node below it numbered depth-first, shared by all LNs of one type.
+
+    0 MMXU1   1 $MX   2 $MX$TotW   3 $MX$TotW$mag   4 $MX$TotW$mag$f   5 $MX$TotW$q   6 $MX$TotW$t   ...
+
+Leaves and inner nodes share one number space, so a named variable is the range [index, index + size). An LN instance
+adds its base to the index: that sum is the slot. Elements of an array are nodes too, but have no names.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from mapping.model import FC
+from mms_server.mms import data
+from mms_server.mms.data import Kind, Scalar
+
+DCHG: Final = 1
+QCHG: Final = 2
+DUPD: Final = 4
+
+
+@dataclass(slots=True)
+class Draft:
+    """A node to be laid out. A leaf has a `kind` and a `default`; an array's members are its elements, all alike."""
+
+    name: str
+    members: list["Draft"] = field(default_factory=list)
+    kind: Kind | None = None
+    default: Scalar = False
+    triggers: int = 0  # DCHG | QCHG | DUPD: what a change of the leaf means
+    array: bool = False
+    path: str = ""  # the dotted path by which the SCL file overrides the leaf
+
+
+class Node:
+    """One node of a layout; all numbers are relative to the LN."""
+
+    __slots__ = (
+        "children",
+        "description",
+        "fc",
+        "index",
+        "kind",
+        "name",
+        "offsets",
+        "size",
+        "suffix",
+        "tag",
+        "triggers",
+        "up",
+    )
+
+    def __init__(self, index: int, up: int, draft: Draft, suffix: bytes | None, fc: FC | None) -> None:
+        self.index = index
+        self.up = up  # index minus the parent's index; 0 for the LN itself
+        self.name = draft.name.encode("ascii", "replace")
+        self.kind = draft.kind
+        self.triggers = draft.triggers
+        self.tag = data.ARRAY if draft.array else data.STRUCTURE
+        self.suffix = suffix  # `$MX$TotW`; None below an array
+        self.fc = fc
+        self.children: tuple[Node, ...] = ()
+        self.offsets: tuple[int, ...] = ()  # of the children, from this node
+        self.size = 1
+        self.description = b""  # its TypeDescription
+
+    @property
+    def array(self) -> bool:
+        """True if its children are the elements of an array."""
+        return self.tag == data.ARRAY
+
+    def child(self, name: bytes) -> "Node | None":
+        """The member `name` of a structure."""
+        return next((node for node in self.children if node.name == name), None) if not self.array else None
+
+
+class Layout:
+    """All nodes of an LN in order, found by index or by the part of the item behind the LN's name."""
+
+    __slots__ = ("by_suffix", "defaults", "nodes", "paths", "suffixes")
+
+    def __init__(self, root: Draft) -> None:
+        self.nodes: list[Node] = []
+        self.by_suffix: dict[bytes, Node] = {}
+        self.defaults: list[Scalar | None] = []  # by index; None for inner nodes
+        self.paths: dict[str, list[int]] = {}  # SCL path -> the leaves that it overrides (SG and SE: two)
+        self._lay(root, 0, b"", None)
+        self.suffixes = sorted(self.by_suffix)
+
+    @property
+    def size(self) -> int:
+        """How many slots an instance takes."""
+        return len(self.nodes)
+
+    def _lay(self, draft: Draft, parent: int, suffix: bytes | None, fc: FC | None) -> Node:
+        index = len(self.nodes)
+        node = Node(index, index - parent, draft, suffix, fc)
+        self.nodes.append(node)
+        self.defaults.append(None if draft.kind is None else draft.default)
+        if suffix is not None:
+            self.by_suffix[suffix] = node
+        if draft.kind is not None:
+            node.description = draft.kind.description
+            self.paths.setdefault(draft.path, []).append(index)
+            return node
+        node.children = tuple(self._members(draft, node, suffix, fc))
+        node.offsets = tuple(child.index - index for child in node.children)
+        node.size = len(self.nodes) - index
+        node.description = _described(node)
+        return node
+
+    def _members(self, draft: Draft, node: Node, suffix: bytes | None, fc: FC | None) -> Iterator[Node]:
+        for member in draft.members:
+            below = None if suffix is None or draft.array else suffix + b"$" + member.name.encode("ascii", "replace")
+            yield self._lay(member, node.index, below, FC(member.name) if fc is None and node.index == 0 else fc)
+
+
+def _described(node: Node) -> bytes:
+    if node.array:
+        return data.array_description(
+            len(node.children), node.children[0].description if node.children else b"\x83\x00"
+        )
+    return data.structure_description([(child.name, child.description) for child in node.children])
