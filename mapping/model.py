@@ -222,7 +222,7 @@ class LogControl:
     name: str
     data_set: str | None
     log_domain: str
-    log_name: str  # MMS journal name is `LN$log_name`
+    log_name: str  # the MMS journal, `LN$name`
     log_ena: bool
     trg_ops: int
     intg_pd_ms: int
@@ -319,7 +319,7 @@ class Setting(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class ReportSettings:
-    """Services/ReportSettings; `res_v_tms` and `owner` None where the file has no ReportSettings at all."""
+    """Services/ReportSettings; `resv_tms` and `owner` None where the file has no ReportSettings at all."""
 
     cb_name: Setting = Setting.FIX
     dat_set: Setting = Setting.DYN

@@ -27,7 +27,9 @@ from mms_server.stack.session import Spdu
 HANDSHAKE_S: Final = 10.0
 FRAGMENT_S: Final = 60.0
 OVERHEAD_OCTETS: Final = 1024  # session, presentation and ACSE around the largest PDU
-WAITING_LIMIT: Final = 256  # requests beyond the agreed number that wait for their turn
+WAITING_LIMIT: Final = (
+    64  # requests beyond the agreed number that wait for their turn; then nothing more is taken apart
+)
 _CONCLUDE_RESPONSE: Final = b"\x8c\x00"
 _INVOKE_ID_LIMIT: Final = 0xFFFFFFFF
 
@@ -122,10 +124,18 @@ class Association:
             return
         if self._pending:
             self._pending += octets
-            if len(self._pending) < self._needed:
+            if self.full or len(self._pending) < self._needed:
                 return
             octets = bytes(self._pending)
             self._pending.clear()
+        self._take(octets, now)
+
+    @property
+    def full(self) -> bool:
+        """True while more requests wait than it keeps: the owner stops reading until `answer` has made room."""
+        return len(self._waiting) >= WAITING_LIMIT
+
+    def _take(self, octets: bytes, now: float) -> None:
         try:
             self._packets(octets, now)
         except WireError as fault:
@@ -171,13 +181,18 @@ class Association:
             return  # the peer has gone meanwhile; there is nobody to tell
         self._send_data(pdu)
 
-    def answer(self, pdu: bytes) -> None:
+    def answer(self, pdu: bytes, now: float) -> None:
         """Queue the one answer that a Request is owed; the next waiting request becomes an event."""
         self.send(pdu)
-        if self._waiting:
-            self._events.append(self._waiting.popleft())
-        else:
+        if not self._waiting:
             self._open_calls -= 1
+            return
+        was_full = self.full
+        self._events.append(self._waiting.popleft())
+        if was_full and self._pending:
+            octets = bytes(self._pending)
+            self._pending.clear()
+            self._take(octets, now)
 
     def next_deadline(self) -> float | None:
         """When `expire` is to be called, None if never."""
@@ -208,6 +223,8 @@ class Association:
             if self.phase is Phase.CLOSED:
                 return
             position += length
+            if self.full:
+                break
         else:
             self._needed = tpkt.HEADER_OCTETS
         self._pending += octets[position:]
@@ -377,10 +394,8 @@ class Association:
         if self._open_calls < self.negotiated.calling:
             self._open_calls += 1
             self._events.append(request)
-        elif len(self._waiting) < WAITING_LIMIT:
-            self._waiting.append(request)
         else:
-            self.abort(f"over {WAITING_LIMIT} requests beyond the agreed {self.negotiated.calling}")
+            self._waiting.append(request)
 
     # ------------------------------------------------------------------ down the layers
 

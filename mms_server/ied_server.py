@@ -1,0 +1,187 @@
+"""IedServer: a server made from an SCL file, for programs that have values of their own.
+
+server = IedServer.from_scl("simpleIO.cid")
+server.start(port=10102)
+server.update({"GenericIO/GGIO1.AnIn1.mag.f": 4.2, "GenericIO/GGIO1.AnIn1.t": time.time()})
+server.stop()
+"""
+
+import asyncio
+import ssl
+import threading
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+from os import PathLike
+from pathlib import Path
+from typing import NewType
+
+from mapping.diagnostics import Diagnostic, Diagnostics
+from mapping.model import Server
+from mapping.scl.access_points import server as read_server
+from mapping.scl.reader import read
+from mms_server.engine import Engine
+from mms_server.loops import loop_factory
+from mms_server.model.tree import DataModel
+from mms_server.server import Access, Authenticator, Listener, MmsServer, password_is
+from mms_server.services.base import Identity
+
+Handle = NewType("Handle", int)
+DEFAULT_CLIENTS = 64
+
+
+def identity_of(server: Server) -> Identity:
+    """What Identify answers for `server`: the file's manufacturer and type, our own version."""
+    try:
+        own = version("mms-gateway")
+    except PackageNotFoundError:
+        own = "0"
+    return Identity(server.manufacturer or "mms-gateway", server.ied_type or server.ied_name, own)
+
+
+class IedServer:
+    """An IEC 61850 server for one IED. The cache holds every default of the file from the start.
+
+    All methods may be called from any thread; what one `update` sets, clients see together.
+    """
+
+    def __init__(self, server: Server, warnings: Iterable[Diagnostic] = ()) -> None:
+        self.warnings = tuple(warnings)
+        self.port: int | None = None
+        self._described = server
+        self._engine = Engine(DataModel(server), identity_of(server))
+        self._access = Access(server.services.dyn_association_max or DEFAULT_CLIENTS)
+        self._mms = MmsServer(self._engine, self._access)
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+
+    @classmethod
+    def from_scl(
+        cls, path: str | PathLike[str], ied: str | None = None, access_point: str | None = None
+    ) -> "IedServer":
+        """The server of an SCL file: of the first IED that has one, unless named. Broken parts are in `warnings`.
+
+        Raises MappingError, whose text names file, line and column, if there is nothing to serve.
+        """
+        found = Diagnostics()
+        described = read_server(read(Path(path), found), ied, access_point, found)
+        return cls(described, found)
+
+    @property
+    def ied_name(self) -> str:
+        """The name of the IED."""
+        return self._described.ied_name
+
+    @property
+    def model(self) -> DataModel:
+        """What exists and what it is worth; change it through `update` only."""
+        return self._engine.model
+
+    # ------------------------------------------------------------------ who may come
+
+    def authenticate(self, decide: Authenticator | None = None, *, password: str | None = None) -> None:
+        """Refuse associations without `password`, or those to which `decide(client, password)` says False.
+
+        `decide` may be plain or async; `password` is None where the client gave none. Before `start`.
+        """
+        if (decide is None) == (password is None):
+            raise ValueError("either a callable or a password")
+        chosen = password_is(password) if password is not None else decide
+        self._mms.access = self._access = Access(self._access.max_clients, self._access.allow, chosen)
+
+    def on_connection(self, listener: Listener) -> None:
+        """Call `listener(client, connected)` whenever a client has associated or gone, on the server's thread."""
+        self._mms.listeners.append(listener)
+
+    # ------------------------------------------------------------------ values
+
+    def handle(self, reference: str) -> Handle:
+        """A handle for `reference`, for those who feed fast. Raises KeyError that names the nearest names."""
+        return Handle(self.model.find(reference))
+
+    def update(self, values: Mapping[str | Handle, object] | Iterable[tuple[str | Handle, object]]) -> None:
+        """Set leaves, by reference or handle, in one commit: all of them or, if one does not fit, none.
+
+        Raises KeyError for an unknown reference, TypeError or ValueError for a value that its leaf cannot hold.
+        """
+        pairs = values.items() if isinstance(values, Mapping) else values
+        listed = [(self.model.find(key) if isinstance(key, str) else int(key), value) for key, value in pairs]
+        for slot, value in listed:
+            self._fits(slot, value)
+        with self._mms.lock:
+            self._engine.commit(listed)
+
+    def _fits(self, slot: int, value: object) -> None:
+        try:
+            self.model.cache.check(slot, value)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{self.model.reference(slot)}: {error}") from None
+
+    def get_value(self, reference: str | Handle) -> object:
+        """What `reference` is worth: a leaf's value, a dict of members, a list of elements. Raises KeyError."""
+        slot = self.model.find(reference) if isinstance(reference, str) else int(reference)
+        with self._mms.lock:
+            return self.model.value(slot)
+
+    # ------------------------------------------------------------------ running
+
+    def start(self, port: int = 102, host: str = "0.0.0.0", tls: ssl.SSLContext | None = None) -> None:  # noqa: S104
+        """Listen on `host:port` (0 takes a free one, see `port`) in a thread of its own; returns when it listens.
+
+        Raises OSError if it cannot, RuntimeError if it runs already.
+        """
+        if self._thread is not None:
+            raise RuntimeError("the server runs already")
+        listening = threading.Event()
+        failure: list[OSError] = []
+        self._thread = threading.Thread(
+            target=self._run, args=(host, port, tls, listening, failure), name=f"mms-{self.ied_name}", daemon=True
+        )
+        self._thread.start()
+        listening.wait()
+        if failure:
+            self._thread.join()
+            self._thread = None
+            raise failure[0]
+
+    def _run(
+        self, host: str, port: int, tls: ssl.SSLContext | None, listening: threading.Event, failure: list[OSError]
+    ) -> None:
+        async def serve() -> None:
+            self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+            try:
+                self.port = await self._mms.start(host, port, tls)
+            except OSError as error:
+                failure.append(error)
+                return
+            finally:
+                listening.set()
+            await self._stop.wait()
+            await self._mms.stop()
+
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            runner.run(serve())
+
+    def stop(self) -> None:
+        """Abort all associations and stop listening; returns when it has. Nothing happens if it does not run."""
+        if self._thread is None or self._loop is None or self._stop is None:
+            return
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
+        self._thread = self._loop = self._stop = self.port = None
+
+    @asynccontextmanager
+    async def serving(
+        self,
+        port: int = 102,
+        host: str = "0.0.0.0",
+        tls: ssl.SSLContext | None = None,
+    ) -> AsyncIterator["IedServer"]:
+        """Serve within the caller's own event loop for as long as the context lasts. Raises OSError."""
+        self.port = await self._mms.start(host, port, tls)
+        try:
+            yield self
+        finally:
+            await self._mms.stop()
+            self.port = None

@@ -1,0 +1,344 @@
+"""The shell: TCP and TLS in front of associations, one engine behind them. It knows no protocol.
+
+All TPKTs of one receive are taken in one pass, all answers of a pass leave in one write. A client that floods gets its
+turn and no more; a client that does not read is not read either, and is cut off after 30 s in which no octet left.
+"""
+
+import asyncio
+import contextlib
+import hmac
+import inspect
+import logging
+import ssl
+import threading
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from typing import Final, cast
+
+from mms_server.association import Asked, Association, Closed, Request
+from mms_server.engine import Engine
+from mms_server.mms.initiate import Own
+from mms_server.services.base import Client
+from mms_server.sockets import listening_socket, set_keepalive
+
+TURN_REQUESTS: Final = 32  # requests of one client before the others get their turn
+WRITE_HIGH_OCTETS: Final = 512 * 1024
+STUCK_S: Final = 30.0
+STUCK_CHECK_S: Final = 5.0
+HANDSHAKES_LIMIT: Final = 64
+FAILED_LOGIN_DELAY_S: Final = 0.2
+FAILED_LOGIN_DELAY_LIMIT_S: Final = 2.0
+FAILED_LOGINS_KEPT: Final = 1024
+
+log = logging.getLogger("mms.association")
+
+Authenticator = Callable[[Client, bytes | None], bool | Awaitable[bool]]
+Listener = Callable[[Client, bool], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may associate: how many, from where, and who decides. No authenticator: anybody, whatever he says."""
+
+    max_clients: int = 64
+    allow: tuple[IPv4Network | IPv6Network, ...] = ()
+    authenticate: Authenticator | None = None
+
+
+def password_is(expected: str) -> Authenticator:
+    """An authenticator for one password, compared in constant time."""
+    octets = expected.encode()
+
+    def decide(_client: Client, password: bytes | None) -> bool:
+        return password is not None and hmac.compare_digest(password, octets)
+
+    return decide
+
+
+class MmsServer:
+    """One listening port and its connections. `lock` guards the engine: whoever commits values takes it."""
+
+    def __init__(self, engine: Engine, access: Access, *, due: Callable[[], None] | None = None) -> None:
+        self.engine = engine
+        self.access = access
+        self.lock = threading.RLock()
+        self.listeners: list[Listener] = []
+        self.own = Own(services=engine.supported())
+        self._due = due
+        self._numbers = 0
+        self._connections: set[Connection] = set()
+        self._failed: dict[str, int] = {}
+        self._server: asyncio.Server | None = None
+
+    async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
+        """Listen; the port that it is (0 takes a free one). Raises OSError."""
+        loop = asyncio.get_running_loop()
+        sock = listening_socket(host, port)
+        timeout = 10.0 if tls else None
+        self._server = await loop.create_server(
+            lambda: Connection(self), sock=sock, ssl=tls, ssl_handshake_timeout=timeout
+        )
+        return cast("int", sock.getsockname()[1])
+
+    async def stop(self) -> None:
+        """Listen no more, abort every association and close every connection."""
+        if self._server is not None:
+            self._server.close()
+        for connection in tuple(self._connections):
+            connection.stop("the server stops")
+        if self._server is not None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._server.wait_closed(), 1.0)
+
+    def before_requests(self) -> None:
+        """What is due comes before what is asked: a value that has just become stale is not read as good."""
+        if self._due is not None:
+            self._due()
+
+    # ------------------------------------------------------------------ connections come and go
+
+    def admit(self, connection: "Connection") -> str | None:
+        """Why `connection` may not even shake hands; None if it may. The oldest unfinished handshake makes room."""
+        if self.access.allow and not self._allowed(connection.host):
+            return "address not on the allow-list"
+        if len(self.engine.clients) >= self.access.max_clients:
+            return f"{self.access.max_clients} clients are associated already"
+        unfinished = [one for one in self._connections if one.client is None]
+        if len(unfinished) >= HANDSHAKES_LIMIT:
+            min(unfinished, key=lambda one: one.number).stop("made room for a newer handshake")
+        self._connections.add(connection)
+        return None
+
+    def _allowed(self, host: str) -> bool:
+        address = ip_address(host.partition("%")[0])
+        return any(address in network for network in self.access.allow)
+
+    def next_number(self) -> int:
+        """The number of the next connection, for the log."""
+        self._numbers += 1
+        return self._numbers
+
+    def forget(self, connection: "Connection") -> None:
+        """The connection is no more."""
+        self._connections.discard(connection)
+
+    def told(self, client: Client, connected: bool) -> None:
+        """Tell the listeners who came or went."""
+        for listener in self.listeners:
+            listener(client, connected)
+
+    # ------------------------------------------------------------------ authentication
+
+    async def authenticated(self, client: Client, password: bytes | None) -> bool:
+        """What the authenticator says; a no takes longer each time, for that address."""
+        decide = self.access.authenticate
+        if decide is None:
+            return True
+        host = client.address.rpartition(":")[0]
+        answer = decide(client, password) if _is_quick(decide) else await asyncio.to_thread(decide, client, password)
+        allowed = await answer if inspect.isawaitable(answer) else answer
+        if allowed:
+            self._failed.pop(host, None)
+            return True
+        failures = self._failed.pop(host, 0) + 1
+        self._failed[host] = failures
+        if len(self._failed) > FAILED_LOGINS_KEPT:
+            self._failed.pop(next(iter(self._failed)))
+        await asyncio.sleep(min(failures * FAILED_LOGIN_DELAY_S, FAILED_LOGIN_DELAY_LIMIT_S))
+        return False
+
+
+def _is_quick(decide: Authenticator) -> bool:
+    return inspect.iscoroutinefunction(decide) or decide.__module__ == __name__
+
+
+class Connection(asyncio.Protocol):
+    """One TCP connection and its association."""
+
+    def __init__(self, server: MmsServer) -> None:
+        self.number = server.next_number()
+        self.client: Client | None = None
+        self.host = ""
+        self._server = server
+        self._loop = asyncio.get_running_loop()
+        self._association = Association(server.own, self._loop.time())
+        self._transport: asyncio.Transport | None = None
+        self._peer = "?"
+        self._timer: asyncio.TimerHandle | None = None
+        self._stuck_timer: asyncio.TimerHandle | None = None
+        self._decision: asyncio.Task[None] | None = None
+        self._paused = False
+        self._turn_due = False
+        self._events: list[Asked | Request | Closed] = []
+
+    # ------------------------------------------------------------------ asyncio's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Admit the connection or close it at once."""
+        self._transport = cast("asyncio.Transport", transport)
+        address = transport.get_extra_info("peername") or ("?", 0)
+        self.host, self._peer = str(address[0]), f"{address[0]}:{address[1]}"
+        refusal = self._server.admit(self)
+        if refusal is not None:
+            log.warning("connection refused: %s", refusal, extra={"assoc": self.number, "peer": self._peer})
+            self._transport.abort()
+            return
+        set_keepalive(transport.get_extra_info("socket"))
+        self._transport.set_write_buffer_limits(high=WRITE_HIGH_OCTETS)
+        self._set_timer()
+
+    def data_received(self, data: bytes) -> None:
+        """Octets from the peer."""
+        self._server.before_requests()
+        self._association.receive(data, self._loop.time())
+        self._turn()
+
+    def pause_writing(self) -> None:
+        """The peer does not read: neither do we."""
+        self._paused = True
+        self._read(False)
+        self._watch_stuck(self._unsent(), self._loop.time())
+
+    def resume_writing(self) -> None:
+        """The peer reads again."""
+        self._paused = False
+        if self._stuck_timer is not None:
+            self._stuck_timer.cancel()
+        self._turn()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The end, whoever brought it about."""
+        self._association.abort("connection lost")
+        for timer in (self._timer, self._stuck_timer):
+            if timer is not None:
+                timer.cancel()
+        if self._decision is not None:
+            self._decision.cancel()
+        self._server.forget(self)
+        self._gone(f"connection lost{f': {error}' if error else ''}")
+
+    # ------------------------------------------------------------------ our side
+
+    def stop(self, reason: str) -> None:
+        """End it from our side, telling the peer."""
+        self._association.abort(reason)
+        self._turn()
+
+    def _turn(self) -> None:
+        self._turn_due = False
+        left = TURN_REQUESTS
+        association = self._association
+        while not self._paused:
+            if not self._events:
+                self._events = list(association.events())
+                if not self._events:
+                    break
+            if left == 0:
+                self._again()
+                break
+            event = self._events.pop(0)
+            if isinstance(event, Request):
+                left -= 1
+                self._answer(event)
+            elif isinstance(event, Asked):
+                self._decision = self._loop.create_task(self._decide(event))
+            else:
+                self._gone(event.reason, event.orderly)
+        self._flush()
+
+    def _again(self) -> None:
+        if not self._turn_due:
+            self._turn_due = True
+            self._loop.call_soon(self._turn)
+
+    def _answer(self, request: Request) -> None:
+        if self.client is None:
+            return  # it has gone while its requests waited
+        with self._server.lock:
+            pdu = self._server.engine.request(self.client, request.invoke_id, request.service, request.body)
+        self._association.answer(pdu, self._loop.time())
+
+    def _flush(self) -> None:
+        if self._transport is None or self._transport.is_closing():
+            return
+        octets = self._association.octets_to_send()
+        if octets:
+            self._transport.write(octets)
+        if self._association.closing:
+            self._transport.close()
+            return
+        self._read(not self._paused and not self._association.full)
+        self._set_timer()
+
+    def _read(self, wanted: bool) -> None:
+        transport = self._transport
+        if transport is None or transport.is_closing() or transport.is_reading() == wanted:
+            return
+        if wanted:
+            transport.resume_reading()
+        else:
+            transport.pause_reading()
+
+    async def _decide(self, asked: Asked) -> None:
+        password = asked.acse.password
+        if asked.acse.mechanism is not None and password is None:
+            log.warning("unknown authentication mechanism %s", asked.acse.mechanism, extra=self._who())
+        client = Client(self.number, self._peer, 0, self._certificate())
+        if not await self._server.authenticated(client, password):
+            self._association.refuse()
+        elif len(self._server.engine.clients) >= self._server.access.max_clients:
+            self._association.refuse(diagnostic=1, reason="as many clients as there may be")
+        else:
+            agreed = self._association.accept()
+            if agreed is not None:
+                client.max_pdu = agreed.max_pdu
+                self.client = client
+                self._server.engine.opened(client)
+                log.info("associated, PDU %d octets", agreed.max_pdu, extra=self._who())
+                self._server.told(client, True)
+        self._turn()
+
+    def _certificate(self) -> bytes | None:
+        tls = None if self._transport is None else self._transport.get_extra_info("ssl_object")
+        return None if tls is None else cast("bytes | None", tls.getpeercert(binary_form=True))
+
+    def _gone(self, reason: str, orderly: bool = False) -> None:
+        client, self.client = self.client, None
+        if client is not None:
+            with self._server.lock:
+                self._server.engine.closed(client)
+            log.info("association ended: %s", reason, extra=self._who())
+            self._server.told(client, False)
+        elif not orderly and not reason.startswith("connection lost"):
+            log.warning("no association: %s", reason, extra=self._who())
+
+    def _who(self) -> dict[str, object]:
+        return {"assoc": self.number, "peer": self._peer}
+
+    # ------------------------------------------------------------------ time
+
+    def _set_timer(self) -> None:
+        deadline = self._association.next_deadline()
+        if self._timer is not None:
+            if deadline is not None and self._timer.when() == deadline and not self._timer.cancelled():
+                return
+            self._timer.cancel()
+        self._timer = None if deadline is None else self._loop.call_at(deadline, self._expired)
+
+    def _expired(self) -> None:
+        self._association.expire(self._loop.time())
+        self._turn()
+
+    def _unsent(self) -> int:
+        return 0 if self._transport is None else self._transport.get_write_buffer_size()
+
+    def _watch_stuck(self, unsent: int, since: float) -> None:
+        now = self._loop.time()
+        if self._unsent() != unsent:
+            unsent, since = self._unsent(), now
+        if now - since >= STUCK_S and self._transport is not None:
+            log.warning("cut off: no octet left for %d s", STUCK_S, extra=self._who())
+            self._transport.abort()
+            return
+        self._stuck_timer = self._loop.call_later(STUCK_CHECK_S, self._watch_stuck, unsent, since)
