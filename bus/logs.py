@@ -1,0 +1,66 @@
+"""How a process of the gateway speaks: logs on stderr with its name, facts for the supervisor on stdout.
+
+stderr   2026-01-31T12:00:00Z info  worker tcp    line.lan-1  connected               (or one JSON object a line)
+stdout   ready {"mms": "127.0.0.1:10102"}         once, when it serves
+         alive                                    every second from then on
+"""
+
+import json
+import logging
+import sys
+from typing import Final, Literal
+
+import structlog
+
+Format = Literal["console", "json"]
+ALIVE: Final = "alive"
+READY: Final = "ready"
+_HIDDEN: Final = ("_record", "_from_structlog")
+
+
+def configure(process: str, form: Format = "console", level: int = logging.INFO) -> None:
+    """Send every log record of this process, ours and the libraries', to stderr as one line with its name."""
+
+    def named(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        return {"process": process, **event}
+
+    shared: list[structlog.typing.Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        named,
+    ]
+    last: structlog.typing.Processor = structlog.processors.JSONRenderer() if form == "json" else _console
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last]
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+
+
+def _console(_logger: object, _method: str, event: structlog.typing.EventDict) -> str:
+    fixed = [event.pop(key, "") for key in ("timestamp", "level", "process", "logger", "event")]
+    extra = " ".join(f"{key}={_plain(value)}" for key, value in event.items() if key not in _HIDDEN)
+    time, level, process, logger, text = (_plain(part) for part in fixed)
+    return f"{time[:19]}Z {level:<8}{process:<14} {logger:<18} {text}{'  ' + extra if extra else ''}"
+
+
+def _plain(value: object) -> str:
+    """`value` on one line: what a peer sent must not write lines of its own."""
+    return str(value).encode("unicode_escape").decode("ascii") if not str(value).isprintable() else str(value)
+
+
+def ready(**facts: object) -> None:
+    """Tell the supervisor that this process serves."""
+    sys.stdout.write(f"{READY} {json.dumps(facts)}\n")
+    sys.stdout.flush()
+
+
+def alive() -> None:
+    """Tell the supervisor that this process lives."""
+    sys.stdout.write(f"{ALIVE}\n")
+    sys.stdout.flush()

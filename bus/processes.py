@@ -1,0 +1,49 @@
+"""What every process of the gateway owes its supervisor: it says that it lives, ends when told, and never outlives it."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Final
+
+from bus import logs
+
+ALIVE_S: Final = 1.0
+PARENT_ENV: Final = "MMS_GATEWAY_SUPERVISED"
+
+
+async def until_told(started: Callable[[], None] | None = None) -> None:
+    """Return when this process is to end: on SIGTERM, or when its supervisor is gone (its stdin closes).
+
+    Started by hand it ends on SIGINT as well. `started` is called once the handlers stand.
+    """
+    loop = asyncio.get_running_loop()
+    told = asyncio.Event()
+    supervised = os.environ.get(PARENT_ENV) == "1"
+    loop.add_signal_handler(signal.SIGTERM, told.set)
+    if supervised:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        _watch_parent(loop, told)
+    else:
+        loop.add_signal_handler(signal.SIGINT, told.set)
+    if started is not None:
+        started()
+    while not told.is_set():
+        if supervised:
+            logs.alive()
+        try:
+            await asyncio.wait_for(told.wait(), ALIVE_S)
+        except TimeoutError:
+            continue
+
+
+def _watch_parent(loop: asyncio.AbstractEventLoop, told: asyncio.Event) -> None:
+    stdin = sys.stdin.fileno()
+
+    def read() -> None:
+        if not os.read(stdin, 4096):
+            loop.remove_reader(stdin)
+            told.set()
+
+    loop.add_reader(stdin, read)
