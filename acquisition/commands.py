@@ -1,0 +1,106 @@
+"""Commands: what is written for one, whether it may still be, and what the read-back proves (pure).
+
+received ── seen before? DUPLICATE ── other plan? ── point? ── value fits? ── deadline passed? EXPIRED
+   └── written once ── confirmed: ACCEPTED ── read back: PROVEN or DIFFERS
+                   ── device says no: EXCEPTION ── silence: NO_ANSWER (never written again)
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Final
+
+from acquisition import convert
+from acquisition.drivers.base import Read, Write
+from bus.messages import Command, CommandResult, Outcome, Value
+from mapping.plan import DevicePlan, PointPlan, Register
+
+REMEMBERED: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One write that may happen: the request, and the read that proves it (None where the point cannot be read)."""
+
+    command: Command
+    device: DevicePlan
+    point: PointPlan
+    write: Write
+    proof: Read | None
+
+
+class Commands:
+    """The commands of one worker: which were seen, and what each means for a device."""
+
+    def __init__(self, worker: str, revision: str, boot: str, devices: list[DevicePlan]) -> None:
+        self._worker = worker
+        self._revision = revision
+        self._boot = boot
+        self._points = {point.number: (device, point) for device in devices for point in device.points}
+        self._seen: OrderedDict[tuple[str, int], None] = OrderedDict()
+
+    def taken(self, command: Command, now_ns: int, utc_ns: int) -> Task | CommandResult:
+        """The task that `command` means, or the result that ends it here."""
+        key = (command.issuer, command.number)
+        if key in self._seen:
+            return self.result(command, Outcome.DUPLICATE, utc_ns, "this command was seen before")
+        self._seen[key] = None
+        if len(self._seen) > REMEMBERED:
+            self._seen.popitem(last=False)
+        if command.revision != self._revision:
+            return self.result(command, Outcome.OTHER_PLAN, utc_ns, f"issued under plan {command.revision}")
+        if self.expired(command, now_ns, utc_ns):
+            return self.result(command, Outcome.EXPIRED, utc_ns, "its deadline had passed when it came")
+        device, point = self._points.get(command.point, (None, None))
+        if device is None or point is None or point.write is None:
+            return self.result(command, Outcome.UNKNOWN_POINT, utc_ns, "no point of this worker that can be written")
+        try:
+            values = convert.registers_of(point, point.write, command.value)
+        except ValueError as error:
+            return self.result(command, Outcome.UNFIT_VALUE, utc_ns, str(error))
+        return Task(command, device, point, _write(device.unit, point, point.write, values), _proof(device.unit, point))
+
+    def expired(self, command: Command, now_ns: int, utc_ns: int) -> bool:
+        """True once `command` must not be written any more; by the monotonic clock where it is the same host's."""
+        if command.boot == self._boot:
+            return now_ns >= command.expires_monotonic_ns
+        return utc_ns >= command.expires_utc_ns
+
+    def result(
+        self, command: Command, outcome: Outcome, utc_ns: int, reason: str = "", detail: int = 0
+    ) -> CommandResult:
+        """What became of `command`."""
+        return CommandResult(command.issuer, command.number, outcome, detail, reason, utc_ns, self._worker)
+
+
+def _write(unit: int, point: PointPlan, register: Register, values: tuple[int, ...]) -> Write:
+    bits = register.table == "coil"
+    single = 5 if bits else 6
+    several = 15 if bits else 16
+    function = several if point.write_with == several or len(values) > 1 else single
+    return Write(unit, function, register.address, values)
+
+
+def _proof(unit: int, point: PointPlan) -> Read | None:
+    source = point.source
+    return Read(unit, source.table, source.address, source.count) if isinstance(source, Register) else None
+
+
+def proves(task: Task, raw: tuple[int, ...]) -> bool:
+    """True if what was read back is what was commanded, as near as the register can say."""
+    source = task.point.source
+    if not isinstance(source, Register):
+        return False
+    wanted: Value = convert.reading(task.point, source, _as_read(task, source)).value
+    return convert.reading(task.point, source, raw).value == wanted
+
+
+def _as_read(task: Task, source: Register) -> tuple[int, ...]:
+    """The registers that a read shows if the command was done: as written, if both are of one form."""
+    assert task.point.write is not None  # noqa: S101 - a task has one
+    if (source.type, source.order, source.count) == (
+        task.point.write.type,
+        task.point.write.order,
+        task.point.write.count,
+    ):
+        return task.write.values
+    return convert.registers_of(task.point, source, task.command.value)

@@ -1,0 +1,144 @@
+"""What a driver is: framing only, no clock and no port (the line's shell owns both).
+
+A driver turns a request into octets, and finds in the octets that came the one unit that answers it:
+
+    request(ask, tag)              the octets that ask
+    take(ask, tag, buffer)         Registers, Text, Confirmed or Refused if the answer is there (and removed from
+                                   `buffer`); Foreign for a sound unit that answers something else; None if no unit
+                                   is complete. What cannot begin an answer is removed.
+
+`tag` is the shell's number of the request; drivers whose protocol has transaction ids put it on the wire. Each file
+here has one driver and ends with one constant `DRIVER`; `Settings` are the site's keys for a line of that protocol.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from mapping.plan import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Ask `unit` for `count` registers or bits from `address`."""
+
+    unit: int
+    table: Table
+    address: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Write `values` (registers 0..65535, or bits 0 and 1) from `address`, with Modbus function 5, 6, 15 or 16."""
+
+    unit: int
+    function: int
+    address: int
+    values: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Ask a serial instrument; its answer is one line that ends with `end` (empty: CR, LF or CR LF)."""
+
+    text: str
+    end: str = ""
+
+
+Ask = Read | Write | Question
+
+
+@dataclass(frozen=True, slots=True)
+class Registers:
+    """The registers (0..65535) or bits (0, 1) that were asked for, in order."""
+
+    values: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """The line that an instrument answered, without its end."""
+
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """The device has confirmed a write, with the very address and value (or count) that were written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The device said no: a Modbus exception."""
+
+    code: int
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """A sound unit that answers something else: a late twin, another unit, an echo.
+
+    `octets_of_data` is the size of the data it carries, None if it carries none: with it a late answer is recognized.
+    """
+
+    unit: int
+    function: int
+    octets_of_data: int | None
+
+
+Found = Registers | Text | Confirmed | Refused | Foreign
+
+
+class Driver(Protocol):
+    """See the module."""
+
+    def request(self, ask: Ask, tag: int) -> bytes:
+        """The octets that ask."""
+
+    def take(self, ask: Ask, tag: int, buffer: bytearray) -> Found | None:
+        """The next unit in `buffer`, which is removed from it; None while there is no whole one."""
+
+
+class Settings(BaseModel):
+    """What every line has."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    worker: Annotated[
+        str | None, Field(description="process that serves the line; by default one for each serial line, and `tcp`")
+    ] = None
+
+
+class SerialSettings(Settings):
+    """A line on a serial port."""
+
+    port: Annotated[str, Field(min_length=1, description="device path, best one of /dev/serial/by-path")]
+    baudrate: Annotated[int, Field(ge=50, le=4_000_000)] = 9600
+    data_bits: Literal[7, 8] = 8
+    parity: Literal["none", "even", "odd"] = "none"
+    stop_bits: Literal[1, 2] = 1
+
+
+class TcpSettings(Settings):
+    """A line that is a TCP connection."""
+
+    host: Annotated[str, Field(min_length=1)]
+    port: Annotated[int, Field(ge=1, le=65535)] = 502
+
+
+@dataclass(frozen=True, slots=True)
+class DriverSpec:
+    """One protocol: its name in site.yaml, its settings, its driver.
+
+    `frame_silence` says that frames end by silence on the line (RTU); `tagged` that a late answer is known by its tag.
+    """
+
+    protocol: str
+    settings: type[Settings]
+    make: Callable[[], Driver]
+    serial: bool
+    frame_silence: bool = False
+    tagged: bool = False

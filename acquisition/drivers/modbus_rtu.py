@@ -1,0 +1,62 @@
+"""Modbus RTU: unit, PDU, CRC, on a serial line (Modbus over serial line, section 2.5.1).
+
+    | unit | function | ... | CRC low | CRC high |
+
+A frame's end is found from its length, never from silence: user space does not see 1.5 characters. What cannot begin a
+reply is thrown away octet by octet, so garbage, echoes and cut frames cost only themselves.
+"""
+
+from typing import Final
+
+from pymodbus.framer import FramerRTU
+from pymodbus.pdu import DecodePDU
+
+from acquisition.drivers import modbus
+from acquisition.drivers.base import Ask, DriverSpec, Found, Question, SerialSettings
+
+_SHORTEST: Final = 5
+
+
+class ModbusRtu:
+    """RTU frames: which octets ask, and which octets answer."""
+
+    def __init__(self) -> None:
+        self._framer = FramerRTU(DecodePDU(False))
+
+    def request(self, ask: Ask, tag: int) -> bytes:
+        """The frame that asks; RTU has no place for a tag."""
+        if isinstance(ask, Question):
+            raise TypeError("a question to a serial instrument on a Modbus line")
+        return self._framer.encode(modbus.request_pdu(ask), ask.unit, tag)
+
+    def take(self, ask: Ask, tag: int, buffer: bytearray) -> Found | None:
+        """The next sound frame; a frame that is not the answer is Foreign."""
+        start = 0
+        while len(buffer) - start >= _SHORTEST:
+            size = modbus.reply_octets(bytes(buffer[start + 1 : start + 3]))
+            if size is None or (size and start + size + 3 > len(buffer)):
+                if self._may_be(ask, buffer, start):
+                    break  # the answer is still coming
+                start += 1
+                continue
+            end = start + (size or 0) + 3
+            if size and _sound(bytes(buffer[start:end])):
+                frame = bytes(buffer[start:end])
+                del buffer[:end]
+                return modbus.judge(ask, frame[0], frame[1:-2])
+            start += 1
+        del buffer[:start]
+        return None
+
+    def _may_be(self, ask: Ask, buffer: bytearray, start: int) -> bool:
+        """True if what begins at `start` may be the answer to `ask`, or a late one of another size."""
+        if isinstance(ask, Question):
+            return False
+        return buffer[start] == ask.unit and buffer[start + 1] & 0x7F == modbus.function_of(ask)
+
+
+def _sound(frame: bytes) -> bool:
+    return FramerRTU.compute_CRC(frame[:-2]).to_bytes(2, "big") == frame[-2:]
+
+
+DRIVER: Final = DriverSpec("modbus-rtu", SerialSettings, ModbusRtu, serial=True, frame_silence=True)

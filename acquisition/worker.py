@@ -1,0 +1,119 @@
+"""One worker: its lines, what they gave last, and its end of the bus."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from acquisition.commands import Commands, Task
+from acquisition.drivers.registry import by_protocol
+from acquisition.line import Line
+from acquisition.readings import PointReading
+from bus.messages import Command, CommandResult, Heartbeat, Sample, SampleBatch, Snapshot
+from bus.quality import TimeQuality
+from bus.sockets import WorkerEndpoint
+from bus.topics import TOPICS
+from mapping.plan import Plan
+
+HEARTBEAT_S: Final = TOPICS["heartbeat"].period_s or 0.5
+
+
+def boot_id() -> str:
+    """What names this host's boot: monotonic clocks of one boot can be compared. Raises OSError."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+
+
+class Worker:
+    """Runs the lines of one WorkerPlan; must be made within a running loop."""
+
+    def __init__(self, plan: Plan, name: str, run_dir: Path) -> None:
+        self._name = name
+        self._revision = plan.revision
+        self._started_ns = time.time_ns()
+        self._sequence = 0
+        self._last: dict[int, tuple[Sample, int]] = {}  # point -> its sample, and its age's start
+        described = plan.worker(name)
+        devices = [device for line in described.lines for device in line.devices]
+        self._commands = Commands(name, plan.revision, boot_id(), devices)
+        specs = by_protocol()
+        self._lines = {
+            line.name: Line(line, specs[line.protocol], self._publish, self._commands) for line in described.lines
+        }
+        self._line_of = {device.name: line.name for line in described.lines for device in line.devices}
+        self._endpoint = WorkerEndpoint(run_dir, name, plan.revision, snapshot=self._snapshot, on_command=self._command)
+
+    async def run(self) -> None:
+        """Poll and say so until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for line in self._lines.values():
+                    tasks.create_task(line.run())
+                tasks.create_task(self._beat())
+        finally:
+            self._endpoint.close()
+
+    def _publish(self, read: list[PointReading], monotonic_ns: int, utc_ns: int) -> None:
+        samples = tuple(
+            self._sample(point, reading.value, reading.quality, reading.reason, utc_ns) for point, reading in read
+        )
+        for sample in samples:
+            self._last[sample.point] = (sample, monotonic_ns)
+        self._sequence += 1
+        self._endpoint.publish(
+            SampleBatch(
+                self._name,
+                self._started_ns,
+                self._revision,
+                self._sequence,
+                monotonic_ns,
+                TimeQuality.MILLISECOND,
+                samples,
+            )
+        )
+
+    def _sample(self, point: int, value: object, quality: int, reason: str, utc_ns: int) -> Sample:
+        """The sample of one reading; without a value the last one stays."""
+        if value is None and point in self._last:
+            value = self._last[point][0].value
+        return Sample(point, value, quality, utc_ns, reason)  # type: ignore[arg-type]
+
+    def _snapshot(self) -> Snapshot:
+        now = time.monotonic_ns()
+        return Snapshot(
+            worker=self._name,
+            started_ns=self._started_ns,
+            revision=self._revision,
+            sequence=self._sequence,
+            monotonic_ns=now,
+            time_quality=TimeQuality.MILLISECOND,
+            samples=tuple(sample for sample, _ in self._last.values()),
+            ages_ms=tuple((now - since) // 1_000_000 for _, since in self._last.values()),
+        )
+
+    async def _command(self, command: Command, answer: Callable[[CommandResult], None]) -> None:
+        taken = self._commands.taken(command, time.monotonic_ns(), time.time_ns())
+        if isinstance(taken, Task):
+            self._lines[self._line_of[taken.device.name]].order(taken, answer)
+        else:
+            answer(taken)
+
+    async def _beat(self) -> None:
+        while True:
+            self._sequence += 1
+            counters: dict[str, int] = {}
+            for name, line in self._lines.items():
+                counters |= line.counters.as_dict(name)
+            self._endpoint.publish(
+                Heartbeat(
+                    self._name,
+                    self._started_ns,
+                    self._revision,
+                    self._sequence,
+                    time.monotonic_ns(),
+                    tuple(line.state() for line in self._lines.values()),
+                    tuple(state for line in self._lines.values() for state in line.device_states()),
+                    counters,
+                )
+            )
+            await asyncio.sleep(HEARTBEAT_S)
