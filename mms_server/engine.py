@@ -57,8 +57,10 @@ class Engine:
             return reject.encode(Reason.UNRECOGNIZED_SERVICE, invoke_id)
         try:
             element = service.answer(self._contexts[client], body)
-        except (ArgumentError, WireError):
+        except ArgumentError:
             return reject.encode(Reason.INVALID_ARGUMENT, invoke_id)
+        except WireError:
+            return reject.encode(Reason.INVALID_PDU if body else Reason.INVALID_ARGUMENT, invoke_id)
         if isinstance(element, ServiceError):
             return element.pdu(invoke_id)
         pdu = ber.tlv(0xA1, ber.tlv(0x02, ber.unsigned(invoke_id)) + element)

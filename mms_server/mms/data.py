@@ -9,7 +9,6 @@ bit of the string the most significant.
 
 import math
 import struct
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
@@ -79,10 +78,14 @@ class Integer:
         """An int in range."""
         if not isinstance(value, int) or isinstance(value, bool):
             raise _refused(value, "an integer")
-        limit = 1 << self.bits - 1
-        if not -limit <= value < limit:
+        if not self.holds(value):
+            limit = 1 << self.bits - 1
             raise ValueError(f"{value}, expected {-limit}..{limit - 1}")
         return int(value)
+
+    def holds(self, value: int) -> bool:
+        """True if `value` is in range."""
+        return -1 << self.bits - 1 <= value < 1 << self.bits - 1
 
     def encode(self, value: Scalar) -> bytes:
         """`85 len value`."""
@@ -307,6 +310,3 @@ def structure_description(members: list[tuple[bytes, bytes]]) -> bytes:
     """The TypeDescription of a structure of named members, each with its own."""
     listed = [ber.tlv(0x30, ber.tlv(0x80, name) + ber.tlv(0xA1, kind)) for name, kind in members]
     return ber.tlv(STRUCTURE, ber.tlv(0xA1, b"".join(listed)))
-
-
-Encode = Callable[[Scalar], bytes]

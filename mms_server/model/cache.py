@@ -33,14 +33,11 @@ class Cache:
         self.values = values
         self.octets: list[bytes | None] = [None] * len(nodes)
         self.encodings = 0  # leaves encoded since the start: growth is tested by counting
-        shared: dict[tuple[object, ...], bytes] = {}
+        shared: dict[bytes, bytes] = {}  # most leaves begin alike
         for slot, node in enumerate(nodes):
             if node.kind is not None:
-                key = (node.kind, type(values[slot]), values[slot])
-                encoded = shared.get(key)
-                if encoded is None:
-                    encoded = shared[key] = node.kind.encode(cast("Scalar", values[slot]))
-                self.octets[slot] = encoded
+                encoded = node.kind.encode(cast("Scalar", values[slot]))
+                self.octets[slot] = shared.setdefault(encoded, encoded)
 
     def read(self, slot: int) -> bytes:
         """The Data of the node at `slot`."""

@@ -38,6 +38,8 @@ _SV_OPT_FLDS: Final = BitString(5, varying=True)
 
 def block_drafts(server: Server, ld: LogicalDevice, ln: LogicalNode) -> dict[FC, list[Draft]]:
     """The control blocks of `ln` by functional constraint, every instance of an RCB for itself."""
+    if not (ln.reports or ln.logs or ln.setting_control or ln.gooses or ln.sampled_values):
+        return {}
     fixed = _Blocks(server, ld, ln)
     buffered = [draft for one in ln.reports if one.buffered for draft in fixed.reports(one)]
     unbuffered = [draft for one in ln.reports if not one.buffered for draft in fixed.reports(one)]
@@ -54,7 +56,7 @@ def block_drafts(server: Server, ld: LogicalDevice, ln: LogicalNode) -> dict[FC,
 
 
 def _leaf(name: str, kind: Kind, value: bool | int | str | bytes) -> Draft:
-    return Draft(name, kind=kind, default=leaves.cache_value(kind, value))
+    return Draft(name, kind=kind, default=leaves.initial(kind, value))
 
 
 class _Blocks:
@@ -80,7 +82,7 @@ class _Blocks:
         fc = "BR" if block.buffered else "RP"
         rpt_id = block.rpt_id or f"{self._above}${fc}${name}"
         members = [
-            _leaf("RptID", self._reference, rpt_id[: self._reference.characters]),
+            _leaf("RptID", self._reference, rpt_id),
             _leaf("RptEna", leaves.BOOLEAN, False),
             *([] if block.buffered else [_leaf("Resv", leaves.BOOLEAN, False)]),
             self._data_set(block.data_set),
@@ -177,7 +179,7 @@ def _address(name: str, mac: bytes, priority: int, vlan: int, appid: int) -> Dra
     return Draft(
         name,
         [
-            _leaf("Addr", OctetString(6), mac),
+            _leaf("Addr", OctetString(6, fixed=True), mac if len(mac) == 6 else bytes(6)),
             _leaf("PRIORITY", leaves.INT8U, priority),
             _leaf("VID", leaves.INT16U, vlan),
             _leaf("APPID", leaves.INT16U, appid),

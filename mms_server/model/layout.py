@@ -6,8 +6,8 @@ Leaves and inner nodes share one number space, so a named variable is the range 
 adds its base to the index: that sum is the slot. Elements of an array are nodes too, but have no names.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from mapping.model import FC
@@ -24,12 +24,12 @@ class Draft:
     """A node to be laid out. A leaf has a `kind` and a `default`; an array's members are its elements, all alike."""
 
     name: str
-    members: list["Draft"] = field(default_factory=list)
+    members: Sequence["Draft"] = ()
     kind: Kind | None = None
     default: Scalar = False
     triggers: int = 0  # DCHG | QCHG | DUPD: what a change of the leaf means
     array: bool = False
-    path: str = ""  # the dotted path by which the SCL file overrides the leaf
+    path: str = ""  # the dotted path by which the SCL file overrides the leaf; empty if it cannot
 
 
 class Node:
@@ -71,7 +71,14 @@ class Node:
 
     def child(self, name: bytes) -> "Node | None":
         """The member `name` of a structure."""
-        return next((node for node in self.children if node.name == name), None) if not self.array else None
+        return None if self.array else next((node for node in self.children if node.name == name), None)
+
+    def below(self, path: bytes) -> int | None:
+        """How far below this node the one at `DO$DA$...` is: 0 for an empty path, None if there is none."""
+        node: Node | None = self
+        for name in path.split(b"$") if path else ():
+            node = node.child(name) if node else None
+        return None if node is None else node.index - self.index
 
 
 class Layout:
@@ -101,7 +108,8 @@ class Layout:
             self.by_suffix[suffix] = node
         if draft.kind is not None:
             node.description = draft.kind.description
-            self.paths.setdefault(draft.path, []).append(index)
+            if draft.path:
+                self.paths.setdefault(draft.path, []).append(index)
             return node
         node.children = tuple(self._members(draft, node, suffix, fc))
         node.offsets = tuple(child.index - index for child in node.children)

@@ -24,6 +24,7 @@ BOOLEAN: Final = Boolean()
 INT8: Final = Integer(8)
 INT16: Final = Integer(16)
 INT32: Final = Integer(32)
+INT64: Final = Integer(64)
 INT8U: Final = Unsigned(8)
 INT16U: Final = Unsigned(16)
 INT32U: Final = Unsigned(32)
@@ -37,7 +38,7 @@ _PLAIN: Final[dict[BasicType, Kind]] = {
     BasicType.INT16: INT16,
     BasicType.INT24: Integer(24),
     BasicType.INT32: INT32,
-    BasicType.INT64: Integer(64),
+    BasicType.INT64: INT64,
     BasicType.INT128: Integer(128),
     BasicType.INT8U: INT8U,
     BasicType.INT16U: INT16U,
@@ -60,8 +61,9 @@ _PLAIN: Final[dict[BasicType, Kind]] = {
     BasicType.LOG_OPT_FLDS: BitString(1, varying=True),
 }
 
-_TAKEN_FOR_GRANTED: Final = {"Mod": 1, "Beh": 1, "Health": 1, "PhyHealth": 1, "multiplier": 0}
-"""Enumerations whose first member is not what a file without `Val` means: on, Ok, and no power of ten."""
+_STATES: Final = {"Mod": 1, "Beh": 1, "Health": 1, "PhyHealth": 1}
+_UNITS: Final = {"SIUnit": 1, "multiplier": 0}
+"""Enumerations whose first member is not what a file without `Val` means: on, Ok; dimensionless, no power of ten."""
 
 
 def kind_of(attribute: AttributeType) -> Kind:
@@ -73,23 +75,33 @@ def kind_of(attribute: AttributeType) -> Kind:
 
 
 def _enumerated(enum: EnumType | None) -> Kind:
+    """INT8 as the standard has it; wider where a file's ordinals need it."""
     ordinals = enum.ordinals.values() if enum else ()
-    fits = all(-128 <= ordinal <= 127 for ordinal in ordinals)
-    return INT8 if fits else INT32
+    return next((kind for kind in (INT8, INT16, INT32) if all(kind.holds(one) for one in ordinals)), INT64)
 
 
-def cache_value(kind: Kind, value: Scalar) -> data.Scalar:
-    """`value`, as the SCL reader gives it, in the cache's form: a time of nanoseconds becomes a UtcTime."""
-    return UtcTime(int(value), 0) if isinstance(kind, UtcTimestamp) else kind.check(value)
+def initial(kind: Kind, value: Scalar) -> data.Scalar:
+    """`value`, as an SCL file has it, as the cache keeps it; what does not fit is brought to the nearest that does."""
+    match kind:
+        case UtcTimestamp():
+            return UtcTime(int(value), 0)
+        case VisibleString(characters) | MmsString(characters):
+            return kind.check(str(value)[:characters])
+        case Integer(bits):
+            return min(max(int(value), -1 << bits - 1), (1 << bits - 1) - 1)
+        case Unsigned(bits):
+            return min(max(int(value), 0), (1 << bits) - 1)
+        case _:
+            return kind.check(value)
 
 
 def default_of(attribute: AttributeType, data_object: str) -> Scalar:
     """The value of a leaf for which the file gives none; `data_object` is the name of the DO (or SDO) above it."""
     basic = attribute.basic
     if basic is BasicType.ENUM:
-        granted = _TAKEN_FOR_GRANTED.get(attribute.name if attribute.name == "multiplier" else data_object)
-        named = granted is not None and attribute.name in ("stVal", "multiplier")
-        return granted if named and granted is not None else (attribute.enum.first() if attribute.enum else 0)
+        granted = _STATES.get(data_object) if attribute.name == "stVal" else _UNITS.get(attribute.name)
+        first = attribute.enum.first() if attribute.enum else 0
+        return first if granted is None else granted
     kind = kind_of(attribute)
     if isinstance(kind, VisibleString | MmsString):
         return ""

@@ -1,64 +1,87 @@
-"""Alternate access: which slots a selection inside a variable means, and how their Data are put together.
+"""Alternate access: what selections inside a variable mean, and how the Data of what they select are put together.
 
 One selection gives what it selects; several give a structure of them. A range, or all elements, gives an array; what
-is selected inside is then taken of each element.
+is selected inside is then taken of each element. Elements of an array are all alike, so whether a selection exists is
+told by the first; the Data are put together for each answer, and only as far as the answer has room: a short request
+can ask for more than a machine holds.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from mms_server.mms import data
-from mms_server.mms.access import Component, Everything, Range, Selection
+from mms_server.mms.access import Choice, Component, Everything, Range, Selection
 from mms_server.model.cache import Cache
+from mms_server.model.layout import Node
 from mms_server.stack import ber
 
 
-@dataclass(frozen=True, slots=True)
-class Compound:
-    """An array or structure made for one answer, of slots and of further compounds."""
+class Selected(NamedTuple):
+    """`selections` inside the variable at `slot`, all of which exist."""
 
-    tag: int
-    parts: tuple["int | Compound", ...]
-
-
-Selected = int | Compound
+    slot: int
+    selections: tuple[Selection, ...]
 
 
-def select(cache: Cache, slot: int, selections: Sequence[Selection]) -> Selected | None:
-    """What `selections` mean inside the variable at `slot`; None if something of it does not exist."""
+def select(nodes: Sequence[Node], slot: int, selections: tuple[Selection, ...]) -> int | Selected | None:
+    """What `selections` mean inside the variable at `slot`: a slot where they lead to one; None if any does not exist."""
+    while len(selections) == 1 and not _of_elements(selections[0].choice):
+        offset = _chosen(nodes[slot], selections[0].choice)
+        if not offset:
+            return None
+        slot += offset[0]
+        selections = selections[0].inner
     if not selections:
         return slot
-    parts = [_one(cache, slot, selection) for selection in selections]
-    if len(parts) == 1:
-        return parts[0]
-    return Compound(data.STRUCTURE, tuple(part for part in parts if part is not None)) if None not in parts else None
+    return Selected(slot, selections) if _exist(nodes, slot, selections) else None
 
 
-def _one(cache: Cache, slot: int, selection: Selection) -> Selected | None:
-    node = cache.nodes[slot]
-    match selection.choice:
+def _of_elements(choice: Choice) -> bool:
+    return isinstance(choice, Everything) or (isinstance(choice, Range) and not choice.single)
+
+
+def _chosen(node: Node, choice: Choice) -> Sequence[int]:
+    """The offsets of what `choice` takes of `node`; none if it does not exist."""
+    match choice:
         case Component(name):
-            child = node.child(name)
-            return None if child is None else select(cache, slot + child.up, selection.inner)
-        case Range(low, _, True):
-            inside = node.array and low < len(node.offsets)
-            return select(cache, slot + node.offsets[low], selection.inner) if inside else None
+            offset = node.below(name)
+            return (offset,) if offset else ()
         case Range(low, length, _):
-            return _elements(cache, slot, low, length, selection.inner)
+            inside = node.array and 0 < length <= len(node.offsets) - low
+            return node.offsets[low : low + length] if inside else ()
         case Everything():
-            return _elements(cache, slot, 0, len(node.offsets), selection.inner)
+            return node.offsets if node.array else ()
 
 
-def _elements(cache: Cache, slot: int, low: int, length: int, inner: Sequence[Selection]) -> Selected | None:
-    node = cache.nodes[slot]
-    if not node.array or length < 1 or low + length > len(node.offsets):
-        return None
-    parts = [select(cache, slot + offset, inner) for offset in node.offsets[low : low + length]]
-    return Compound(data.ARRAY, tuple(part for part in parts if part is not None)) if None not in parts else None
+def _exist(nodes: Sequence[Node], slot: int, selections: Iterable[Selection]) -> bool:
+    for selection in selections:
+        offsets = _chosen(nodes[slot], selection.choice)
+        if not offsets or not _exist(nodes, slot + offsets[0], selection.inner):
+            return False
+    return True
 
 
-def octets(cache: Cache, selected: Selected) -> bytes:
-    """The Data of what was selected."""
+def octets(cache: Cache, selected: int | Selected, room: int) -> bytes | None:
+    """The Data of what was selected; None if they are longer than `room`."""
     if isinstance(selected, int):
         return cache.read(selected)
-    return ber.tlv(selected.tag, b"".join([octets(cache, part) for part in selected.parts]))
+    slot, selections = selected
+    if not selections:
+        return cache.read(slot)
+    if len(selections) > 1:
+        return _joined(cache, data.STRUCTURE, (Selected(slot, (one,)) for one in selections), room)
+    choice, inner = selections[0].choice, selections[0].inner
+    offsets = _chosen(cache.nodes[slot], choice)
+    if _of_elements(choice):
+        return _joined(cache, data.ARRAY, (Selected(slot + offset, inner) for offset in offsets), room)
+    return octets(cache, Selected(slot + offsets[0], inner), room)
+
+
+def _joined(cache: Cache, tag: int, parts: Iterable[Selected], room: int) -> bytes | None:
+    taken: list[bytes] = []
+    for part in parts:
+        one = octets(cache, part, room)
+        if one is None or (room := room - len(one)) < 0:
+            return None
+        taken.append(one)
+    return ber.tlv(tag, b"".join(taken))

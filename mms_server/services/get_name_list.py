@@ -8,7 +8,7 @@ letters, so the order is: LNs sorted, and below each the layout's sorted suffixe
 page starts after `continue after` whether or not that name still exists: clients resume where a deleted list was.
 """
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -78,11 +78,12 @@ def _after(names: list[bytes], after: bytes) -> list[bytes]:
 
 
 def _variables(domain: Domain, after: bytes) -> Iterator[bytes]:
-    ln_name, dollar, rest = after.partition(b"$")
-    for name in domain.sorted_nodes[bisect_left(domain.sorted_nodes, ln_name) :] if after else domain.sorted_nodes:
+    start = max(bisect_right(domain.sorted_nodes, after) - 1, 0)  # the LN that `after` belongs to, or would
+    for name in domain.sorted_nodes[start:]:
         suffixes = domain.nodes[name].layout.suffixes
-        start = bisect_right(suffixes, dollar + rest) if after and name == ln_name else 0
-        for suffix in suffixes[start:]:
+        if name <= after:
+            suffixes = suffixes[bisect_right(suffixes, after[len(name) :]) :] if after.startswith(name) else []
+        for suffix in suffixes:
             yield name + suffix
 
 

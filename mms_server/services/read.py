@@ -4,11 +4,10 @@
       ->   A4 { [A0 { the same specification }], A1 { data or 80 error ... } }
 
 Clients repeat themselves: a request seen before is answered from its compiled plan, which is the slots to join. The
-plans are bounded and dropped when data sets change (`DataModel.forget_plans`).
+plans are bounded, and dropped when data sets change.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from mms_server.mms import access
@@ -16,23 +15,14 @@ from mms_server.mms.access import Variable
 from mms_server.mms.errors import ArgumentError, DataAccessError, ServiceError
 from mms_server.mms.names import ObjectName
 from mms_server.model import selection
-from mms_server.model.selection import Compound
+from mms_server.model.plans import ReadPlan
+from mms_server.model.selection import Selected
 from mms_server.model.tree import UNKNOWN, DataModel
 from mms_server.services.base import Context, Service
 from mms_server.stack import ber
 
-PLANS_LIMIT: Final = 4096
 _NON_EXISTENT: Final = DataAccessError.OBJECT_NON_EXISTENT.result()
 _UNSUPPORTED: Final = DataAccessError.OBJECT_ACCESS_UNSUPPORTED.result()
-
-
-@dataclass(frozen=True, slots=True)
-class ReadPlan:
-    """A compiled Read: the specification to repeat, and the slots; `parts` instead where not all of it is slots."""
-
-    specification: bytes
-    slots: tuple[int, ...]
-    parts: tuple[int | Compound | bytes, ...] = ()
 
 
 def answer(context: Context, body: bytes) -> bytes | ServiceError:
@@ -43,16 +33,11 @@ def answer(context: Context, body: bytes) -> bytes | ServiceError:
         compiled = _compile(model, body)
         if isinstance(compiled, ServiceError):
             return compiled
-        if len(model.plans) >= PLANS_LIMIT:
-            model.forget_plans()
-        plan = model.plans[body] = compiled
-    assert isinstance(plan, ReadPlan)  # noqa: S101 - only this service files plans
-    cache = model.cache
-    if plan.parts:
-        results = b"".join([part if isinstance(part, bytes) else selection.octets(cache, part) for part in plan.parts])
-    else:
-        octets, read = cache.octets, cache.read
-        results = b"".join([octets[slot] or read(slot) for slot in plan.slots])
+        plan = compiled
+        model.plans.keep(body, plan)
+    results = plan.results(model.cache, context.client.max_pdu)
+    if results is None:
+        return ServiceError.RESOURCE_OTHER
     return ber.tlv(0xA4, plan.specification + ber.tlv(0xA1, results))
 
 
@@ -81,14 +66,12 @@ def _plan(model: DataModel, specification: bytes, variables: Sequence[Variable])
     return ReadPlan(specification, slots) if len(slots) == len(parts) else ReadPlan(specification, (), tuple(parts))
 
 
-def _part(model: DataModel, variable: Variable) -> int | Compound | bytes:
+def _part(model: DataModel, variable: Variable) -> int | Selected | bytes:
     if variable.name is None:
         return _UNSUPPORTED
     domain = variable.name.domain
     slot = UNKNOWN if domain is None else model.slot(domain, variable.name.item)
-    if slot == UNKNOWN:
-        return _NON_EXISTENT
-    selected = selection.select(model.cache, slot, variable.selections)
+    selected = None if slot == UNKNOWN else selection.select(model.cache.nodes, slot, variable.selections)
     return _NON_EXISTENT if selected is None else selected
 
 
