@@ -1,0 +1,357 @@
+"""The shape of site.yaml, map.yaml and device profiles. JSON Schemas and FORMAT.md are generated from here.
+
+Every model is closed and frozen; units are said; what people get wrong is answered in the description.
+"""
+
+import re
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+
+from mapping.model import FC
+from mapping.plan import Order, RegisterType, Table
+
+NAME_PATTERN: Final = r"^[A-Za-z_][A-Za-z0-9_-]*$"
+_DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m)")
+_UNITS_MS: Final = {"ms": 1.0, "s": 1000.0, "m": 60_000.0}
+_WORDS: Final = {
+    "bool": 1, "int16": 1, "uint16": 1, "int32": 2, "uint32": 2, "int64": 4, "uint64": 4, "float32": 2, "float64": 4,
+    "bcd16": 1, "bcd32": 2, "bit": 1, "bits": 1,
+}  # fmt: skip
+_TYPE: Final = re.compile(r"(mod10|string|bit|bits)(?::([0-9]+)(?:-([0-9]+))?)?|([a-z]+[0-9]*)")
+
+
+class Strict(BaseModel):
+    """A closed, frozen model: unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
+
+
+def milliseconds(text: object) -> int:
+    """`500ms`, `1s`, `1.5s` or `2m` in milliseconds; the number 0 too. Raises ValueError."""
+    if text == 0 and not isinstance(text, bool):
+        return 0
+    match = _DURATION.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError(f"`{text}` is no duration, expected one as 500ms, 1s or 2m")
+    return round(float(match.group(1)) * _UNITS_MS[match.group(2)])
+
+
+def _positive(text: object) -> int:
+    value = milliseconds(text)
+    if value < 1:
+        raise ValueError("a duration of nothing, expected at least 1ms")
+    return value
+
+
+_DURATION_SCHEMA: Final = WithJsonSchema({"type": ["string", "integer"], "pattern": r"^[0-9]+(\.[0-9]+)?(ms|s|m)$"})
+Milliseconds = Annotated[int, BeforeValidator(milliseconds), _DURATION_SCHEMA]
+Period = Annotated[int, BeforeValidator(_positive), _DURATION_SCHEMA]
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+Number = int | float
+Plain = bool | int | float | str
+
+
+class Register(Strict):
+    """Where a quantity stands: `holding 100 float32 cdab`, or written long."""
+
+    table: Table
+    address: Annotated[
+        int, Field(ge=0, le=65535, description="zero-based protocol address: a manual's 40101 is holding 100")
+    ]
+    type: RegisterType
+    count: Annotated[int, Field(ge=1, le=125, description="registers it takes")] = 1
+    order: Annotated[Order | None, Field(description="octet order; `cdab` words swapped")] = None
+    low_bit: Annotated[int, Field(ge=0, le=63)] = 0
+    high_bit: Annotated[int, Field(ge=0, le=63)] = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, given: Any) -> Any:
+        return _register(given)
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Register":
+        if self.table in ("coil", "discrete") and self.type != "bool":
+            raise ValueError(f"a {self.table} is a bool, not a {self.type}")
+        if self.address + self.count > 0x10000:
+            raise ValueError(f"{self.type} at {self.address} goes beyond the last register, 65535")
+        if self.high_bit < self.low_bit:
+            raise ValueError(f"bits:{self.low_bit}-{self.high_bit}, expected the lower bit first")
+        if self.type in ("bit", "bits") and self.high_bit > 15:
+            raise ValueError(f"bit {self.high_bit}, expected 0..15")
+        return self
+
+
+def _register(given: Any) -> Any:
+    """The long form of a register; whatever is no register is left for the model to refuse."""
+    if isinstance(given, str):
+        parts = given.split()
+        if not 3 <= len(parts) <= 4 or not parts[1].isdecimal():
+            raise ValueError(
+                f"`{given}` is no register, expected `TABLE ADDRESS TYPE [ORDER]` as `holding 100 float32`"
+            )
+        given = {"table": parts[0], "address": int(parts[1]), "type": parts[2]} | (
+            {"order": parts[3]} if parts[3:] else {}
+        )
+    if isinstance(given, dict) and isinstance(given.get("type"), str):
+        return given | _typed(given["type"])
+    return given
+
+
+def _typed(text: str) -> dict[str, Any]:
+    match = _TYPE.fullmatch(text)
+    name, first, last = (match.group(1), match.group(2), match.group(3)) if match else (None, None, None)
+    if name in ("string", "mod10"):
+        if first is None or last is not None:
+            raise ValueError(f"`{text}` does not say how many registers, expected `{name}:N`")
+        return {"type": name, "count": int(first)}
+    if name == "bit" and first is not None and last is None:
+        return {"type": "bit", "count": 1, "low_bit": int(first), "high_bit": int(first)}
+    if name == "bits" and first is not None and last is not None:
+        return {"type": "bits", "count": 1, "low_bit": int(first), "high_bit": int(last)}
+    if text not in _WORDS or name is not None:
+        known = (
+            "bool int16 uint16 int32 uint32 int64 uint64 float32 float64 bcd16 bcd32 mod10:N string:N bit:N bits:A-B"
+        )
+        raise ValueError(f"`{text}` is no type, expected one of {known}")
+    return {"type": text, "count": _WORDS[text]}
+
+
+REGISTER_SCHEMA: Final = {
+    "anyOf": [
+        {"type": "string", "pattern": r"^(coil|discrete|input|holding) [0-9]+ \S+( (abcd|cdab|badc|dcba))?$"},
+        {"type": "object"},
+    ]
+}
+RegisterField = Annotated[Register, WithJsonSchema(REGISTER_SCHEMA)]
+
+
+class Point(Strict):
+    """One quantity: a register, or the answer of a serial instrument. value = raw * scale + offset, in `unit`."""
+
+    read: RegisterField | None = None
+    write: RegisterField | None = None
+    write_with: Annotated[
+        Literal[15, 16] | None, Field(description="function for a single coil or register, where 5 and 6 are refused")
+    ] = None
+    request: Annotated[str | None, Field(description="serial-ascii: what is sent, with its line end")] = None
+    reply: Annotated[str | None, Field(description="serial-ascii: expression that the whole line must match")] = None
+    value: Annotated[str | None, Field(description="serial-ascii: named group of `reply` that holds the value")] = None
+    good_if: Annotated[
+        dict[str, str], Field(description="serial-ascii: named group and the text that makes the value good")
+    ] = {}
+    end: Annotated[str, Field(description="serial-ascii: end of the answer; default CR, LF or CR LF")] = ""
+    scale: Number = 1.0
+    offset: Number = 0.0
+    unit: Annotated[str, Field(description="engineering unit, with prefix: V, kW, degC, %")] = ""
+    proposes: Annotated[list[str], Field(description="LNCLASS.DO[.SDO] of IEC 61850 that the quantity is")] = []
+    absent: Annotated[list[int | float | str], Field(description="raw values, or nan, that mean no measurement")] = []
+    every: Annotated[Period | None, Field(description="period of this point, where it is not the device's")] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_or_many(cls, given: Any) -> Any:
+        if isinstance(given, dict):
+            lists = {
+                key: [given[key]] for key in ("proposes", "absent") if key in given and not isinstance(given[key], list)
+            }
+            return given | lists
+        return given
+
+    @model_validator(mode="after")
+    def _whole(self) -> "Point":
+        if (self.read or self.write) and self.request is not None:
+            raise ValueError("both a register and a request, expected one of them")
+        if self.request is None and not (self.read or self.write):
+            raise ValueError("neither `read`, `write` nor `request`: nothing to acquire")
+        if self.request is not None:
+            self._check_reply()
+        if self.write is not None and self.write.table not in ("coil", "holding"):
+            raise ValueError(f"a {self.write.table} register cannot be written, expected coil or holding")
+        if not self.scale:
+            raise ValueError("scale 0 would make every value the same")
+        return self
+
+    def _check_reply(self) -> None:
+        if self.reply is None or self.value is None:
+            raise ValueError("a request needs `reply`, an expression, and `value`, its group")
+        try:
+            groups = re.compile(self.reply).groupindex
+        except re.error as error:
+            raise ValueError(f"reply `{self.reply}` is no expression: {error}") from error
+        for group in (self.value, *self.good_if):
+            if group not in groups:
+                raise ValueError(f"`{group}` is no named group of the reply")
+        if not (self.request or "").isascii() or not self.end.isascii():
+            raise ValueError("request and end are ASCII")
+
+
+class DeviceKeys(Strict):
+    """How a device is talked to; what a site says wins over its profile."""
+
+    every: Period | None = None
+    timeout: Annotated[Period | None, Field(description="of each try; default 500ms")] = None
+    retries: Annotated[int | None, Field(ge=0, le=10, description="further tries; default 1")] = None
+    stale_after: Annotated[
+        Period | None, Field(description="no value is good past it; default the larger of 3 x every and 2s")
+    ] = None
+    pause: Annotated[Milliseconds | None, Field(description="least silence before a request to it")] = None
+    max_registers: Annotated[int | None, Field(ge=1, le=125)] = None
+    max_gap: Annotated[
+        int | None, Field(ge=0, le=124, description="registers between values that may be read along; default computed")
+    ] = None
+    close_after: Annotated[bool | None, Field(description="close the connection after each exchange")] = None
+    command_timeout: Period | None = None
+
+
+class Device(DeviceKeys):
+    """One device of a site."""
+
+    line: str
+    unit: Annotated[int, Field(ge=0, le=255)] = 1
+    profile: str | None = None
+    points: dict[Name, Point] = {}
+
+
+class ProfileDefaults(DeviceKeys):
+    """A profile's defaults for its devices and points."""
+
+    order: Order | None = None
+
+
+class Maker(Strict):
+    """Whose device it is, and from which manual the registers are."""
+
+    maker: str
+    model: str
+    manual: str | None = None
+    aliases: list[str] = []
+
+
+class Identify(Strict):
+    """The register that proves that the profile fits the device."""
+
+    read: RegisterField
+    equals: int | float | str | None = None
+    match: str | None = None
+
+
+class Profile(Strict):
+    """A device profile: one meter model as its manual prints it. It knows nothing of any site."""
+
+    device: Maker
+    base: str | None = None
+    defaults: ProfileDefaults = ProfileDefaults()
+    identify: Identify | None = None
+    points: dict[Name, Point] = {}
+
+
+class Tls(Strict):
+    """TLS of an IED's port, mutual."""
+
+    cert: str
+    key: str
+    ca: str
+    listen: str = "0.0.0.0:3782"
+    crl: str | None = None
+    peers: list[str] = []
+
+
+class Security(Strict):
+    """Who may associate."""
+
+    password_file: str | None = None
+    password_env: str | None = None
+    tls: Tls | None = None
+    allow: Annotated[list[str], Field(description="addresses or networks; empty: any")] = []
+
+
+_WRITABLE: Final = tuple(fc.value for fc in (FC.SP, FC.SV, FC.SE, FC.BL, FC.CF, FC.DC))
+
+
+class Ied(Strict):
+    """One IED: its model, its mapping, its port."""
+
+    scl: str
+    map: str
+    access_point: str | None = None
+    listen: Annotated[str, Field(description="host:port, or none for TLS alone")] = "0.0.0.0:102"
+    max_clients: Annotated[int | None, Field(ge=1, le=1024)] = None
+    writes: dict[Literal["SP", "SV", "SE", "BL", "CF", "DC"], Literal["allow", "deny"]] = {}
+    security: Security = Security()
+
+
+class Site(Strict):
+    """One gateway: its IEDs, its lines, the devices on them."""
+
+    site: str
+    ieds: dict[Name, Ied]
+    lines: Annotated[dict[Name, dict[str, Any]], Field(description="by name: protocol, and that protocol's keys")]
+    devices: dict[Name, Device]
+
+
+class Command(Strict):
+    """The way of a control to the field."""
+
+    to: str
+    timeout: Period | None = None
+    proof: str | None = None
+    pulse: Period | None = None
+    off: str | None = None
+    min: Number | None = None
+    max: Number | None = None
+    allow_if: str | None = None
+
+
+class Row(Strict):
+    """What feeds a data object, and where its commands go. `feeder1.voltage_l1` alone is short for `{from: ...}`."""
+
+    source: Annotated[str | None, Field(alias="from", description="device.point, or a device for a whole LN")] = None
+    constant: Plain | None = None
+    deadband: Annotated[str | None, Field(description="least change: `50 W` or `0.5 %`")] = None
+    values: Annotated[dict[str, Plain], Field(description="what each point value becomes")] = {}
+    scale: Annotated[Number, Field(description="after the profile's; -1 turns a direction round")] = 1.0
+    swap: Annotated[bool, Field(description="whole LN: exchange Sup and Dmd, negate powers")] = False
+    command: Command | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, given: Any) -> Any:
+        if isinstance(given, str):
+            return {"from": given}
+        if isinstance(given, dict) and isinstance(given.get("command"), str):
+            return given | {"command": {"to": given["command"]}}
+        return given
+
+    @model_validator(mode="after")
+    def _something(self) -> "Row":
+        if self.source is not None and self.constant is not None:
+            raise ValueError("both `from` and `constant`, expected one of them")
+        if self.source is None and self.constant is None and self.command is None:
+            raise ValueError("neither `from`, `constant` nor `command`: the row says nothing")
+        return self
+
+
+class Map(Strict):
+    """The mapping of one IED: data objects of the SCL file from points of devices."""
+
+    points: dict[str, Row]
+    unmapped: Annotated[
+        list[str], Field(description="process data that is left unfed on purpose; it reads invalid")
+    ] = []
+
+
+FILES: Final[dict[str, type[Strict]]] = {"site": Site, "map": Map, "device": Profile}
+
+
+def json_schema(kind: str) -> dict[str, Any]:
+    """The JSON Schema of one kind of file: site, map or device. Raises KeyError."""
+    schema = FILES[kind].model_json_schema(by_alias=True)
+    if kind == "map":
+        schema["properties"]["points"]["additionalProperties"] = {
+            "anyOf": [{"type": "string"}, {"$ref": "#/$defs/Row"}]
+        }
+        command = schema["$defs"]["Row"]["properties"]["command"]
+        command["anyOf"] = [{"type": "string"}, *command["anyOf"]]
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": f"mms-gateway {kind} file"} | schema
