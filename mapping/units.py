@@ -50,11 +50,10 @@ def parse(text: str) -> Unit | None:
     plain = _ALIASES.get(text, text)
     if plain in SI_UNITS:
         return Unit(plain)
-    factor, rest = _PREFIXES.get(text[:1]), text[1:]
-    base = _ALIASES.get(rest, rest)
-    if factor is None or base not in SI_UNITS or base in ("", "kg", "min", "h"):
+    base = _ALIASES.get(text[1:], text[1:])
+    if text[:1] not in _PREFIXES or base not in SI_UNITS or base in ("", "kg", "min", "h"):
         return None
-    return Unit(base, factor)
+    return Unit(base, _PREFIXES[text[:1]])
 
 
 def of_ordinals(si_unit: int, multiplier: int) -> Unit | None:

@@ -1,0 +1,98 @@
+"""From a site's files to one immutable Plan, or to all that is wrong with them.
+
+load -> resolve -> bind (types, units) -> cover -> poll            each pass adds diagnostics, none stops the others
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from pydantic import BaseModel
+
+from mapping.diagnostics import Diagnostics
+from mapping.passes.bind import bind_targets
+from mapping.passes.cover import cover_model
+from mapping.passes.draft import Draft, DraftIed
+from mapping.passes.load import load_files
+from mapping.passes.poll import plan_polls
+from mapping.passes.resolve import resolve_rows
+from mapping.plan import IedPlan, Plan, SecurityPlan, TlsPlan, WorkerPlan, sealed
+from mapping.schema import Security
+
+PASSES: Final[tuple[Callable[[Draft], None], ...]] = (load_files, resolve_rows, bind_targets, cover_model)
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """What became of a site: its plan if nothing is in error, and everything found.
+
+    `workers` and `passed_over` (proposals of profiles that an LN lacks) are there for reports even without a plan.
+    """
+
+    plan: Plan | None
+    diagnostics: Diagnostics
+    workers: tuple[WorkerPlan, ...]
+    passed_over: tuple[str, ...]
+
+
+def site_file(path: Path) -> Path:
+    """The site.yaml that `path` means: itself, or the one in that folder."""
+    return path / "site.yaml" if path.is_dir() else path
+
+
+def compile_site(site: Path, line_settings: Mapping[str, type[BaseModel]], *, lines: Path | None = None) -> Compiled:
+    """Compile the site at `site` (a site.yaml or its folder); `lines` is a file that is laid over its lines."""
+    draft = Draft(site_file(site), line_settings, lines)
+    for one in PASSES:
+        one(draft)
+    workers = plan_polls(draft)
+    passed_over = tuple(text for ied in draft.ieds for text in ied.passed_over)
+    plan = None if draft.found.errors or draft.site is None else _plan(draft, workers)
+    return Compiled(plan, draft.found, workers, passed_over)
+
+
+def _plan(draft: Draft, workers: tuple[WorkerPlan, ...]) -> Plan:
+    assert draft.site is not None  # noqa: S101 - asked by the caller
+    ieds = tuple(_ied(draft, ied) for ied in draft.ieds)
+    return sealed(Plan(draft.site.site, str(draft.site_path.resolve()), workers, ieds))
+
+
+def _ied(draft: Draft, ied: DraftIed) -> IedPlan:
+    return IedPlan(
+        name=ied.name,
+        scl=str(ied.scl_path.resolve()),
+        scl_sha256=hashlib.sha256(ied.scl_path.read_bytes()).hexdigest(),
+        access_point=ied.server.access_point,
+        listen=ied.settings.listen,
+        max_clients=ied.settings.max_clients,
+        writes={fc: verdict == "allow" for fc, verdict in ied.settings.writes.items()},
+        security=_security(draft.site_path.parent, ied.settings.security),
+        objects=tuple(ied.objects),
+        presets=tuple(ied.presets),
+        unfed=tuple(ied.unfed),
+        commands=tuple(ied.commands),
+    )
+
+
+def _security(folder: Path, given: Security) -> SecurityPlan:
+    def absolute(name: str) -> str:
+        return str((folder / name).resolve())
+
+    tls = given.tls
+    return SecurityPlan(
+        password_file=None if given.password_file is None else absolute(given.password_file),
+        password_env=given.password_env,
+        tls=None
+        if tls is None
+        else TlsPlan(
+            absolute(tls.cert),
+            absolute(tls.key),
+            absolute(tls.ca),
+            tls.listen,
+            None if tls.crl is None else absolute(tls.crl),
+            tuple(tls.peers),
+        ),
+        allow=tuple(given.allow),
+    )

@@ -1,0 +1,100 @@
+"""What the passes work on: a site as it fills, from files to bindings."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from mapping import model
+from mapping.diagnostics import Diagnostics
+from mapping.located import Located
+from mapping.passes.objects import DataObject, Leaf
+from mapping.plan import (
+    CommandBinding,
+    DevicePlan,
+    Identify,
+    ObjectBinding,
+    PointPlan,
+    Preset,
+    Register,
+)
+from mapping.schema import Ied, Map, Row, Site
+
+
+@dataclass(slots=True)
+class DraftPoint:
+    """A point of a device, numbered; `proposes` are the data objects that its profile says it is."""
+
+    plan: PointPlan
+    proposes: tuple[str, ...]
+    writable: Register | None
+
+
+@dataclass(slots=True)
+class DraftDevice:
+    """A device with its profile laid under it."""
+
+    name: str
+    line: str
+    unit: int
+    profile: str | None
+    every_ms: int
+    timeout_ms: int
+    retries: int
+    stale_after_ms: int
+    pause_ms: int
+    max_registers: int
+    max_gap: int | None
+    close_after: bool
+    command_timeout_ms: int | None
+    identify: Identify | None
+    points: dict[str, DraftPoint] = field(default_factory=dict)
+    plan: DevicePlan | None = None
+
+
+@dataclass(slots=True)
+class Target:
+    """A row resolved: the data object (or the one leaf of it) and the point that feeds it."""
+
+    key: str  # the row's key in map.yaml
+    row: Row
+    object: DataObject
+    leaf: Leaf | None  # the single attribute that the row names; None for the object whole
+    point: DraftPoint | None  # None: a constant, or a command alone
+    depth: int  # of the row's key: a deeper row wins
+    negate: bool = False
+
+
+@dataclass(slots=True)
+class DraftIed:
+    """One IED: its files, its model, and what the map binds."""
+
+    name: str
+    settings: Ied
+    scl_path: Path
+    map_file: Located
+    map: Map
+    server: model.Server
+    targets: list[Target] = field(default_factory=list)
+    objects: list[ObjectBinding] = field(default_factory=list)
+    presets: list[Preset] = field(default_factory=list)
+    unfed: list[str] = field(default_factory=list)
+    commands: list[CommandBinding] = field(default_factory=list)
+    passed_over: list[str] = field(default_factory=list)  # proposals that the LN lacks, for people
+
+
+@dataclass(slots=True)
+class Draft:
+    """A site while it is compiled."""
+
+    site_path: Path
+    settings_by_protocol: Mapping[str, type[BaseModel]]
+    lines_path: Path | None
+    found: Diagnostics = field(default_factory=Diagnostics)
+    site_file: Located | None = None
+    site: Site | None = None
+    lines: dict[str, dict[str, str | int | float | bool]] = field(default_factory=dict)
+    devices: dict[str, DraftDevice] = field(default_factory=dict)
+    ieds: list[DraftIed] = field(default_factory=list)
+    used: set[int] = field(default_factory=set)  # points that something needs

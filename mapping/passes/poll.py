@@ -1,0 +1,64 @@
+"""Pass 6: the points that something uses become block reads, and each line a worker; a line that cannot keep up is said."""
+
+from typing import Final
+
+import msgspec
+
+from mapping import planner
+from mapping.passes.draft import Draft, DraftDevice
+from mapping.plan import DevicePlan, LinePlan, Own, PointPlan, WorkerPlan
+
+TCP_WORKER: Final = "tcp"
+
+
+def plan_polls(draft: Draft) -> tuple[WorkerPlan, ...]:
+    """The workers with their lines, devices, points and blocks."""
+    workers: dict[str, list[LinePlan]] = {}
+    for name, keys in draft.lines.items():
+        settings = {key: value for key, value in keys.items() if key not in ("protocol", "worker")}
+        protocol = str(keys["protocol"])
+        physics = planner.physics(protocol, settings)
+        own = [device for device in draft.devices.values() if device.line == name]
+        line = LinePlan(name, protocol, settings, tuple(_device(draft, device, physics) for device in own))
+        _check_load(draft, line)
+        serial = "baudrate" in settings
+        workers.setdefault(str(keys.get("worker") or (name if serial else TCP_WORKER)), []).append(line)
+    return tuple(WorkerPlan(name, tuple(lines)) for name, lines in workers.items())
+
+
+def _device(draft: Draft, device: DraftDevice, physics: planner.Physics) -> DevicePlan:
+    points = tuple(_polled(draft, point.plan) for point in device.points.values())
+    polled = [point for point in points if point.polled and not isinstance(point.source, Own)]
+    blocks = planner.plan_blocks(polled, physics, max_registers=device.max_registers, max_gap=device.max_gap)
+    return DevicePlan(
+        name=device.name,
+        unit=device.unit,
+        profile=device.profile,
+        timeout_ms=device.timeout_ms,
+        retries=device.retries,
+        pause_ms=device.pause_ms,
+        max_registers=device.max_registers,
+        close_after=device.close_after,
+        points=points,
+        blocks=blocks,
+        identify=device.identify,
+        command_timeout_ms=device.command_timeout_ms,
+    )
+
+
+def _polled(draft: Draft, point: PointPlan) -> PointPlan:
+    used = point.number in draft.used or isinstance(point.source, Own)
+    return msgspec.structs.replace(point, polled=used)
+
+
+def _check_load(draft: Draft, line: LinePlan) -> None:
+    cost = planner.line_cost(line)
+    if cost.load <= 1 or draft.site_file is None:
+        return
+    slowest = max((block.every_ms for device in line.devices for block in device.blocks), default=0)
+    draft.found.warning(
+        "overloaded",
+        draft.site_file.key_at("lines", line.name),
+        f"line `{line.name}` is asked for {cost.load:.0%} of its time: {slowest} ms become {slowest * cost.load:.0f} ms",
+        hint="a longer `every:`, a higher baud rate, or fewer points",
+    )
