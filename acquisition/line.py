@@ -331,7 +331,7 @@ class Line:
         wanted = self._quiet_since + self._frame_silence_s()
         if device.pause_ms and device.unit in self._asked_at:
             wanted = max(wanted, self._asked_at[device.unit] + device.pause_ms / 1000)
-        while (left := wanted - self._loop.time()) > 0:
+        while (left := wanted - self._loop.time()) > 0:  # a sleep may end early  # noqa: ASYNC110
             await asyncio.sleep(left)
 
     def _frame_silence_s(self) -> float:
@@ -449,7 +449,7 @@ class _Online:
             return []
         self._online, self._since_ns = online, time.time_ns()
         self._reason = reason or self._reason
-        shown = {"online": online, "last_error": self._reason}
+        shown: dict[str, bool | str] = {"online": online, "last_error": self._reason}
         return [PointReading(number, Reading(shown[name], quality.GOOD)) for name, number in self._own.items()]
 
     def message(self) -> DeviceState:

@@ -126,7 +126,7 @@ class IedServer:
 
     # ------------------------------------------------------------------ running
 
-    def start(self, port: int = 102, host: str = "0.0.0.0", tls: ssl.SSLContext | None = None) -> None:  # noqa: S104
+    def start(self, port: int = 102, host: str = "0.0.0.0", tls: ssl.SSLContext | None = None) -> None:
         """Listen on `host:port` (0 takes a free one, see `port`) in a thread of its own; returns when it listens.
 
         Raises OSError if it cannot, RuntimeError if it runs already.

@@ -69,7 +69,7 @@ class MmsServer:
         self._numbers = 0
         self._connections: set[Connection] = set()
         self._failed: dict[str, int] = {}
-        self._server: asyncio.Server | None = None
+        self._listening: list[asyncio.Server] = []
 
     async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
         """Listen; the port that it is (0 takes a free one). Raises OSError."""
@@ -83,13 +83,14 @@ class MmsServer:
 
     async def stop(self) -> None:
         """Listen no more, abort every association and close every connection."""
-        if self._server is not None:
-            self._server.close()
+        for server in self._listening:
+            server.close()
         for connection in tuple(self._connections):
             connection.stop("the server stops")
-        if self._server is not None:
+        for server in self._listening:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._server.wait_closed(), 1.0)
+                await asyncio.wait_for(server.wait_closed(), 1.0)
+        self._listening.clear()
 
     def before_requests(self) -> None:
         """What is due comes before what is asked: a value that has just become stale is not read as good."""

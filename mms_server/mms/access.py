@@ -114,9 +114,10 @@ def _selection(buffer: bytes, tag: int, start: int, end: int, depth: int) -> Sel
         return Selection(_choice(buffer, tag - 1, start, end))
     tag, first, after = ber.header(buffer, start, end)
     choice = _choice(buffer, tag, first, after)
-    if after < end and buffer[after] == 0x30:
-        _, after, end = ber.header(buffer, after, end)
-    return Selection(choice, _selections(buffer, after, end, depth + 1))
+    tag, first, after = ber.header(buffer, after, end)
+    if tag != 0x30 or after != end:
+        raise ArgumentError(f"tag {tag:02x}, expected one sequence of what to take of a selection")
+    return Selection(choice, _selections(buffer, first, after, depth + 1))
 
 
 def _choice(buffer: bytes, tag: int, start: int, end: int) -> Choice:

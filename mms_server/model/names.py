@@ -22,7 +22,9 @@ def index_of(layout: Layout, path: Sequence[str], fc: str | None, reference: str
     groups = [group for group in layout.nodes[0].children if fc in (None, group.name.decode())]
     found = {group.name.decode(): node.index for group in groups if (node := _below(group, path)) is not None}
     if len(found) > 1:
-        raise KeyError(f"`{reference}` is there under {', '.join(found)}: say which, as `{reference} [{min(found)}]`")
+        raise KeyError(
+            f"`{reference}` is there under {', '.join(found)}: say which, as `{reference} [{next(iter(found))}]`"
+        )
     if not found:
         raise KeyError(_unknown(groups, path, reference))
     return next(iter(found.values()))
@@ -50,9 +52,17 @@ def _unknown(groups: Sequence[Node], path: Sequence[str], reference: str) -> str
     for length in range(len(path)):
         reached = [node for group in groups if (node := _below(group, path[:length])) is not None]
         if not any(_below(node, path[length : length + 1]) for node in reached):
-            known = {child.name.decode() for node in reached for child in node.children if not node.array}
-            return missing(f"name in `{reference}`", path[length].partition("(")[0], known)
+            name = path[length].partition("(")[0]
+            known = {child.name.decode(): child for node in reached for child in node.children if not node.array}
+            return (
+                _bad_index(known[name], reference) if name in known else missing(f"name in `{reference}`", name, known)
+            )
     raise AssertionError("unreachable: the path was not found")
+
+
+def _bad_index(node: Node, reference: str) -> str:
+    there = f"elements 0..{len(node.children) - 1}" if node.array else "no elements"
+    return f"`{node.name.decode()}` in `{reference}` has {there}"
 
 
 def missing(what: str, name: str, known: Iterable[str]) -> str:

@@ -1,0 +1,46 @@
+"""Ports before anything starts: can each be bound, and if not, what would help."""
+
+import errno
+import socket
+
+from mapping.diagnostics import Diagnostics, Span
+
+
+def split(listen: str) -> tuple[str, int]:
+    """`host:port` as its two parts. Raises ValueError."""
+    host, colon, port = listen.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65535:
+        raise ValueError(f"`{listen}` is no host:port")
+    return host.strip("[]"), int(port)
+
+
+def check(listen: str, what: str, option: str, span: Span, found: Diagnostics) -> None:
+    """Say so if `listen` cannot be bound; `option` is what the user may type for another port."""
+    try:
+        host, port = split(listen)
+    except ValueError as error:
+        found.error("bad-address", span, str(error))
+        return
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind((host, port))
+            sock.listen(1)
+        except OSError as error:
+            found.error(
+                "port", span, f"{what} cannot listen on {listen}: {_reason(error)}", hint=_hint(error, port, option)
+            )
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
+
+
+def _hint(error: OSError, port: int, option: str) -> str:
+    if error.errno == errno.EACCES:
+        allow = f"sudo sysctl net.ipv4.ip_unprivileged_port_start={port}"
+        return f"`{allow}` lets every user listen from {port} on, or take another port: `{option}`"
+    if error.errno == errno.EADDRINUSE:
+        return f"`ss -ltnp 'sport = :{port}'` shows who has it, or take another port: `{option}`"
+    return f"take another address or port: `{option}`"

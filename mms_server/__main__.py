@@ -1,0 +1,66 @@
+"""One IED's process: `python -m mms_server --plan P --ied NAME --run-dir DIR`."""
+
+import argparse
+import asyncio
+import logging
+import sys
+from pathlib import Path
+
+from bus import logs, processes
+from mms_server.loops import loop_factory
+
+
+def main() -> int:
+    """Serve one IED until told to end. Exit codes: 0 ok, 1 failed, 2 the configuration does not do."""
+    parser = argparse.ArgumentParser(prog="mms_server", description="the MMS server of one IED of a site")
+    parser.add_argument("--plan", type=Path, required=True)
+    parser.add_argument("--ied", required=True)
+    parser.add_argument("--run-dir", type=Path, required=True)
+    parser.add_argument("--scl", type=Path, help="a copy of the SCL file that the plan was compiled with")
+    parser.add_argument("--listen", help="host:port instead of the plan's")
+    parser.add_argument("--log-format", choices=("console", "json"), default="console")
+    given = parser.parse_args()
+    logs.configure(f"mms.{given.ied}", given.log_format)
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        return runner.run(_serve(given))
+
+
+async def _serve(given: argparse.Namespace) -> int:
+    import hashlib
+
+    import msgspec
+
+    from mapping import plan as plans
+    from mapping.diagnostics import MappingError
+    from mms_server.gateway_server import GatewayServer
+    from mms_server.tls import server_context
+
+    log = logging.getLogger("mms")
+    try:
+        plan = plans.load(given.plan)
+        ied = plan.ied(given.ied)
+        scl = given.scl or Path(ied.scl)
+        if hashlib.sha256(scl.read_bytes()).hexdigest() != ied.scl_sha256:
+            log.error("%s is not the file that the plan was compiled with: start `run` again", scl)
+            return 2
+        server = GatewayServer(plan, ied, scl, given.run_dir)
+        tls = ied.security.tls
+        listen = given.listen or ied.listen
+        addresses: dict[str, str] = {}
+        if listen != "none":
+            host, _, port = listen.rpartition(":")
+            addresses["mms"] = f"{host}:{await server.start(host.strip('[]'), int(port))}"
+        if tls is not None:
+            host, _, port = tls.listen.rpartition(":")
+            context = server_context(tls.cert, tls.key, tls.ca)
+            addresses["tls"] = f"{host}:{await server.start_tls(host.strip('[]'), int(port), context)}"
+    except (OSError, ValueError, KeyError, MappingError, msgspec.MsgspecError) as error:
+        log.error("cannot serve %s: %s", given.ied, error)
+        return 2
+    await processes.until_told(lambda: logs.ready(ied=given.ied, **addresses))
+    await server.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,228 @@
+"""Values from the field: what each sample makes of the attributes that it feeds, and when it is too old to be good.
+
+    sample ──► its point's sources ──► value leaves         scaled, mapped, rounded; held back by a deadband
+                                  └──► q  the worst of the object's sources
+                                  └──► t  the time of the last change of value or quality, not of the last poll
+
+What is bound is invalid until its first sample, and invalid again once it has not been refreshed for its point's
+`stale_after`, counted on the monotonic clock from the exchange that gave it, however it came here.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from bus import quality
+from bus.quality import Now, Quality, UtcTime
+from mms_server.mms.data import Integer, Kind, MmsString, Scalar, Unsigned, VisibleString
+from mms_server.model.tree import DataModel
+
+if TYPE_CHECKING:
+    from bus.messages import Sample, Value
+    from mapping.plan import IedPlan, PointPlan, Source
+
+Pair = tuple[int, object]
+NEVER: Final = 1 << 63
+_OVERFLOW: Final = Quality(quality.INVALID | quality.OVERFLOW)
+
+
+@dataclass(slots=True, eq=False)
+class _Object:
+    """One bound data object: its `q` and `t`, and the quality that each of its sources gives."""
+
+    q: int | None
+    t: int | None
+    qualities: dict[int, Quality] = field(default_factory=dict)  # by the number of the source within the object
+
+    def worst(self) -> Quality:
+        worst = quality.GOOD
+        for one in self.qualities.values():
+            worst = quality.worst(worst, one)
+        return worst
+
+
+@dataclass(slots=True, eq=False)
+class _Feed:
+    """One source: its point's way to the leaves of one object."""
+
+    source: "Source"
+    object: _Object
+    number: int
+    targets: tuple[int, ...]
+    held: tuple[int, ...]
+    values: "dict[Value, Value]"
+
+    @property
+    def first(self) -> int | None:
+        """The leaf whose change moves `t`."""
+        return next(iter(self.held or self.targets), None)
+
+
+@dataclass(slots=True, eq=False)
+class _Point:
+    """What is known of one point."""
+
+    stale_after_ns: int
+    worker: str
+    feeds: list[_Feed] = field(default_factory=list)
+    seen_ns: int = -1  # monotonic time of the exchange that gave the last sample
+    expires_ns: int = NEVER
+
+
+class FieldValues:
+    """The bindings of one IED. Its answers are pairs for one commit."""
+
+    def __init__(
+        self, plan: "IedPlan", points: "Mapping[int, PointPlan]", workers: Mapping[int, str], model: DataModel
+    ) -> None:
+        self._model = model
+        self._cache = model.cache
+        self._plan = plan
+        self._objects: list[_Object] = []
+        self._points: dict[int, _Point] = {}
+        for binding in plan.objects:
+            bound = _Object(self._leaf(binding.q), self._leaf(binding.t))
+            self._objects.append(bound)
+            for number, source in enumerate(binding.sources):
+                bound.qualities[number] = quality.NOT_YET
+                point = self._points.setdefault(
+                    source.point,
+                    _Point(points[source.point].stale_after_ms * 1_000_000, workers[source.point]),
+                )
+                targets = tuple(self._slot(one) for one in source.targets)
+                held = tuple(self._slot(one) for one in source.held)
+                point.feeds.append(_Feed(source, bound, number, targets, held, dict(source.values)))
+        self._next_ns = NEVER
+
+    def _slot(self, target: str) -> int:
+        domain, _, item = target.partition("/")
+        slot = self._model.slot(domain.encode(), item.encode())
+        if slot < 0:
+            raise ValueError(f"the plan feeds `{target}`, which the SCL file does not have")
+        return slot
+
+    def _leaf(self, target: str | None) -> int | None:
+        return None if target is None else self._slot(target)
+
+    # ------------------------------------------------------------------ what comes
+
+    def start(self) -> list[Pair]:
+        """Before the first sample: what the plan presets, and everything else of the process invalid."""
+        pairs: list[Pair] = [(self._slot(one.target), one.value) for one in self._plan.presets]
+        pairs += [(self._slot(target), quality.NOT_YET) for target in self._plan.unfed]
+        pairs += [(bound.q, quality.NOT_YET) for bound in self._objects if bound.q is not None]
+        return pairs
+
+    def samples(self, samples: "Iterable[Sample]", seen_ns: Iterable[int], time_quality: int, now: Now) -> list[Pair]:
+        """What the samples of one exchange, or of a snapshot, change. `seen_ns`: the monotonic time of each exchange.
+
+        What is older than what is known already changes nothing; what is too old to be good is not good.
+        """
+        pairs: list[Pair] = []
+        for sample, seen in zip(samples, seen_ns, strict=False):
+            point = self._points.get(sample.point)
+            if point is None or seen < point.seen_ns:
+                continue
+            point.seen_ns = min(seen, now.monotonic_ns)
+            judged = Quality(sample.quality)
+            if quality.is_good(judged):
+                point.expires_ns = point.seen_ns + point.stale_after_ns
+                if point.expires_ns <= now.monotonic_ns:
+                    judged, point.expires_ns = quality.STALE, NEVER
+                self._next_ns = min(self._next_ns, point.expires_ns)
+            else:
+                point.expires_ns = NEVER
+            stamp = UtcTime(sample.time_ns, time_quality)
+            for feed in point.feeds:
+                self._feed(feed, sample.value, judged, stamp, pairs)
+        return pairs
+
+    def lost(self, worker: str, now: Now) -> list[Pair]:
+        """Nothing has come from `worker` for too long: nothing of it is good."""
+        pairs: list[Pair] = []
+        for point in self._points.values():
+            if point.worker == worker and point.expires_ns != NEVER:
+                self._expire(point, now, pairs)
+        return pairs
+
+    def stale(self, now: Now) -> list[Pair]:
+        """What has become too old by now."""
+        if now.monotonic_ns < self._next_ns:
+            return []
+        pairs: list[Pair] = []
+        for point in self._points.values():
+            if point.expires_ns <= now.monotonic_ns:
+                self._expire(point, now, pairs)
+        self._next_ns = min((point.expires_ns for point in self._points.values()), default=NEVER)
+        return pairs
+
+    def next_deadline_ns(self) -> int:
+        """When `stale` is due, on the monotonic clock; NEVER if nothing is good."""
+        return self._next_ns
+
+    def _expire(self, point: _Point, now: Now, pairs: list[Pair]) -> None:
+        point.expires_ns = NEVER
+        for feed in point.feeds:
+            self._feed(feed, None, quality.STALE, UtcTime(now.utc_ns, now.time_quality), pairs)
+
+    # ------------------------------------------------------------------ what it becomes
+
+    def _feed(self, feed: _Feed, value: "Value", judged: Quality, stamp: UtcTime, pairs: list[Pair]) -> None:
+        moved = False
+        if value is not None and feed.first is not None:
+            shown = self._shown(feed, value)
+            if shown is None:
+                judged = quality.worst(judged, _OVERFLOW if isinstance(value, int | float) else quality.INVALID)
+            else:
+                moved = self._set_values(feed, shown, pairs)
+        bound = feed.object
+        before = bound.worst()
+        bound.qualities[feed.number] = judged
+        after = bound.worst()
+        if bound.q is not None and (after != before or self._cache.values[bound.q] != after):
+            pairs.append((bound.q, after))
+            moved = True
+        if moved and bound.t is not None:
+            pairs.append((bound.t, stamp))
+
+    def _shown(self, feed: _Feed, value: "Value") -> Scalar | None:
+        """`value` as the leaf has it; None if the leaf cannot: out of its range, or no value that the map knows."""
+        slot = feed.first
+        kind = None if slot is None else self._cache.nodes[slot].kind
+        if feed.values:
+            mapped = feed.values.get(value)
+            return None if kind is None or mapped is None else _fitting(kind, mapped)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            source = feed.source
+            value = value if (source.scale, source.offset) == (1.0, 0.0) else value * source.scale + source.offset
+        return None if kind is None or value is None else _fitting(kind, value)
+
+    def _set_values(self, feed: _Feed, shown: Scalar, pairs: list[Pair]) -> bool:
+        values = self._cache.values
+        pairs += [(slot, shown) for slot in feed.targets if values[slot] != shown]
+        if not feed.held:
+            return values[feed.targets[0]] != shown
+        last = values[feed.held[0]]
+        if feed.object.qualities[feed.number] != quality.NOT_YET and not _exceeds(feed.source, last, shown):
+            return False
+        pairs += [(slot, shown) for slot in feed.held]
+        return last != shown
+
+
+def _exceeds(source: "Source", last: object, shown: Scalar) -> bool:
+    band = source.deadband
+    if band is None or not isinstance(last, int | float) or not isinstance(shown, int | float):
+        return True
+    limit = abs(last) * band.value / 100 if band.percent else band.value
+    return abs(shown - last) >= limit
+
+
+def _fitting(kind: Kind, value: "Value") -> Scalar | None:
+    if isinstance(kind, Integer | Unsigned) and isinstance(value, float):
+        value = round(value) if abs(value) < 1e38 else None
+    if isinstance(kind, VisibleString | MmsString):
+        return str(value)[: kind.characters]
+    try:
+        return kind.check(value)
+    except (TypeError, ValueError):
+        return None  # becomes a quality: the value does not fit the attribute

@@ -1,0 +1,179 @@
+"""One IED of a site: the field's values from the bus into the cache, the cache to clients. Part of the shell."""
+
+import asyncio
+import ipaddress
+import logging
+import os
+import ssl
+import time
+from pathlib import Path
+from typing import Final
+
+from bus.codec import Message
+from bus.liveness import Apply, Back, Dropped, Event, Liveness, Lost, NeedSnapshot
+from bus.messages import Heartbeat, SampleBatch, Snapshot
+from bus.quality import Now
+from bus.sockets import Subscriber
+from mapping.diagnostics import Diagnostics
+from mapping.model import Server
+from mapping.plan import IedPlan, Plan
+from mapping.scl.access_points import server as read_server
+from mapping.scl.reader import read
+from mms_server.acsi.field_values import NEVER, FieldValues, Pair
+from mms_server.engine import Engine
+from mms_server.ied_server import DEFAULT_CLIENTS, identity_of
+from mms_server.model.tree import DataModel
+from mms_server.server import Access, MmsServer, password_is
+
+FILL_S: Final = 2.0  # how long the port waits for the first snapshots
+
+log = logging.getLogger("mms.field")
+
+
+def now() -> Now:
+    """Both clocks."""
+    return Now(time.monotonic_ns(), time.time_ns())
+
+
+class GatewayServer:
+    """Serves one IED of a plan; must be made within a running loop."""
+
+    def __init__(self, plan: Plan, ied: IedPlan, scl: Path, run_dir: Path) -> None:
+        self._plan = plan
+        self._ied = ied
+        described = _described(ied, scl)
+        model = DataModel(described)
+        workers = {
+            point.number: worker.name
+            for worker in plan.workers
+            for line in worker.lines
+            for device in line.devices
+            for point in device.points
+        }
+        self._engine = Engine(model, identity_of(described))
+        self._values = FieldValues(ied, plan.points(), workers, model)
+        self._loop = asyncio.get_running_loop()
+        self._liveness = Liveness((worker.name for worker in plan.workers), self._loop.time())
+        self._server = MmsServer(self._engine, _access(ied, described), due=self._due)
+        self._timer: asyncio.TimerHandle | None = None
+        self._filled = asyncio.Event()
+        self._commit(self._values.start())
+        self._bus = Subscriber(
+            run_dir,
+            [worker.name for worker in plan.workers],
+            plan.revision,
+            on_messages=self._heard,
+            on_refused=_Changes("message refused: %s"),
+        )
+
+    async def start(self, host: str, port: int) -> int:
+        """Fill the cache, then listen; the port. Raises OSError."""
+        self._set_timer()
+        try:
+            await asyncio.wait_for(self._filled.wait(), FILL_S)
+        except TimeoutError:
+            log.warning("not every worker has answered yet: what it feeds is invalid")
+        return await self._server.start(host, port)
+
+    async def start_tls(self, host: str, port: int, context: ssl.SSLContext) -> int:
+        """Listen with TLS; the port. Raises OSError."""
+        return await self._server.start(host, port, context)
+
+    async def stop(self) -> None:
+        """End every association and leave the bus."""
+        if self._timer is not None:
+            self._timer.cancel()
+        await self._server.stop()
+        self._bus.close()
+
+    # ------------------------------------------------------------------ the bus
+
+    def _heard(self, messages: list[Message]) -> None:
+        for message in messages:
+            if isinstance(message, SampleBatch | Heartbeat | Snapshot):
+                self._follow(self._liveness.heard(message, self._loop.time()))
+        if self._liveness.synced():
+            self._filled.set()
+        self._set_timer()
+
+    def _follow(self, events: list[Event]) -> None:
+        for event in events:
+            match event:
+                case Apply(SampleBatch() as batch):
+                    seen = (batch.monotonic_ns for _ in batch.samples)
+                    self._commit(self._values.samples(batch.samples, seen, batch.time_quality, now()))
+                case Apply(Snapshot() as snapshot):
+                    seen = (snapshot.monotonic_ns - age * 1_000_000 for age in snapshot.ages_ms)
+                    self._commit(self._values.samples(snapshot.samples, seen, snapshot.time_quality, now()))
+                case NeedSnapshot(worker):
+                    self._bus.request_snapshot(worker)
+                case Lost(worker):
+                    log.warning("worker %s is silent: all that it feeds is invalid", worker)
+                    self._commit(self._values.lost(worker, now()))
+                case Back(worker, restarted):
+                    log.info("worker %s is %s", worker, "there again, restarted" if restarted else "there")
+                case Dropped(worker, reason):
+                    log.debug("message of worker %s dropped: %s", worker, reason)
+                case _:
+                    pass  # a heartbeat: that it came is what it says
+
+    def _commit(self, pairs: list[Pair]) -> None:
+        if pairs:
+            with self._server.lock:
+                self._engine.commit(pairs)
+
+    # ------------------------------------------------------------------ time
+
+    def _due(self) -> None:
+        """Before any request: what has become stale is not read as good."""
+        self._commit(self._values.stale(now()))
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        wait = self._liveness.next_deadline() - self._loop.time()
+        stale = self._values.next_deadline_ns()
+        if stale != NEVER:
+            wait = min(wait, (stale - time.monotonic_ns()) / 1e9)
+        self._timer = self._loop.call_later(min(max(wait, 0.001), 1.0), self._tick)
+
+    def _tick(self) -> None:
+        self._due()
+        self._follow(self._liveness.tick(self._loop.time()))
+        self._set_timer()
+
+
+class _Changes:
+    """Logs a line when it changes, and not each time it is said."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._last = ""
+
+    def __call__(self, reason: str) -> None:
+        if reason != self._last:
+            self._last = reason
+            log.warning(self._text, reason)
+
+
+def _described(ied: IedPlan, scl: Path) -> Server:
+    """The model that the plan was compiled with. Raises MappingError."""
+    found = Diagnostics()
+    return read_server(read(scl, found), ied.name, ied.access_point, found)
+
+
+def _access(ied: IedPlan, described: Server) -> Access:
+    limits = [one for one in (ied.max_clients, described.services.dyn_association_max) if one]
+    password = _password(ied)
+    return Access(
+        max_clients=min(limits, default=DEFAULT_CLIENTS),
+        allow=tuple(ipaddress.ip_network(one, strict=False) for one in ied.security.allow),
+        authenticate=None if password is None else password_is(password),
+    )
+
+
+def _password(ied: IedPlan) -> str | None:
+    """The password that the site names. Raises OSError for a file, KeyError for a variable that is not there."""
+    if ied.security.password_file is not None:
+        return Path(ied.security.password_file).read_text(encoding="utf-8").rstrip("\r\n")
+    return None if ied.security.password_env is None else os.environ[ied.security.password_env]
