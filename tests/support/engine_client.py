@@ -1,0 +1,125 @@
+"""A client without a network: it asks an engine, and every answer passes the oracle and the agreed PDU size."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from mms_server.engine import Engine
+from mms_server.model.tree import DataModel
+from mms_server.services.base import Client, Identity
+from tests.support import mms_oracle
+
+IDENTITY = Identity("maker", "model", "1.0")
+
+
+def tlv(tag: int, contents: bytes) -> bytes:
+    """`contents` under a tag of one octet, written without the server's encoder."""
+    size = len(contents)
+    if size < 128:
+        return bytes((tag, size)) + contents
+    return bytes((tag, 0x82)) + size.to_bytes(2, "big") + contents
+
+
+def name(domain: str, item: str) -> bytes:
+    """A domain-specific ObjectName."""
+    return tlv(0xA1, tlv(0x1A, domain.encode()) + tlv(0x1A, item.encode()))
+
+
+def variable(domain: str, item: str, access: bytes = b"") -> bytes:
+    """One variable of a list; `access` are the selections of its alternate access."""
+    return tlv(0x30, tlv(0xA0, name(domain, item)) + (tlv(0xA5, access) if access else b""))
+
+
+def read_request(*variables: bytes) -> bytes:
+    """The body of a Read of listed variables."""
+    return tlv(0xA1, tlv(0xA0, b"".join(variables)))
+
+
+class EngineClient:
+    """One associated client of an engine."""
+
+    def __init__(self, engine: Engine | DataModel, max_pdu: int = 65_000) -> None:
+        self.engine = Engine(engine, IDENTITY) if isinstance(engine, DataModel) else engine
+        self.client = Client(1, "127.0.0.1:50000", max_pdu)
+        self.engine.opened(self.client)
+        self.invoke_id = 0
+
+    def octets(self, tag: int, body: bytes) -> bytes:
+        """The PDU that answers, checked for its size."""
+        self.invoke_id += 1
+        pdu = self.engine.request(self.client, self.invoke_id, tag, body)
+        assert len(pdu) <= self.client.max_pdu
+        return pdu
+
+    def ask(self, tag: int, body: bytes) -> Any:
+        """The answer as the oracle reads it: the service's part of a response, or `{"error": ...}`, `{"reject": ...}`."""
+        pdu = mms_oracle.decode(self.octets(tag, body))
+        (kind, content), *_ = pdu.items()
+        assert content["invoke_id"] == self.invoke_id
+        if kind != "response":
+            return {kind: content["reason"]}
+        ((_, answer),) = content["service"].items()
+        return answer
+
+    def read(self, domain: str, *items: str) -> list[Any]:
+        """The access results of a Read of those items: each `{"success": data}` or `{"failure": code}`."""
+        return list(self.ask(0xA4, read_request(*(variable(domain, item) for item in items)))["results"])
+
+    def select(self, domain: str, item: str, access: bytes) -> Any:
+        """The one access result of a Read with alternate access."""
+        (result,) = self.ask(0xA4, read_request(variable(domain, item, access)))["results"]
+        return result
+
+    def type_of(self, domain: str, item: str) -> Any:
+        """The answer to GetVariableAccessAttributes."""
+        return self.ask(0xA6, tlv(0xA0, name(domain, item)))
+
+    def name_page(self, object_class: int, domain: str | None, after: bytes = b"") -> Any:
+        """One page of GetNameList; `domain` None asks for the vmd."""
+        scope = tlv(0x80, b"") if domain is None else tlv(0x81, domain.encode())
+        body = tlv(0xA0, tlv(0x80, bytes((object_class,)))) + tlv(0xA1, scope)
+        return self.ask(0xA1, body + (tlv(0x82, after) if after else b""))
+
+    def names(self, object_class: int, domain: str | None) -> list[str]:
+        """All pages of GetNameList, in order."""
+        found: list[str] = []
+        while True:
+            page = self.name_page(object_class, domain, found[-1].encode() if found else b"")
+            found += page["names"]
+            if not page["more_follows"]:
+                return found
+
+
+def select(choice: bytes, *inner: bytes) -> bytes:
+    """A selection of `choice` (as written at the end of one, 81..84) and of `inner` selections within it."""
+    if not inner:
+        return choice
+    return tlv(0xA0, bytes((choice[0] - 1,)) + choice[1:] + tlv(0x30, b"".join(inner)))
+
+
+def component(text: str) -> bytes:
+    """Selects a member by name."""
+    return tlv(0x81, text.encode())
+
+
+def index(number: int) -> bytes:
+    """Selects one element."""
+    return tlv(0x82, number.to_bytes(number.bit_length() // 8 + 1, "big"))
+
+
+def index_range(low: int, count: int) -> bytes:
+    """Selects `count` elements from `low`."""
+    return tlv(0xA3, tlv(0x80, bytes((low,))) + tlv(0x81, bytes((count,))))
+
+
+ALL_ELEMENTS = tlv(0x84, b"")
+
+
+def values(results: Sequence[Any]) -> list[Any]:
+    """The bare values of successful results: a Data `{"integer": 4}` is 4, a structure a list of such."""
+    return [bare(result["success"]) for result in results]
+
+
+def bare(data: Any) -> Any:
+    """A Data without the names of its types."""
+    ((kind, value),) = data.items()
+    return [bare(one) for one in value] if kind in ("array", "structure") else value

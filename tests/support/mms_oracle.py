@@ -1,0 +1,199 @@
+"""The independent reader of MMS: the PDUs of ISO 9506-2 that we send, declared in pyasn1.
+
+What the server sends must decode here whole; what decodes comes back as plain Python (`native`): Data of structures and
+arrays are lists, bit strings are text of 0 and 1.
+"""
+
+from typing import Any
+
+from pyasn1.codec.ber import decoder
+from pyasn1.type import char, namedtype, tag, univ
+
+DEPTH = 14
+
+
+def _implicit(spec: Any, number: int) -> Any:
+    constructed = isinstance(spec, univ.Sequence | univ.SequenceOf)
+    form = tag.tagFormatConstructed if constructed else tag.tagFormatSimple
+    return spec.subtype(implicitTag=tag.Tag(tag.tagClassContext, form, number))
+
+
+def _explicit(spec: Any, number: int) -> Any:
+    return spec.subtype(explicitTag=tag.Tag(tag.tagClassContext, tag.tagFormatConstructed, number))
+
+
+def _choice(**parts: Any) -> Any:
+    return univ.Choice(
+        componentType=namedtype.NamedTypes(
+            *(namedtype.NamedType(name.strip("_"), spec) for name, spec in parts.items())
+        )
+    )
+
+
+def _sequence(**parts: Any) -> Any:
+    """A SEQUENCE; a name that ends in `_` is optional."""
+    kinds = ((namedtype.OptionalNamedType if name.endswith("_") else namedtype.NamedType) for name in parts)
+    named = (kind(name.strip("_"), spec) for kind, (name, spec) in zip(kinds, parts.items(), strict=True))
+    return univ.Sequence(componentType=namedtype.NamedTypes(*named))
+
+
+def _data(depth: int) -> Any:
+    parts = {
+        "boolean": _implicit(univ.Boolean(), 3),
+        "bit_string": _implicit(univ.BitString(), 4),
+        "integer": _implicit(univ.Integer(), 5),
+        "unsigned": _implicit(univ.Integer(), 6),
+        "floating_point": _implicit(univ.OctetString(), 7),
+        "octet_string": _implicit(univ.OctetString(), 9),
+        "visible_string": _implicit(char.VisibleString(), 10),
+        "binary_time": _implicit(univ.OctetString(), 12),
+        "mms_string": _implicit(char.UTF8String(), 16),
+        "utc_time": _implicit(univ.OctetString(), 17),
+    }
+    if depth:
+        inner = _data(depth - 1)
+        parts["array"] = _implicit(univ.SequenceOf(componentType=inner), 1)
+        parts["structure"] = _implicit(univ.SequenceOf(componentType=inner), 2)
+    return _choice(**parts)
+
+
+def _type(depth: int) -> Any:
+    parts = {
+        "boolean": _implicit(univ.Null(), 3),
+        "bit_string": _implicit(univ.Integer(), 4),
+        "integer": _implicit(univ.Integer(), 5),
+        "unsigned": _implicit(univ.Integer(), 6),
+        "floating_point": _implicit(_sequence(format_width=univ.Integer(), exponent_width=univ.Integer()), 7),
+        "octet_string": _implicit(univ.Integer(), 9),
+        "visible_string": _implicit(univ.Integer(), 10),
+        "binary_time": _implicit(univ.Boolean(), 12),
+        "mms_string": _implicit(univ.Integer(), 16),
+        "utc_time": _implicit(univ.Null(), 17),
+    }
+    if depth:
+        inner = _type(depth - 1)
+        component = _sequence(name_=_implicit(char.VisibleString(), 0), type=_explicit(inner, 1))
+        parts["array"] = _implicit(_sequence(count=_implicit(univ.Integer(), 1), element=_explicit(inner, 2)), 1)
+        parts["structure"] = _implicit(_sequence(components=_implicit(univ.SequenceOf(componentType=component), 1)), 2)
+    return _choice(**parts)
+
+
+def _alternate_access(depth: int) -> Any:
+    def chosen(first: int) -> dict[str, Any]:
+        index_range = _sequence(low=_implicit(univ.Integer(), 0), count=_implicit(univ.Integer(), 1))
+        return {
+            "component": _implicit(char.VisibleString(), first),
+            "index": _implicit(univ.Integer(), first + 1),
+            "index_range": _implicit(index_range, first + 2),
+            "all": _implicit(univ.Null(), first + 3),
+        }
+
+    parts = chosen(1)
+    if depth:
+        selected = _sequence(chosen=_choice(**chosen(0)), within=_alternate_access(depth - 1))
+        parts["select"] = _implicit(selected, 0)
+    return univ.SequenceOf(componentType=_choice(**parts))
+
+
+OBJECT_NAME = _choice(
+    vmd=_implicit(char.VisibleString(), 0),
+    domain=_implicit(_sequence(domain=char.VisibleString(), item=char.VisibleString()), 1),
+    association=_implicit(char.VisibleString(), 2),
+)
+ALTERNATE_ACCESS = _alternate_access(8)
+VARIABLE = _sequence(specification=_choice(name=_explicit(OBJECT_NAME, 0)), access_=_implicit(ALTERNATE_ACCESS, 5))
+VARIABLES = _choice(
+    list=_implicit(univ.SequenceOf(componentType=VARIABLE), 0),
+    name=_explicit(OBJECT_NAME, 1),
+)
+DATA = _data(DEPTH)
+ACCESS_RESULT = _choice(failure=_implicit(univ.Integer(), 0), success=DATA)
+SERVICE_RESPONSE = _choice(
+    status=_implicit(_sequence(logical=_implicit(univ.Integer(), 0), physical=_implicit(univ.Integer(), 1)), 0),
+    get_name_list=_implicit(
+        _sequence(
+            names=_implicit(univ.SequenceOf(componentType=char.VisibleString()), 0),
+            more_follows=_implicit(univ.Boolean(), 1),
+        ),
+        1,
+    ),
+    identify=_implicit(
+        _sequence(
+            vendor=_implicit(char.VisibleString(), 0),
+            model=_implicit(char.VisibleString(), 1),
+            revision=_implicit(char.VisibleString(), 2),
+        ),
+        2,
+    ),
+    read=_implicit(
+        _sequence(
+            specification_=_explicit(VARIABLES, 0),
+            results=_implicit(univ.SequenceOf(componentType=ACCESS_RESULT), 1),
+        ),
+        4,
+    ),
+    variable_attributes=_implicit(
+        _sequence(deletable=_implicit(univ.Boolean(), 0), type=_explicit(_type(DEPTH), 2)),
+        6,
+    ),
+    list_attributes=_implicit(
+        _sequence(
+            deletable=_implicit(univ.Boolean(), 0),
+            variables=_implicit(univ.SequenceOf(componentType=VARIABLE), 1),
+        ),
+        12,
+    ),
+)
+SERVICE_ERROR = _sequence(
+    error=_explicit(
+        _choice(
+            definition=_implicit(univ.Integer(), 2),
+            resource=_implicit(univ.Integer(), 3),
+            service=_implicit(univ.Integer(), 4),
+            access=_implicit(univ.Integer(), 7),
+        ),
+        0,
+    )
+)
+PDU = _choice(
+    response=_implicit(_sequence(invoke_id=univ.Integer(), service=SERVICE_RESPONSE), 1),
+    error=_implicit(_sequence(invoke_id=_implicit(univ.Integer(), 0), reason=_implicit(SERVICE_ERROR, 2)), 2),
+    reject=_implicit(
+        _sequence(
+            invoke_id_=_implicit(univ.Integer(), 0),
+            reason=_choice(confirmed_request=_implicit(univ.Integer(), 1), pdu_error=_implicit(univ.Integer(), 5)),
+        ),
+        4,
+    ),
+)
+
+
+def decode(octets: bytes) -> Any:
+    """The PDU as plain Python: `{"response": {"invoke_id": 1, "service": {"read": {...}}}}`."""
+    value, rest = decoder.decode(octets, asn1Spec=PDU)
+    assert rest == b"", f"{len(rest)} octets behind the PDU"
+    return native(value)
+
+
+def native(value: Any) -> Any:
+    """A pyasn1 value as dict, list, bool, int, str or bytes; a CHOICE as a dict of one."""
+    if isinstance(value, univ.Choice):
+        return {value.getName(): native(value.getComponent())}
+    if isinstance(value, univ.Sequence):
+        return {name: native(part) for name, part in value.items() if part.isValue}
+    if isinstance(value, univ.SequenceOf):
+        return [native(part) for part in value]
+    match value:
+        case univ.Boolean():
+            return bool(value)
+        case univ.Null():
+            return None
+        case univ.BitString():
+            return "".join(str(bit) for bit in value)
+        case univ.Integer():
+            return int(value)
+        case char.VisibleString() | char.UTF8String():
+            return str(value)
+        case univ.OctetString():
+            return bytes(value)
+    raise AssertionError(type(value))
