@@ -101,7 +101,7 @@ class Supervisor:
     async def _keep(self, child: _Child) -> None:
         loop = asyncio.get_running_loop()
         wait = BACK_OFF_FIRST_S
-        while not self._stopping:
+        while True:
             started = loop.time()
             await self._run(child)
             if self._stopping:

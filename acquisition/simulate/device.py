@@ -1,0 +1,142 @@
+"""One simulated device: its points turned round into registers, or into lines of text (pure).
+
+engineering value ── / scale ──► raw ── type, order ──► registers by (table, address)
+"""
+
+import re
+from dataclasses import dataclass, field
+from re import _constants, _parser  # type: ignore[attr-defined]  # the parse tree of an expression has no public name
+from typing import Any, Final
+
+from acquisition import convert
+from acquisition.simulate import physics
+from bus.messages import Value
+from mapping import units
+from mapping.plan import DevicePlan, Own, PointPlan, Register, Reply
+
+FAULTS: Final = ("silent", "late", "exception", "crc", "wrong_unit", "garbage")
+
+
+@dataclass(slots=True)
+class Fault:
+    """What is wrong with a device: `late` by `ms`, `exception` with `code`; the others need no number."""
+
+    kind: str
+    ms: int = 1000
+    code: int = 4
+
+
+@dataclass(slots=True)
+class SimulatedDevice:
+    """A device's registers as they are now. What was set, or written by a master, stays."""
+
+    plan: DevicePlan
+    fixed: dict[str, Value] = field(default_factory=dict)  # local name -> what a test or a master has set
+    fault: Fault | None = None
+    registers: dict[tuple[str, int], int] = field(default_factory=dict)
+    values: dict[str, Value] = field(default_factory=dict)  # in each point's unit, as its register can hold it
+
+    def tick(self, second: int) -> None:
+        """Take the values of `second`."""
+        for point in self.plan.points:
+            if not isinstance(point.source, Own):
+                self._show(point, self.fixed.get(point.local_name, _measured(self.plan.name, point, second)))
+
+    def set(self, name: str, value: Value) -> None:
+        """Hold the point `name` at `value` (in its unit). Raises KeyError, or ValueError if its register cannot."""
+        point = next((one for one in self.plan.points if one.local_name == name), None)
+        if point is None:
+            raise KeyError(name)
+        self._show(point, value)
+        self.fixed[name] = value
+
+    def _show(self, point: PointPlan, value: Value) -> None:
+        if not isinstance(point.source, Register):
+            self.values[point.local_name] = value
+            return
+        words = _words(point, point.source, value)
+        for offset, word in enumerate(words):
+            self.registers[point.source.table, point.source.address + offset] = word
+        self.values[point.local_name] = convert.reading(point, point.source, words).value
+
+    def written(self, table: str, address: int, words: list[int]) -> None:
+        """A master has written: the points there show it from now on."""
+        for offset, word in enumerate(words):
+            self.registers[table, address + offset] = word
+        for point in self.plan.points:
+            source = point.source
+            if (
+                isinstance(source, Register)
+                and source.table == table
+                and address <= source.address < address + len(words)
+            ):
+                raw = [self.registers[table, source.address + offset] for offset in range(source.count)]
+                self.values[point.local_name] = self.fixed[point.local_name] = convert.reading(point, source, raw).value
+
+    def line(self, request: str) -> str | None:
+        """The text that answers `request`, without its end; None if the device does not know it."""
+        for point in self.plan.points:
+            if isinstance(point.source, Reply) and point.source.request == request:
+                return _text(point, point.source, self.values.get(point.local_name))
+        return None
+
+    def end_of(self, request: str) -> str:
+        """What ends the answer to `request`."""
+        replies = [point.source for point in self.plan.points if isinstance(point.source, Reply)]
+        return next((one.end for one in replies if one.request == request and one.end), "\r\n")
+
+
+def _measured(device: str, point: PointPlan, second: int) -> Value:
+    source = point.source
+    if isinstance(source, Register) and (source.type in ("bool", "bit") or source.table in ("coil", "discrete")):
+        return False
+    unit = units.parse(point.unit)
+    return physics.value(device, point.local_name, second) / (unit.factor if unit else 1.0)
+
+
+def _words(point: PointPlan, register: Register, value: Value) -> tuple[int, ...]:
+    if register.type == "string":
+        octets = str(value).encode("ascii", "replace")[: 2 * register.count].ljust(2 * register.count, b"\0")
+        return tuple(int.from_bytes(octets[at : at + 2], "big") for at in range(0, len(octets), 2))
+    if register.type in ("bit", "bits"):
+        return (int(value or 0) << register.low_bit,)
+    if register.type == "mod10":
+        whole = round((float(value or 0) - point.offset) / point.scale)
+        return tuple(whole // 10_000**place % 10_000 for place in range(register.count))
+    return convert.registers_of(point, register, value)
+
+
+def _text(point: PointPlan, reply: Reply, value: Value) -> str:
+    good = dict(reply.good_if)
+    number = value if isinstance(value, str) else f"{(float(value or 0) - point.offset) / point.scale:.3f}"
+    text = _example(_parser.parse(reply.pattern), {reply.group: number} | good)
+    if re.fullmatch(reply.pattern, text) is None:
+        raise ValueError(f"no example of `{reply.pattern}` can be made with `{number}`")
+    return text
+
+
+def _example(tree: Any, groups: dict[str, str]) -> str:
+    """A text that the parsed expression matches, with the named groups as given."""
+    names = {number: name for name, number in tree.state.groupdict.items()}
+    return "".join(_part(op, argument, groups, names) for op, argument in tree)
+
+
+def _part(op: Any, argument: Any, groups: dict[str, str], names: dict[int, str]) -> str:
+    if op is _constants.LITERAL:
+        return chr(argument)
+    if op is _constants.SUBPATTERN:
+        number, *_, inner = argument
+        given = groups.get(names.get(number, ""))
+        return given if given is not None else "".join(_part(*one, groups, names) for one in inner)
+    if op in (_constants.MAX_REPEAT, _constants.MIN_REPEAT):
+        least, _, inner = argument
+        return "".join(_part(*one, groups, names) for one in inner) * least
+    if op is _constants.IN:
+        return _part(*argument[0], groups, names)
+    if op is _constants.RANGE:
+        return chr(argument[0])
+    if op is _constants.BRANCH:
+        return "".join(_part(*one, groups, names) for one in argument[1][0])
+    if op is _constants.CATEGORY:
+        return {_constants.CATEGORY_DIGIT: "0", _constants.CATEGORY_SPACE: " "}.get(argument, "a")
+    return "a" if op in (_constants.ANY, _constants.NOT_LITERAL) else ""

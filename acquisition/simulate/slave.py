@@ -1,0 +1,82 @@
+"""Modbus from the device's side: a request PDU in, the answer's PDU out (pure)."""
+
+from typing import Final
+
+from acquisition.simulate.device import SimulatedDevice
+
+_READS: Final = {1: "coil", 2: "discrete", 3: "holding", 4: "input"}
+ILLEGAL_FUNCTION: Final = 1
+ILLEGAL_ADDRESS: Final = 2
+ILLEGAL_VALUE: Final = 3
+
+
+def answer(device: SimulatedDevice, pdu: bytes) -> bytes:
+    """What the device answers; registers that no point of it has are an illegal address, unless between two that are."""
+    function = pdu[0]
+    if function in _READS and len(pdu) == 5:
+        return _read(device, function, int.from_bytes(pdu[1:3], "big"), int.from_bytes(pdu[3:5], "big"))
+    if function in (5, 6) and len(pdu) == 5:
+        return _write_one(device, function, pdu)
+    if function in (15, 16) and len(pdu) > 6 and len(pdu) == 6 + pdu[5]:
+        return _write_many(device, function, pdu)
+    return exception(function, ILLEGAL_FUNCTION)
+
+
+def exception(function: int, code: int) -> bytes:
+    """The exception `code` for `function`."""
+    return bytes((function | 0x80, code))
+
+
+def _read(device: SimulatedDevice, function: int, address: int, count: int) -> bytes:
+    table = _READS[function]
+    bits = table in ("coil", "discrete")
+    if not 1 <= count <= (2000 if bits else 125):
+        return exception(function, ILLEGAL_VALUE)
+    known = [at for (own, at) in device.registers if own == table]
+    if not known or address < min(known) or address + count - 1 > max(known):
+        return exception(function, ILLEGAL_ADDRESS)
+    words = [device.registers.get((table, at), 0) for at in range(address, address + count)]
+    if not bits:
+        return bytes((function, 2 * count)) + b"".join(word.to_bytes(2, "big") for word in words)
+    packed = sum(bool(word) << place for place, word in enumerate(words))
+    octets = -(-count // 8)
+    return bytes((function, octets)) + packed.to_bytes(octets, "little")
+
+
+def _writable(device: SimulatedDevice, table: str, address: int, count: int) -> bool:
+    return all(
+        any(
+            point.write is not None
+            and point.write.table == table
+            and point.write.address <= at < point.write.address + point.write.count
+            for point in device.plan.points
+        )
+        for at in range(address, address + count)
+    )
+
+
+def _write_one(device: SimulatedDevice, function: int, pdu: bytes) -> bytes:
+    table = "coil" if function == 5 else "holding"
+    address, word = int.from_bytes(pdu[1:3], "big"), int.from_bytes(pdu[3:5], "big")
+    if not _writable(device, table, address, 1):
+        return exception(function, ILLEGAL_ADDRESS)
+    if function == 5 and word not in (0, 0xFF00):
+        return exception(function, ILLEGAL_VALUE)
+    device.written(table, address, [int(word == 0xFF00) if function == 5 else word])
+    return pdu
+
+
+def _write_many(device: SimulatedDevice, function: int, pdu: bytes) -> bytes:
+    table = "coil" if function == 15 else "holding"
+    address, count = int.from_bytes(pdu[1:3], "big"), int.from_bytes(pdu[3:5], "big")
+    if pdu[5] != (-(-count // 8) if function == 15 else 2 * count):
+        return exception(function, ILLEGAL_VALUE)
+    if not _writable(device, table, address, count):
+        return exception(function, ILLEGAL_ADDRESS)
+    if function == 15:
+        packed = int.from_bytes(pdu[6:], "little")
+        words = [packed >> place & 1 for place in range(count)]
+    else:
+        words = [int.from_bytes(pdu[6 + 2 * place : 8 + 2 * place], "big") for place in range(count)]
+    device.written(table, address, words)
+    return pdu[:5]
