@@ -10,14 +10,15 @@ from mms_server.model.control_blocks import block_drafts
 from mms_server.model.drafts import data_drafts, group_value
 from mms_server.model.layout import Draft, Layout
 
-ATTRIBUTES_LIMIT: Final = 2_000_000
+ATTRIBUTES_LIMIT: Final = 2_000_000  # of all LNs
+DISTINCT_LIMIT: Final = 250_000  # of all LN types: each is laid out once, and that is what costs
 Blocks = Mapping[FC, list[Draft]]
 
 
 class Layouts:
     """One layout for all LNs that look alike: of one type, with control blocks of the same names.
 
-    Raises MappingError for a server of more than ATTRIBUTES_LIMIT attributes, which arrays of arrays can have.
+    Raises MappingError for a server with more attributes than the limits, which a few arrays of arrays can have.
     """
 
     def __init__(self, server: Server) -> None:
@@ -78,12 +79,18 @@ def _lay_block(draft: Draft, index: int, values: list[object]) -> int:
 
 def _refuse_too_many(server: Server) -> None:
     below: dict[int, int] = {}
-    total = sum(_count(one, below) for _, ln in server.nodes() for one in ln.type.objects)
-    if total > ATTRIBUTES_LIMIT:
-        found = Diagnostics()
-        message = f"IED `{server.ied_name}` has {total} attributes, expected at most {ATTRIBUTES_LIMIT}"
-        found.error("scl-too-large", Span(server.ied_name), message)
-        found.raise_errors()
+    by_type: dict[int, int] = {}
+    total = 0
+    for _, ln in server.nodes():
+        if id(ln.type) not in by_type:
+            by_type[id(ln.type)] = sum(_count(one, below) for one in ln.type.objects)
+        total += by_type[id(ln.type)]
+    for count, where, limit in ((total, "", ATTRIBUTES_LIMIT), (sum(by_type.values()), " distinct", DISTINCT_LIMIT)):
+        if count > limit:
+            found = Diagnostics()
+            message = f"IED `{server.ied_name}` has {count}{where} attributes, expected at most {limit}"
+            found.error("scl-too-large", Span(server.ied_name), message)
+            found.raise_errors()
 
 
 def _count(one: DataObjectType | AttributeType, below: dict[int, int]) -> int:

@@ -178,6 +178,9 @@ def test_arrays_of_arrays_past_all_bounds_are_refused_at_once() -> None:
     ln_type = LogicalNodeType("G", "GGIO", (nested,))
     with pytest.raises(MappingError, match=r"attributes, expected at most 2000000"):
         DataModel(models.server(models.node(ln_type)))
+    wide = LogicalNodeType("G", "GGIO", (models.data_object("wide", "X", models.complex_value("a", 600), count=200),))
+    with pytest.raises(MappingError, match=r"IED `DEMO` has 480000 distinct attributes, expected at most 250000"):
+        DataModel(models.server(models.node(wide)))
 
 
 # ---------------------------------------------------------------------- control blocks
