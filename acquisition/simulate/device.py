@@ -126,17 +126,18 @@ def _part(op: Any, argument: Any, groups: dict[str, str], names: dict[int, str])
         return chr(argument)
     if op is _constants.SUBPATTERN:
         number, *_, inner = argument
-        given = groups.get(names.get(number, ""))
-        return given if given is not None else "".join(_part(*one, groups, names) for one in inner)
+        given: str | None = groups.get(names.get(number, ""))
+        return given if given is not None else "".join(_part(one[0], one[1], groups, names) for one in inner)
     if op in (_constants.MAX_REPEAT, _constants.MIN_REPEAT):
         least, _, inner = argument
-        return "".join(_part(*one, groups, names) for one in inner) * least
+        return "".join(_part(one[0], one[1], groups, names) for one in inner) * least
     if op is _constants.IN:
-        return _part(*argument[0], groups, names)
+        return _part(argument[0][0], argument[0][1], groups, names)
     if op is _constants.RANGE:
         return chr(argument[0])
     if op is _constants.BRANCH:
-        return "".join(_part(*one, groups, names) for one in argument[1][0])
+        return "".join(_part(one[0], one[1], groups, names) for one in argument[1][0])
     if op is _constants.CATEGORY:
-        return {_constants.CATEGORY_DIGIT: "0", _constants.CATEGORY_SPACE: " "}.get(argument, "a")
+        known: dict[Any, str] = {_constants.CATEGORY_DIGIT: "0", _constants.CATEGORY_SPACE: " "}
+        return known.get(argument, "a")
     return "a" if op in (_constants.ANY, _constants.NOT_LITERAL) else ""

@@ -6,6 +6,7 @@ import os
 import random
 import tty
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -130,7 +131,7 @@ class PtyLine:
             frame = bytes(buffer[:size])
             if FramerRTU.compute_CRC(frame[:-2]).to_bytes(2, "big") == frame[-2:]:
                 del buffer[:size]
-                return lambda: self._answer_frame(frame)
+                return partial(self._answer_frame, frame)
             del buffer[:1]
         return None
 
@@ -160,7 +161,7 @@ class PtyLine:
                 request = getattr(point.source, "request", None)
                 if request and bytes(self._buffer).startswith(request.encode("ascii")):
                     del self._buffer[: len(request)]
-                    return lambda device=device, request=request: self._answer_line(device, request)
+                    return partial(self._answer_line, device, request)
         if len(self._buffer) > 256:
             self._buffer.clear()
         return None

@@ -1,0 +1,42 @@
+"""What a compiled site costs on its lines, for `plan`: requests, octets, milliseconds, load, achievable periods."""
+
+from collections.abc import Iterator
+
+from mapping import planner
+from mapping.compile import Compiled
+from mapping.plan import Block, DevicePlan, LinePlan, RegisterBlock
+
+
+def report(compiled: Compiled) -> str:
+    """The report as text, a table for each line."""
+    parts = ["\n".join(_line(line)) for worker in compiled.workers for line in worker.lines]
+    if compiled.passed_over:
+        listed = "\n".join(f"  {text}" for text in compiled.passed_over)
+        parts.append(f"proposed by a profile, but not in the SCL file:\n{listed}")
+    return "\n\n".join(parts)
+
+
+def _line(line: LinePlan) -> Iterator[str]:
+    cost = planner.line_cost(line)
+    physics = planner.physics(line.protocol, line.settings)
+    yield f"line {line.name} ({line.protocol}): {cost.requests_per_s:.2f} requests/s, load {cost.load:.1%}"
+    if cost.load > 1:
+        yield f"  asked for more than it can do: every period becomes {cost.stretch:.2f} times as long"
+    yield f"  {'device':<16} {'unit':>4} {'what':<26} {'values':>6} {'octets':>11} {'ms':>7} {'every':>8} {'gets':>8}"
+    for device in line.devices:
+        for block in device.blocks:
+            yield _block(device, block, physics, cost.stretch)
+        if not device.blocks:
+            yield f"  {device.name:<16} {device.unit:>4} nothing is asked: no row of a map uses it"
+
+
+def _block(device: DevicePlan, block: Block, physics: planner.Physics, stretch: float) -> str:
+    if isinstance(block, RegisterBlock):
+        what = f"{block.table} {block.address}..{block.address + block.count - 1}"
+    else:
+        what = block.request.strip()
+    asked, answered = planner.octets(block, serial=physics.serial)
+    ms = physics.exchange_s(block) * 1000 + device.pause_ms
+    octets = f"{asked}+{answered}"
+    every, gets = f"{block.every_ms} ms", f"{block.every_ms * stretch:.0f} ms"
+    return f"  {device.name:<16} {device.unit:>4} {what:<26} {len(block.points):>6} {octets:>11} {ms:>7.1f} {every:>8} {gets:>8}"
