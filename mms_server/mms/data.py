@@ -296,11 +296,6 @@ class BinaryTime:
         return b"\x8c\x06" + ms.to_bytes(4, "big") + (days & 0xFFFF).to_bytes(2, "big")
 
 
-def structure(members: bytes) -> bytes:
-    """The Data of a structure whose members' Data are joined in `members`."""
-    return ber.tlv(STRUCTURE, members)
-
-
 def array_description(count: int, element: bytes) -> bytes:
     """The TypeDescription of an array."""
     return ber.tlv(ARRAY, ber.tlv(0x81, ber.unsigned(count)) + ber.tlv(0xA2, element))
