@@ -121,12 +121,12 @@ def _example(tree: Any, groups: dict[str, str]) -> str:
     return "".join(_part(op, argument, groups, names) for op, argument in tree)
 
 
-def _part(op: Any, argument: Any, groups: dict[str, str], names: dict[int, str]) -> str:
+def _part(op: object, argument: Any, groups: dict[str, str], names: dict[int, str]) -> str:
     if op is _constants.LITERAL:
         return chr(argument)
     if op is _constants.SUBPATTERN:
         number, *_, inner = argument
-        given: str | None = groups.get(names.get(number, ""))
+        given = groups.get(str(names.get(number, "")))
         return given if given is not None else "".join(_part(one[0], one[1], groups, names) for one in inner)
     if op in (_constants.MAX_REPEAT, _constants.MIN_REPEAT):
         least, _, inner = argument

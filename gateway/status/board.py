@@ -1,0 +1,118 @@
+"""What the status page shows: the last of every point, device, line and worker (pure; told the time)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from bus import quality
+from bus.liveness import Apply, Back, Dropped, Event, Lost
+from bus.messages import DeviceState, Heartbeat, LineState, Sample, SampleBatch, Snapshot
+from mapping.plan import Own, Plan
+
+
+@dataclass(slots=True)
+class _Row:
+    """One point as last heard."""
+
+    name: str
+    unit: str
+    worker: str
+    stale_after_s: float
+    sample: Sample | None = None
+    seen: float = 0.0  # monotonic seconds of the exchange
+
+
+class Board:
+    """The state of a site, from the bus."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.workers: dict[str, str] = {worker.name: "not heard yet" for worker in plan.workers}
+        self.lines: dict[str, LineState] = {}
+        self.devices: dict[str, DeviceState] = {}
+        self.counters: dict[str, int] = {}
+        self.dropped = 0
+        self.version = 0  # changes with whatever is shown
+        self._points = {
+            point.number: _Row(point.name, point.unit, worker.name, point.stale_after_ms / 1000)
+            for worker in plan.workers
+            for line in worker.lines
+            for device in line.devices
+            for point in device.points
+            if point.polled and not isinstance(point.source, Own)
+        }
+
+    def follow(self, events: list[Event]) -> None:
+        """Take what the bus says."""
+        for event in events:
+            self.version += 1
+            match event:
+                case Apply(SampleBatch() as batch):
+                    for sample in batch.samples:
+                        self._show(sample, batch.monotonic_ns / 1e9)
+                case Apply(Snapshot() as snapshot):
+                    for sample, age in zip(snapshot.samples, snapshot.ages_ms, strict=False):
+                        self._show(sample, snapshot.monotonic_ns / 1e9 - age / 1000)
+                case Apply(Heartbeat() as beat):
+                    self.lines |= {line.line: line for line in beat.lines}
+                    self.devices |= {device.device: device for device in beat.devices}
+                    self.counters |= beat.counters
+                case Lost(worker):
+                    self.workers[worker] = "silent"
+                case Back(worker):
+                    self.workers[worker] = "alive"
+                case Dropped():
+                    self.dropped += 1
+                case _:
+                    pass
+
+    def _show(self, sample: Sample, seen: float) -> None:
+        row = self._points.get(sample.point)
+        if row is not None and seen >= row.seen:
+            row.sample, row.seen = sample, seen
+
+    def points(self, now: float) -> list[dict[str, Any]]:
+        """Every polled point: value, unit, quality in words, age in seconds, reason if it is not good."""
+        return [self._point(row, now) for row in self._points.values()]
+
+    def _point(self, row: _Row, now: float) -> dict[str, Any]:
+        if row.sample is None:
+            return {
+                "point": row.name, "value": None, "unit": row.unit, "quality": "invalid", "good": False, "age": None,
+                "reason": "not heard yet",
+            }  # fmt: skip
+        age = max(now - row.seen, 0.0)
+        judged, reason = row.sample.quality, row.sample.reason
+        if quality.is_good(judged) and (age > row.stale_after_s or self.workers.get(row.worker) == "silent"):
+            judged, reason = quality.STALE, f"not refreshed for {age:.0f} s"
+        return {
+            "point": row.name,
+            "value": row.sample.value,
+            "unit": row.unit,
+            "quality": quality.describe(judged),
+            "good": quality.is_good(judged),
+            "age": round(age, 1),
+            "reason": reason,
+        }
+
+    def shown(self, now: float) -> dict[str, Any]:
+        """The whole board, for /api/status and the page."""
+        return {
+            "site": self.plan.site,
+            "revision": self.plan.revision,
+            "workers": self.workers,
+            "lines": [
+                {"line": one.line, "connected": one.connected, "load": round(one.load, 3), "reason": one.reason}
+                for one in self.lines.values()
+            ],
+            "devices": [
+                {
+                    "device": one.device,
+                    "online": one.online,
+                    "reason": one.reason,
+                    "polls": one.polls,
+                    "failures": one.failures,
+                }
+                for one in self.devices.values()
+            ],
+            "points": self.points(now),
+        }
