@@ -130,7 +130,7 @@ def _part(op: object, argument: Any, groups: dict[str, str], names: dict[int, st
         return given if given is not None else "".join(_part(one[0], one[1], groups, names) for one in inner)
     if op in (_constants.MAX_REPEAT, _constants.MIN_REPEAT):
         least, _, inner = argument
-        return "".join(_part(one[0], one[1], groups, names) for one in inner) * least
+        return "".join(_part(one[0], one[1], groups, names) for one in inner) * int(least)
     if op is _constants.IN:
         return _part(argument[0][0], argument[0][1], groups, names)
     if op is _constants.RANGE:
