@@ -1,0 +1,52 @@
+# What a person types. Everything happens in .venv, which is made once and again when pyproject.toml changes.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+BENCH_VENV := .venv-bench
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench clean
+
+help:  ## show what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: $(VENV)/.run  ## simulated meters, acquisition, MMS server, status page; Ctrl-C ends it
+	@exec $(BIN)/python -m gateway demo
+
+test: $(VENV)/.test  ## the whole suite, strangers' clients and real processes included
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.check  ## format, lint, types, import contracts, generated documents, tests without the system tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m mapping.format_doc --check
+	$(BIN)/python -m pytest --ignore=tests/system
+
+bench: $(VENV)/.test $(BENCH_VENV)/.peer  ## ours and libIEC61850's server, interleaved: reads a second
+	$(BIN)/python -m bench.reads --peer $(BENCH_VENV)/bin/python
+
+clean:  ## remove the environments and what tools left
+	rm -rf $(VENV) $(BENCH_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+$(VENV)/.run: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.test: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	@touch $@ $(VENV)/.run
+
+$(VENV)/.check: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[test,check]'
+	@touch $@ $(VENV)/.test $(VENV)/.run
+
+$(BENCH_VENV)/.peer:
+	$(PYTHON) -m venv $(BENCH_VENV)
+	$(BENCH_VENV)/bin/python -m pip install --quiet pyiec61850-ng
+	@touch $@
