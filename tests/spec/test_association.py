@@ -1,0 +1,262 @@
+"""One association in memory and virtual time: a client's octets in, the server's out."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mms_server.association import HANDSHAKE_S, Asked, Association, Closed, Phase, Request, Selectors
+from mms_server.mms.initiate import Negotiated, Own, Proposal, Refusal, negotiate
+from mms_server.mms.reject import Reason, encode
+from mms_server.stack import ber
+
+OWN = Own(services=frozenset({1, 2, 4, 6, 12, 83}))
+VECTORS = Path(__file__).parents[1] / "vectors" / "associate"
+CR, CONNECT = (bytes.fromhex(line) for line in (VECTORS / "libiec61850.hex").read_text(encoding="ascii").split())
+READ = bytes.fromhex("a1 15 a0 13 30 11 a0 0f a1 0d 1a 04 4c 44 30 31 1a 05 4c 4c 4e 30 24")
+
+
+def tpkt(tpdu: bytes) -> bytes:
+    return b"\x03\x00" + (len(tpdu) + 4).to_bytes(2, "big") + tpdu
+
+
+def data(pdu: bytes) -> bytes:
+    wrapped = ber.tlv(0x61, ber.tlv(0x30, b"\x02\x01\x03" + ber.tlv(0xA0, pdu)))
+    return tpkt(b"\x02\xf0\x80\x01\x00\x01\x00" + wrapped)
+
+
+def confirmed(invoke_id: int, service: int = 0xA4, body: bytes = READ) -> bytes:
+    return ber.tlv(0xA0, ber.tlv(0x02, ber.integer(invoke_id)) + ber.tlv(service, body))
+
+
+def opened(own: Own = OWN) -> Association:
+    association = Association(own, 0.0)
+    association.receive(CR + CONNECT, 0.0)
+    (asked,) = association.events()
+    assert isinstance(asked, Asked)
+    assert association.accept() is not None
+    association.octets_to_send()
+    return association
+
+
+def closed(association: Association) -> Closed:
+    last = association.events()[-1]
+    assert isinstance(last, Closed)
+    assert association.closing
+    assert association.next_deadline() is None
+    return last
+
+
+@pytest.mark.conformance("ASS-1")
+def test_a_real_clients_association_request_is_understood_whole() -> None:
+    association = Association(OWN, 0.0)
+    association.receive(CR, 0.0)
+    assert association.octets_to_send().hex() == "0300001611d00001000100c0010dc1020001c2020001"
+    association.receive(CONNECT, 0.0)
+    (asked,) = association.events()
+    assert isinstance(asked, Asked)
+    assert (asked.acse.calling_title, asked.acse.calling_qualifier, asked.acse.password) == ("1.1.1.999", 12, None)
+    assert (asked.proposal.max_pdu, asked.proposal.calling, asked.proposal.nesting) == (65000, 5, 10)
+
+
+@pytest.mark.conformance("ASS-5")
+def test_one_octet_at_a_time_gives_the_same_answer() -> None:
+    slow, fast = Association(OWN, 0.0), Association(OWN, 0.0)
+    for association, chunks in ((fast, [CR + CONNECT]), (slow, [bytes((one,)) for one in CR + CONNECT])):
+        for chunk in chunks:
+            association.receive(chunk, 0.0)
+        association.accept()
+    assert slow.octets_to_send() == fast.octets_to_send()
+
+
+@pytest.mark.conformance("ASS-5")
+def test_a_message_in_many_pieces_is_one_request() -> None:
+    association = opened()
+    tsdu = data(confirmed(7))[7:]
+    for piece in (tsdu[:1], tsdu[1:5], tsdu[5:-1]):
+        association.receive(tpkt(b"\x02\xf0\x00" + piece), 1.0)
+        assert association.events() == []
+        assert association.next_deadline() == 61.0
+    association.receive(tpkt(b"\x02\xf0\x80" + tsdu[-1:]), 1.0)
+    assert association.events() == [Request(7, 0xA4, READ)]
+    assert association.next_deadline() is None
+
+
+def test_a_long_answer_is_cut_to_the_clients_tpdus() -> None:
+    small = CR.replace(bytes.fromhex("c0010d"), bytes.fromhex("c0010a"))
+    association = Association(OWN, 0.0)
+    association.receive(small + CONNECT, 0.0)
+    association.accept()
+    association.octets_to_send()
+    association.receive(data(confirmed(1)), 0.0)
+    association.answer(ber.tlv(0xA1, bytes(5000)), 0.0)
+    octets, lengths = association.octets_to_send(), []
+    while octets:
+        length = int.from_bytes(octets[2:4], "big")
+        lengths.append(length - 4)
+        assert (octets[6] == 0x80) == (len(octets) == length)
+        octets = octets[length:]
+    assert max(lengths) == 1024
+    assert sum(lengths) - 3 * len(lengths) == 5000 + 4 + 4 + 4 + 3 + 4 + 4
+
+
+@pytest.mark.conformance("ASS-1")
+def test_conclude_is_answered_and_finish_ends_the_association_orderly() -> None:
+    association = opened()
+    association.receive(data(bytes.fromhex("8b00")), 0.0)
+    assert association.octets_to_send() == data(bytes.fromhex("8c00"))
+    association.receive(tpkt(bytes.fromhex("02f0800911c10f610d300b020101a006620480020000")), 0.0)
+    assert association.octets_to_send()[7] == 0x0A
+    assert closed(association) == Closed("released", orderly=True)
+
+
+@pytest.mark.conformance("ASS-2")
+def test_an_abort_ends_it_at_once() -> None:
+    association = opened()
+    association.receive(tpkt(bytes.fromhex("02f0801903110103")), 0.0)
+    assert closed(association) == Closed("aborted by the peer", orderly=True)
+
+
+@pytest.mark.conformance("ASS-N1")
+def test_a_refused_client_gets_reject_permanent_and_the_diagnostic() -> None:
+    association = Association(OWN, 0.0)
+    association.receive(CR + CONNECT, 0.0)
+    association.events()
+    association.refuse()
+    assert bytes.fromhex("a203020101a305a10302010d") in association.octets_to_send()
+    assert closed(association).reason == "refused: authentication failed"
+
+
+@pytest.mark.conformance("ASS-N2")
+def test_a_wrong_selector_is_refused_only_where_one_is_demanded() -> None:
+    strict = Association(OWN, 0.0, Selectors(transport=b"\x00\x02"))
+    strict.receive(CR, 0.0)
+    assert strict.octets_to_send()[5] == 0x80
+    assert closed(strict).reason == "another T-selector was called"
+    fitting = Association(OWN, 0.0, Selectors(b"\x00\x01", b"\x00\x01", b"\x00\x00\x00\x01"))
+    fitting.receive(CR + CONNECT, 0.0)
+    assert fitting.phase is Phase.ASKED
+
+
+def test_a_handshake_that_does_not_come_to_an_end_is_closed_in_time() -> None:
+    association = Association(OWN, 100.0)
+    association.receive(CR, 105.0)
+    assert association.next_deadline() == 100.0 + HANDSHAKE_S
+    association.expire(109.9)
+    assert not association.closing
+    association.expire(110.0)
+    assert closed(association).reason == "handshake not finished in time"
+
+
+REJECTED = [
+    ("ae00", None, Reason.UNKNOWN_PDU_TYPE, "a tag that no PDU has"),
+    ("a003020105", 5, Reason.INVALID_PDU, "no service"),
+    ("a0080201fb a403800100", None, Reason.INVALID_PDU, "a negative invokeID"),
+    ("a00c0206010000000000a4028000", None, Reason.INVALID_PDU, "an invokeID over 32 bits"),
+    ("a00a020105 3000 a403800100", 5, Reason.UNRECOGNIZED_MODIFIER, "a modifier"),
+    ("a00a020105 a403800100 0500", 5, Reason.INVALID_PDU, "octets behind the service"),
+    ("a0ff", None, Reason.INVALID_PDU, "a length that is none"),
+]
+
+
+@pytest.mark.conformance("ASS-N6")
+@pytest.mark.parametrize(("pdu", "invoke_id", "reason", "why"), REJECTED)
+def test_what_is_no_request_is_rejected_and_the_association_goes_on(
+    pdu: str, invoke_id: int | None, reason: Reason, why: str
+) -> None:
+    association = opened()
+    association.receive(data(bytes.fromhex(pdu)), 0.0)
+    assert association.octets_to_send() == data(encode(reason, invoke_id)), why
+    association.receive(data(confirmed(9)), 0.0)
+    assert association.events() == [Request(9, 0xA4, READ)]
+
+
+@pytest.mark.conformance("ASS-N6")
+def test_an_answer_that_nobody_asked_for_is_dropped() -> None:
+    association = opened()
+    association.receive(data(bytes.fromhex("a105020101a400")), 0.0)
+    assert (association.events(), association.octets_to_send()) == ([], b"")
+
+
+@pytest.mark.conformance("ASS-N8")
+def test_requests_beyond_the_agreed_number_wait_in_order_and_none_is_lost() -> None:
+    association = opened()
+    association.receive(b"".join(data(confirmed(number)) for number in range(200)), 0.0)
+    assert association.full
+    seen: list[int] = []
+    events = association.events()
+    assert len(events) == 5
+    while events:
+        event = events.pop(0)
+        assert isinstance(event, Request)
+        seen.append(event.invoke_id)
+        association.answer(ber.tlv(0xA1, ber.tlv(0x02, ber.unsigned(event.invoke_id))), 0.0)
+        events += association.events()
+    assert seen == list(range(200))
+    assert not association.full
+
+
+def test_a_pdu_longer_than_agreed_is_never_sent() -> None:
+    association = opened()
+    with pytest.raises(ValueError, match=r"^PDU of 65001 octets, agreed are 65000$"):
+        association.send(bytes(65001))
+
+
+NEGOTIATIONS = [
+    (65000, 5, 1, Negotiated(65000, 5, 5, 10, frozenset({0}), OWN.services)),
+    (None, 1, 1, Negotiated(65000, 1, 5, 10, frozenset({0}), OWN.services)),
+    (512, 200, 2, Negotiated(512, 5, 5, 10, frozenset({0}), OWN.services)),
+    (511, 5, 1, Refusal.MAX_SEGMENT_INSUFFICIENT),
+    (-1, 5, 1, Refusal.MAX_SEGMENT_INSUFFICIENT),
+    (1 << 40, 0, 1, Refusal.MAX_SERVICES_CALLING_INSUFFICIENT),
+    (65000, 5, 0, Refusal.VERSION_INCOMPATIBLE),
+]
+
+
+@pytest.mark.conformance("ASS-4")
+@pytest.mark.parametrize(("max_pdu", "calling", "version", "agreed"), NEGOTIATIONS)
+def test_what_is_agreed_is_the_minimum_of_both_sides(
+    max_pdu: int | None, calling: int, version: int, agreed: Negotiated | Refusal
+) -> None:
+    proposal = Proposal(max_pdu, calling, 5, None, version, frozenset({0, 9}), frozenset())
+    assert negotiate(proposal, OWN) == agreed
+
+
+@given(st.binary(max_size=300))
+def test_no_octets_before_the_association_raise(octets: bytes) -> None:
+    association = Association(OWN, 0.0)
+    association.receive(octets, 0.0)
+    association.receive(CR, 0.0)
+    association.events()
+
+
+@settings(max_examples=300)
+@given(st.integers(0, len(CONNECT) - 1), st.integers(0, 255), st.integers(0, len(CONNECT)))
+def test_a_changed_or_cut_association_request_is_accepted_or_closed(at: int, octet: int, cut: int) -> None:
+    association = Association(OWN, 0.0)
+    association.receive(CR, 0.0)
+    changed = bytearray(CONNECT)
+    changed[at] = octet
+    association.receive(bytes(changed)[: cut or None], 0.0)
+    for event in association.events():
+        assert isinstance(event, Asked | Closed)
+        if isinstance(event, Asked):
+            association.accept()
+
+
+@settings(max_examples=300)
+@given(st.binary(max_size=80), st.booleans())
+def test_whatever_comes_as_data_is_answered_rejected_or_ends_the_association(octets: bytes, framed: bool) -> None:
+    association = opened()
+    association.receive(data(octets) if framed else tpkt(b"\x02\xf0\x80" + octets), 0.0)
+    for event in association.events():
+        assert isinstance(event, Request | Closed)
+
+
+def test_indefinite_lengths_around_data_are_understood() -> None:
+    association = opened()
+    inner = ber.tlv(0xA0, confirmed(3))
+    ppdu = b"\x61\x80\x30\x80\x02\x01\x03" + inner + b"\0\0\0\0"
+    association.receive(tpkt(b"\x02\xf0\x80\x01\x00\x01\x00" + ppdu), 0.0)
+    assert association.events() == [Request(3, 0xA4, READ)]

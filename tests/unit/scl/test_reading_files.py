@@ -1,0 +1,199 @@
+"""SCL of every origin: what is sound is served, what is broken is named with its line and left out."""
+
+import copy
+import random
+import tempfile
+from pathlib import Path
+
+import pytest
+from lxml import etree
+
+from mapping import model
+from mapping.diagnostics import Diagnostics, MappingError
+from mapping.model import Edition
+from mapping.scl import reader
+from mapping.scl.access_points import server
+from mms_server.model.tree import DataModel
+
+CASES = Path(__file__).parents[2] / "cases" / "scl"
+DEMO = Path(__file__).parents[3] / "hw_configs" / "demo" / "demo.icd"
+
+
+def read(path: Path, ied: str | None = None, at: str | None = None) -> tuple[model.Server, Diagnostics]:
+    found = Diagnostics()
+    return server(reader.read(path, found), ied, at, found), found
+
+
+@pytest.fixture(scope="module")
+def odd() -> tuple[model.Server, Diagnostics]:
+    return read(CASES / "oddities.icd")
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "file.scd"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_the_first_ied_with_a_server_is_served_and_a_client_is_passed_over(
+    odd: tuple[model.Server, Diagnostics],
+) -> None:
+    assert (odd[0].ied_name, odd[0].access_point, odd[0].edition) == ("ODD", "P1", Edition.ED2)
+
+
+def test_a_server_at_another_access_point_is_the_same_server() -> None:
+    assert [ld.name for ld in read(CASES / "oddities.icd", "ODD", "P2")[0].devices] == ["FUNCTIONAL"]
+
+
+def test_each_fault_is_one_warning_with_its_line(odd: tuple[model.Server, Diagnostics]) -> None:
+    said = [(finding.code, finding.span.line) for finding in odd[1]]
+    assert sorted(said, key=lambda one: one[1]) == [
+        ("scl-unknown-member", 18),
+        ("scl-unknown-member", 19),
+        ("scl-unknown-member", 20),
+        ("scl-unknown-instance", 25),
+        ("scl-bad-value", 34),
+        ("scl-unknown-type", 36),
+        ("scl-duplicate", 37),
+        ("scl-unknown-type", 46),
+        ("scl-unknown-fc", 52),
+        ("scl-unknown-btype", 53),
+        ("scl-cyclic-type", 63),
+    ]
+    assert not odd[1].errors
+
+
+def test_members_of_a_data_set_reach_into_arrays(odd: tuple[model.Server, Diagnostics]) -> None:
+    (data_set,) = odd[0].devices[0].nodes[0].data_sets
+    assert [(one.item, one.index, one.component) for one in data_set.members] == [
+        ("MHAI1$MX$HA$phsAHar", 2, "cVal$mag$f"),
+        ("MHAI1$MX$HA$phsAHar", 1, None),
+        ("LLN0$ST$Mod$stVal", None, None),
+    ]
+    assert {one.domain for one in data_set.members} == {"FUNCTIONAL"}
+
+
+def test_report_control_blocks_take_their_defaults_and_their_bits_from_the_wire_order(
+    odd: tuple[model.Server, Diagnostics],
+) -> None:
+    plain, many = odd[0].devices[0].nodes[0].reports
+    assert (plain.instance_names(), plain.buffered, plain.rpt_id, plain.trg_ops) == (("plain",), True, None, 0b010000)
+    assert (many.instance_names(), many.rpt_id, many.trg_ops) == (("many01", "many02", "many03"), "own", 0b000001)
+    assert (plain.opt_flds, many.opt_flds) == (0b0000001000, 0b0100000000)
+    assert many.clients[0].ied_name == "CLIENT"
+
+
+def test_values_are_taken_by_literal_by_ordinal_by_group_and_by_element(odd: tuple[model.Server, Diagnostics]) -> None:
+    data = DataModel(odd[0])
+    assert data.value(data.find("FUNCTIONAL/LLN0.Mod.stVal")) == 3
+    assert data.value(data.find("LD0/LLN0.Mod.ctlModel")) == 0
+    assert data.value(data.find("LD0/myPTOC1.StrVal.setMag.f [SG]")) == 20.0
+    assert data.value(data.find("LD0/MHAI1.HA.phsAHar(2).cVal.mag.f")) == 1.5
+    assert data.value(data.find("LD0/MHAI1.HA.points")) == [0, 0, 0, 0]
+
+
+def test_report_settings_decide_whether_there_is_owner_and_resv_tms(odd: tuple[model.Server, Diagnostics]) -> None:
+    data = DataModel(odd[0])
+    block = data.value(data.find("LD0/LLN0.plain [BR]"))
+    assert isinstance(block, dict)
+    assert list(block)[-1] == "Owner"
+    assert "ResvTms" not in block
+    assert block["RptID"] == "FUNCTIONAL/LLN0$BR$plain"
+
+
+REFUSED = [
+    ("<SCL", "scl-not-xml"),
+    ("", "scl-not-xml"),
+    ("<html/>", "scl-no-scl"),
+    ('<!DOCTYPE SCL [<!ENTITY a "b">]><SCL xmlns="http://www.iec.ch/61850/2003/SCL"/>', "scl-doctype"),
+    ('<SCL xmlns="urn:other"/>', "scl-no-scl"),
+    ('<SCL xmlns="http://www.iec.ch/61850/2003/SCL"><IED name="A"/></SCL>', "scl-no-server"),
+]
+
+
+@pytest.mark.parametrize(("text", "code"), REFUSED)
+def test_what_cannot_be_served_is_refused_with_a_diagnostic(text: str, code: str, tmp_path: Path) -> None:
+    with pytest.raises(MappingError) as raised:
+        read(written(tmp_path, text))
+    assert [finding.code for finding in raised.value.diagnostics] == [code]
+
+
+def test_a_million_elements_are_refused_before_they_are_parsed(tmp_path: Path) -> None:
+    with pytest.raises(MappingError, match="scl-too-large"):
+        read(written(tmp_path, "<SCL>" + "<a/>" * 1_000_000 + "</SCL>"))
+
+
+def test_an_unknown_ied_is_named_with_the_nearest_ones() -> None:
+    with pytest.raises(MappingError, match="did you mean `ODD`"):
+        read(CASES / "oddities.icd", "OD")
+
+
+def test_a_file_without_a_namespace_and_without_a_version_is_of_the_first_edition(tmp_path: Path) -> None:
+    text = DEMO.read_text(encoding="utf-8").replace(
+        ' xmlns="http://www.iec.ch/61850/2003/SCL" version="2007" revision="B" release="4"', ""
+    )
+    described, found = read(written(tmp_path, text))
+    assert (described.edition, found.found) == (Edition.ED1, [])
+    block = DataModel(described)
+    assert "Owner" not in str(block.value(block.find("MAIN/LLN0.brcbStatus01 [BR]")))
+
+
+ODD_VALUES = [
+    "",
+    "x",
+    "-1",
+    "99999999999999999999",
+    "true",
+    "a.b",
+    "é",
+    "$",
+    "/",
+    "(3)",
+    "1e400",
+    "NaN",
+    " on ",
+    "Struct",
+    "0",
+]
+
+
+def test_a_file_with_any_fault_is_served_without_it_or_refused_and_never_more() -> None:
+    """Structure-aware mutations of the demo's file: elements dropped, doubled, attributes changed or exchanged."""
+    rng = random.Random(61850)
+    source = etree.parse(DEMO).getroot()
+    served = 0
+    for _ in range(150):
+        root = copy.deepcopy(source)
+        for _ in range(rng.choice((1, 2, 8))):
+            _mutate(rng, root)
+        described = _read_root(root)
+        if described is not None:
+            data = DataModel(described)
+            assert all(data.cache.read(slot) for slot in range(len(data.cache.nodes)))
+            served += 1
+    assert served > 100
+
+
+def _mutate(rng: random.Random, root: etree._Element) -> None:
+    elements = [one for one in root.iter() if isinstance(one.tag, str)]
+    element, other = rng.choice(elements), rng.choice(elements)
+    parent = element.getparent()
+    kind = rng.randrange(4)
+    if kind == 0 and parent is not None:
+        parent.remove(element)
+    elif kind == 1 and parent is not None:
+        parent.append(copy.deepcopy(element))
+    elif kind == 2 and element.attrib:
+        element.set(rng.choice(list(element.attrib)), rng.choice(ODD_VALUES))
+    elif element.attrib and other.attrib:
+        element.set(rng.choice(list(element.attrib)), rng.choice(list(other.attrib.values())))
+
+
+def _read_root(root: etree._Element) -> model.Server | None:
+    with tempfile.NamedTemporaryFile(suffix=".icd") as file:
+        file.write(etree.tostring(root))
+        file.flush()
+        try:
+            return read(Path(file.name))[0]
+        except MappingError:
+            return None
