@@ -258,7 +258,9 @@ class _Binder:
     def _command(self, target: Target, command: Command, leaf: Leaf) -> None:
         thing = target.object
         if thing.type.cdc not in CONTROLLABLE or thing.leaf("Oper.ctlVal") is None:
-            self._error("no-control", target, f"`{thing.reference}` ({thing.type.cdc}) takes no commands", "command")
+            place = self._ied.map_file.key_at("points", target.key, "command")
+            message = f"`{thing.reference}` ({thing.type.cdc}) takes no commands"
+            self._draft.found.error("no-control", place, message)
             return
         to = self._command_point(target, command.to, "to", writable=True)
         proof = self._command_point(target, command.proof, "proof", writable=False) if command.proof else None

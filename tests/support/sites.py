@@ -1,0 +1,41 @@
+"""Small sites for tests: written into a folder, compiled with the real drivers' settings."""
+
+from pathlib import Path
+
+from acquisition.drivers.registry import by_protocol
+from mapping.compile import Compiled, compile_site
+
+SCL = Path(__file__).parents[1] / "cases" / "scl" / "io.icd"
+
+SITE = """\
+site: bench
+ieds:
+  IO: {scl: io.icd, map: map.yaml, listen: "127.0.0.1:0"}
+lines:
+  lan: {protocol: modbus-tcp, host: 127.0.0.1, port: 1502}
+  scale-1: {protocol: serial-ascii, port: /dev/nowhere, baudrate: 9600}
+devices:
+  io1:
+    line: lan
+    unit: 2
+    points:
+      temperature: {read: holding 100 int16, scale: 0.1, unit: degC}
+      power:       {read: holding 110 float32 cdab, unit: kW}
+      breaker:     {read: discrete 10 bool}
+      energy:      {read: input 200 uint32, scale: 10, unit: Wh}
+      relay:       {read: coil 20 bool, write: coil 20 bool}
+      name:        {read: holding 300 string:4}
+"""
+
+
+def write_site(folder: Path, map_text: str, site_text: str = SITE) -> Path:
+    """The folder with site.yaml, map.yaml and io.icd in it."""
+    (folder / "site.yaml").write_text(site_text, encoding="utf-8")
+    (folder / "map.yaml").write_text(map_text, encoding="utf-8")
+    (folder / "io.icd").write_text(SCL.read_text(encoding="utf-8"), encoding="utf-8")
+    return folder
+
+
+def compile_folder(folder: Path) -> Compiled:
+    """The site in `folder`, compiled."""
+    return compile_site(folder, {name: spec.settings for name, spec in by_protocol().items()})

@@ -1,0 +1,82 @@
+"""Every example of README and docs is run: YAML compiles, Python runs, commands parse."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from acquisition.simulate.timeline import read_timeline
+from gateway.cli import build
+from mapping.diagnostics import render
+from tests.support.sites import SCL, compile_folder
+
+ROOT = Path(__file__).parents[3]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+_FENCE = re.compile(r"^ *```(\w*)(?: file=(\S+))?\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+
+
+def fences(language: str) -> list[tuple[str, str, str]]:
+    found = []
+    for page in PAGES:
+        for kind, file, text in _FENCE.findall(page.read_text(encoding="utf-8")):
+            if kind == language:
+                indent = len(text) - len(text.lstrip(" "))
+                found.append((page.name, file, "".join(line[indent:] for line in text.splitlines(keepends=True))))
+    return found
+
+
+SITES = sorted({file.partition("/")[0] for _, file, _ in fences("yaml") if "/" in file})
+
+
+@pytest.mark.parametrize("site", SITES)
+def test_the_files_of_an_example_site_compile_without_a_warning(site: str, tmp_path: Path) -> None:
+    for _, file, text in fences("yaml"):
+        folder, _, name = file.partition("/")
+        if folder == site:
+            (tmp_path / name).write_text(text, encoding="utf-8")
+    model = SCL.read_text(encoding="utf-8")
+    (tmp_path / "io.icd").write_text(model, encoding="utf-8")
+    (tmp_path / "cabinet.icd").write_text(cabinet(), encoding="utf-8")
+    assert render(compile_folder(tmp_path).diagnostics.found) == ""
+
+
+def cabinet() -> str:
+    """The demo's file under the name of the first hour, with one logical device and one more indication."""
+    text = (ROOT / "hw_configs" / "demo" / "demo.icd").read_text(encoding="utf-8").replace('"DEMO"', '"CABINET"')
+    for inst in ("MAIN", "SOLAR", "FEED2", "SCALE"):
+        text = re.sub(rf' *<LDevice inst="{inst}".*?</LDevice>\n', "", text, flags=re.DOTALL)
+    return text.replace('<DO name="Ind1" type="SPS"/>', '<DO name="Ind1" type="SPS"/><DO name="Ind2" type="SPS"/>')
+
+
+@pytest.mark.parametrize(("page", "file", "text"), [one for one in fences("python") if one[1]])
+def test_an_example_in_python_runs(page: str, file: str, text: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", text], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, ""), f"{page} {file}"
+
+
+def test_the_timeline_of_faults_is_read(tmp_path: Path) -> None:
+    (text,) = [text for _, file, text in fences("yaml") if not file and "faults:" in text]
+    (tmp_path / "faults.yaml").write_text(text, encoding="utf-8")
+    assert [entry.kind for entry in read_timeline(tmp_path / "faults.yaml").entries] == ["silent", "late", "garbage"]
+
+
+COMMANDS = sorted(
+    {
+        line.strip()
+        for page in PAGES
+        for line in page.read_text(encoding="utf-8").splitlines()
+        if line.startswith("mms-gateway ")
+    }
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_that_is_shown_is_one_that_parses(command: str) -> None:
+    words = shlex.split(command.partition("  ")[0])[1:]
+    _, _, ignored = build().parse_args(words, exit_on_error=False, print_error=False)
+    assert ignored == {}

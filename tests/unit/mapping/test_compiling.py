@@ -1,0 +1,221 @@
+"""From a site to a plan: what a row becomes, and the whole text of what is wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from mapping.diagnostics import render
+from mapping.plan import Deadband, ObjectBinding, Plan, Preset, RegisterBlock, ReplyBlock, Source
+from tests.support.sites import SITE, compile_folder, write_site
+
+UNMAPPED = "unmapped: [LD0/GGIO1, LD0/XCBR1, LD0/MMTR1]\n"
+
+
+def plan_of(folder: Path, rows: str, site: str = SITE) -> Plan:
+    compiled = compile_folder(write_site(folder, f"points:\n{rows}{UNMAPPED}", site))
+    assert render(compiled.diagnostics.found) == ""
+    assert compiled.plan is not None
+    return compiled.plan
+
+
+def bound(plan: Plan, reference: str) -> ObjectBinding:
+    return next(one for one in plan.ieds[0].objects if one.reference == reference)
+
+
+def findings(folder: Path, rows: str, site: str = SITE) -> str:
+    compiled = compile_folder(write_site(folder, f"points:\n{rows}{UNMAPPED}", site))
+    return render(compiled.diagnostics.found).replace(str(folder) + "/", "")
+
+
+def test_a_row_binds_value_quality_and_time_together(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, "  LD0/GGIO1.AnIn3: io1.temperature\n")
+    assert bound(plan, "LD0/GGIO1.AnIn3") == ObjectBinding(
+        "LD0/GGIO1.AnIn3",
+        "IOLD0/GGIO1$MX$AnIn3$q",
+        "IOLD0/GGIO1$MX$AnIn3$t",
+        (Source(0, ("IOLD0/GGIO1$MX$AnIn3$mag$f",)),),
+    )
+
+
+def test_a_unit_that_the_model_does_not_name_is_preset_from_the_point(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, "  LD0/GGIO1.AnIn3: io1.temperature\n")
+    assert plan.ieds[0].presets == (Preset("IOLD0/GGIO1$CF$AnIn3$units$SIUnit", 23),)
+
+
+def test_kilowatts_become_the_megawatts_of_the_model(tmp_path: Path) -> None:
+    (source,) = bound(plan_of(tmp_path, "  LD0/GGIO1.AnIn2: io1.power\n"), "LD0/GGIO1.AnIn2").sources
+    assert source.scale == pytest.approx(1e-3)
+
+
+def test_a_counter_counts_its_pulses(tmp_path: Path) -> None:
+    (source,) = bound(plan_of(tmp_path, "  LD0/MMTR1.SupWh: io1.energy\n"), "LD0/MMTR1.SupWh").sources
+    assert (source.scale, source.targets) == (pytest.approx(0.01), ("IOLD0/MMTR1$ST$SupWh$actVal",))
+
+
+def test_a_deadband_holds_mag_and_lets_inst_mag_go(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, "  LD0/GGIO1.AnIn1: {from: io1.power, deadband: 50 W}\n")
+    (source,) = bound(plan, "LD0/GGIO1.AnIn1").sources
+    assert source.targets == ("IOLD0/GGIO1$MX$AnIn1$instMag$f",)
+    assert (source.held, source.deadband) == (("IOLD0/GGIO1$MX$AnIn1$mag$f",), Deadband(50.0))
+
+
+def test_a_double_point_takes_its_states_by_name(tmp_path: Path) -> None:
+    row = "  LD0/XCBR1.Pos: {from: io1.breaker, values: {false: off, true: on}}\n"
+    (source,) = bound(plan_of(tmp_path, row), "LD0/XCBR1.Pos").sources
+    assert source.values == ((False, 1), (True, 2))
+
+
+def test_the_health_of_an_ld_follows_its_only_device_without_a_row(tmp_path: Path) -> None:
+    health = bound(plan_of(tmp_path, "  LD0/GGIO1.AnIn3: io1.temperature\n"), "LD0/LPHD1.PhyHealth")
+    assert health.sources == (Source(6, ("IOLD0/LPHD1$ST$PhyHealth$stVal",), values=((True, 1), (False, 3))),)
+
+
+def test_single_attributes_share_the_quality_of_their_object(tmp_path: Path) -> None:
+    binding = bound(plan_of(tmp_path, "  LD0/GGIO1.Ind1.stVal: io1.relay\n"), "LD0/GGIO1.Ind1")
+    assert (binding.q, [source.targets for source in binding.sources]) == (
+        "IOLD0/GGIO1$ST$Ind1$q",
+        [("IOLD0/GGIO1$ST$Ind1$stVal",)],
+    )
+
+
+def test_a_constant_is_a_preset_and_not_unfed(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, "  LD0/GGIO1.Ind2: {constant: true}\n")
+    assert plan.ieds[0].presets == (Preset("IOLD0/GGIO1$ST$Ind2$stVal", True),)
+    assert "IOLD0/GGIO1$ST$Ind2$q" not in plan.ieds[0].unfed
+    assert "IOLD0/GGIO1$ST$Ind3$q" in plan.ieds[0].unfed
+
+
+def test_a_command_finds_its_register_and_its_deadline(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, "  LD0/GGIO1.SPCSO1: {from: io1.relay, command: io1.relay}\n")
+    (command,) = plan.ieds[0].commands
+    assert (command.reference, command.point, command.timeout_ms) == ("LD0/GGIO1.SPCSO1", 4, 2000)
+
+
+def test_points_of_the_site_are_polled_in_blocks_that_tear_no_value(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, "  LD0/GGIO1.AnIn3: io1.temperature\n")
+    (worker,) = [one for one in plan.workers if one.name == "tcp"]
+    assert worker.lines[0].devices[0].blocks == (
+        RegisterBlock("holding", 100, 12, 1000, (0, 1)),
+        RegisterBlock("holding", 300, 4, 1000, (5,)),
+        RegisterBlock("discrete", 10, 1, 1000, (2,)),
+        RegisterBlock("input", 200, 2, 1000, (3,)),
+        RegisterBlock("coil", 20, 1, 1000, (4,)),
+    )
+
+
+def test_points_with_one_request_share_one_exchange(tmp_path: Path) -> None:
+    site = SITE + (
+        "  scale:\n    line: scale-1\n    points:\n"
+        '      weight: {request: "SI\\r\\n", reply: "S S +(?P<v>[0-9.]+) kg", value: v, unit: kg}\n'
+        '      state:  {request: "SI\\r\\n", reply: "S (?P<s>[SD]).*", value: s}\n'
+    )
+    plan = plan_of(tmp_path, "  LD0/GGIO1.AnIn3: io1.temperature\n", site)
+    (worker,) = [one for one in plan.workers if one.name == "scale-1"]
+    assert worker.lines[0].devices[0].blocks == (ReplyBlock("SI\r\n", "", 1000, (8, 9)),)
+
+
+WRONG_ROWS = [
+    (
+        "  LD0/GGIO1.AnOn3: io1.temperature\n",
+        "map.yaml:2:13: error[unknown-reference]: no data object `AnOn3` in LD0/GGIO1\n"
+        "    2 |   LD0/GGIO1.AnOn3: io1.temperature\n"
+        "      |             ^^^^^\n"
+        "  hint: did you mean `AnIn3`, `AnIn1` or `AnIn2`?",
+    ),
+    (
+        "  LD0/GGIO1.AnIn3: io1.temprature\n",
+        "map.yaml:2:24: error[unknown-point]: no point `temprature` of device `io1`\n"
+        "    2 |   LD0/GGIO1.AnIn3: io1.temprature\n"
+        "      |                        ^^^^^^^^^^\n"
+        "  hint: did you mean `temperature`?",
+    ),
+    (
+        "  LD0/GGIO1.AnIn3: oi1.temperature\n",
+        "map.yaml:2:20: error[unknown-device]: no device `oi1`\n"
+        "    2 |   LD0/GGIO1.AnIn3: oi1.temperature\n"
+        "      |                    ^^^\n"
+        "  hint: did you mean `io1`?",
+    ),
+    (
+        "  LD0/GGIO1.Ind1: io1.temperature\n",
+        "map.yaml:2:19: error[type-mismatch]: `io1.temperature` is a number, which `LD0/GGIO1.Ind1` (BOOLEAN) cannot carry"
+        " without `values:`\n"
+        "    2 |   LD0/GGIO1.Ind1: io1.temperature\n"
+        "      |                   ^^^^^^^^^^^^^^^",
+    ),
+    (
+        "  LD0/GGIO1.AnIn2: io1.temperature\n",
+        "map.yaml:2:20: error[unit-mismatch]: `io1.temperature` is in degC, `LD0/GGIO1.AnIn2` in 10^6 W\n"
+        "    2 |   LD0/GGIO1.AnIn2: io1.temperature\n"
+        "      |                    ^^^^^^^^^^^^^^^",
+    ),
+    (
+        "  LD0/XCBR1.Pos: {from: io1.breaker, values: {true: onn}}\n",
+        "map.yaml:2:53: error[bad-value]: `onn` is no value of `LD0/XCBR1.Pos` (Dbpos)\n"
+        "    2 |   LD0/XCBR1.Pos: {from: io1.breaker, values: {true: onn}}\n"
+        "      |                                                     ^^^\n"
+        "  hint: did you mean `on`?",
+    ),
+    (
+        "  LD0/LLN0.Beh: io1.relay\n",
+        "map.yaml:2:12: error[own-object]: `Beh` is the server's own; nothing can be bound to it\n"
+        "    2 |   LD0/LLN0.Beh: io1.relay\n"
+        "      |            ^^^",
+    ),
+    (
+        "  LD0/GGIO1.Ind1: {from: io1.relay, command: io1.relay}\n",
+        "map.yaml:2:37: error[no-control]: `LD0/GGIO1.Ind1` (SPS) takes no commands\n"
+        "    2 |   LD0/GGIO1.Ind1: {from: io1.relay, command: io1.relay}\n"
+        "      |                                     ^^^^^^^",
+    ),
+    (
+        "  LD0/GGIO1.Ind1: {form: io1.relay}\n",
+        "map.yaml:2:20: error[unknown-key]: unknown key `form`\n"
+        "    2 |   LD0/GGIO1.Ind1: {form: io1.relay}\n"
+        "      |                    ^^^^\n"
+        "  hint: did you mean `from`?",
+    ),
+    (
+        "  LD0/GGIO1: io1\n",
+        "map.yaml:2:14: error[nothing-proposed]: device `io1`, which has no profile, proposes nothing for GGIO\n"
+        "    2 |   LD0/GGIO1: io1\n"
+        "      |              ^^^",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("row", "text"), WRONG_ROWS)
+def test_one_mistake_is_one_diagnostic_at_its_place(row: str, text: str, tmp_path: Path) -> None:
+    assert findings(tmp_path, row) == text
+
+
+def test_all_mistakes_of_all_files_are_told_at_once(tmp_path: Path) -> None:
+    site = SITE.replace("host: 127.0.0.1", "hots: 127.0.0.1").replace("line: lan\n", "line: lna\n")
+    compiled = compile_folder(write_site(tmp_path, "points:\n  LD0/GGIO1.AnOn1: io1.power\n  LD1/GGIO1: io1\n", site))
+    assert [finding.code for finding in compiled.diagnostics.errors] == [
+        "missing-key",
+        "unknown-key",
+        "unknown-line",
+        "unknown-reference",
+        "unknown-reference",
+    ]
+
+
+def test_process_data_that_nothing_feeds_is_named_once_for_each_logical_node(tmp_path: Path) -> None:
+    compiled = compile_folder(write_site(tmp_path, "points:\n  LD0/GGIO1.AnIn3: io1.temperature\n"))
+    assert [finding.message for finding in compiled.diagnostics.warnings] == [
+        "nothing feeds AnIn1, AnIn2, Ind1, Ind2, Ind3, Ind4 and 1 more of LD0/GGIO1: invalid for ever",
+        "nothing feeds Pos of LD0/XCBR1: invalid for ever",
+        "nothing feeds SupWh of LD0/MMTR1: invalid for ever",
+    ]
+
+
+def test_a_line_that_cannot_keep_up_is_a_warning_with_what_it_can_do(tmp_path: Path) -> None:
+    site = SITE.replace("unit: 2\n", "unit: 2\n    every: 10ms\n")
+    text = findings(tmp_path, "  LD0/GGIO1.AnIn3: io1.temperature\n", site).splitlines()[0]
+    assert text == "site.yaml:5:3: warning[overloaded]: line `lan` is asked for 250% of its time: 10 ms become 25 ms"
+
+
+def test_one_compilation_of_a_site_has_one_revision(tmp_path: Path) -> None:
+    rows = "  LD0/GGIO1.AnIn3: io1.temperature\n"
+    assert plan_of(tmp_path, rows).revision == plan_of(tmp_path, rows).revision
