@@ -27,6 +27,7 @@ WRITE_HIGH_OCTETS: Final = 512 * 1024
 STUCK_S: Final = 30.0
 STUCK_CHECK_S: Final = 5.0
 HANDSHAKES_LIMIT: Final = 64
+STOP_S: Final = 0.5  # for peers to take our abort, when we stop
 FAILED_LOGIN_DELAY_S: Final = 0.2
 FAILED_LOGIN_DELAY_LIMIT_S: Final = 2.0
 FAILED_LOGINS_KEPT: Final = 1024
@@ -70,15 +71,15 @@ class MmsServer:
         self._connections: set[Connection] = set()
         self._failed: dict[str, int] = {}
         self._listening: list[asyncio.Server] = []
+        self._gone = asyncio.Event()  # no connection is left
 
     async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
         """Listen; the port that it is (0 takes a free one). Raises OSError."""
         loop = asyncio.get_running_loop()
         sock = listening_socket(host, port)
         timeout = 10.0 if tls else None
-        self._server = await loop.create_server(
-            lambda: Connection(self), sock=sock, ssl=tls, ssl_handshake_timeout=timeout
-        )
+        server = await loop.create_server(lambda: Connection(self), sock=sock, ssl=tls, ssl_handshake_timeout=timeout)
+        self._listening.append(server)
         return cast("int", sock.getsockname()[1])
 
     async def stop(self) -> None:
@@ -87,10 +88,14 @@ class MmsServer:
             server.close()
         for connection in tuple(self._connections):
             connection.stop("the server stops")
-        for server in self._listening:
+        if self._connections:
+            self._gone.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(server.wait_closed(), 1.0)
+                await asyncio.wait_for(self._gone.wait(), STOP_S)
+        for connection in tuple(self._connections):
+            connection.cut()
         self._listening.clear()
+        await asyncio.sleep(0.01)  # handles close at the end of a turn of the loop
 
     def before_requests(self) -> None:
         """What is due comes before what is asked: a value that has just become stale is not read as good."""
@@ -123,6 +128,8 @@ class MmsServer:
     def forget(self, connection: "Connection") -> None:
         """The connection is no more."""
         self._connections.discard(connection)
+        if not self._connections:
+            self._gone.set()
 
     def told(self, client: Client, connected: bool) -> None:
         """Tell the listeners who came or went."""
@@ -225,6 +232,11 @@ class Connection(asyncio.Protocol):
         """End it from our side, telling the peer."""
         self._association.abort(reason)
         self._turn()
+
+    def cut(self) -> None:
+        """End it without waiting for the peer."""
+        if self._transport is not None:
+            self._transport.abort()
 
     def _turn(self) -> None:
         self._turn_due = False
