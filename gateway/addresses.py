@@ -14,6 +14,17 @@ def split(listen: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
+def fixed(listen: str) -> str:
+    """`listen` with a free port in place of 0: a process that is started again listens where it did before."""
+    host, port = split(listen)
+    if port:
+        return listen
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as sock:
+        sock.bind((host, 0))
+        return f"{listen.rpartition(':')[0]}:{sock.getsockname()[1]}"
+
+
 def check(listen: str, what: str, option: str, span: Span, found: Diagnostics) -> None:
     """Say so if `listen` cannot be bound; `option` is what the user may type for another port."""
     try:

@@ -80,6 +80,8 @@ async def run_site(site: Path, options: RunOptions) -> int:
     told = Told(options.seconds)
     with run_folder() as folder:
         async with _simulated(site, options, folder) as lines:
+            if options.simulate and lines is None:
+                return FAILED
             result = compiled(site, lines)
             say(result.diagnostics.found)
             if result.plan is None:
@@ -142,7 +144,9 @@ async def _run(plan: Plan, options: RunOptions, listen: dict[str, str], folder: 
     copies = {ied.name: folder / f"{ied.name}.scl" for ied in plan.ieds}
     for ied in plan.ieds:
         shutil.copyfile(ied.scl, copies[ied.name])
-    rows = processes.of_site(plan, Options(folder, plan_file, listen, copies, options.http, options.log_format))
+    listen = {ied: addresses.fixed(address) for ied, address in listen.items()}
+    http = None if options.http is None else addresses.split(addresses.fixed(f"{options.http[0]}:{options.http[1]}"))
+    rows = processes.of_site(plan, Options(folder, plan_file, listen, copies, http, options.log_format))
     supervisor = Supervisor(rows)
     supervisor.start()
     try:

@@ -51,7 +51,7 @@ def _default(field: dict[str, Any]) -> str:
 
 def _type(field: dict[str, Any]) -> str:
     if "$ref" in field:
-        return field["$ref"].rpartition("/")[2]
+        return str(field["$ref"]).rpartition("/")[2]
     if "enum" in field or "const" in field:
         return " ".join(str(one) for one in field.get("enum", [field.get("const")]))
     if "pattern" in field:

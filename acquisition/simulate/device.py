@@ -14,6 +14,7 @@ from bus.messages import Value
 from mapping import units
 from mapping.plan import DevicePlan, Own, PointPlan, Register, Reply
 
+TEXT_DECIMALS: Final = 3
 FAULTS: Final = ("silent", "late", "exception", "crc", "wrong_unit", "garbage")
 
 
@@ -52,7 +53,7 @@ class SimulatedDevice:
 
     def _show(self, point: PointPlan, value: Value) -> None:
         if not isinstance(point.source, Register):
-            self.values[point.local_name] = value
+            self.values[point.local_name] = round(value, TEXT_DECIMALS) if isinstance(value, float) else value
             return
         words = _words(point, point.source, value)
         for offset, word in enumerate(words):
@@ -108,7 +109,9 @@ def _words(point: PointPlan, register: Register, value: Value) -> tuple[int, ...
 
 def _text(point: PointPlan, reply: Reply, value: Value) -> str:
     good = dict(reply.good_if)
-    number = value if isinstance(value, str) else f"{(float(value or 0) - point.offset) / point.scale:.3f}"
+    number = (
+        value if isinstance(value, str) else f"{(float(value or 0) - point.offset) / point.scale:.{TEXT_DECIMALS}f}"
+    )
     text = _example(_parser.parse(reply.pattern), {reply.group: number} | good)
     if re.fullmatch(reply.pattern, text) is None:
         raise ValueError(f"no example of `{reply.pattern}` can be made with `{number}`")

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import errno
+import logging
 import os
 import random
 import tty
@@ -23,6 +25,8 @@ _LONGEST: Final = 4096
 
 Devices = Mapping[int, SimulatedDevice]
 
+log = logging.getLogger("simulate")
+
 
 class TcpLine:
     """A Modbus TCP server for the devices of one line, by unit."""
@@ -37,7 +41,13 @@ class TcpLine:
         """Listen; what to lay over the site's line. Raises OSError."""
         host, port = str(self._plan.settings["host"]), int(self._plan.settings.get("port", 502))
         local = host.startswith(LOOPBACK)
-        self._server = await asyncio.start_server(self._serve, host if local else "127.0.0.1", port if local else 0)
+        try:
+            self._server = await asyncio.start_server(self._serve, host if local else "127.0.0.1", port if local else 0)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            log.warning("line %s: port %d is taken, a free one serves", self._plan.name, port)
+            self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         host, port = self._server.sockets[0].getsockname()[:2]
         return {"host": host, "port": port}
 
