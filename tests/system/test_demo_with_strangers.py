@@ -45,7 +45,8 @@ def demo_is_good(demo: Gateway) -> None:
 
     def good() -> bool:
         with urllib.request.urlopen(f"http://{demo.facts['http']}/api/status", timeout=5) as answer:
-            return all(point["good"] for point in json.load(answer)["points"])
+            shown = json.load(answer)
+        return all(point["good"] for point in shown["points"]) and all(one["online"] for one in shown["devices"])
 
     until(good, 10)
 

@@ -1,0 +1,119 @@
+"""Registers to values and back: every type, every order, and what means nothing."""
+
+import math
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from acquisition import convert
+from bus import quality
+from mapping.plan import Order, PointPlan, Register, RegisterType, Reply
+
+
+def point(register: Register, **more: object) -> PointPlan:
+    return PointPlan(0, "m.p", "V", register, True, 3000, 1000, **more)  # type: ignore[arg-type]
+
+
+def value(kind: RegisterType, words: list[int], order: Order = "abcd", low: int = 0, high: int = 0) -> object:
+    register = Register("holding", 0, kind, len(words), order, low, high)
+    return convert.reading(point(register), register, words).value
+
+
+TYPES = [
+    ("int16", [0xFFFF], "abcd", -1), ("uint16", [0xFFFF], "abcd", 65535), ("int16", [0x0100], "badc", 1),
+    ("int32", [0xFFFF, 0xFFFE], "abcd", -2), ("int32", [0xFFFE, 0xFFFF], "cdab", -2),
+    ("uint32", [0x0001, 0x0000], "abcd", 65536), ("uint32", [0x0000, 0x0001], "cdab", 65536),
+    ("uint32", [0x0100, 0x0000], "badc", 65536), ("uint32", [0x0000, 0x0100], "dcba", 65536),
+    ("int64", [0, 0, 1, 0], "abcd", 65536), ("uint64", [0, 1, 0, 0], "cdab", 65536),
+    ("float32", [0x42F6, 0xE979], "abcd", pytest.approx(123.456)), ("float32", [0xE979, 0x42F6], "cdab", pytest.approx(123.456)),
+    ("float64", [0x4009, 0x21FB, 0x5444, 0x2D18], "abcd", pytest.approx(math.pi)),
+    ("bcd16", [0x1234], "abcd", 1234), ("bcd32", [0x1234, 0x5678], "abcd", 12345678),
+    ("mod10", [4567, 123, 0, 0], "abcd", 1234567), ("bool", [0x0002], "abcd", True), ("bool", [0], "abcd", False),
+    ("string", [0x4142, 0x4300], "abcd", "ABC"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "words", "order", "expected"), TYPES)
+def test_a_type_in_an_order_is_its_value(kind: RegisterType, words: list[int], order: Order, expected: object) -> None:
+    assert value(kind, words, order) == expected
+
+
+def test_bits_count_from_the_least_significant_and_ranges_are_inclusive() -> None:
+    assert value("bit", [0b1000], low=3) is True
+    assert value("bits", [0b0110_0000], low=5, high=7) == 0b011
+
+
+def test_the_golden_frame_of_an_sdm630_is_230_2_volts() -> None:
+    assert value("float32", [0x4366, 0x3334]) == pytest.approx(230.2)
+
+
+NOTHING = [
+    ("float32", [0x7FC0, 0x0000], (), "not a number"),
+    ("float32", [0xFFC0, 0x0000], ("nan",), convert.ABSENT),
+    ("uint16", [0xFFFF], (0xFFFF,), convert.ABSENT),
+    ("int32", [0x7FFF, 0xFFFF], (0x7FFFFFFF,), convert.ABSENT),
+    ("bcd16", [0x12AF], (), "bcd16 of 12af is no value"),
+    ("mod10", [10000, 0, 0], (), "mod10 of 2710 0000 0000 is no value"),
+]
+
+
+@pytest.mark.conformance("GW-6")
+@pytest.mark.parametrize(("kind", "words", "absent", "reason"), NOTHING)
+def test_what_means_nothing_is_invalid_and_never_a_zero(
+    kind: RegisterType, words: list[int], absent: tuple[int | str, ...], reason: str
+) -> None:
+    register = Register("holding", 0, kind, len(words))
+    reading = convert.reading(point(register, absent=absent), register, words)
+    assert (reading.value, reading.quality, reading.reason) == (None, quality.INVALID, reason)
+
+
+def test_an_infinite_value_is_invalid_with_overflow() -> None:
+    register = Register("holding", 0, "float32", 2)
+    reading = convert.reading(point(register), register, [0x7F80, 0])
+    assert (reading.value, reading.quality) == (None, quality.INVALID | quality.OVERFLOW)
+
+
+NUMBERS = {
+    "int16": ">h", "uint16": ">H", "int32": ">i", "uint32": ">I", "int64": ">q", "uint64": ">Q",
+    "float32": ">f", "float64": ">d",
+}  # fmt: skip
+
+
+@given(st.sampled_from(sorted(NUMBERS)), st.sampled_from(["abcd", "cdab", "badc", "dcba"]), st.data())
+def test_what_is_written_is_what_is_read_back(kind: RegisterType, order: Order, data: st.DataObject) -> None:
+    size = struct.calcsize(NUMBERS[kind])
+    number = struct.unpack(NUMBERS[kind], data.draw(st.binary(min_size=size, max_size=size)))[0]
+    if number != number or abs(number) == math.inf:
+        return
+    register = Register("holding", 0, kind, size // 2, order)
+    words = convert.registers_of(point(register), register, number)
+    assert convert.reading(point(register), register, words).value == number
+
+
+@pytest.mark.parametrize(
+    ("kind", "number"), [("int16", 40000), ("uint16", -1), ("float32", 1e39), ("bcd16", 10000), ("bcd16", -1)]
+)
+def test_what_no_register_holds_is_refused(kind: RegisterType, number: float) -> None:
+    register = Register("holding", 0, kind, 2 if kind == "float32" else 1)
+    with pytest.raises((ValueError, OverflowError)):
+        convert.registers_of(point(register), register, number)
+
+
+SCALE = Reply("SI\r\n", "S (?P<state>[SD]) +(?P<value>-?[0-9.]+) kg", "value", (("state", "S"),))
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("S S     100.00 kg", (100.0, quality.GOOD, "")),
+        ("S D      99.50 kg", (99.5, quality.INVALID, "state is `D`")),
+        ("S I", None),
+        ("S S     100.00 kg and more", None),
+    ],
+)
+def test_a_line_of_text_is_matched_whole_and_judged(line: str, expected: tuple[float, int, str] | None) -> None:
+    weight = PointPlan(0, "s.w", "kg", SCALE, True, 3000, 1000)
+    reading = convert.text_reading(weight, SCALE, line)
+    assert (reading and (reading.value, reading.quality, reading.reason)) == expected
