@@ -4,6 +4,7 @@ Of YAML 1.2's core schema, strictly: only `true` and `false` are booleans, `on o
 read as something else (`012`, `1:30`) is refused rather than guessed. Duplicate keys, tags and loops are refused too.
 """
 
+import math
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,18 +13,16 @@ from typing import Any, Final
 import yaml
 
 from mapping.diagnostics import Diagnostics, Span
+from mapping.yaml_nodes import Composer, Mark, Node, TooLargeError
 
 SIZE_LIMIT: Final = 16 * 1024 * 1024
-DEPTH_LIMIT: Final = 24
-NODES_LIMIT: Final = 1_000_000
+DIGITS_LIMIT: Final = 20  # of an integer: 2^64 has that many
 Path_ = tuple[str | int, ...]
 
 _INTEGER: Final = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _HEXADECIMAL: Final = re.compile(r"0x[0-9A-Fa-f]+")
 _FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _AMBIGUOUS: Final = re.compile(r"[-+]?0[0-9]+|[-+]?[0-9]+(:[0-5]?[0-9])+|0[ob][0-9_]+")
-_STANDARD_TAG: Final = "tag:yaml.org,2002:"
-_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(slots=True)
@@ -73,88 +72,89 @@ def load(path: Path, found: Diagnostics) -> Located | None:
         found.error("file-unreadable", whole, f"cannot be read: {(error.strerror or str(error)).lower()}")
         return None
     try:
-        root = yaml.compose(text, Loader=_LOADER)
+        root = Composer(text).document()
+    except TooLargeError as error:
+        found.error("yaml-too-deep", _span(located.file, error.start, error.start), str(error))
+        return None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        span = whole if mark is None else Span(str(path), mark.line + 1, mark.column + 1)
+        span = whole if mark is None else _span(located.file, mark, mark)
         found.error("yaml-syntax", span, (error.problem or "no YAML").strip())
         return None
-    except (yaml.YAMLError, RecursionError) as error:
+    except yaml.YAMLError as error:
         found.error("yaml-syntax", whole, str(error).splitlines()[0])
         return None
     if root is None:
         found.error("file-empty", whole, "an empty file")
         return None
     reader = _Reader(located, found)
-    located.data = reader.read(root, (), 0)
+    located.data = reader.read(root, ())
     return located
 
 
+def _span(file: str, start: Mark, end: Mark) -> Span:
+    """From mark to mark; what goes over several lines is shown by its first character."""
+    length = end.column - start.column if end.line == start.line else 1
+    return Span(file, start.line + 1, start.column + 1, max(length, 1))
+
+
 class _Reader:
-    """Makes plain data of composed nodes, and notes where each came from."""
+    """Makes plain data of nodes, and notes where each came from."""
 
     def __init__(self, located: Located, found: Diagnostics) -> None:
         self._located = located
         self._found = found
-        self._nodes = 0
 
-    def read(self, node: yaml.Node, path: Path_, depth: int) -> Any:
-        self._nodes += 1
-        span = self._span(node)
-        self._located.values[path] = span
-        if depth > DEPTH_LIMIT or self._nodes > NODES_LIMIT:
-            if self._nodes <= NODES_LIMIT + 1:
-                self._found.error(
-                    "yaml-too-deep", span, f"deeper than {DEPTH_LIMIT} levels, or over {NODES_LIMIT} values"
-                )
-                self._nodes = NODES_LIMIT + 2
-            return None
-        if not node.tag.startswith(_STANDARD_TAG) or node.tag.rpartition(":")[2] not in _TAGS:
+    def read(self, node: Node, path: Path_) -> Any:
+        span = self._located.values[path] = _span(self._located.file, node.start, node.end)
+        if node.tag is not None:
             self._found.error("yaml-tag", span, f"the tag `{node.tag}`, expected none")
             return None
-        if isinstance(node, yaml.MappingNode):
-            return self._mapping(node, path, depth)
-        if isinstance(node, yaml.SequenceNode):
-            return [self.read(one, (*path, index), depth + 1) for index, one in enumerate(node.value)]
-        return self._scalar(str(node.value), getattr(node, "style", None), span)
+        if node.pairs is not None:
+            return self._mapping(node.pairs, path)
+        if node.items is not None:
+            return [self.read(one, (*path, index)) for index, one in enumerate(node.items)]
+        return self._scalar(node.text, node.style, span)
 
-    def _mapping(self, node: yaml.MappingNode, path: Path_, depth: int) -> dict[str, Any]:
+    def _mapping(self, pairs: tuple[tuple[Node, Node], ...], path: Path_) -> dict[str, Any]:
         data: dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            if not isinstance(key_node, yaml.ScalarNode):
-                self._found.error("yaml-key", self._span(key_node), "a key that is no scalar")
+        for key_node, value_node in pairs:
+            span = _span(self._located.file, key_node.start, key_node.end)
+            if key_node.items is not None or key_node.pairs is not None:
+                self._found.error("yaml-key", span, "a key that is no scalar")
                 continue
-            key = str(key_node.value)
-            span = self._span(key_node)
+            key = key_node.text
             if key in data:
                 first = self._located.keys[(*path, key)].line
                 self._found.error("duplicate-key", span, f"a second `{key}`", notes=[f"the first is in line {first}"])
                 continue
             self._located.keys[(*path, key)] = span
-            data[key] = self.read(value_node, (*path, key), depth + 1)
+            data[key] = self.read(value_node, (*path, key))
         return data
 
-    def _scalar(self, text: str, style: str | None, span: Span) -> Any:
+    def _scalar(self, text: str, style: str, span: Span) -> Any:
         if style in ("'", '"', "|", ">"):
             return text
         if text in ("", "~", "null"):
             return None
         if text in ("true", "false"):
             return text == "true"
-        if _INTEGER.fullmatch(text):
-            return int(text)
-        if _HEXADECIMAL.fullmatch(text):
-            return int(text, 16)
+        if _INTEGER.fullmatch(text) or _HEXADECIMAL.fullmatch(text):
+            return self._number(text, span)
         if _AMBIGUOUS.fullmatch(text):
             hint = "write it without the leading zero, or in quotes if it is text"
             self._found.error("ambiguous-number", span, f"`{text}` is no number in YAML 1.2", hint=hint)
             return text
-        return float(text) if _FLOAT.fullmatch(text) else text
+        return self._number(text, span) if _FLOAT.fullmatch(text) else text
 
-    def _span(self, node: yaml.Node) -> Span:
-        start, end = node.start_mark, node.end_mark
-        length = end.column - start.column if end.line == start.line else 1
-        return Span(self._located.file, start.line + 1, start.column + 1, max(length, 1))
-
-
-_TAGS: Final = frozenset({"map", "seq", "str", "int", "float", "bool", "null", "timestamp"})
+    def _number(self, text: str, span: Span) -> int | float:
+        """The number that `text` is; one that no register and no unit could need is said, and counts as 0."""
+        number: int | float = math.inf
+        if _FLOAT.fullmatch(text) and not _INTEGER.fullmatch(text):
+            number = float(text)
+        elif len(text) <= DIGITS_LIMIT:
+            number = int(text, 16 if _HEXADECIMAL.fullmatch(text) else 10)
+        if math.isinf(number):
+            self._found.error("bad-number", span, "a number beyond any that can be meant")
+            return 0
+        return number

@@ -43,6 +43,14 @@ REFUSED = [
     ("", "file-empty", 1),
     (b"a: \xff\n", "file-not-utf8", 1),
     ("a: " + "[" * 40 + "]" * 40, "yaml-too-deep", 28),
+    ("a: " + "[" * 200_000, "yaml-too-deep", 28),
+    ("- " * 100_000, "yaml-too-deep", 51),
+    ("a: &a [*a]\n", "yaml-syntax", 8),
+    ("a: 1\n---\nb: 2\n", "yaml-syntax", 1),
+    (f"a: {'9' * 5000}\n", "bad-number", 4),
+    ("a: 1e999\n", "bad-number", 4),
+    ("? [1, 2]\n: 3\n", "yaml-key", 3),
+    ("a: \0\n", "yaml-syntax", 1),
 ]
 
 
@@ -56,6 +64,18 @@ def test_a_tower_of_aliases_is_bounded(tmp_path: Path) -> None:
     levels = "".join(f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 10)}]\n" for n in range(1, 9))
     _, found = read(tmp_path, "l0: &l0 [1]\n" + levels)
     assert [finding.code for finding in found] == ["yaml-too-deep"]
+
+
+def test_a_ladder_of_aliases_is_no_deeper_than_the_limit(tmp_path: Path) -> None:
+    rungs = "".join(f"l{n}: &l{n} [*l{n - 1}]\n" for n in range(1, 900))
+    _, found = read(tmp_path, "l0: &l0 [1]\n" + rungs)
+    assert [(finding.code, finding.span.line) for finding in found] == [("yaml-too-deep", 24)]
+
+
+def test_what_an_anchor_names_is_read_wherever_it_is_repeated(tmp_path: Path) -> None:
+    located, found = read(tmp_path, "a: &x {every: 1s}\nb: *x\n")
+    assert located is not None
+    assert (located.data["b"], located.at("b", "every").line, found.found) == ({"every": "1s"}, 1, [])
 
 
 def test_keys_and_values_know_their_places(tmp_path: Path) -> None:
