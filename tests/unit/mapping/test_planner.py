@@ -1,0 +1,69 @@
+"""The planner: every plan covers all points, tears none, and keeps every limit."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mapping import planner
+from mapping.plan import PointPlan, Register, RegisterBlock
+
+SERIAL = planner.physics("modbus-rtu", {"baudrate": 9600, "parity": "even"})
+TCP = planner.physics("modbus-tcp", {"host": "h"})
+
+registers = st.builds(
+    lambda table, address, count: Register(table, address, "uint16", count if table in ("holding", "input") else 1),
+    st.sampled_from(["holding", "input", "coil", "discrete"]),
+    st.integers(0, 400),
+    st.sampled_from([1, 2, 4]),
+)
+
+
+def points_of(found: list[Register]) -> list[PointPlan]:
+    return [
+        PointPlan(number, f"d.p{number}", "", register, True, 3000, 1000 if number % 3 else 5000)
+        for number, register in enumerate(found)
+    ]
+
+
+@given(st.lists(registers, min_size=1, max_size=60), st.integers(4, 125), st.none() | st.integers(0, 20), st.booleans())
+def test_every_plan_covers_all_points_within_the_limits_and_tears_none(
+    found: list[Register], limit: int, gap: int | None, serial: bool
+) -> None:
+    points = points_of(found)
+    blocks = planner.plan_blocks(points, SERIAL if serial else TCP, max_registers=limit, max_gap=gap)
+    carried = [number for block in blocks for number in block.points]
+    assert sorted(carried) == list(range(len(points)))
+    for block in blocks:
+        assert isinstance(block, RegisterBlock)
+        assert block.count <= (planner.BITS_LIMIT if block.table in ("coil", "discrete") else limit)
+        for number in block.points:
+            register = found[number]
+            assert (register.table, points[number].every_ms) == (block.table, block.every_ms)
+            assert block.address <= register.address
+            assert register.address + register.count <= block.address + block.count
+
+
+@given(st.lists(registers, min_size=1, max_size=60))
+def test_a_gap_of_nothing_reads_only_what_somebody_wants(found: list[Register]) -> None:
+    wanted = {(one.table, address) for one in found for address in range(one.address, one.address + one.count)}
+    for block in planner.plan_blocks(points_of(found), SERIAL, max_registers=125, max_gap=0):
+        assert isinstance(block, RegisterBlock)
+        assert {(block.table, at) for at in range(block.address, block.address + block.count)} <= wanted
+
+
+BREAK_EVEN = [(9600, 12), (19200, 14), (38400, 21), (57600, 28), (115200, 51)]
+
+
+@pytest.mark.parametrize(("baudrate", "gap"), BREAK_EVEN)
+def test_the_gap_that_pays_follows_from_the_baud_rate(baudrate: int, gap: int) -> None:
+    assert planner.physics("modbus-rtu", {"baudrate": baudrate, "parity": "even"}).gap() == gap
+
+
+POLLS = [(9600, 1, 33.1), (9600, 125, 3.2), (19200, 10, 35.8), (38400, 50, 24.5), (115200, 2, 99)]
+
+
+@pytest.mark.parametrize(("baudrate", "count", "per_s"), POLLS)
+def test_an_exchange_takes_what_the_line_makes_it_take(baudrate: int, count: int, per_s: float) -> None:
+    line = planner.physics("modbus-rtu", {"baudrate": baudrate, "parity": "even"})
+    block = RegisterBlock("holding", 0, count, 1000, ())
+    assert 1 / line.exchange_s(block) == pytest.approx(per_s, rel=0.02)
