@@ -43,7 +43,6 @@ REFUSED = [
     ("", "file-empty", 1),
     (b"a: \xff\n", "file-not-utf8", 1),
     ("a: " + "[" * 40 + "]" * 40, "yaml-too-deep", 28),
-    ("a: " + "[" * 200_000, "yaml-too-deep", 28),
     ("- " * 100_000, "yaml-too-deep", 51),
     ("a: &a [*a]\n", "yaml-syntax", 8),
     ("a: 1\n---\nb: 2\n", "yaml-syntax", 1),
@@ -76,6 +75,12 @@ def test_what_an_anchor_names_is_read_wherever_it_is_repeated(tmp_path: Path) ->
     located, found = read(tmp_path, "a: &x {every: 1s}\nb: *x\n")
     assert located is not None
     assert (located.data["b"], located.at("b", "every").line, found.found) == ({"every": "1s"}, 1, [])
+
+
+def test_a_file_of_brackets_is_refused_by_the_parser_or_by_our_own_bound(tmp_path: Path) -> None:
+    """Newer versions of libyaml have a bound of their own; older ones recurse as deep as they are told."""
+    _, found = read(tmp_path, "a: " + "[" * 200_000)
+    assert [finding.code for finding in found] in (["yaml-too-deep"], ["yaml-syntax"])
 
 
 def test_keys_and_values_know_their_places(tmp_path: Path) -> None:
