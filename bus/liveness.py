@@ -122,7 +122,7 @@ class Liveness:
         if snapshot.sequence < one.hole:  # something was lost after it was made
             one.asked_at = float("-inf")
             return [Apply(snapshot), *self._ask(snapshot.worker, one, now)]
-        one.phase = Phase.ALIVE
+        one.phase, one.asked_at = Phase.ALIVE, float("-inf")
         return [Apply(snapshot)]
 
     def _ask(self, name: str, one: _Worker, now: float) -> list[Event]:

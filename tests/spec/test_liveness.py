@@ -1,0 +1,86 @@
+"""Who of the workers lives, in virtual time: holes, silence, restarts, and a process that woke up too late."""
+
+from bus.liveness import SILENCE_S, Apply, Back, Dropped, Event, Liveness, Lost, NeedSnapshot, Phase
+from bus.messages import Heartbeat, Snapshot
+
+
+def beat(sequence: int, started: int = 1, worker: str = "w") -> Heartbeat:
+    return Heartbeat(worker, started, "r", sequence, 0, (), (), {})
+
+
+def snapshot(sequence: int, started: int = 1) -> Snapshot:
+    return Snapshot("w", started, "r", sequence, 0, 10, (), ())
+
+
+def kinds(events: list[Event]) -> list[type]:
+    return [type(event) for event in events]
+
+
+def synced() -> Liveness:
+    liveness = Liveness(["w"], 0.0)
+    liveness.heard(beat(1), 0.0)
+    liveness.heard(snapshot(1), 0.0)
+    assert liveness.synced()
+    return liveness
+
+
+def test_a_worker_heard_for_the_first_time_is_asked_for_a_snapshot() -> None:
+    liveness = Liveness(["w"], 0.0)
+    first = beat(5)
+    assert liveness.heard(first, 0.1) == [Back("w", restarted=False), Apply(first), NeedSnapshot("w")]
+    assert liveness.phase("w") is Phase.SYNCING
+    assert kinds(liveness.heard(snapshot(5), 0.2)) == [Apply]
+    assert liveness.synced()
+
+
+def test_messages_in_order_are_believed_and_ask_for_nothing() -> None:
+    liveness = synced()
+    assert [kinds(liveness.heard(beat(number), 0.1)) for number in (2, 3)] == [[Apply], [Apply]]
+
+
+def test_a_hole_in_the_sequence_asks_for_a_snapshot() -> None:
+    liveness = synced()
+    assert kinds(liveness.heard(beat(3), 0.1)) == [Apply, NeedSnapshot]
+    assert not liveness.synced()
+    assert kinds(liveness.heard(snapshot(3), 0.2)) == [Apply]
+    assert liveness.synced()
+
+
+def test_a_snapshot_from_before_the_hole_is_not_enough() -> None:
+    liveness = synced()
+    liveness.heard(beat(9), 0.1)
+    assert kinds(liveness.heard(snapshot(7), 0.2)) == [Apply, NeedSnapshot]
+    assert not liveness.synced()
+    liveness.heard(snapshot(8), 0.3)
+    assert liveness.synced()
+
+
+def test_what_was_heard_already_is_dropped() -> None:
+    liveness = synced()
+    assert liveness.heard(beat(1), 0.1) == [Dropped("w", "sequence 1 again")]
+
+
+def test_silence_is_loss_once_and_the_return_is_told() -> None:
+    liveness = synced()
+    assert liveness.next_deadline() == SILENCE_S
+    assert liveness.tick(SILENCE_S - 0.01) == []
+    assert liveness.tick(SILENCE_S) == [Lost("w")]
+    assert liveness.tick(SILENCE_S + 1) == []
+    assert kinds(liveness.heard(beat(2), 4.0)) == [Back, Apply, NeedSnapshot]
+
+
+def test_a_younger_instance_is_believed_and_the_older_one_no_more() -> None:
+    liveness = synced()
+    assert liveness.heard(beat(1, started=2), 0.5)[0] == Back("w", restarted=True)
+    assert liveness.heard(beat(2, started=1), 0.6) == [Dropped("w", "an older instance of the worker")]
+
+
+def test_a_snapshot_that_does_not_come_is_asked_for_again_each_second() -> None:
+    liveness = Liveness(["w"], 0.0)
+    liveness.heard(beat(1), 0.0)
+    assert liveness.tick(0.5) == []
+    assert liveness.tick(1.0) == [NeedSnapshot("w")]
+
+
+def test_a_worker_that_the_plan_lacks_is_dropped() -> None:
+    assert synced().heard(beat(1, worker="x"), 0.0) == [Dropped("x", "a worker that the plan lacks")]
