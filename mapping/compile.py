@@ -1,6 +1,6 @@
 """From a site's files to one immutable Plan, or to all that is wrong with them.
 
-load -> resolve -> bind (types, units) -> cover -> poll            each pass adds diagnostics, none stops the others
+load -> resolve -> bind (types, units) -> cover, enumerations -> poll    each pass adds diagnostics, none stops the others
 """
 
 import hashlib
@@ -15,13 +15,20 @@ from mapping.diagnostics import Diagnostics
 from mapping.passes.bind import bind_targets
 from mapping.passes.cover import cover_model
 from mapping.passes.draft import Draft, DraftIed
+from mapping.passes.enumerations import check_enumerations
 from mapping.passes.load import load_files
 from mapping.passes.poll import plan_polls
 from mapping.passes.resolve import resolve_rows
 from mapping.plan import IedPlan, Plan, SecurityPlan, TlsPlan, WorkerPlan, sealed
 from mapping.schema import Security
 
-PASSES: Final[tuple[Callable[[Draft], None], ...]] = (load_files, resolve_rows, bind_targets, cover_model)
+PASSES: Final[tuple[Callable[[Draft], None], ...]] = (
+    load_files,
+    resolve_rows,
+    bind_targets,
+    cover_model,
+    check_enumerations,
+)
 
 
 @dataclass(frozen=True, slots=True)

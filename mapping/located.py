@@ -46,6 +46,13 @@ class Located:
         """The place of the key at `path`, or of its value."""
         return self.keys.get(path) or self.at(*path)
 
+    def names(self, *path: str) -> list[str]:
+        """The keys of the mapping at `path`; none if there is no mapping."""
+        data = self.data
+        for step in path:
+            data = data.get(step) if isinstance(data, dict) else None
+        return list(data) if isinstance(data, dict) else []
+
 
 def inside(span: Span, text: str, word: str) -> Span:
     """The place of `word` within the scalar `text` that stands at `span`; `span` itself if it is not plainly there."""

@@ -68,6 +68,7 @@ class PointPlan(msgspec.Struct, frozen=True):
     absent: tuple[int | float | str, ...] = ()  # raw values, or "nan", that mean "no measurement"
     write: Register | None = None
     write_with: int | None = None  # a function code that the device insists on: 15 or 16
+    readable: bool = True  # False: `source` is where it is written; nothing can be read there
 
     @property
     def local_name(self) -> str:

@@ -91,7 +91,9 @@ def plan_blocks(
     blocks: list[Block] = []
     for (table, every_ms), wanted in registers.items():
         bits = table in ("coil", "discrete")
-        limit, hole = (BITS_LIMIT, 16 * gap) if bits else (min(max_registers, REGISTERS_LIMIT), gap)
+        limit, hole = min(max_registers, REGISTERS_LIMIT), gap
+        if bits:
+            limit, hole = min(16 * limit, BITS_LIMIT), 16 * gap
         blocks += _merged(wanted, every_ms, limit, hole)
     blocks += [ReplyBlock(text, end, every_ms, tuple(numbers)) for (text, end, every_ms), numbers in questions.items()]
     return tuple(blocks)

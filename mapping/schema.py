@@ -6,25 +6,21 @@ Every model is closed and frozen; units are said; what people get wrong is answe
 import re
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
-from mapping.model import FC
+from mapping import addresses
 from mapping.plan import Order, RegisterType, Table
+from mapping.register_text import REGISTER_SCHEMA, long_form
 
 NAME_PATTERN: Final = r"^[A-Za-z_][A-Za-z0-9_-]*$"
 _DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m)")
 _UNITS_MS: Final = {"ms": 1.0, "s": 1000.0, "m": 60_000.0}
-_WORDS: Final = {
-    "bool": 1, "int16": 1, "uint16": 1, "int32": 2, "uint32": 2, "int64": 4, "uint64": 4, "float32": 2, "float64": 4,
-    "bcd16": 1, "bcd32": 2, "bit": 1, "bits": 1,
-}  # fmt: skip
-_TYPE: Final = re.compile(r"(mod10|string|bit|bits)(?::([0-9]+)(?:-([0-9]+))?)?|([a-z]+[0-9]*)")
 
 
 class Strict(BaseModel):
     """A closed, frozen model: unknown keys are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 def milliseconds(text: object) -> int:
@@ -49,6 +45,7 @@ Milliseconds = Annotated[int, BeforeValidator(milliseconds), _DURATION_SCHEMA]
 Period = Annotated[int, BeforeValidator(_positive), _DURATION_SCHEMA]
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 Number = int | float
+Proposal = Annotated[str, Field(pattern=r"^[A-Z]{4}(\.[A-Za-z][A-Za-z0-9]*)+$")]
 Plain = bool | int | float | str
 
 
@@ -68,7 +65,7 @@ class Register(Strict):
     @model_validator(mode="before")
     @classmethod
     def _short(cls, given: Any) -> Any:
-        return _register(given)
+        return long_form(given)
 
     @model_validator(mode="after")
     def _fits(self) -> "Register":
@@ -83,48 +80,18 @@ class Register(Strict):
         return self
 
 
-def _register(given: Any) -> Any:
-    """The long form of a register; whatever is no register is left for the model to refuse."""
-    if isinstance(given, str):
-        parts = given.split()
-        if not 3 <= len(parts) <= 4 or not parts[1].isdecimal():
-            raise ValueError(
-                f"`{given}` is no register, expected `TABLE ADDRESS TYPE [ORDER]` as `holding 100 float32`"
-            )
-        given = {"table": parts[0], "address": int(parts[1]), "type": parts[2]} | (
-            {"order": parts[3]} if parts[3:] else {}
-        )
-    if isinstance(given, dict) and isinstance(given.get("type"), str):
-        return given | _typed(given["type"])
-    return given
-
-
-def _typed(text: str) -> dict[str, Any]:
-    match = _TYPE.fullmatch(text)
-    name, first, last = (match.group(1), match.group(2), match.group(3)) if match else (None, None, None)
-    if name in ("string", "mod10"):
-        if first is None or last is not None:
-            raise ValueError(f"`{text}` does not say how many registers, expected `{name}:N`")
-        return {"type": name, "count": int(first)}
-    if name == "bit" and first is not None and last is None:
-        return {"type": "bit", "count": 1, "low_bit": int(first), "high_bit": int(first)}
-    if name == "bits" and first is not None and last is not None:
-        return {"type": "bits", "count": 1, "low_bit": int(first), "high_bit": int(last)}
-    if text not in _WORDS or name is not None:
-        known = (
-            "bool int16 uint16 int32 uint32 int64 uint64 float32 float64 bcd16 bcd32 mod10:N string:N bit:N bits:A-B"
-        )
-        raise ValueError(f"`{text}` is no type, expected one of {known}")
-    return {"type": text, "count": _WORDS[text]}
-
-
-REGISTER_SCHEMA: Final = {
-    "anyOf": [
-        {"type": "string", "pattern": r"^(coil|discrete|input|holding) [0-9]+ \S+( (abcd|cdab|badc|dcba))?$"},
-        {"type": "object"},
-    ]
-}
 RegisterField = Annotated[Register, WithJsonSchema(REGISTER_SCHEMA)]
+
+
+def _one_or_more(item: dict[str, Any]) -> WithJsonSchema:
+    return WithJsonSchema({"anyOf": [item, {"type": "array", "items": item}]})
+
+
+def _expression(text: str) -> re.Pattern[str]:
+    try:
+        return re.compile(text)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise ValueError(f"`{text}` is no expression: {error}") from error
 
 
 class Point(Strict):
@@ -145,8 +112,16 @@ class Point(Strict):
     scale: Number = 1.0
     offset: Number = 0.0
     unit: Annotated[str, Field(description="engineering unit, with prefix: V, kW, degC, %")] = ""
-    proposes: Annotated[list[str], Field(description="LNCLASS.DO[.SDO] of IEC 61850 that the quantity is")] = []
-    absent: Annotated[list[int | float | str], Field(description="raw values, or nan, that mean no measurement")] = []
+    proposes: Annotated[
+        list[Proposal],
+        Field(description="LNCLASS.DO[.SDO] of IEC 61850 that the quantity is; one, or a list"),
+        _one_or_more({"type": "string"}),
+    ] = []
+    absent: Annotated[
+        list[int | float | str],
+        Field(description="raw values, or nan, that mean no measurement; one, or a list"),
+        _one_or_more({"type": ["number", "string"]}),
+    ] = []
     every: Annotated[Period | None, Field(description="period of this point, where it is not the device's")] = None
 
     @model_validator(mode="before")
@@ -176,10 +151,7 @@ class Point(Strict):
     def _check_reply(self) -> None:
         if self.reply is None or self.value is None:
             raise ValueError("a request needs `reply`, an expression, and `value`, its group")
-        try:
-            groups = re.compile(self.reply).groupindex
-        except re.error as error:
-            raise ValueError(f"reply `{self.reply}` is no expression: {error}") from error
+        groups = _expression(self.reply).groupindex
         for group in (self.value, *self.good_if):
             if group not in groups:
                 raise ValueError(f"`{group}` is no named group of the reply")
@@ -234,7 +206,15 @@ class Identify(Strict):
 
     read: RegisterField
     equals: int | float | str | None = None
-    match: str | None = None
+    match: Annotated[str | None, Field(description="expression that the text must match whole")] = None
+
+    @model_validator(mode="after")
+    def _one(self) -> "Identify":
+        if (self.equals is None) == (self.match is None):
+            raise ValueError("expected one of `equals` and `match`")
+        if self.match is not None:
+            _expression(self.match)
+        return self
 
 
 class Profile(Strict):
@@ -253,9 +233,12 @@ class Tls(Strict):
     cert: str
     key: str
     ca: str
-    listen: str = "0.0.0.0:3782"
-    crl: str | None = None
-    peers: list[str] = []
+    listen: Annotated[str, AfterValidator(addresses.endpoint)] = "0.0.0.0:3782"
+    crl: Annotated[str | None, Field(description="certificates that are revoked")] = None
+    peers: Annotated[
+        list[Annotated[str, AfterValidator(addresses.peer)]],
+        Field(description="sha256:HEX or CN=NAME; empty: any under the CA"),
+    ] = []
 
 
 class Security(Strict):
@@ -264,10 +247,15 @@ class Security(Strict):
     password_file: str | None = None
     password_env: str | None = None
     tls: Tls | None = None
-    allow: Annotated[list[str], Field(description="addresses or networks; empty: any")] = []
+    allow: Annotated[
+        list[Annotated[str, AfterValidator(addresses.network)]], Field(description="addresses or networks; empty: any")
+    ] = []
 
-
-_WRITABLE: Final = tuple(fc.value for fc in (FC.SP, FC.SV, FC.SE, FC.BL, FC.CF, FC.DC))
+    @model_validator(mode="after")
+    def _one_password(self) -> "Security":
+        if self.password_file is not None and self.password_env is not None:
+            raise ValueError("both `password_file` and `password_env`, expected one of them")
+        return self
 
 
 class Ied(Strict):
@@ -276,10 +264,18 @@ class Ied(Strict):
     scl: str
     map: str
     access_point: str | None = None
-    listen: Annotated[str, Field(description="host:port, or none for TLS alone")] = "0.0.0.0:102"
+    listen: Annotated[str, AfterValidator(addresses.listen), Field(description="host:port, or none for TLS alone")] = (
+        "0.0.0.0:102"
+    )
     max_clients: Annotated[int | None, Field(ge=1, le=1024)] = None
     writes: dict[Literal["SP", "SV", "SE", "BL", "CF", "DC"], Literal["allow", "deny"]] = {}
     security: Security = Security()
+
+    @model_validator(mode="after")
+    def _listens(self) -> "Ied":
+        if self.listen == "none" and self.security.tls is None:
+            raise ValueError("`listen: none` without `tls`: nobody could connect")
+        return self
 
 
 class Site(Strict):
@@ -309,7 +305,7 @@ class Row(Strict):
 
     source: Annotated[str | None, Field(alias="from", description="device.point, or a device for a whole LN")] = None
     constant: Plain | None = None
-    deadband: Annotated[str | None, Field(description="least change: `50 W` or `0.5 %`")] = None
+    deadband: Annotated[str | int | float | None, Field(description="least change: `50 W`, `0.5 %` or `0.2`")] = None
     values: Annotated[dict[str, Plain], Field(description="what each point value becomes")] = {}
     scale: Annotated[Number, Field(description="after the profile's; -1 turns a direction round")] = 1.0
     swap: Annotated[bool, Field(description="whole LN: exchange Sup and Dmd, negate powers")] = False
@@ -330,6 +326,8 @@ class Row(Strict):
             raise ValueError("both `from` and `constant`, expected one of them")
         if self.source is None and self.constant is None and self.command is None:
             raise ValueError("neither `from`, `constant` nor `command`: the row says nothing")
+        if not self.scale:
+            raise ValueError("scale 0 would make every value the same")
         return self
 
 

@@ -4,9 +4,11 @@ from collections.abc import Iterator
 
 from mapping.diagnostics import Diagnostics, Span
 from mapping.model import FC, BasicType, LogicalDevice, LogicalNode
+from mapping.passes.bind import bound
+from mapping.passes.carry import HEALTH
 from mapping.passes.draft import Draft, DraftIed
-from mapping.passes.objects import OWN_OBJECTS, DataObject, Leaf, data_objects
-from mapping.plan import ObjectBinding, Source
+from mapping.passes.objects import OWN_NODES, OWN_OBJECTS, DataObject, Leaf, data_objects
+from mapping.plan import Source
 from mapping.references import ObjectReference
 
 _PROCESS = (FC.ST, FC.MX)
@@ -29,7 +31,7 @@ def cover_model(draft: Draft) -> None:
 
 def _bind_health(draft: Draft, ied: DraftIed) -> None:
     points = {point.plan.number: device for device in draft.devices.values() for point in device.points.values()}
-    bound = {binding.reference for binding in ied.objects}
+    fed = {binding.reference for binding in ied.objects}
     for ld in ied.server.devices:
         devices = {
             points[source.point].name
@@ -38,22 +40,13 @@ def _bind_health(draft: Draft, ied: DraftIed) -> None:
             for source in binding.sources
         }
         health = _health(ld)
-        if len(devices) != 1 or health is None or health.reference in bound:
+        if len(devices) != 1 or health is None or health.reference in fed:
             continue
         online = draft.devices[devices.pop()].points["online"].plan.number
         leaf = health.leaf("stVal")
         if leaf is not None:
-            place = (ld.name, health.ln.name)
-            q, t = health.companion("q", FC.ST), health.companion("t", FC.ST)
-            source = Source(online, (leaf.target(*place),), values=((True, 1), (False, 3)))
-            ied.objects.append(
-                ObjectBinding(
-                    health.reference,
-                    None if q is None else q.target(*place),
-                    None if t is None else t.target(*place),
-                    (source,),
-                )
-            )
+            source = Source(online, (leaf.target(ld.name, health.ln.name),), values=HEALTH)
+            ied.objects.append(bound(health, [leaf], [source]))
 
 
 def _health(ld: LogicalDevice) -> DataObject | None:
@@ -94,7 +87,7 @@ def _cover_node(
     fed: set[str | None],
     unmapped: list[tuple[str, str, tuple[str, ...]]],
 ) -> None:
-    if ln.ln_class == "LTRK":
+    if ln.ln_class in OWN_NODES:
         return
     missing = []
     for thing, q in _process_objects(ld, ln):
@@ -107,7 +100,7 @@ def _cover_node(
             (ld.name, ln.name) == (name, node) and thing.path[: len(path)] == path for name, node, path in unmapped
         ):
             missing.append(".".join(thing.path))
-    if missing:
+    if missing and not draft.found.errors:  # a row with a mistake feeds nothing: that is said already
         _say(draft.found, ied, ld, ln, missing)
 
 

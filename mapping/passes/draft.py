@@ -12,12 +12,12 @@ from mapping.located import Located
 from mapping.passes.objects import DataObject, Leaf
 from mapping.plan import (
     CommandBinding,
-    DevicePlan,
     Identify,
     ObjectBinding,
+    Own,
     PointPlan,
     Preset,
-    Register,
+    Reply,
 )
 from mapping.schema import Ied, Map, Row, Site
 
@@ -27,8 +27,17 @@ class DraftPoint:
     """A point of a device, numbered; `proposes` are the data objects that its profile says it is."""
 
     plan: PointPlan
-    proposes: tuple[str, ...]
-    writable: Register | None
+    proposes: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """What its values are: a bool, a number or a text."""
+        source = self.plan.source
+        if isinstance(source, Own):
+            return "bool" if source.name == "online" else "text"
+        if isinstance(source, Reply):
+            return "text" if self.plan.unit == "" else "number"
+        return {"bool": "bool", "bit": "bool", "string": "text"}.get(source.type, "number")
 
 
 @dataclass(slots=True)
@@ -48,9 +57,10 @@ class DraftDevice:
     max_gap: int | None
     close_after: bool
     command_timeout_ms: int | None
-    identify: Identify | None
+    identify: Identify | None = None
+    left_out: frozenset[str] = frozenset()  # names of points that are written, but wrong: that is said already
+    half_known: bool = False  # its profile cannot be had: any point may be one of its
     points: dict[str, DraftPoint] = field(default_factory=dict)
-    plan: DevicePlan | None = None
 
 
 @dataclass(slots=True)
@@ -98,3 +108,7 @@ class Draft:
     devices: dict[str, DraftDevice] = field(default_factory=dict)
     ieds: list[DraftIed] = field(default_factory=list)
     used: set[int] = field(default_factory=set)  # points that something needs
+
+    def mentions(self, *path: str) -> bool:
+        """True if site.yaml has something at `path`, sound or not."""
+        return self.site_file is not None and path in self.site_file.values

@@ -24,7 +24,7 @@ VALUE_PATHS: Mapping[str, tuple[str, ...]] = {
 
 INSTANTANEOUS: Mapping[str, str] = {"mag": "instMag", "cVal.mag": "instCVal.mag"}
 CONTROLLABLE = frozenset({"SPC", "DPC", "INC", "ENC", "BSC", "ISC", "APC", "BAC"})
-COMPOUND = frozenset({"WYE", "DEL", "SEQ", "HMV", "HWYE", "HDEL"})
+OWN_NODES = frozenset({"LTRK"})
 OWN_OBJECTS = frozenset({"Mod", "Beh", "Health", "PhyHealth", "NamPlt", "PhyNam", "Proxy"})
 
 
@@ -85,6 +85,10 @@ class DataObject:
         leaf = self.leaf(name)
         return leaf if leaf is not None and leaf.fc is fc else None
 
+    def parts(self) -> list["DataObject"]:
+        """Its SDOs, of which each has a value of its own."""
+        return [one for one in data_objects(self.ld, self.ln) if one.path[:-1] == self.path]
+
     def configured(self, dotted: str) -> Scalar | None:
         """The value that the file gives a leaf below it, in the instance or in the type; None if it gives none."""
         override = self.ln.overrides.get(".".join((*self.path, dotted)))
@@ -108,12 +112,12 @@ def _walk(members: Members, steps: Sequence[str]) -> tuple[FC, AttributeType] | 
 
 
 def find(ld: LogicalDevice, ln: LogicalNode, path: Sequence[str]) -> DataObject | tuple[DataObject, Leaf] | None:
-    """The data object at `path`, or the leaf with the data object that it belongs to; None if neither."""
+    """The data object at `path`, or the leaf with the data object that it belongs to; None if neither, or in an array."""
     objects: Members = ln.type.objects
     owner: DataObject | None = None
     for depth, step in enumerate(path):
         member = next((one for one in objects if one.name == step), None)
-        if isinstance(member, DataObjectType):
+        if isinstance(member, DataObjectType) and not member.count:
             owner, objects = DataObject(ld, ln, tuple(path[: depth + 1]), member), member.members
             continue
         leaf = None if owner is None or member is None else owner.leaf(".".join(path[depth:]))

@@ -1,10 +1,12 @@
 """Pass 2: each row of map.yaml finds what it names, in the SCL file and among the devices."""
 
+from collections.abc import Sequence
+
 from mapping.diagnostics import Span, did_you_mean
 from mapping.located import inside
-from mapping.model import DataObjectType, LogicalDevice, LogicalNode
+from mapping.model import AttributeType, DataObjectType, LogicalDevice, LogicalNode
 from mapping.passes.draft import Draft, DraftDevice, DraftIed, DraftPoint, Target
-from mapping.passes.objects import OWN_OBJECTS, DataObject, find
+from mapping.passes.objects import OWN_NODES, OWN_OBJECTS, DataObject, find
 from mapping.references import ObjectReference
 from mapping.schema import Row
 from mapping.validated import nearest
@@ -35,16 +37,29 @@ class _Row:
         try:
             reference = ObjectReference.parse(self._key)
         except ValueError as error:
-            self._draft.found.error("bad-reference", self._place, str(error))
+            self._say("bad-reference", self._place, str(error))
+            return
+        if reference.fc is not None:
+            word = f"[{reference.fc.value}]"
+            self._say("bad-reference", inside(self._place, self._key, word), "a row names no functional constraint")
             return
         ld = self._logical_device(reference.ld)
         ln = None if ld is None else self._logical_node(ld, reference.ln)
         if ld is None or ln is None:
             return
-        if reference.path:
+        if ln.ln_class in OWN_NODES:
+            self._own(ln.name)
+        elif reference.path:
             self._object_row(ld, ln, reference.path)
         else:
             self._node_row(ld, ln)
+
+    def _say(self, code: str, place: Span, message: str, hint: str | None = None) -> None:
+        self._draft.found.error(code, place, message, hint=hint)
+
+    def _own(self, word: str) -> None:
+        place = inside(self._place, self._key, word)
+        self._say("own-object", place, f"`{word}` is the server's own; nothing can be bound to it")
 
     # ------------------------------------------------------------------ the left side
 
@@ -72,96 +87,86 @@ class _Row:
             return
         owner, leaf = (found, None) if isinstance(found, DataObject) else found
         if owner.path[0] in OWN_OBJECTS and owner.path[0] != "PhyHealth":
-            span = inside(self._place, self._key, owner.path[0])
-            self._draft.found.error(
-                "own-object", span, f"`{owner.path[0]}` is the server's own; nothing can be bound to it"
-            )
+            self._own(owner.path[0])
+            return
+        if self._row.swap:
+            place = self._ied.map_file.key_at("points", self._key, "swap")
+            self._say("bad-row", place, "`swap` turns a whole logical node round; `scale: -1` one data object")
             return
         point = None
         if self._row.source is not None:
-            point = self._point(self._row.source, ("from",))
+            point = self._point(self._row.source, f"{ln.ln_class}.{'.'.join(path)}")
             if point is None:
                 return
         self._ied.targets.append(Target(self._key, self._row, owner, leaf, point, len(path)))
 
     def _no_object(self, ld: LogicalDevice, ln: LogicalNode, path: tuple[str, ...]) -> None:
         """Say which step of the path there is not, and what there is instead."""
-        known: list[str] = [one.name for one in ln.type.objects]
-        where, members = f"{ld.inst}/{ln.name}", list(ln.type.objects)
+        where = f"{ld.inst}/{ln.name}"
+        members: Sequence[AttributeType | DataObjectType] = ln.type.objects
         for depth, step in enumerate(path):
-            member = next((one for one in members if one.name == step), None)
+            name = step.partition("(")[0]
+            member = next((one for one in members if one.name == name), None)
             if member is None:
-                kind = "data object" if depth == 0 else "member"
-                self._unknown(f"no {kind} `{step}` in {where}", step, known)
+                kind = "member" if depth else "data object"
+                self._unknown(f"no {kind} `{step}` in {where}", step, [one.name for one in members])
                 return
-            where += f".{step}"
-            known = [one.name for one in member.members]
-            members = [one for one in member.members if isinstance(one, DataObjectType)]
-            if (
-                depth + 1 < len(path)
-                and path[depth + 1] in known
-                and path[depth + 1] not in {one.name for one in members}
-            ):
-                break
+            if member.count:
+                place = inside(self._place, self._key, step)
+                self._say("no-leaf", place, f"`{name}` in {where} is an array, which no row can feed")
+                return
+            where, members = f"{where}.{step}", member.members
         text = ".".join(path)
-        span = inside(self._place, self._key, text)
-        self._draft.found.error("no-leaf", span, f"`{text}` is no single attribute of {ld.inst}/{ln.name}")
+        hint = did_you_mean([f"{text}.{one.name}" for one in members[:3]])
+        self._say(
+            "no-leaf", inside(self._place, self._key, text), f"`{text}` is a structure, no single attribute", hint
+        )
 
     # ------------------------------------------------------------------ the right side
 
-    def _value_place(self, keys: tuple[str, ...]) -> Span:
-        located = self._ied.map_file
-        return (
-            located.at("points", self._key, *keys)
-            if isinstance(self._given(), dict)
-            else located.at("points", self._key)
-        )
-
-    def _given(self) -> object:
-        return self._ied.map_file.data["points"][self._key]
-
-    def _device(self, name: str, text: str, keys: tuple[str, ...]) -> DraftDevice | None:
+    def _device(self, name: str, text: str) -> DraftDevice | None:
         device = self._draft.devices.get(name)
-        if device is None:
-            span = inside(self._value_place(keys), text, name)
-            hint = did_you_mean(nearest(name, list(self._draft.devices)))
-            self._draft.found.error("unknown-device", span, f"no device `{name}`", hint=hint)
+        if device is None and not self._draft.mentions("devices", name):
+            place = inside(from_place(self._ied, self._key), text, name)
+            self._say(
+                "unknown-device", place, f"no device `{name}`", did_you_mean(nearest(name, [*self._draft.devices]))
+            )
         return device
 
-    def _point(self, text: str, keys: tuple[str, ...]) -> DraftPoint | None:
+    def _point(self, text: str, proposal: str) -> DraftPoint | None:
         device_name, dot, name = text.partition(".")
-        device = self._device(device_name, text, keys)
+        device = self._device(device_name, text)
         if device is None:
             return None
         point = device.points.get(name)
-        if point is None:
-            span = inside(self._value_place(keys), text, name if dot else text)
-            wanted = (
-                f"no point `{name}` of device `{device_name}`"
-                if dot
-                else f"`{text}` is a device, expected `device.point`"
-            )
-            hint = did_you_mean(nearest(name, list(device.points)) if dot else [])
-            self._draft.found.error("unknown-point", span, wanted, hint=hint)
+        place = inside(from_place(self._ied, self._key), text, name if dot else text)
+        if not dot:
+            proposed = [one.plan.name for one in device.points.values() if proposal in one.proposes]
+            self._say("unknown-point", place, f"`{text}` is a device, expected `device.point`", did_you_mean(proposed))
+        elif point is None and name not in device.left_out and not device.half_known:
+            hint = did_you_mean(nearest(name, list(device.points)))
+            self._say("unknown-point", place, f"no point `{name}` of device `{device_name}`", hint)
+        elif point is not None and not point.plan.readable:
+            self._say("not-readable", place, f"`{text}` has no `read`: it can be commanded, and shows nothing")
+            return None
         return point
 
     # ------------------------------------------------------------------ a whole LN
 
     def _node_row(self, ld: LogicalDevice, ln: LogicalNode) -> None:
-        source = self._row.source
-        if source is None or "." in source:
-            message = f"`{self._key}` is a whole logical node: it takes a device, and nothing else"
-            self._draft.found.error("bad-row", self._place, message)
+        row = self._row
+        if row.source is None or "." in row.source or row.values or row.command:
+            message = f"`{self._key}` is a whole logical node: it takes a device, `swap`, `scale` and `deadband`"
+            self._say("bad-row", self._place, message)
             return
-        device = self._device(source, source, ("from",))
+        device = self._device(row.source, row.source)
         if device is None:
             return
         proposals = _proposals(device, ln.ln_class)
-        if not proposals:
+        if not proposals and not device.half_known:
             what = f"profile `{device.profile}`" if device.profile else f"device `{device.name}`, which has no profile,"
-            self._draft.found.error(
-                "nothing-proposed", self._value_place(("from",)), f"{what} proposes nothing for {ln.ln_class}"
-            )
+            place = from_place(self._ied, self._key)
+            self._say("nothing-proposed", place, f"{what} proposes nothing for {ln.ln_class}")
         for path, point in proposals.items():
             self._propose(ld, ln, path, point)
 
@@ -186,18 +191,24 @@ def _proposals(device: DraftDevice, ln_class: str) -> dict[tuple[str, ...], Draf
     return found
 
 
+def from_place(ied: DraftIed, key: str) -> Span:
+    """Where the row `key` says what feeds it: its `from`, or the whole of a short row."""
+    return ied.map_file.values.get(("points", key, "from")) or ied.map_file.at("points", key)
+
+
 def _keep_deepest(draft: Draft, ied: DraftIed) -> None:
-    """A deeper row wins over a shallower one; two rows for the same thing are an error."""
+    """A deeper row wins over a shallower one; two rows for the same thing are an error, said once for the two."""
     by_thing: dict[tuple[str, tuple[str, ...] | None], Target] = {}
+    said: set[tuple[str, str]] = set()
     for target in ied.targets:
         thing = (target.object.reference, target.leaf.path if target.leaf else None)
         other = by_thing.get(thing)
-        if other is not None and other.depth == target.depth:
+        if other is None or other.depth < target.depth:
+            by_thing[thing] = target
+        elif other.depth == target.depth and (other.key, target.key) not in said:
+            said.add((other.key, target.key))
             first = ied.map_file.key_at("points", other.key)
             message = f"`{target.object.reference}` is fed by `{other.key}` already"
             place = ied.map_file.key_at("points", target.key)
             draft.found.error("fed-twice", place, message, notes=[f"the other row is in line {first.line}"])
-            continue
-        if other is None or other.depth < target.depth:
-            by_thing[thing] = target
     ied.targets = list(by_thing.values())

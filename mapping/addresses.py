@@ -1,0 +1,33 @@
+"""Addresses that a site names: where it listens, who may come."""
+
+import re
+from ipaddress import ip_network
+
+
+def endpoint(text: str) -> str:
+    """`host:port`. Raises ValueError."""
+    host, colon, port = text.rpartition(":")
+    if not (colon and host and port.isdecimal() and int(port) <= 0xFFFF):
+        raise ValueError(f"`{text}` is no address, expected `host:port` as `0.0.0.0:102`")
+    return text
+
+
+def listen(text: str) -> str:
+    """An endpoint, or `none`. Raises ValueError."""
+    return text if text == "none" else endpoint(text)
+
+
+def network(text: str) -> str:
+    """An address or a network. Raises ValueError."""
+    try:
+        ip_network(text, strict=False)
+    except ValueError as error:
+        raise ValueError(f"`{text}` is no address or network, expected one as 10.20.0.0/16") from error
+    return text
+
+
+def peer(text: str) -> str:
+    """What a certificate must show: its fingerprint or its name. Raises ValueError."""
+    if not re.fullmatch(r"sha256:[0-9A-Fa-f]{64}|CN=.+", text):
+        raise ValueError(f"`{text}` names no certificate, expected `sha256:` and 64 digits, or `CN=NAME`")
+    return text

@@ -1,0 +1,229 @@
+"""Pass 1, devices: a device's own keys over its profile's over the defaults, and its points numbered."""
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from mapping.diagnostics import Diagnostics, Span, did_you_mean
+from mapping.located import Located, load
+from mapping.passes.draft import Draft, DraftDevice, DraftPoint
+from mapping.plan import Identify, Order, Own, PointPlan, Register, Reply
+from mapping.schema import Device, Point, Profile, ProfileDefaults
+from mapping.schema import Register as RegisterSpec
+from mapping.validated import nearest, validated
+
+BASES_LIMIT: Final = 8
+DEFAULT_EVERY_MS: Final = 1000
+DEFAULT_TIMEOUT_MS: Final = 500
+LEAST_STALE_MS: Final = 2000
+OWN_POINTS: Final[tuple[Literal["online", "last_error"], ...]] = ("online", "last_error")
+
+
+class Profiles:
+    """Device profiles by name or alias: beside the site first, then those that come with the gateway."""
+
+    def __init__(self, draft: Draft) -> None:
+        self._draft = draft
+        self._folders = [draft.site_path.parent / "devices", Path(str(files("hw_configs"))) / "devices"]
+        self._read: dict[str, tuple[Profile, Located] | None] = {}
+
+    def chain(self, name: str, asking: Span) -> list[tuple[Profile, Located]]:
+        """The profile and its bases, itself first; empty, and said, if one of them cannot be had."""
+        chain: list[tuple[Profile, Located]] = []
+        wanted: str | None = name
+        while wanted is not None:
+            found = self._one(wanted, asking)
+            if found is None:
+                return []
+            if found in chain or len(chain) == BASES_LIMIT:
+                self._draft.found.error("profile-cycle", asking, f"profile `{name}` has itself as base, or too many")
+                return []
+            chain.append(found)
+            wanted = found[0].base
+            asking = found[1].at("base")
+        return chain
+
+    def _one(self, name: str, asking: Span) -> tuple[Profile, Located] | None:
+        if name not in self._read:
+            path = self._path(name, asking)
+            located = None if path is None else load(path, self._draft.found)
+            profile = None if located is None else validated(located, Profile, self._draft.found)
+            self._read[name] = None if located is None or profile is None else (profile, located)
+        return self._read[name]
+
+    def _path(self, name: str, asking: Span) -> Path | None:
+        paths = [path for folder in self._folders for path in sorted(folder.glob("*.yaml"))]
+        by_name = {path.stem: path for path in reversed(paths)}
+        if name in by_name:
+            return by_name[name]
+        by_alias = {alias: path for path in reversed(paths) for alias in _aliases(path)}
+        if name in by_alias:
+            return by_alias[name]
+        hint = did_you_mean(nearest(name, [*by_name, *by_alias]))
+        self._draft.found.error("unknown-profile", asking, f"no device profile `{name}`", hint=hint)
+        return None
+
+
+def _aliases(path: Path) -> list[str]:
+    """Other names of the profile at `path`; a broken file has none: that is said when somebody asks for it."""
+    located = load(path, Diagnostics())
+    device = located.data.get("device") if located is not None and isinstance(located.data, dict) else None
+    aliases = device.get("aliases") if isinstance(device, dict) else None
+    return [alias for alias in aliases if isinstance(alias, str)] if isinstance(aliases, list) else []
+
+
+# ---------------------------------------------------------------------- one device
+
+
+def load_device(draft: Draft, profiles: Profiles, name: str, device: Device, located: Located) -> None:
+    """Add `device` of site.yaml, with all of its points, to the draft."""
+    place = located.at("devices", name, "profile")
+    chain = profiles.chain(device.profile, place) if device.profile is not None else []
+    layers = [profile.defaults for profile, _ in chain]
+    order: Order = next((one.order for one in layers if one.order), "abcd")
+    proof = next((profile.identify for profile, _ in chain if profile.identify), None)
+    drafted = _drafted(name, device, layers)
+    drafted.identify = None if proof is None else Identify(_register(proof.read, order), proof.equals, proof.match)
+    drafted.half_known = device.profile is not None and not chain
+    points: dict[str, Point] = {}
+    for profile, _ in reversed(chain):
+        points |= profile.points
+    points |= device.points
+    for own in OWN_POINTS:
+        if points.pop(own, None) is not None:
+            span = located.key_at("devices", name, "points", own)
+            draft.found.error("reserved-point", span, f"every device has a point `{own}` of its own")
+    written = [*located.names("devices", name, "points"), *(one for _, file in chain for one in file.names("points"))]
+    drafted.left_out = frozenset(written) - points.keys()
+    draft.devices[name] = drafted
+    for point_name, point in points.items():
+        _point(draft, drafted, point_name, point, order, in_site=point_name in device.points)
+    for own in OWN_POINTS:
+        _own_point(draft, drafted, own)
+    _Checks(draft, drafted, device, located).all()
+
+
+def _drafted(name: str, device: Device, layers: list[ProfileDefaults]) -> DraftDevice:
+    def key(attribute: str, otherwise: Any) -> Any:
+        given = (getattr(layer, attribute) for layer in (device, *layers))
+        return next((value for value in given if value is not None), otherwise)
+
+    every = key("every", DEFAULT_EVERY_MS)
+    return DraftDevice(
+        name=name,
+        line=device.line,
+        unit=device.unit,
+        profile=device.profile,
+        every_ms=every,
+        timeout_ms=key("timeout", DEFAULT_TIMEOUT_MS),
+        retries=key("retries", 1),
+        stale_after_ms=key("stale_after", max(3 * every, LEAST_STALE_MS)),
+        pause_ms=key("pause", 0),
+        max_registers=key("max_registers", 125),
+        max_gap=key("max_gap", None),
+        close_after=key("close_after", False),
+        command_timeout_ms=key("command_timeout", None),
+    )
+
+
+def _next_number(draft: Draft) -> int:
+    return sum(len(device.points) for device in draft.devices.values())
+
+
+def _point(draft: Draft, device: DraftDevice, name: str, point: Point, order: Order, *, in_site: bool) -> None:
+    number = _next_number(draft)
+    every = point.every or device.every_ms
+    readable = point.read is not None or point.request is not None
+    plan = PointPlan(
+        number=number,
+        name=f"{device.name}.{name}",
+        unit=point.unit,
+        source=_source(point, order),
+        polled=False,
+        stale_after_ms=max(device.stale_after_ms, 3 * every if point.every else 0),
+        every_ms=every,
+        scale=float(point.scale),
+        offset=float(point.offset),
+        absent=tuple(point.absent),
+        write=None if point.write is None else _register(point.write, order),
+        write_with=point.write_with,
+        readable=readable,
+    )
+    device.points[name] = DraftPoint(plan, tuple(point.proposes))
+    if in_site and readable:
+        draft.used.add(number)
+
+
+def _source(point: Point, order: Order) -> Register | Reply:
+    if point.request is not None:
+        return Reply(point.request, point.reply or "", point.value or "", tuple(point.good_if.items()), point.end)
+    register = point.read or point.write
+    assert register is not None  # noqa: S101 - the schema demands one
+    return _register(register, order)
+
+
+def _own_point(draft: Draft, device: DraftDevice, name: Literal["online", "last_error"]) -> None:
+    number = _next_number(draft)
+    plan = PointPlan(number, f"{device.name}.{name}", "", Own(name), True, device.stale_after_ms, device.every_ms)
+    device.points[name] = DraftPoint(plan)
+
+
+def _register(spec: RegisterSpec, order: Order) -> Register:
+    return Register(spec.table, spec.address, spec.type, spec.count, spec.order or order, spec.low_bit, spec.high_bit)
+
+
+# ---------------------------------------------------------------------- what cannot work
+
+
+class _Checks:
+    """What each part of a device allows, and the whole does not."""
+
+    def __init__(self, draft: Draft, drafted: DraftDevice, device: Device, located: Located) -> None:
+        self._draft = draft
+        self._drafted = drafted
+        self._device = device
+        self._located = located
+        self._protocol = str(draft.lines.get(device.line, {}).get("protocol", ""))
+
+    def all(self) -> None:
+        self._line()
+        self._unit()
+        self._silence()
+        for name, point in self._drafted.points.items():
+            if not self._point(name, point.plan):
+                return  # the others of a wrong profile are wrong for the same reason
+
+    def _line(self) -> None:
+        name = self._device.line
+        if not self._draft.mentions("lines", name):
+            known = [] if self._draft.site is None else list(self._draft.site.lines)
+            hint = did_you_mean(nearest(name, known))
+            self._draft.found.error("unknown-line", self._at("line"), f"no line `{name}`", hint=hint)
+
+    def _unit(self) -> None:
+        serial = self._protocol.startswith("modbus") and "baudrate" in self._draft.lines[self._device.line]
+        if serial and self._drafted.unit == 0:
+            self._draft.found.error("bad-value", self._at("unit"), "unit 0 is everybody: nobody answers it")
+
+    def _silence(self) -> None:
+        every, stale = self._drafted.every_ms, self._drafted.stale_after_ms
+        if stale < every:
+            message = f"no value is good after {stale} ms, but the next comes after {every} ms"
+            self._draft.found.warning("stale-before-due", self._at("stale_after"), message)
+
+    def _point(self, name: str, plan: PointPlan) -> bool:
+        place = self._at("points", name) if name in self._device.points else self._at("profile")
+        if isinstance(plan.source, Reply) and self._protocol.startswith("modbus"):
+            message = f"`{plan.name}` asks in text, but line `{self._device.line}` is {self._protocol}"
+        elif isinstance(plan.source, Register) and self._protocol == "serial-ascii":
+            message = f"`{plan.name}` is a register, but line `{self._device.line}` is {self._protocol}"
+        elif isinstance(plan.source, Register) and plan.source.count > self._drafted.max_registers:
+            limit = self._drafted.max_registers
+            message = f"`{plan.name}` takes {plan.source.count} registers, over the {limit} of one request"
+        else:
+            return True
+        self._draft.found.error("bad-point", place, message)
+        return False
+
+    def _at(self, *keys: str) -> Span:
+        return self._located.key_at("devices", self._drafted.name, *keys)
