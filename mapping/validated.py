@@ -24,11 +24,18 @@ def nearest(name: str, known: Sequence[str], count: int = 3) -> list[str]:
 
 
 def validated(
-    located: Located, model: type[_Model], found: Diagnostics, *, data: Any = ..., path: Path_ = ()
+    located: Located,
+    model: type[_Model],
+    found: Diagnostics,
+    *,
+    data: Any = ...,
+    path: Path_ = (),
+    wrong: set[Path_] | None = None,
 ) -> _Model | None:
     """`located`'s data (or `data`, the part of it at `path`) as `model`, without what was said to be wrong.
 
-    None if nothing is left that could be a `model`.
+    A point or a row with a mistake in it is left out whole. None if nothing is left that could be a `model`. The
+    paths of the mistakes are added to `wrong`.
     """
     given = located.data if data is ... else data
     try:
@@ -36,6 +43,8 @@ def validated(
     except ValidationError as error:
         details = error.errors(include_url=False)
     _say_all(located, model, found, details, given, path)
+    if wrong is not None:
+        wrong |= {(*path, *_real(detail["loc"], given)) for detail in details}
     while given is not None:
         given = _without(given, [_owner(detail, given) for detail in details])
         try:
@@ -59,8 +68,9 @@ def _real(loc: Sequence[int | str], given: Any) -> Path_:
 
 
 def _owner(detail: ErrorDetails, given: Any) -> Path_:
-    """What an error makes useless: the value, or of a missing key the mapping that lacks it."""
-    return _real(detail["loc"][:-1] if detail["type"] == "missing" else detail["loc"], given)
+    """What an error makes useless: the point or row that it is in, the value, the mapping that lacks a key."""
+    path = _real(detail["loc"][:-1] if detail["type"] == "missing" else detail["loc"], given)
+    return path[: path.index("points") + 2] if "points" in path else path
 
 
 def _without(given: Any, paths: Sequence[Path_]) -> Any:

@@ -79,8 +79,8 @@ class _Command:
                 values=values,
                 pulse_ms=self._command.pulse,
                 off_point=None if off is None else off.plan.number,
-                minimum=self._command.min,
-                maximum=self._command.max,
+                minimum=None if self._command.min is None else float(self._command.min),
+                maximum=None if self._command.max is None else float(self._command.max),
                 allow_if=self._command.allow_if,
             )
         )

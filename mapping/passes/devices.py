@@ -84,7 +84,8 @@ def load_device(draft: Draft, profiles: Profiles, name: str, device: Device, loc
     proof = next((profile.identify for profile, _ in chain if profile.identify), None)
     drafted = _drafted(name, device, layers)
     drafted.identify = None if proof is None else Identify(_register(proof.read, order), proof.equals, proof.match)
-    drafted.half_known = device.profile is not None and not chain
+    mistaken = any(path[:2] == ("devices", name) and len(path) == 3 for path in draft.wrong)
+    drafted.half_known = mistaken or (device.profile is not None and not chain)
     points: dict[str, Point] = {}
     for profile, _ in reversed(chain):
         points |= profile.points

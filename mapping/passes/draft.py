@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from mapping import model
 from mapping.diagnostics import Diagnostics
-from mapping.located import Located
+from mapping.located import Located, Path_
 from mapping.passes.objects import DataObject, Leaf
 from mapping.plan import (
     CommandBinding,
@@ -59,7 +59,7 @@ class DraftDevice:
     command_timeout_ms: int | None
     identify: Identify | None = None
     left_out: frozenset[str] = frozenset()  # names of points that are written, but wrong: that is said already
-    half_known: bool = False  # its profile cannot be had: any point may be one of its
+    half_known: bool = False  # its profile cannot be had, or a key of it is wrong: any point may be one of its
     points: dict[str, DraftPoint] = field(default_factory=dict)
 
 
@@ -104,6 +104,7 @@ class Draft:
     found: Diagnostics = field(default_factory=Diagnostics)
     site_file: Located | None = None
     site: Site | None = None
+    wrong: set[Path_] = field(default_factory=set)  # where site.yaml has mistakes
     lines: dict[str, dict[str, str | int | float | bool]] = field(default_factory=dict)
     devices: dict[str, DraftDevice] = field(default_factory=dict)
     ieds: list[DraftIed] = field(default_factory=list)

@@ -23,7 +23,7 @@ def load_files(draft: Draft) -> None:
     if located is None:
         return
     draft.site_file = located
-    draft.site = validated(located, Site, draft.found)
+    draft.site = validated(located, Site, draft.found, wrong=draft.wrong)
     if draft.site is None:
         return
     _lines(draft, draft.site, located)
