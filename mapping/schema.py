@@ -143,7 +143,7 @@ class Point(Strict):
         if self.request is not None:
             self._check_reply()
         if self.write is not None and self.write.table not in ("coil", "holding"):
-            raise ValueError(f"a {self.write.table} register cannot be written, expected coil or holding")
+            raise ValueError(f"`{self.write.table}` cannot be written, expected coil or holding")
         if not self.scale:
             raise ValueError("scale 0 would make every value the same")
         return self

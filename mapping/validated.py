@@ -3,24 +3,29 @@
 What does not fit is said and left out, and the rest is validated again, so that one typing error hides no other.
 """
 
+import re
 from collections.abc import Sequence
 from functools import cache
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
-from rapidfuzz import process
+from rapidfuzz import fuzz, process
 
 from mapping.diagnostics import Diagnostics, Span, did_you_mean
 from mapping.located import Located, Path_, inside
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _UNKNOWN: Final = "extra_forbidden"
+_ALIKE: Final = 55  # percent of letters in common
+_QUOTED: Final = re.compile(r"`([^`]+)`")
+_MAPPING: Final = re.compile(r"a valid dictionary( or instance of \w+)?")
 
 
 def nearest(name: str, known: Sequence[str], count: int = 3) -> list[str]:
     """Up to `count` of the `known` names that look like `name`."""
-    return [str(found[0]) for found in process.extract(name, known, limit=count, score_cutoff=60)]
+    found = process.extract(name, known, scorer=fuzz.ratio, processor=str.lower, limit=count, score_cutoff=_ALIKE)
+    return [str(one[0]) for one in found]
 
 
 def validated(
@@ -96,7 +101,7 @@ def _say_all(
     for detail in details:
         if detail["type"] == _UNKNOWN:
             unknown.setdefault(detail["loc"][:-1], []).append(str(detail["loc"][-1]))
-    said: set[Span] = set()
+    said = {finding.span for finding in found}
     for detail in details:
         name = str(detail["loc"][-1]) if detail["loc"] else ""
         if detail["type"] == "missing" and nearest(name, unknown.get(detail["loc"][:-1], [])):
@@ -119,13 +124,16 @@ def _say(located: Located, model: type[BaseModel], found: Diagnostics, detail: E
             span = located.key_at(*where) if where else Span(located.file)
             found.error("missing-key", span, f"`{detail['loc'][-1]}` is missing")
         case "value_error":
-            found.error("bad-value", located.at(*where), detail["msg"].removeprefix("Value error, "))
+            message = detail["msg"].removeprefix("Value error, ")
+            quoted = _QUOTED.search(message)
+            found.error("bad-value", _narrowed(located, where, quoted.group(1) if quoted else None), message)
         case "string_pattern_mismatch" if detail["loc"][-1:] == ("[key]",):
             found.error("bad-name", located.key_at(*where), f"`{name}` is no name: letters, digits, `_` and `-`")
         case _:
             given = detail["input"]
             shown = f"`{given}`" if isinstance(given, str | int | float | bool) else _SHAPES.get(type(given), "this")
-            message = f"{shown} does not fit `{name}`: {detail['msg'][:1].lower()}{detail['msg'][1:]}"
+            expected = _MAPPING.sub("a mapping", detail["msg"][:1].lower() + detail["msg"][1:])
+            message = f"{shown} does not fit `{name}`: {expected}"
             found.error("bad-value", _narrowed(located, where, given), message)
 
 
@@ -148,7 +156,8 @@ def _keys(model: type[BaseModel], loc: Sequence[int | str]) -> list[str]:
     node = schema
     for step in loc:
         node = _resolved(schema, node)
-        below = node.get("properties", {}).get(step) or node.get("additionalProperties")
+        patterns = node.get("patternProperties", {}).values()
+        below = node.get("properties", {}).get(step) or node.get("additionalProperties") or next(iter(patterns), None)
         if not isinstance(below, dict):
             return []
         node = below
@@ -165,4 +174,5 @@ def _resolved(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
         reference = choice.get("$ref")
         if reference:
             return dict(schema["$defs"][reference.rpartition("/")[2]])
-    return next((one for one in node.get("anyOf", []) if "properties" in one or "additionalProperties" in one), node)
+    keyed = ("properties", "additionalProperties", "patternProperties")
+    return next((one for one in node.get("anyOf", []) if any(key in one for key in keyed)), node)

@@ -88,9 +88,13 @@ class _Binder:
         targets = tuple(one.target(self._object.ld.name, self._object.ln.name) for one in leaves)
         if target.row.deadband is None:
             return Source(point.plan.number, targets, (), found.scale, found.offset, values)
+        place = self._ied.map_file.at("points", target.key, "deadband")
         if not (scaled and numeric(leaf.attribute)):
-            raise UnsuitableError("bad-row", f"a deadband needs a number, `{point.plan.name}` becomes none")
-        band = deadband(str(target.row.deadband), point, found)
+            raise _PlacedError("bad-row", f"a deadband needs a number, `{point.plan.name}` becomes none", place)
+        try:
+            band = deadband(str(target.row.deadband), point, found)
+        except UnsuitableError as error:
+            raise _PlacedError(error.code, str(error), place, error.hint) from error
         return Source(point.plan.number, targets[1:], targets[:1], found.scale, found.offset, values, band)
 
     def _values(self, target: Target, point: DraftPoint, leaf: Leaf) -> Pairs:

@@ -3,15 +3,15 @@
 from typing import Final
 
 from bus.messages import Value
-from mapping.diagnostics import Span, did_you_mean
+from mapping.diagnostics import Span
 from mapping.located import inside
 from mapping.passes.carry import Pairs, commanded, control_value, point_value
 from mapping.passes.conversion import Conversion, UnsuitableError, conversion
 from mapping.passes.draft import Draft, DraftIed, DraftPoint, Target
+from mapping.passes.finding import Miss, find_point
 from mapping.passes.objects import CONTROLLABLE, Leaf
 from mapping.plan import CommandBinding
 from mapping.schema import Command
-from mapping.validated import nearest
 
 DEFAULT_COMMAND_MS: Final = 2000
 _STATUS_ONLY: Final = 0
@@ -117,20 +117,11 @@ class _Command:
         return point
 
     def _point(self, key: str, text: str) -> DraftPoint | None:
-        device_name, _, name = text.partition(".")
-        device = self._draft.devices.get(device_name)
-        point = None if device is None else device.points.get(name)
-        if point is None and not self._said_already(device_name, name):
-            known = [f"{one}.{inner}" for one, there in self._draft.devices.items() for inner in there.points]
-            place = inside(self._at(key), text, name if device is not None and name else text)
-            self._say("unknown-point", place, f"no point `{text}`", did_you_mean(nearest(text, known)))
+        point = find_point(self._draft, text)
+        if isinstance(point, Miss):
+            self._say(point.code, inside(self._at(key), text, point.word), point.message, point.hint)
+            return None
         return point
-
-    def _said_already(self, device_name: str, name: str) -> bool:
-        device = self._draft.devices.get(device_name)
-        if device is None:
-            return self._draft.mentions("devices", device_name)
-        return device.half_known or name in device.left_out
 
     def _at(self, key: str) -> Span:
         located = self._ied.map_file

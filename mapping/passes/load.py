@@ -88,11 +88,18 @@ def _overlay(draft: Draft) -> dict[str, dict[str, Any]]:
 def _ied(draft: Draft, site: Site, name: str, models: "_Models") -> None:
     settings = site.ieds[name]
     folder = draft.site_path.parent
-    map_file = load(folder / settings.map, draft.found)
+    map_file = _map_file(draft, name, folder / settings.map, models.located)
     described = models.server(name, folder / settings.scl, settings.access_point)
     mapped = None if map_file is None else validated(map_file, Map, draft.found)
     if described is not None and map_file is not None and mapped is not None:
         draft.ieds.append(DraftIed(name, settings, folder / settings.scl, map_file, mapped, described))
+
+
+def _map_file(draft: Draft, ied: str, path: Path, located: Located) -> Located | None:
+    if not path.is_file():
+        draft.found.error("no-file", located.at("ieds", ied, "map"), f"no map file `{path}`")
+        return None
+    return load(path, draft.found)
 
 
 class _Models:
@@ -100,7 +107,7 @@ class _Models:
 
     def __init__(self, draft: Draft, located: Located) -> None:
         self._found = draft.found
-        self._located = located
+        self.located = located
         self._files: dict[Path, SclFile | None] = {}
 
     def server(self, ied: str, path: Path, access_point: str | None) -> model.Server | None:
@@ -119,7 +126,7 @@ class _Models:
         if path not in self._files:
             self._files[path] = None
             if not path.is_file():
-                self._found.error("no-file", self._located.at("ieds", ied, "scl"), f"no SCL file `{path}`")
+                self._found.error("no-file", self.located.at("ieds", ied, "scl"), f"no SCL file `{path}`")
                 return None
             try:
                 self._files[path] = read(path, self._found)
@@ -133,9 +140,9 @@ class _Models:
             if finding.code in _CHOICE:
                 keys = ("ieds", ied, "access_point")
                 place = (
-                    self._located.key_at(*keys[:2])
+                    self.located.key_at(*keys[:2])
                     if finding.code == "scl-unknown-ied"
-                    else (self._located.values.get(keys) or self._located.key_at(*keys[:2]))
+                    else (self.located.values.get(keys) or self.located.key_at(*keys[:2]))
                 )
                 message = f"{finding.message} in {path.name}"
                 self._found.found.pop(number)

@@ -6,6 +6,7 @@ from mapping.diagnostics import Span, did_you_mean
 from mapping.located import inside
 from mapping.model import AttributeType, DataObjectType, LogicalDevice, LogicalNode
 from mapping.passes.draft import Draft, DraftDevice, DraftIed, DraftPoint, Target
+from mapping.passes.finding import Miss, find_device, find_point
 from mapping.passes.objects import OWN_NODES, OWN_OBJECTS, DataObject, find
 from mapping.references import ObjectReference
 from mapping.schema import Row
@@ -124,30 +125,25 @@ class _Row:
 
     # ------------------------------------------------------------------ the right side
 
-    def _device(self, name: str, text: str) -> DraftDevice | None:
-        device = self._draft.devices.get(name)
-        if device is None and not self._draft.mentions("devices", name):
-            place = inside(from_place(self._ied, self._key), text, name)
-            self._say(
-                "unknown-device", place, f"no device `{name}`", did_you_mean(nearest(name, [*self._draft.devices]))
-            )
+    def _miss(self, miss: Miss, text: str) -> None:
+        place = inside(from_place(self._ied, self._key), text, miss.word)
+        self._say(miss.code, place, miss.message, miss.hint)
+
+    def _device(self, name: str) -> DraftDevice | None:
+        device = find_device(self._draft, name)
+        if isinstance(device, Miss):
+            self._miss(device, name)
+            return None
         return device
 
     def _point(self, text: str, proposal: str) -> DraftPoint | None:
-        device_name, dot, name = text.partition(".")
-        device = self._device(device_name, text)
-        if device is None:
+        point = find_point(self._draft, text, proposal)
+        if isinstance(point, Miss):
+            self._miss(point, text)
             return None
-        point = device.points.get(name)
-        place = inside(from_place(self._ied, self._key), text, name if dot else text)
-        if not dot:
-            proposed = [one.plan.name for one in device.points.values() if proposal in one.proposes]
-            self._say("unknown-point", place, f"`{text}` is a device, expected `device.point`", did_you_mean(proposed))
-        elif point is None and name not in device.left_out and not device.half_known:
-            hint = did_you_mean(nearest(name, list(device.points)))
-            self._say("unknown-point", place, f"no point `{name}` of device `{device_name}`", hint)
-        elif point is not None and not point.plan.readable:
-            self._say("not-readable", place, f"`{text}` has no `read`: it can be commanded, and shows nothing")
+        if point is not None and not point.plan.readable:
+            message = f"`{text}` has no `read`: it can be commanded, and shows nothing"
+            self._say("not-readable", from_place(self._ied, self._key), message)
             return None
         return point
 
@@ -159,7 +155,7 @@ class _Row:
             message = f"`{self._key}` is a whole logical node: it takes a device, `swap`, `scale` and `deadband`"
             self._say("bad-row", self._place, message)
             return
-        device = self._device(row.source, row.source)
+        device = self._device(row.source)
         if device is None:
             return
         proposals = _proposals(device, ln.ln_class)
