@@ -66,7 +66,7 @@ def _type(field: dict[str, Any]) -> str:
     if kind == "array":
         return f"list of {_type(field.get('items', {}))}"
     if kind == "object":
-        inner = field.get("additionalProperties")
+        inner = field.get("additionalProperties") or next(iter(field.get("patternProperties", {}).values()), None)
         return f"mapping of {_type(inner)}" if isinstance(inner, dict) else "mapping"
     return " or ".join(kind) if isinstance(kind, list) else str(kind)
 

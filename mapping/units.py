@@ -9,21 +9,21 @@ from typing import Final
 SI_UNITS: Final[dict[str, int]] = {
     "": 1, "m": 2, "kg": 3, "s": 4, "A": 5, "K": 6, "deg": 9, "rad": 10, "degC": 23, "F": 25, "C": 26, "S": 27, "H": 28,
     "V": 29, "ohm": 30, "J": 31, "N": 32, "Hz": 33, "lx": 34, "lm": 35, "Wb": 36, "T": 37, "W": 38, "Pa": 39, "m2": 41,
-    "m3": 42, "m/s": 43, "m3/s": 45, "1/s": 53, "W/m2": 55, "VA": 61, "VAr": 63, "Vs": 66, "VAh": 71, "Wh": 72, "VArh": 73,
-    "dB": 79, "h": 84, "min": 85,
+    "m3": 42, "m/s": 43, "m/s2": 44, "m3/s": 45, "1/s": 53, "rad/s": 54, "W/m2": 55, "VA": 61, "VAr": 63, "Vs": 66,
+    "As": 68, "VAh": 71, "Wh": 72, "VArh": 73, "V/Hz": 74, "Hz/s": 75, "dB": 79, "W/s": 81, "h": 84, "min": 85,
 }  # fmt: skip
 """Ordinal of each unit that points may have, by its plain symbol."""
 
-_ALIASES: Final = {
-    "var": "VAr", "varh": "VArh", "%": "%", "°C": "degC", "Ohm": "ohm", "Ω": "ohm", "°": "deg", "1": "", "rpm": "rpm",
-    "g": "g", "bar": "bar", "l": "l", "l/s": "l/s", "m3/h": "m3/h",
-}  # fmt: skip
+_ALIASES: Final = {"var": "VAr", "varh": "VArh", "°C": "degC", "Ohm": "ohm", "Ω": "ohm", "°": "deg", "1": ""}
 _DERIVED: Final = {
-    "%": ("", 1.0), "g": ("kg", 1e-3), "bar": ("Pa", 1e5), "l": ("m3", 1e-3), "l/s": ("m3/s", 1e-3),
-    "m3/h": ("m3/s", 1 / 3600), "rpm": ("1/s", 1 / 60), "t": ("kg", 1e3),
+    "g": ("kg", 1e-3), "bar": ("Pa", 1e5), "l": ("m3", 1e-3), "l/s": ("m3/s", 1e-3), "m3/h": ("m3/s", 1 / 3600),
+    "%": ("", 1.0), "rpm": ("1/s", 1 / 60), "t": ("kg", 1e3),
 }  # fmt: skip
-_PREFIXES: Final = {"G": 1e9, "M": 1e6, "k": 1e3, "m": 1e-3, "u": 1e-6, "µ": 1e-6}
-_ORDINALS: Final = {ordinal: symbol for symbol, ordinal in SI_UNITS.items()}
+_PREFIXES: Final = {"G": 1e9, "M": 1e6, "k": 1e3, "h": 1e2, "m": 1e-3, "u": 1e-6, "µ": 1e-6}
+_UNPREFIXED: Final = frozenset({"", "kg", "min", "h", "%", "rpm", "m3/h", "t", "deg", "degC", "dB"})
+_COS_PHI: Final = 65
+_LITRES_PER_SECOND: Final = 82
+_ORDINALS: Final = {ordinal: symbol for symbol, ordinal in SI_UNITS.items()} | {_COS_PHI: ""}
 _TIME: Final = {"s": 1.0, "min": 60.0, "h": 3600.0}
 _CELSIUS_ZERO: Final = 273.15
 
@@ -44,20 +44,26 @@ class Unit:
 def parse(text: str) -> Unit | None:
     """The unit that `text` names, None if it is unknown. `%` counts as the number that it shows."""
     text = text.strip()
-    if text in _DERIVED:
-        symbol, factor = _DERIVED[text]
-        return Unit(symbol, factor)
-    plain = _ALIASES.get(text, text)
-    if plain in SI_UNITS:
-        return Unit(plain)
-    base = _ALIASES.get(text[1:], text[1:])
-    if text[:1] not in _PREFIXES or base not in SI_UNITS or base in ("", "kg", "min", "h"):
+    plain = _plain(text)
+    if plain is not None:
+        return plain
+    base = _plain(text[1:])
+    if base is None or text[:1] not in _PREFIXES or text[1:] in _UNPREFIXED:
         return None
-    return Unit(base, _PREFIXES[text[:1]])
+    return Unit(base.symbol, _PREFIXES[text[:1]] * base.factor)
+
+
+def _plain(text: str) -> Unit | None:
+    name = _ALIASES.get(text, text)
+    if name in SI_UNITS:
+        return Unit(name)
+    return Unit(*_DERIVED[name]) if name in _DERIVED else None
 
 
 def of_ordinals(si_unit: int, multiplier: int) -> Unit | None:
     """The unit that an object's `units` say; None for an ordinal that no point can have."""
+    if si_unit == _LITRES_PER_SECOND:
+        return Unit("m3/s", 10.0 ** (multiplier - 3))
     symbol = _ORDINALS.get(si_unit)
     return None if symbol is None else Unit(symbol, 10.0**multiplier)
 
