@@ -82,7 +82,9 @@ def _write(unit: int, point: PointPlan, register: Register, values: tuple[int, .
 
 def _proof(unit: int, point: PointPlan) -> Read | None:
     source = point.source
-    return Read(unit, source.table, source.address, source.count) if isinstance(source, Register) else None
+    if not isinstance(source, Register) or not point.readable:
+        return None
+    return Read(unit, source.table, source.address, source.count)
 
 
 def proves(task: Task, raw: tuple[int, ...]) -> bool:

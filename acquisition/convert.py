@@ -109,15 +109,25 @@ def text_reading(point: PointPlan, reply: Reply, line: str) -> Reading | None:
     if match is None:
         return None
     text = match.group(reply.group) or ""
-    try:
-        number = float(text.replace(" ", ""))
-    except ValueError:
-        return Reading(text, quality.GOOD) if point.unit == "" else _bad(f"`{text}` is no number")
-    if math.isnan(number) or number in point.absent or text in point.absent:
+    number = _number(text)
+    if text in point.absent or (number is not None and (math.isnan(number) or number in point.absent)):
         return _bad(ABSENT)
-    good = _scaled(point, number)
+    if (point.unit, point.scale, point.offset) == ("", 1, 0) and str(number) != text:
+        good = Reading(text, quality.GOOD)  # `00123` or `1.50`: a serial number or a version loses no digit
+    elif number is None:
+        return _bad(f"`{text}` is no number")
+    else:
+        good = _scaled(point, number)
     wrong = [f"{name} is `{match.group(name)}`" for name, wanted in reply.good_if if match.group(name) != wanted]
     return Reading(good.value, quality.INVALID, ", ".join(wrong)) if wrong else good
+
+
+def _number(text: str) -> int | float | None:
+    plain = text.replace(" ", "")
+    try:
+        return int(plain) if plain.isdecimal() else float(plain) if "_" not in plain else None
+    except ValueError:
+        return None
 
 
 def registers_of(point: PointPlan, register: Register, value: Value) -> tuple[int, ...]:
@@ -128,6 +138,8 @@ def registers_of(point: PointPlan, register: Register, value: Value) -> tuple[in
         return (int(value),)
     if isinstance(value, bool | str) or value is None:
         raise ValueError(f"{value!r}, expected a number")
+    if not math.isfinite(value):
+        raise ValueError(f"{value}, expected a finite number")
     number = (value - point.offset) / point.scale if (point.scale, point.offset) != (1, 0) else value
     return _words(_encoded(register, number), register.order)
 
@@ -135,10 +147,10 @@ def registers_of(point: PointPlan, register: Register, value: Value) -> tuple[in
 def _encoded(register: Register, number: float) -> bytes:
     kind = register.type
     if kind in ("float32", "float64"):
-        octets = struct.pack(_FORMATS[kind], number)
-        if math.isinf(struct.unpack(_FORMATS[kind], octets)[0]):
-            raise ValueError(f"{number} is beyond a {kind}")
-        return octets
+        try:
+            return struct.pack(_FORMATS[kind], number)
+        except OverflowError:
+            raise ValueError(f"{number} is beyond a {kind}") from None
     whole = round(number)
     if kind in ("bcd16", "bcd32"):
         digits = 2 * 2 * register.count

@@ -11,25 +11,15 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from acquisition import readings, transaction
+from acquisition import identity, readings
 from acquisition.commands import Commands, Task, proves
 from acquisition.convert import Reading
-from acquisition.drivers.base import (
-    Ask,
-    Confirmed,
-    DriverSpec,
-    Foreign,
-    Found,
-    Question,
-    Read,
-    Refused,
-    Registers,
-    Text,
-)
+from acquisition.drivers.base import Confirmed, DriverSpec, Question, Read, Refused, Text
+from acquisition.link import BUSY, Link
 from acquisition.poller import Job, Polled, Poller
-from acquisition.ports import LinkError, Port, SerialPort, TcpPort
+from acquisition.ports import LinkError
 from acquisition.readings import PointReading
-from acquisition.transaction import Counters, Ghosts
+from acquisition.transaction import Counters, Part
 from bus import quality
 from bus.messages import CommandResult, DeviceState, LineState, Outcome
 from mapping.plan import DevicePlan, LinePlan, Own, RegisterBlock, ReplyBlock
@@ -38,11 +28,7 @@ RECONNECT_FIRST_S: Final = 0.5
 RECONNECT_LIMIT_S: Final = 5.0
 BUSY_WAIT_S: Final = 0.1
 IDLE_LIMIT_S: Final = 1.0
-SILENCE_CHARACTERS: Final = 3.5
-SILENCE_FAST_S: Final = 0.00175  # above 19200 baud
-BUSY: Final = (5, 6)
 UNREACHED: Final = (10, 11)  # a gateway says that nobody answered behind it
-_FUNCTION_TABLES: Final = {1: "coil", 2: "discrete", 3: "holding", 4: "input"}
 
 log = logging.getLogger("acquisition.line")
 
@@ -56,28 +42,19 @@ class Line:
     def __init__(self, plan: LinePlan, spec: DriverSpec, publish: Publish, commands: Commands) -> None:
         self._plan = plan
         self._spec = spec
-        self._driver = spec.make()
-        self._port: Port = SerialPort(plan.settings) if spec.serial else TcpPort(plan.settings)
+        self._link = Link(plan, spec)
         self._publish = publish
         self._commands = commands
         self._loop = asyncio.get_running_loop()
         self._poller = Poller(plan.devices, self._loop.time())
         self._states = {device.plan.name: _Online(device.plan) for device in self._poller.devices}
-        self._ghosts = Ghosts()
-        self._buffer = bytearray()
-        self._tag = time.monotonic_ns() & 0xFFFF
-        self._open = False
+        self._up = False  # as people see it: a connection that is closed after each cycle is up all the while
         self._reason = "not opened yet"
         self._since_ns = time.time_ns()
-        self._quiet_since = self._loop.time()
-        self._asked_at: dict[int, float] = {}  # when the last exchange with a unit ended
-        self._longest_answer_s = 0.0
         self._busy_s = 0.0
         self._load_since = self._loop.time()
         self._tasks: deque[tuple[Task, Answer]] = deque()
         self._wake = asyncio.Event()
-        self._character_s = _character_s(plan) if spec.serial else 0.0
-        self.counters = Counters()
 
     # ------------------------------------------------------------------ what the worker sees
 
@@ -86,14 +63,17 @@ class Line:
         self._tasks.append((task, answer))
         self._wake.set()
 
+    @property
+    def counters(self) -> Counters:
+        """What happened on the line, by kind."""
+        return self._link.counters
+
     def state(self) -> LineState:
         """The line's state, with its load since the last call."""
         now = self._loop.time()
         load = self._busy_s / max(now - self._load_since, 1e-6)
         self._busy_s, self._load_since = 0.0, now
-        return LineState(
-            self._plan.name, self._open, self._since_ns, "" if self._open else self._reason, min(load, 1.0)
-        )
+        return LineState(self._plan.name, self._up, self._since_ns, "" if self._up else self._reason, min(load, 1.0))
 
     def device_states(self) -> list[DeviceState]:
         """The states of its devices."""
@@ -105,43 +85,31 @@ class Line:
         try:
             while True:
                 try:
-                    await self._connected()
-                    wait = RECONNECT_FIRST_S
                     await self._turn()
+                    wait = RECONNECT_FIRST_S
                 except LinkError as error:
                     await self._lost(str(error))
                     await self._pause(wait)
                     wait = min(2 * wait, RECONNECT_LIMIT_S)
         finally:
-            await self._port.close()
+            await self._link.close()
 
     # ------------------------------------------------------------------ the link
 
     async def _connected(self) -> None:
-        if self._open:
-            return
-        await self._port.open()
-        self._open, self._since_ns = True, time.time_ns()
-        self._ghosts.clear()
-        self._buffer.clear()
-        self._quiet_since = self._loop.time()
-        self.counters.reconnects += 1
-        if self._reason:
+        await self._link.open()
+        if not self._up:
+            self._up, self._reason, self._since_ns = True, "", time.time_ns()
             log.info("line %s: connected", self._plan.name)
-        self._reason = ""
 
     async def _lost(self, reason: str) -> None:
-        await self._port.close()
-        if self._open or reason != self._reason:
+        await self._link.close()
+        if self._up or reason != self._reason:
             log.warning("line %s: %s", self._plan.name, reason)
-        self._open, self._reason, self._since_ns = False, reason, time.time_ns()
+            self._since_ns = time.time_ns()
+        self._up, self._reason = False, reason
         for device in self._poller.devices:
             self._offline(device, reason)
-
-    async def _hang_up(self) -> None:
-        """Close on purpose: the next exchange opens again, and nobody is told."""
-        await self._port.close()
-        self._open, self._reason = False, ""
 
     async def _pause(self, seconds: float) -> None:
         """Wait, or less if a command comes; commands whose deadline passes meanwhile are ended."""
@@ -153,7 +121,7 @@ class Line:
                 await asyncio.wait_for(self._wake.wait(), min(left, 0.1 if self._tasks else left))
             except TimeoutError:
                 continue
-            if self._open:
+            if self._up:
                 return
 
     # ------------------------------------------------------------------ turns
@@ -168,14 +136,53 @@ class Line:
         if job is None:
             await self._pause(min(max(self._poller.next_time(now) - now, 0.0), IDLE_LIMIT_S))
             return
+        await self._connected()
         started = self._loop.time()
-        if isinstance(job.due.block, RegisterBlock):
+        if not job.device.identified and not await self._identified(job):
+            pass
+        elif isinstance(job.due.block, RegisterBlock):
             await self._poll_registers(job, job.due.block)
         else:
             await self._poll_reply(job, job.due.block)
         self._busy_s += self._loop.time() - started
-        if job.device.plan.close_after and not self._spec.serial:
-            await self._hang_up()
+        if job.device.plan.close_after and not self._spec.serial and self._poller.next(self._loop.time()) is None:
+            await self._link.close()
+
+    async def _identified(self, job: Job) -> bool:
+        """Ask the device what it is. False if nobody answered, or something else than the profile's device."""
+        device = job.device.plan
+        if device.identify is None:
+            job.device.identified = True
+            return True
+        register = device.identify.register
+        end = register.address + register.count
+        read = Read(device.unit, register.table, register.address, register.count)
+        started = self._loop.time()
+        for _ in range(1 if job.probe else 1 + device.retries):
+            parts = self._parts(job.device, read, [end])
+            if parts is None:
+                self._poller.later(job, self._loop.time(), min(job.due.period_s, 1.0))
+                return False
+            found = await self._link.ask_parts(device, parts)
+            if isinstance(found, dict):
+                raw = tuple(found[address] for address in range(register.address, end))
+                return self._judged(job, identity.objection(device.identify, raw), self._loop.time() - started)
+            if isinstance(found, Refused) and any(part.read.count > part.count for part in parts):
+                job.device.refuses_longer.add(register.address)
+            elif isinstance(found, Refused) and found.code not in (*BUSY, *UNREACHED):
+                refused = f"{identity.place(device.identify)} is refused, {readings.exception(found.code)}"
+                return self._judged(job, f"it is another device: {refused}", self._loop.time() - started)
+        numbers = [one.number for one in device.points if one.polled and not isinstance(one.source, Own)]
+        self._failed(job, self._loop.time() - started, f"no answer within {device.timeout_ms} ms", numbers)
+        return False
+
+    def _judged(self, job: Job, objection: str | None, cost_s: float) -> bool:
+        job.device.identified = objection is None
+        if objection is not None:
+            self._states[job.device.plan.name].failures += 1
+            self._poller.give_up(job, self._loop.time(), cost_s)
+            self._offline(job.device, objection)
+        return objection is None
 
     async def _poll_registers(self, job: Job, block: RegisterBlock) -> None:
         device = job.device.plan
@@ -188,11 +195,11 @@ class Line:
         refusal: Refused | None = None
         while tries:
             tries -= 1
-            parts = self._parts(job.device, read, edges, device.max_registers)
+            parts = self._parts(job.device, read, edges)
             if parts is None:
                 self._poller.later(job, self._loop.time(), min(job.due.period_s, 1.0))
                 return
-            found = await self._ask_parts(device, parts)
+            found = await self._link.ask_parts(device, parts)
             if isinstance(found, dict):
                 self._answered(job, readings.from_registers(points, found))
                 return
@@ -212,34 +219,16 @@ class Line:
         else:
             self._answered(job, readings.refused(numbers, refusal.code))
 
-    def _parts(
-        self, device: Polled, read: Read, edges: Sequence[int], max_registers: int
-    ) -> list[transaction.Part] | None:
-        if self._spec.tagged:
-            return [transaction.Part(read, read.address, read.count)]
-        bits = read.table in ("coil", "discrete")
-        limit = transaction.BITS_LIMIT if bits else min(max_registers, transaction.REGISTERS_LIMIT)
+    def _parts(self, device: Polled, read: Read, borders: Sequence[int]) -> list[Part] | None:
         longer = read.address not in device.refuses_longer
-        return transaction.safe_parts(read, edges, self._ghosts, self._loop.time(), limit=limit, longer=longer)
-
-    async def _ask_parts(
-        self, device: DevicePlan, parts: Sequence[transaction.Part]
-    ) -> dict[int, int] | Refused | None:
-        """The registers by address; Refused if the device said no to one part, None if one was not answered."""
-        values: dict[int, int] = {}
-        for part in parts:
-            found = await self._exchange(part.read, device)
-            if not isinstance(found, Registers):
-                return found if isinstance(found, Refused) else None
-            values.update(zip(range(part.start, part.start + part.count), found.values, strict=False))
-        return values
+        return self._link.parts(read, borders, max_registers=device.plan.max_registers, longer=longer)
 
     async def _poll_reply(self, job: Job, block: ReplyBlock) -> None:
         device = job.device.plan
         started = self._loop.time()
         reason = f"no answer within {device.timeout_ms} ms"
         for _ in range(1 if job.probe else 1 + device.retries):
-            found = await self._exchange(Question(block.request, block.end), device)
+            found = await self._link.exchange(Question(block.request, block.end), device)
             if isinstance(found, Text):
                 read = readings.from_line(device, block.points, found.line)
                 if read is not None:
@@ -247,98 +236,6 @@ class Line:
                     return
                 reason = f"the answer `{found.line[:40]}` fits no expression"
         self._failed(job, self._loop.time() - started, reason, block.points)
-
-    # ------------------------------------------------------------------ one exchange
-
-    async def _exchange(self, ask: Ask, device: DevicePlan) -> Found | None:
-        """Ask and wait for the answer, at most the device's time-out; None if there is none. Raises LinkError."""
-        await self._connected()
-        await self._silence(device)
-        self._buffer.clear()
-        self.counters.discarded_octets += self._port.discard()
-        self._tag = transaction.next_tag(self._tag)
-        octets = self._driver.request(ask, self._tag)
-        await self._port.write(octets)
-        self.counters.requests += 1
-        sent = self._loop.time() + len(octets) * self._character_s
-        timeout_s = device.timeout_ms / 1000
-        answer_octets = transaction.octets_of(ask) + 5 if isinstance(ask, Read) else 8
-        found = await self._await_answer(ask, sent + timeout_s + answer_octets * self._character_s)
-        now = self._loop.time()
-        self._asked_at[device.unit] = now
-        if found is not None:
-            self.counters.answers += 1
-            self.counters.exceptions += isinstance(found, Refused)
-            self.counters.busy += isinstance(found, Refused) and found.code in BUSY
-            self._longest_answer_s = max(self._longest_answer_s, now - sent)
-            return found
-        self.counters.timeouts += 1
-        await self._after_timeout(ask, timeout_s)
-        return None
-
-    async def _await_answer(self, ask: Ask, deadline: float) -> Found | None:
-        while (left := deadline - self._loop.time()) > 0:
-            octets = await self._port.read(left)
-            if not octets:
-                continue
-            self._quiet_since = self._loop.time()
-            self._buffer += octets
-            while (found := self._driver.take(ask, self._tag, self._buffer)) is not None:
-                if not isinstance(found, Foreign):
-                    return found
-                self.counters.foreign += 1
-                self._ghosts.lay(found, _FUNCTION_TABLES)
-        return None
-
-    async def _after_timeout(self, ask: Ask, timeout_s: float) -> None:
-        """Leave a ghost, and let the line fall silent; what comes is thrown away."""
-        if self._spec.tagged:
-            return
-        if isinstance(ask, Read):
-            self._ghosts.raise_for(ask, self._loop.time(), timeout_s)
-        if isinstance(ask, Question):
-            await self._until_late_line(ask, 4 * timeout_s)
-            return
-        hold = min(self._longest_answer_s, timeout_s)
-        until = self._loop.time() + timeout_s
-        while self._loop.time() < until:
-            octets = await self._port.read(min(hold, until - self._loop.time()))
-            if not octets:
-                return
-            self._quiet_since = self._loop.time()
-            self._late(ask, octets)
-
-    def _late(self, ask: Ask, octets: bytes) -> None:
-        self._buffer += octets
-        while (found := self._driver.take(ask, self._tag, self._buffer)) is not None:
-            self.counters.late += 1
-            if isinstance(found, Registers) and isinstance(ask, Read):
-                found = Foreign(ask.unit, _function(ask), transaction.octets_of(ask))
-            if isinstance(found, Foreign):
-                self._ghosts.lay(found, _FUNCTION_TABLES)
-
-    async def _until_late_line(self, ask: Question, seconds: float) -> None:
-        """A line of text tells nothing of its question: wait for the missing one, or long enough that none will come."""
-        until = self._loop.time() + seconds
-        while (left := until - self._loop.time()) > 0:
-            self._buffer += await self._port.read(left)
-            if self._driver.take(ask, self._tag, self._buffer) is not None:
-                self.counters.late += 1
-                return
-
-    async def _silence(self, device: DevicePlan) -> None:
-        """The silence before a frame: 3.5 characters of the line, and the device's own pause."""
-        wanted = self._quiet_since + self._frame_silence_s()
-        if device.pause_ms and device.unit in self._asked_at:
-            wanted = max(wanted, self._asked_at[device.unit] + device.pause_ms / 1000)
-        while (left := wanted - self._loop.time()) > 0:  # a sleep may end early  # noqa: ASYNC110
-            await asyncio.sleep(left)
-
-    def _frame_silence_s(self) -> float:
-        if not self._spec.frame_silence:
-            return 0.0
-        baudrate = int(self._plan.settings.get("baudrate", 9600))
-        return SILENCE_FAST_S if baudrate > 19200 else SILENCE_CHARACTERS * self._character_s
 
     # ------------------------------------------------------------------ outcomes
 
@@ -364,6 +261,7 @@ class Line:
             self._emit(readings.no_answer(numbers, reason))
 
     def _offline(self, device: Polled, reason: str) -> None:
+        device.identified = False
         state = self._states[device.plan.name]
         own = state.changed(False, reason)
         if own:
@@ -389,18 +287,21 @@ class Line:
         return self._commands.expired(task.command, time.monotonic_ns(), time.time_ns())
 
     async def _execute(self, task: Task, answer: Answer) -> None:
-        await self._silence(task.device)
+        await self._link.silence(task.device)
         if self._expired(task):
             answer(self._result(task, Outcome.EXPIRED, "its deadline passed before it could be written"))
             return
+        if task.device.identify is not None and not self._polled(task.device).identified:
+            answer(self._result(task, Outcome.NO_ANSWER, "not written: the device has not identified itself yet"))
+            return
         try:
-            found = await self._exchange(task.write, task.device)
+            await self._connected()
+            found = await self._link.exchange(task.write, task.device)
         except LinkError as error:
             answer(self._result(task, Outcome.NO_ANSWER, str(error)))
             raise
         if isinstance(found, Refused):
-            reason = f"exception {found.code} ({readings.EXCEPTIONS.get(found.code, 'unknown')})"
-            answer(self._result(task, Outcome.EXCEPTION, reason, found.code))
+            answer(self._result(task, Outcome.EXCEPTION, readings.exception(found.code), found.code))
         elif not isinstance(found, Confirmed):
             answer(self._result(task, Outcome.NO_ANSWER, f"no answer within {task.device.timeout_ms} ms"))
         else:
@@ -411,12 +312,12 @@ class Line:
         """Read back until it shows what was written, or the deadline passes."""
         if task.proof is None:
             return
-        device = next(one for one in self._poller.devices if one.plan is task.device)
+        device = self._polled(task.device)
         shown = ""
         while not self._expired(task):
             edges = [task.proof.address + task.proof.count]
-            parts = self._parts(device, task.proof, edges, task.device.max_registers)
-            found = None if parts is None else await self._ask_parts(task.device, parts)
+            parts = self._parts(device, task.proof, edges)
+            found = None if parts is None else await self._link.ask_parts(task.device, parts)
             if isinstance(found, dict):
                 raw = tuple(found[address] for address in range(task.proof.address, edges[0]))
                 if proves(task, raw):
@@ -426,6 +327,9 @@ class Line:
                 shown = " ".join(f"{one:04x}" for one in raw)
             await asyncio.sleep(BUSY_WAIT_S)
         answer(self._result(task, Outcome.DIFFERS, f"reads back {shown or 'nothing'}"))
+
+    def _polled(self, plan: DevicePlan) -> Polled:
+        return next(one for one in self._poller.devices if one.plan is plan)
 
     def _result(self, task: Task, outcome: Outcome, reason: str, detail: int = 0) -> CommandResult:
         return self._commands.result(task.command, outcome, time.time_ns(), reason, detail)
@@ -444,10 +348,11 @@ class _Online:
         self.failures = 0
 
     def changed(self, online: bool, reason: str) -> list[PointReading]:
-        """The readings of its own points if the state has changed, otherwise none."""
-        if online is self._online:
+        """The readings of its own points if the state, or why it is offline, has changed; otherwise none."""
+        if online is self._online and reason in ("", self._reason):
             return []
-        self._online, self._since_ns = online, time.time_ns()
+        if online is not self._online:
+            self._online, self._since_ns = online, time.time_ns()
         self._reason = reason or self._reason
         shown: dict[str, bool | str] = {"online": online, "last_error": self._reason}
         return [PointReading(number, Reading(shown[name], quality.GOOD)) for name, number in self._own.items()]
@@ -455,18 +360,6 @@ class _Online:
     def message(self) -> DeviceState:
         """As it travels in the heartbeat."""
         return DeviceState(self._plan.name, bool(self._online), self._since_ns, self._reason, self.polls, self.failures)
-
-
-def _character_s(plan: LinePlan) -> float:
-    settings = plan.settings
-    parity = 0 if settings.get("parity", "none") == "none" else 1
-    bits = 1 + int(settings.get("data_bits", 8)) + parity + int(settings.get("stop_bits", 1))
-    return bits / float(settings.get("baudrate", 9600))
-
-
-def _function(read: Read) -> int:
-    """The function code with which `read` is asked."""
-    return next(function for function, table in _FUNCTION_TABLES.items() if table == read.table)
 
 
 def _proven(task: Task, raw: tuple[int, ...]) -> list[PointReading]:

@@ -34,6 +34,7 @@ class Polled:
     plan: DevicePlan
     dues: list[Due]
     answered: bool = False  # since the start
+    identified: bool = False  # it is what its profile says, since it was last away
     down: bool = False
     failures: int = 0  # exchanges in a row
     probe_at: float = 0.0
@@ -102,6 +103,11 @@ class Poller:
             device.probe_wait_s = min(2 * device.probe_wait_s, PROBE_LIMIT_S)
         device.probe_at = now + min(max(device.probe_wait_s, PROBE_SHARE * cost_s), PROBE_LIMIT_S)
         return opens
+
+    def give_up(self, job: Job, now: float, cost_s: float) -> None:
+        """The device is not to be polled: it goes DOWN at once, whatever it answered."""
+        job.device.failures = max(job.device.failures, 1)
+        self.failed(job, now, cost_s)
 
     def later(self, job: Job, now: float, seconds: float) -> None:
         """Ask `job` again after `seconds`, without judging it."""

@@ -92,12 +92,9 @@ def no_answer(numbers: Sequence[int], reason: str) -> list[PointReading]:
 
 def refused(numbers: Sequence[int], code: int) -> list[PointReading]:
     """The readings of points for which the device said no."""
-    reason = f"exception {code} ({EXCEPTIONS.get(code, 'unknown')})"
-    return [PointReading(number, Reading(None, quality.REFUSED, reason)) for number in numbers]
+    return [PointReading(number, Reading(None, quality.REFUSED, exception(code))) for number in numbers]
 
 
-def points_of(device: DevicePlan, block: Block) -> list[int]:
-    """The numbers of the points that a block carries."""
-    if isinstance(block, RegisterBlock):
-        return [one.point.number for one in located(device, block)]
-    return list(block.points)
+def exception(code: int) -> str:
+    """A Modbus exception as people read it."""
+    return f"exception {code} ({EXCEPTIONS.get(code, 'unknown')})"

@@ -42,7 +42,7 @@ def decode(frame: bytes, revision: str) -> Message:
         raise Refused(f"schema {frame[:2].hex()}, expected {_MAGIC.hex()}")
     try:
         message: Message = _KNOWN.decode(memoryview(frame)[2:])
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Refused(f"no message: {error}") from error
     if not isinstance(message, CommandResult) and message.revision != revision:
         raise Refused(f"plan {message.revision}, expected {revision}")

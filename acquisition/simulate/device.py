@@ -12,7 +12,7 @@ from acquisition import convert
 from acquisition.simulate import physics
 from bus.messages import Value
 from mapping import units
-from mapping.plan import DevicePlan, Own, PointPlan, Register, Reply
+from mapping.plan import DevicePlan, Identify, Own, PointPlan, Register, Reply
 
 TEXT_DECIMALS: Final = 3
 FAULTS: Final = ("silent", "late", "exception", "crc", "wrong_unit", "garbage")
@@ -39,6 +39,8 @@ class SimulatedDevice:
 
     def tick(self, second: int) -> None:
         """Take the values of `second`."""
+        if self.plan.identify is not None:
+            self._identify(self.plan.identify)
         for point in self.plan.points:
             if not isinstance(point.source, Own):
                 self._show(point, self.fixed.get(point.local_name, _measured(self.plan.name, point, second)))
@@ -59,6 +61,14 @@ class SimulatedDevice:
         for offset, word in enumerate(words):
             self.registers[point.source.table, point.source.address + offset] = word
         self.values[point.local_name] = convert.reading(point, point.source, words).value
+
+    def _identify(self, identify: Identify) -> None:
+        """Be what the profile says: its identify register shows what it must."""
+        register = identify.register
+        point = PointPlan(-1, "identify", "", register, polled=True, stale_after_ms=0, every_ms=0)
+        shown = identify.equals if identify.match is None else _example(_parser.parse(identify.match), {})
+        for offset, word in enumerate(_words(point, register, shown)):
+            self.registers.setdefault((register.table, register.address + offset), word)
 
     def written(self, table: str, address: int, words: list[int]) -> None:
         """A master has written: the points there show it from now on."""

@@ -95,7 +95,7 @@ class PtyLine:
         self._master = self._slave = -1
         self._link: Path | None = None
         self._buffer = bytearray()
-        self._turn: asyncio.Task[None] | None = None
+        self._turns: set[asyncio.Task[None]] = set()
         self._costs = planner.physics(plan.protocol, plan.settings)
 
     async def start(self) -> dict[str, Any]:
@@ -118,9 +118,9 @@ class PtyLine:
             self._buffer += os.read(self._master, _LONGEST)
         take = self._take_line if self._plan.protocol == "serial-ascii" else self._take_frame
         while (turn := take()) is not None:
-            if self._turn is not None:
-                self._turn.cancel()  # a master that asks again does not want the old answer
-            self._turn = asyncio.ensure_future(turn())
+            task = asyncio.ensure_future(turn())  # a master that asks again gets the late answer all the same
+            self._turns.add(task)
+            task.add_done_callback(self._turns.discard)
         del self._buffer[:-_LONGEST]
 
     async def _write(self, octets: bytes, asked: int, late_s: float) -> None:
@@ -186,8 +186,8 @@ class PtyLine:
 
     async def stop(self) -> None:
         """Close the terminal and remove the link."""
-        if self._turn is not None:
-            self._turn.cancel()
+        for task in self._turns:
+            task.cancel()
         asyncio.get_running_loop().remove_reader(self._master)
         for descriptor in (self._master, self._slave):
             os.close(descriptor)

@@ -8,13 +8,14 @@ What is bound is invalid until its first sample, and invalid again once it has n
 `stale_after`, counted on the monotonic clock from the exchange that gave it, however it came here.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from bus import quality
 from bus.quality import Now, Quality, UtcTime
-from mms_server.mms.data import Integer, Kind, MmsString, Scalar, Unsigned, VisibleString
+from mms_server.mms.data import Float32, Float64, Integer, Kind, MmsString, Scalar, Unsigned, VisibleString
 from mms_server.model.tree import DataModel
 
 if TYPE_CHECKING:
@@ -192,6 +193,8 @@ class FieldValues:
         if feed.values:
             mapped = feed.values.get(value)
             return None if kind is None or mapped is None else _fitting(kind, mapped)
+        if isinstance(value, str) and isinstance(kind, Integer | Unsigned | Float32 | Float64):
+            value = _number(value)
         if isinstance(value, int | float) and not isinstance(value, bool):
             source = feed.source
             value = value if (source.scale, source.offset) == (1.0, 0.0) else value * source.scale + source.offset
@@ -215,6 +218,15 @@ def _exceeds(source: "Source", last: object, shown: Scalar) -> bool:
         return True
     limit = abs(last) * band.value / 100 if band.percent else band.value
     return abs(shown - last) >= limit
+
+
+def _number(text: str) -> float | None:
+    """The number that an instrument sent as text, digit by digit; None if it is none."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return None if math.isnan(number) else number
 
 
 def _fitting(kind: Kind, value: "Value") -> Scalar | None:

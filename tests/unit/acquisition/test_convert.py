@@ -117,3 +117,21 @@ def test_a_line_of_text_is_matched_whole_and_judged(line: str, expected: tuple[f
     weight = PointPlan(0, "s.w", "kg", SCALE, True, 3000, 1000)
     reading = convert.text_reading(weight, SCALE, line)
     assert (reading and (reading.value, reading.quality, reading.reason)) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("00123", "00123"), ("1.50", "1.50"), ("1234567890123456", 1234567890123456), ("0.95", 0.95), ("A7", "A7")],
+)
+def test_a_text_without_unit_loses_no_digit(text: str, shown: object) -> None:
+    reply = Reply("ID\r\n", "(?P<value>.+)", "value")
+    reading = convert.text_reading(PointPlan(0, "s.id", "", reply, True, 3000, 1000), reply, text)
+    assert reading is not None
+    assert (reading.value, type(reading.value), reading.quality) == (shown, type(shown), quality.GOOD)
+
+
+@pytest.mark.parametrize("value", [1e300, -1e300, math.inf, math.nan])
+def test_a_value_beyond_the_register_is_refused_and_not_written(value: float) -> None:
+    register = Register("holding", 0, "float32", 2)
+    with pytest.raises(ValueError, match=r"is beyond a float32|expected a finite number"):
+        convert.registers_of(PointPlan(0, "s.x", "", register, True, 3000, 1000), register, value)

@@ -48,6 +48,11 @@ def test_a_frame_over_the_limit_is_refused_unread() -> None:
         codec.decode(bytes(16 * 1024 * 1024 + 1), "r")
 
 
+def test_a_text_that_is_not_utf8_is_refused() -> None:
+    with pytest.raises(Refused, match=r"^no message: 'utf-8' codec"):
+        codec.decode(bytes.fromhex("4d0191a400000080"), "r")
+
+
 @given(st.binary(max_size=200))
 def test_no_octets_are_half_understood(octets: bytes) -> None:
     with pytest.raises(Refused):

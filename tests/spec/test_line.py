@@ -1,0 +1,226 @@
+"""A line: what it publishes of sound, silent and wrong devices, and what becomes of commands on their way."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from acquisition.simulate.device import Fault
+from bus import quality
+from bus.messages import Outcome
+from mapping.plan import Identify, RegisterBlock
+from tests.support.field import Field, device, meter, point, polled, register
+
+PROTOCOLS = ["modbus-tcp", "modbus-rtu"]
+TYPE_CODE = Identify(register("holding", 100), equals=630)
+
+
+def run(scenario: Callable[[], Awaitable[None]]) -> None:
+    asyncio.run(scenario())  # type: ignore[arg-type]
+
+
+def good(field: Field, number: int, value: object) -> bool:
+    last = field.last.get(number)
+    return last is not None and (last.reading.value, last.reading.quality) == (value, quality.GOOD)
+
+
+def reason(field: Field, number: int) -> str:
+    last = field.last.get(number)
+    return last.reading.reason if last is not None else ""
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_dead_unit_is_invalid_and_its_neighbour_is_not(protocol: str) -> None:
+    async def scenario() -> None:
+        async with polled(protocol, meter("dead", 1, 0), meter("well", 2, 10)) as field:
+            field.devices["dead"].fault = Fault("silent")
+            field.devices["well"].set("power", 7)
+            await field.until(lambda: good(field, 10, 7) and 0 in field.last)
+            assert (field.last[0].reading.value, field.last[0].reading.quality) == (None, quality.NO_ANSWER)
+            assert reason(field, 0) == "no answer within 120 ms"
+            assert field.last[2].reading.value is False
+            assert field.last[12].reading.value is True
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_device_that_is_not_its_profiles_gives_no_value_and_says_why(protocol: str) -> None:
+    async def scenario() -> None:
+        async with polled(protocol, meter("feeder", 1, 0, identify=TYPE_CODE)) as field:
+            field.devices["feeder"].registers["holding", 100] = 120
+            await field.until(lambda: 0 in field.last)
+            assert field.last[0].reading.value is None
+            assert reason(field, 0) == "it is another device: holding 100 uint16 is 120, the profile says 630"
+            field.devices["feeder"].set("power", 9)
+            field.devices["feeder"].registers["holding", 100] = 630
+            await field.until(lambda: good(field, 0, 9))
+            assert {one.reading.value for one in field.seen if one.point == 0} == {None, 9}
+
+    run(scenario)
+
+
+def test_a_device_that_refuses_its_identify_register_is_another_device() -> None:
+    async def scenario() -> None:
+        async with polled("modbus-tcp", meter("feeder", 1, 0, identify=TYPE_CODE)) as field:
+            field.devices["feeder"].fault = Fault("exception", code=2)
+            await field.until(lambda: 0 in field.last)
+            said = "it is another device: holding 100 uint16 is refused, exception 2 (illegal data address)"
+            assert reason(field, 0) == said
+
+    run(scenario)
+
+
+def test_a_device_that_was_away_is_asked_again_what_it_is() -> None:
+    async def scenario() -> None:
+        async with polled("modbus-tcp", meter("feeder", 1, 0, identify=TYPE_CODE)) as field:
+            feeder = field.devices["feeder"]
+            feeder.set("power", 9)
+            await field.until(lambda: good(field, 0, 9))
+            feeder.fault = Fault("silent")
+            await field.until(lambda: field.last[2].reading.value is False)
+            assert reason(field, 0) == "no answer within 120 ms"
+            feeder.registers["holding", 100] = 120
+            feeder.fault = None
+            await field.until(lambda: reason(field, 0).startswith("it is another device"))
+            assert field.last[2].reading.value is False
+
+    run(scenario)
+
+
+def test_an_illegal_register_costs_its_own_point_and_no_other() -> None:
+    async def scenario() -> None:
+        several = device(
+            "io",
+            1,
+            [point(number, f"io.r{number}", register("holding", number)) for number in range(4)],
+            [RegisterBlock("holding", 0, 5, 50, (0, 1, 2, 3)), RegisterBlock("holding", 5, 1, 50, (9,))],
+        )
+        lone = point(9, "io.r9", register("holding", 9))
+        with_hole = device("io", 1, [*several.points, lone], [RegisterBlock("holding", 0, 10, 50, (0, 1, 2, 3, 9))])
+        async with polled("modbus-tcp", with_hole) as field:
+            simulated = field.devices["io"]
+            del simulated.registers["holding", 9]
+            simulated.set("r3", 33)
+            await field.until(lambda: good(field, 3, 33) and 9 in field.last)
+            assert field.last[9].reading.quality == quality.REFUSED
+            assert reason(field, 9) == "exception 2 (illegal data address)"
+
+    run(scenario)
+
+
+RELAY = device(
+    "io",
+    1,
+    [
+        point(0, "io.relay", register("coil", 20, "bool"), write=register("coil", 20, "bool")),
+        point(1, "io.horn", register("coil", 21, "bool"), write=register("coil", 21, "bool"), readable=False),
+        point(2, "io.setpoint", register("holding", 5, "float32", 2), write=register("holding", 5, "float32", 2)),
+        point(3, "io.other", register("holding", 9)),
+    ],
+    [RegisterBlock("coil", 20, 1, 50, (0,)), RegisterBlock("holding", 5, 2, 50, (2,))],
+)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_command_is_accepted_then_proven_and_the_point_shows_it(protocol: str) -> None:
+    async def scenario() -> None:
+        async with polled(protocol, RELAY) as field:
+            await field.until(lambda: good(field, 0, False))
+            field.command(0, True)
+            await field.until(lambda: len(field.results) == 2)
+            assert field.outcomes == [Outcome.ACCEPTED, Outcome.PROVEN]
+            assert field.last[0].reading.value is True
+            field.command(2, 12.5)
+            await field.until(lambda: len(field.results) == 4)
+            assert field.outcomes[2:] == [Outcome.ACCEPTED, Outcome.PROVEN]
+            assert field.devices["io"].values["setpoint"] == 12.5
+
+    run(scenario)
+
+
+def test_what_cannot_be_read_is_accepted_and_never_proven() -> None:
+    async def scenario() -> None:
+        async with polled("modbus-tcp", RELAY) as field:
+            field.command(1, True)
+            field.command(0, True)
+            await field.until(lambda: Outcome.PROVEN in field.outcomes)
+            assert [(one.number, one.outcome) for one in field.results] == [
+                (1, Outcome.ACCEPTED), (2, Outcome.ACCEPTED), (2, Outcome.PROVEN),
+            ]  # fmt: skip
+            assert field.devices["io"].registers["coil", 21] == 1
+
+    run(scenario)
+
+
+def test_a_device_that_says_no_or_nothing_is_told_and_nothing_is_written_again() -> None:
+    async def scenario() -> None:
+        async with polled("modbus-tcp", RELAY) as field:
+            await field.until(lambda: good(field, 0, False))
+            field.devices["io"].fault = Fault("exception", code=4)
+            field.command(0, True)
+            await field.until(lambda: len(field.results) == 1)
+            assert (field.results[0].outcome, field.results[0].detail) == (Outcome.EXCEPTION, 4)
+            field.devices["io"].fault = Fault("silent")
+            field.command(0, True)
+            await field.until(lambda: len(field.results) == 2)
+            assert (field.results[1].outcome, field.results[1].reason) == (
+                Outcome.NO_ANSWER, "no answer within 120 ms",
+            )  # fmt: skip
+            field.devices["io"].fault = None
+            await field.until(lambda: good(field, 0, False))
+            assert field.devices["io"].registers["coil", 20] == 0
+
+    run(scenario)
+
+
+def test_a_command_past_its_deadline_an_unfit_value_and_a_point_without_write_write_nothing() -> None:
+    async def scenario() -> None:
+        async with polled("modbus-tcp", RELAY) as field:
+            field.command(0, True, within_s=-1)
+            field.command(2, 1e300)
+            field.command(3, 1)
+            field.command(0, 7)
+            assert field.outcomes == [
+                Outcome.EXPIRED, Outcome.UNFIT_VALUE, Outcome.UNKNOWN_POINT, Outcome.UNFIT_VALUE,
+            ]  # fmt: skip
+            await field.until(lambda: 0 in field.last)
+            assert field.devices["io"].registers["coil", 20] == 0
+
+    run(scenario)
+
+
+def test_a_command_that_cannot_be_delivered_before_its_deadline_is_never_written() -> None:
+    async def scenario() -> None:
+        away = device("io", 1, RELAY.points, RELAY.blocks, TYPE_CODE)
+        async with polled("modbus-tcp", away) as field:
+            field.devices["io"].registers["holding", 100] = 1
+            field.command(0, True)
+            await field.until(lambda: len(field.results) == 1)
+            said = "not written: the device has not identified itself yet"
+            assert (field.results[0].outcome, field.results[0].reason) == (Outcome.NO_ANSWER, said)
+            assert field.devices["io"].registers["coil", 20] == 0
+
+    run(scenario)
+
+
+def test_a_late_answer_never_passes_for_another_registers_value() -> None:
+    async def scenario() -> None:
+        async with polled("modbus-rtu", meter("slow", 1, 0)) as field:
+            slow = field.devices["slow"]
+            slow.registers["holding", 2] = slow.registers["holding", 3] = 0xDEAD
+            slow.set("power", 100)
+            slow.set("frequency", 5000)
+            await field.until(lambda: good(field, 0, 100))
+            for turn in range(6):
+                slow.fault = Fault("late", ms=150)
+                field.last.pop(0)
+                await field.until(lambda: 0 in field.last)
+                slow.set("power", 200 + turn)
+                slow.fault = None
+                await field.until(lambda turn=turn: good(field, 0, 200 + turn))  # type: ignore[misc]
+            values = [one.reading.value for one in field.seen if one.point == 0 and one.reading.quality == quality.GOOD]
+            assert set(values) <= {100, *range(200, 206)}
+            assert values == sorted(values, key=float)
+
+    run(scenario)

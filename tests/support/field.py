@@ -1,0 +1,124 @@
+"""One line in this process: the real loop over a real socket or pseudo-terminal, with simulated devices at its end."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+import msgspec
+
+from acquisition.commands import Commands, Task
+from acquisition.drivers.registry import by_protocol
+from acquisition.line import Line
+from acquisition.readings import PointReading
+from acquisition.simulate.device import SimulatedDevice
+from acquisition.simulate.lines import PtyLine, TcpLine
+from bus.messages import Command, CommandResult, Outcome, Value
+from mapping.plan import (
+    Block,
+    DevicePlan,
+    Identify,
+    LinePlan,
+    Own,
+    PointPlan,
+    Register,
+    RegisterBlock,
+    RegisterType,
+    Table,
+)
+
+BOOT = "this boot"
+
+
+def register(table: Table, address: int, kind: RegisterType = "uint16", count: int = 1) -> Register:
+    return Register(table, address, kind, count)
+
+
+def point(number: int, name: str, source: Register | Own, **more: object) -> PointPlan:
+    return PointPlan(number, name, "", source, True, 3000, 50, **more)  # type: ignore[arg-type]
+
+
+def device(
+    name: str, unit: int, points: Sequence[PointPlan], blocks: Sequence[Block], identify: Identify | None = None
+) -> DevicePlan:
+    return DevicePlan(name, unit, None, 120, 0, 0, 125, False, tuple(points), tuple(blocks), identify)
+
+
+def meter(name: str, unit: int, first: int, *, identify: Identify | None = None) -> DevicePlan:
+    """Two holding registers and whether it is online: the points `first`, `first + 1`, `first + 2`."""
+    points = [
+        point(first, f"{name}.power", register("holding", 0)),
+        point(first + 1, f"{name}.frequency", register("holding", 1)),
+        point(first + 2, f"{name}.online", Own("online")),
+    ]
+    return device(name, unit, points, [RegisterBlock("holding", 0, 2, 50, (first, first + 1))], identify)
+
+
+class Field:
+    """What a test sees of the line: what it published, and its devices."""
+
+    def __init__(self, plan: LinePlan) -> None:
+        self.devices = {one.name: SimulatedDevice(one) for one in plan.devices}
+        for simulated in self.devices.values():
+            simulated.tick(0)
+        self.last: dict[int, PointReading] = {}
+        self.seen: list[PointReading] = []
+        self.results: list[CommandResult] = []
+        self._published = asyncio.Event()
+        self._commands = Commands("w", "r", BOOT, list(plan.devices))
+        self._number = 0
+        self.line: Line
+
+    def publish(self, read: list[PointReading], _monotonic_ns: int, _utc_ns: int) -> None:
+        self.seen += read
+        self.last |= {one.point: one for one in read}
+        self._published.set()
+
+    def heard(self, result: CommandResult) -> None:
+        self.results.append(result)
+        self._published.set()
+
+    def command(self, number: int, value: Value, *, within_s: float = 2.0) -> None:
+        """Order `value` for point `number`; what becomes of it goes to `results`."""
+        self._number += 1
+        until = int(within_s * 1e9)
+        command = Command(
+            "test", self._number, "r", number, value, BOOT, time.monotonic_ns() + until, time.time_ns() + until
+        )
+        taken = self._commands.taken(command, time.monotonic_ns(), time.time_ns())
+        if isinstance(taken, Task):
+            self.line.order(taken, self.heard)
+        else:
+            self.heard(taken)
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        return [one.outcome for one in self.results]
+
+    async def until(self, true: Callable[[], bool], seconds: float = 5.0) -> None:
+        """Wait until `true`, woken by what the line says. Raises TimeoutError."""
+        async with asyncio.timeout(seconds):
+            while not true():
+                self._published.clear()
+                await self._published.wait()
+
+
+@asynccontextmanager
+async def polled(protocol: str, *devices: DevicePlan) -> AsyncIterator[Field]:
+    """A line of that protocol with simulated `devices`, polled until the block ends."""
+    settings: dict[str, str | int | float | bool]
+    settings = {"host": "127.0.0.1", "port": 0} if protocol == "modbus-tcp" else {"port": "pty", "baudrate": 115200}
+    plan = LinePlan("bench", protocol, settings, devices)
+    field = Field(plan)
+    by_unit = {one.plan.unit: one for one in field.devices.values()}
+    simulated = TcpLine(plan, by_unit) if protocol == "modbus-tcp" else PtyLine(plan, by_unit)
+    laid_over = await simulated.start()
+    plan = msgspec.structs.replace(plan, settings=settings | laid_over)
+    field.line = Line(plan, by_protocol()[protocol], field.publish, field._commands)
+    polling = asyncio.create_task(field.line.run())
+    try:
+        yield field
+    finally:
+        polling.cancel()
+        await asyncio.gather(polling, return_exceptions=True)
+        await simulated.stop()
