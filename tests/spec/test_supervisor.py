@@ -1,0 +1,90 @@
+"""The supervisor: what ends is started again, ever more slowly; what is silent is killed; what cannot run is said."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from gateway.processes import Process
+from gateway.supervisor import Supervisor
+
+
+def row(mode: str) -> Process:
+    return Process(mode, "tests.support.child", (mode,), watchdog_s=0.6)
+
+
+class Heard:
+    """What children said when they were ready, one after the other."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self._news = asyncio.Event()
+
+    def __call__(self, name: str, _facts: dict[str, object]) -> None:
+        self.names.append(name)
+        self._news.set()
+
+    async def until(self, name: str, times: int) -> None:
+        async with asyncio.timeout(20):
+            while self.names.count(name) < times:
+                self._news.clear()
+                await self._news.wait()
+
+
+def run(scenario: Callable[[], Awaitable[None]]) -> None:
+    asyncio.run(scenario())  # type: ignore[arg-type]
+
+
+def test_a_silent_child_is_killed_and_replaced_and_its_neighbour_is_left_alone(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def scenario() -> None:
+        heard = Heard()
+        supervisor = Supervisor([row("silent"), row("well")], heard)
+        supervisor.start()
+        await heard.until("silent", 2)
+        await supervisor.stop()
+        assert heard.names.count("well") == 1
+
+    run(scenario)
+    assert "silent is silent for 1 s: killed" in caplog.messages
+    assert "silent ended (signal SIGKILL), starts again in 0.2 s" in caplog.messages
+
+
+def test_a_child_that_keeps_ending_is_started_ever_more_slowly(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        heard = Heard()
+        supervisor = Supervisor([row("crashing")], heard)
+        supervisor.start()
+        await heard.until("crashing", 4)
+        await supervisor.stop()
+
+    with caplog.at_level(logging.WARNING):
+        run(scenario)
+    waits = [message.rpartition("in ")[2] for message in caplog.messages if message.startswith("crashing ended")]
+    assert waits[:3] == ["0.2 s", "0.4 s", "0.8 s"]
+
+
+def test_a_child_whose_configuration_does_not_do_is_not_started_again() -> None:
+    async def scenario() -> None:
+        heard = Heard()
+        supervisor = Supervisor([row("unfit")], heard)
+        supervisor.start()
+        assert await supervisor.ready(20) is False
+        assert supervisor.failed.is_set()
+        await supervisor.stop()
+        assert heard.names == []
+
+    run(scenario)
+
+
+def test_what_a_ready_child_said_is_kept() -> None:
+    async def scenario() -> None:
+        supervisor = Supervisor([row("well")])
+        supervisor.start()
+        assert await supervisor.ready(20) is True
+        assert supervisor.facts("well") == {"mode": "well"}
+        await supervisor.stop()
+
+    run(scenario)
