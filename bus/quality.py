@@ -129,7 +129,7 @@ class UtcTime(NamedTuple):
         if len(octets) != 8:
             raise ValueError(f"UtcTime of {len(octets)} octets, expected 8")
         seconds, fraction = int.from_bytes(octets[:4], "big"), int.from_bytes(octets[4:7], "big")
-        return cls(seconds * 1_000_000_000 + (fraction * 1_000_000_000 + (1 << 23) >> 24), octets[7])
+        return cls(seconds * 1_000_000_000 + (fraction * 1_000_000_000 >> 24), octets[7])
 
     def octets(self) -> bytes:
         """The 8 octets of an MMS UTC time: seconds (modulo 2^32), 24-bit fraction, quality.

@@ -3,69 +3,175 @@
     request   A0 { 02 invokeID, service }   ->   A1 { 02 invokeID, service }    positive
                                                  A2 { 80 invokeID, A2 error }   ServiceError
                                                  A4 { 80 invokeID, 8x reason }  Reject
+                                                 Waiting                        until the embedding program has said
 
-Every request gets exactly one answer, none longer than what its client takes.
+Every request gets exactly one answer, none longer than what its client takes. Reports wait in `pull` until the client's
+connection takes them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
+from bus.quality import Now
+from mms_server.acsi.clients import Client
+from mms_server.acsi.created_datasets import CreatedDataSets
+from mms_server.acsi.guards import Call, Deferred, Guards, Verdict
+from mms_server.acsi.journal import Journal, Stored
+from mms_server.acsi.reporting import Notice, Reporting
+from mms_server.acsi.writing import OPEN_TO_CLIENTS, Writing
 from mms_server.mms import reject
-from mms_server.mms.errors import ArgumentError, ServiceError
+from mms_server.mms.errors import ArgumentError, ServiceError, ServiceFailure
 from mms_server.mms.reject import Reason
 from mms_server.model.cache import Changes
 from mms_server.model.tree import DataModel
 from mms_server.services import registry
-from mms_server.services.base import Client, Context, Identity
+from mms_server.services.base import Behaviour, Context, Identity
 from mms_server.stack import ber
 from mms_server.stack.errors import WireError
 
 ENVELOPE_OCTETS: Final = 16  # around a service's element: tags, lengths, the longest invokeID
 CONCLUDE_BIT: Final = 83  # answered by the association
+REPORT_BIT: Final = 79  # sent without being asked
+_NO_TIME: Final = Now(0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The answer to one request, which `calls` decide; give their verdicts, in order, to `Engine.finish`."""
+
+    client: Client
+    invoke_id: int
+    deferred: Deferred
+
+    @property
+    def calls(self) -> Sequence[Call]:
+        """What the embedding program is asked."""
+        return self.deferred.calls
 
 
 class Engine:
-    """One server's behaviour towards all its clients."""
+    """One server's behaviour towards all its clients. `stored` is what the store had; None where there is none."""
 
-    def __init__(self, model: DataModel, identity: Identity) -> None:
+    def __init__(self, model: DataModel, identity: Identity, stored: Stored | None = None) -> None:
         self.model = model
+        self.journal = Journal(durable=stored is not None, next_id=stored.next_id if stored else 0)
+        sets = CreatedDataSets(model, self.journal, stored)
+        writing = Writing(model, self.journal, Guards(model), set(OPEN_TO_CLIENTS))
+        self.problems = [*sets.problems, *(writing.restore(stored) if stored else ())]
+        reporting = Reporting(model, sets.by_text, self.journal, stored)
+        self.behaviour = Behaviour(self.journal, sets, reporting, writing, Guards(model))
         self._identity = identity
         self._services = registry.by_tag()
         self._contexts: dict[Client, Context] = {}
 
     def supported(self) -> frozenset[int]:
         """The bits of ServiceSupportOptions for what really answers."""
-        return frozenset({CONCLUDE_BIT, *(service.bit for service in self._services.values())})
+        return frozenset({CONCLUDE_BIT, REPORT_BIT, *(service.bit for service in self._services.values())})
 
     @property
     def clients(self) -> tuple[Client, ...]:
         """Who is associated now."""
         return tuple(self._contexts)
 
+    # ------------------------------------------------------------------ clients
+
     def opened(self, client: Client) -> None:
         """A client has associated."""
-        self._contexts[client] = Context(self.model, self._identity, client, client.max_pdu - ENVELOPE_OCTETS)
+        room = client.max_pdu - ENVELOPE_OCTETS
+        self._contexts[client] = Context(
+            self.model, self.behaviour, self._identity, client, room, self.commit, _NO_TIME
+        )
 
-    def closed(self, client: Client) -> None:
+    def closed(self, client: Client, now: Now) -> None:
         """A client has gone, in whatever way; what it held is free."""
-        self._contexts.pop(client, None)
+        if self._contexts.pop(client, None) is not None:
+            self.behaviour.reporting.closed(client, now)
 
-    def request(self, client: Client, invoke_id: int, tag: int, body: bytes) -> bytes:
-        """The PDU that answers one confirmed request."""
+    def request(self, client: Client, invoke_id: int, tag: int, body: bytes, now: Now) -> bytes | Waiting:
+        """The PDU that answers one confirmed request, or what it waits for."""
         service = self._services.get(tag)
         if service is None:
             return reject.encode(Reason.UNRECOGNIZED_SERVICE, invoke_id)
+        context = self._contexts[client]
+        context.now = now
         try:
-            element = service.answer(self._contexts[client], body)
+            element = service.answer(context, body)
         except ArgumentError:
             return reject.encode(Reason.INVALID_ARGUMENT, invoke_id)
         except WireError:
             return reject.encode(Reason.INVALID_PDU if body else Reason.INVALID_ARGUMENT, invoke_id)
-        if isinstance(element, ServiceError):
-            return element.pdu(invoke_id)
-        pdu = ber.tlv(0xA1, ber.tlv(0x02, ber.unsigned(invoke_id)) + element)
-        return pdu if len(pdu) <= client.max_pdu else ServiceError.RESOURCE_OTHER.pdu(invoke_id)
+        if isinstance(element, Deferred):
+            return Waiting(client, invoke_id, element)
+        return _pdu(client, invoke_id, element)
 
-    def commit(self, pairs: Iterable[tuple[int, object]]) -> Changes:
-        """Take new values, all or none. Raises TypeError or ValueError for one that does not fit its leaf."""
-        return self.model.cache.commit(pairs)
+    def finish(self, waiting: Waiting, verdicts: Sequence[Verdict], now: Now) -> bytes | None:
+        """The answer to a request that waited; None if its client has gone meanwhile."""
+        context = self._contexts.get(waiting.client)
+        if context is None:
+            return None
+        context.now = now
+        return _pdu(waiting.client, waiting.invoke_id, waiting.deferred.finish(verdicts))
+
+    # ------------------------------------------------------------------ values
+
+    def commit(
+        self, pairs: Iterable[tuple[int, object]], now: Now, *, quiet: bool = False, force: bool = False
+    ) -> Changes:
+        """Take new values, all or none; reports follow unless `quiet`. `force`: equal values are events as well.
+
+        Raises TypeError or ValueError for a value that does not fit its leaf.
+        """
+        changes = self.model.cache.commit(pairs, force=force)
+        if not quiet:
+            self.behaviour.reporting.changed(changes, now)
+        return changes
+
+    # ------------------------------------------------------------------ what leaves without being asked
+
+    def restless(self, timer_ns: int) -> bool:
+        """True if something waits to be stored, sent or told, or is due at another time than `timer_ns`."""
+        reporting = self.behaviour.reporting
+        return bool(self.journal) or reporting.restless or reporting.next_deadline_ns() != timer_ns
+
+    def receivers(self) -> list[Client]:
+        """The clients for which reports wait."""
+        return self.behaviour.reporting.receivers()
+
+    def pull(self, client: Client) -> list[bytes]:
+        """The PDUs that `client` is to get now, none longer than it takes; a turn's worth."""
+        return self.behaviour.reporting.pull(client)
+
+    def stored(self, ticket: int) -> None:
+        """The store has everything up to `ticket`."""
+        self.journal.stored(ticket)
+        self.behaviour.reporting.stored()
+
+    def notices(self) -> list[Notice]:
+        """What has happened to report control blocks since the last call: client, block, event."""
+        notices, self.behaviour.reporting.notices = self.behaviour.reporting.notices, []
+        return notices
+
+    # ------------------------------------------------------------------ time
+
+    def start(self, now: Now) -> None:
+        """The server begins: periods run from now on."""
+        self.behaviour.reporting.start_timers(now)
+
+    def deadline(self, now: Now) -> None:
+        """Let time pass."""
+        self.behaviour.reporting.deadline(now)
+
+    def next_deadline_ns(self) -> int:
+        """When `deadline` is to be called, on the monotonic clock."""
+        return self.behaviour.reporting.next_deadline_ns()
+
+
+def _pdu(client: Client, invoke_id: int, element: bytes | ServiceError | ServiceFailure) -> bytes:
+    if not isinstance(element, bytes):
+        return element.pdu(invoke_id)
+    pdu = ber.tlv(0xA1, ber.tlv(0x02, ber.unsigned(invoke_id)) + element)
+    return pdu if len(pdu) <= client.max_pdu else ServiceError.RESOURCE_OTHER.pdu(invoke_id)
+
+
+__all__ = ["Client", "Engine", "Waiting"]

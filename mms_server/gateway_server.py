@@ -12,7 +12,6 @@ from typing import Final
 from bus.codec import Message
 from bus.liveness import Apply, Back, Dropped, Event, Liveness, Lost, NeedSnapshot
 from bus.messages import Heartbeat, SampleBatch, Snapshot
-from bus.quality import Now
 from bus.sockets import Subscriber
 from mapping.diagnostics import Diagnostics
 from mapping.model import Server
@@ -23,16 +22,11 @@ from mms_server.acsi.field_values import NEVER, FieldValues, Pair
 from mms_server.engine import Engine
 from mms_server.ied_server import DEFAULT_CLIENTS, identity_of
 from mms_server.model.tree import DataModel
-from mms_server.server import Access, MmsServer, password_is
+from mms_server.server import Access, MmsServer, now, password_is
 
 FILL_S: Final = 2.0  # how long the port waits for the first snapshots
 
 log = logging.getLogger("mms.field")
-
-
-def now() -> Now:
-    """Both clocks."""
-    return Now(time.monotonic_ns(), time.time_ns())
 
 
 class GatewayServer:
@@ -55,6 +49,7 @@ class GatewayServer:
         self._loop = asyncio.get_running_loop()
         self._liveness = Liveness((worker.name for worker in plan.workers), self._loop.time())
         self._server = MmsServer(self._engine, _access(ied, described), due=self._due)
+        self._serving = False  # the first fill is quiet
         self._timer: asyncio.TimerHandle | None = None
         self._filled = asyncio.Event()
         self._commit(self._values.start())
@@ -73,6 +68,7 @@ class GatewayServer:
             await asyncio.wait_for(self._filled.wait(), FILL_S)
         except TimeoutError:
             log.warning("not every worker has answered yet: what it feeds is invalid")
+        self._serving = True
         return await self._server.start(host, port)
 
     async def start_tls(self, host: str, port: int, context: ssl.SSLContext) -> int:
@@ -120,7 +116,8 @@ class GatewayServer:
     def _commit(self, pairs: list[Pair]) -> None:
         if pairs:
             with self._server.lock:
-                self._engine.commit(pairs)
+                self._engine.commit(pairs, now(), quiet=not self._serving)
+            self._server.changed()
 
     # ------------------------------------------------------------------ time
 

@@ -23,7 +23,7 @@ from mapping.scl.reader import read
 from mms_server.engine import Engine
 from mms_server.loops import loop_factory
 from mms_server.model.tree import DataModel
-from mms_server.server import Access, Authenticator, Listener, MmsServer, password_is
+from mms_server.server import Access, Authenticator, Listener, MmsServer, now, password_is
 from mms_server.services.base import Identity
 
 Handle = NewType("Handle", int)
@@ -100,8 +100,17 @@ class IedServer:
         """A handle for `reference`, for those who feed fast. Raises KeyError that names the nearest names."""
         return Handle(self.model.find(reference))
 
-    def update(self, values: Mapping[str | Handle, object] | Iterable[tuple[str | Handle, object]]) -> None:
+    def update(
+        self,
+        values: Mapping[str | Handle, object] | Iterable[tuple[str | Handle, object]],
+        *,
+        quiet: bool = False,
+        force: bool = False,
+    ) -> None:
         """Set leaves, by reference or handle, in one commit: all of them or, if one does not fit, none.
+
+        One commit gives at most one report of each report control block. `quiet` gives none; with `force` a value
+        that is what it was is an event too. From any thread, or from asyncio: nothing here waits.
 
         Raises KeyError for an unknown reference, TypeError or ValueError for a value that its leaf cannot hold.
         """
@@ -110,7 +119,8 @@ class IedServer:
         for slot, value in listed:
             self._fits(slot, value)
         with self._mms.lock:
-            self._engine.commit(listed)
+            self._engine.commit(listed, now(), quiet=quiet, force=force)
+        self._mms.changed()
 
     def _fits(self, slot: int, value: object) -> None:
         try:

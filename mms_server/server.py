@@ -11,16 +11,21 @@ import inspect
 import logging
 import ssl
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Final, cast
 
+from bus.quality import Now
+from mms_server.acsi.clients import Client
+from mms_server.acsi.guards import Call, Verdict
+from mms_server.acsi.reporting import NEVER
 from mms_server.association import Asked, Association, Closed, Request
-from mms_server.engine import Engine
+from mms_server.engine import Engine, Waiting
 from mms_server.mms.initiate import Own
-from mms_server.services.base import Client
 from mms_server.sockets import listening_socket, set_keepalive
+from mms_server.store import Store
 
 TURN_REQUESTS: Final = 32  # requests of one client before the others get their turn
 WRITE_HIGH_OCTETS: Final = 512 * 1024
@@ -47,6 +52,11 @@ class Access:
     authenticate: Authenticator | None = None
 
 
+def now() -> Now:
+    """Both clocks."""
+    return Now(time.monotonic_ns(), time.time_ns())
+
+
 def password_is(expected: str) -> Authenticator:
     """An authenticator for one password, compared in constant time."""
     octets = expected.encode()
@@ -63,12 +73,20 @@ class MmsServer:
     def __init__(self, engine: Engine, access: Access, *, due: Callable[[], None] | None = None) -> None:
         self.engine = engine
         self.access = access
+        self.store: Store | None = None
+        self.on_notice: Callable[[Client | None, str, str], None] | None = None
         self.lock = threading.RLock()
         self.listeners: list[Listener] = []
         self.own = Own(services=engine.supported())
         self._due = due
         self._numbers = 0
         self._connections: set[Connection] = set()
+        self._by_client: dict[Client, Connection] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._pump_due = False
+        self._timer_ns = NEVER
+        self._thread = 0
         self._failed: dict[str, int] = {}
         self._listening: list[asyncio.Server] = []
         self._gone = asyncio.Event()  # no connection is left
@@ -77,6 +95,9 @@ class MmsServer:
         """Listen; the port that it is (0 takes a free one). Raises OSError."""
         loop = asyncio.get_running_loop()
         sock = listening_socket(host, port)
+        if self._loop is None:
+            self._loop, self._thread = loop, threading.get_ident()
+            self._begin()
         timeout = 10.0 if tls else None
         server = await loop.create_server(lambda: Connection(self), sock=sock, ssl=tls, ssl_handshake_timeout=timeout)
         self._listening.append(server)
@@ -95,7 +116,99 @@ class MmsServer:
         for connection in tuple(self._connections):
             connection.cut()
         self._listening.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._pump()
+        if self.store is not None:
+            await asyncio.to_thread(self.store.close)
+        self._loop = None
         await asyncio.sleep(0.01)  # handles close at the end of a turn of the loop
+
+    # ------------------------------------------------------------------ what happens without a request
+
+    def _begin(self) -> None:
+        for problem in self.engine.problems:
+            log.warning("%s", problem)
+        if self.store is not None:
+            self.store.start(self._stored)
+        with self.lock:
+            self.engine.start(now())
+        self._pump()
+
+    def changed(self) -> None:
+        """Values were committed, from whatever thread: reports, the store and the timer follow on the loop."""
+        loop = self._loop
+        if loop is None or self._pump_due or not self.engine.restless(self._timer_ns):
+            return
+        self._pump_due = True
+        if threading.get_ident() == self._thread:
+            loop.call_soon(self._pump)
+        else:
+            loop.call_soon_threadsafe(self._pump)
+
+    def _stored(self, ticket: int) -> None:
+        """Called by the store, on its thread."""
+        loop = self._loop
+        if loop is None:
+            return
+        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile: nobody waits any more
+            loop.call_soon_threadsafe(self._acknowledged, ticket)
+
+    def _acknowledged(self, ticket: int) -> None:
+        with self.lock:
+            self.engine.stored(ticket)
+        self._pump()
+
+    def _pump(self) -> None:
+        """Give the store and every client what waits for them, and set the timer anew."""
+        self._pump_due = False
+        with self.lock:
+            operations, ticket = self.engine.journal.take()
+            receivers = self.engine.receivers()
+            notices = self.engine.notices()
+            deadline_ns = self.engine.next_deadline_ns()
+        if operations and self.store is not None:
+            self.store.write(operations, ticket)
+        for client in receivers:
+            connection = self._by_client.get(client)
+            if connection is not None:
+                connection.push()
+        for who, block, event in notices:
+            log.debug("%s: %s", block, event, extra={"peer": who.address if who else "-"})
+            if self.on_notice is not None:
+                self.on_notice(who, block, event)
+        self._set_timer(deadline_ns)
+
+    def _set_timer(self, deadline_ns: int) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._timer_ns = deadline_ns
+        if deadline_ns != NEVER and self._loop is not None:
+            wait = max((deadline_ns - time.monotonic_ns()) / 1e9, 0.0)
+            self._timer = self._loop.call_later(min(wait, 3600.0), self._expired)
+
+    def _expired(self) -> None:
+        self._timer, self._timer_ns = None, NEVER
+        self.before_requests()
+        with self.lock:
+            self.engine.deadline(now())
+        self._pump()
+
+    def associated(self, client: Client, connection: "Connection") -> None:
+        """`client` is there, behind `connection`."""
+        with self.lock:
+            self.engine.opened(client)
+        self._by_client[client] = connection
+        self.told(client, True)
+
+    def left(self, client: Client) -> None:
+        """`client` is gone."""
+        self._by_client.pop(client, None)
+        with self.lock:
+            self.engine.closed(client, now())
+        self.told(client, False)
+        self.changed()
 
     def before_requests(self) -> None:
         """What is due comes before what is asked: a value that has just become stale is not read as good."""
@@ -161,6 +274,18 @@ def _is_quick(decide: Authenticator) -> bool:
     return inspect.iscoroutinefunction(decide) or decide.__module__ == __name__
 
 
+async def _verdict(call: Call) -> Verdict:
+    """What the embedding program says; a callback that fails says no, and its traceback is logged."""
+    try:
+        if inspect.iscoroutinefunction(call.callback):
+            return cast("Verdict", await call.callback(*call.arguments))
+        said = await asyncio.to_thread(call.callback, *call.arguments)
+        return await said if inspect.isawaitable(said) else said
+    except Exception:  # the entry point of somebody else's code
+        log.exception("the callback %r failed: access denied", call.callback)
+        return False
+
+
 class Connection(asyncio.Protocol):
     """One TCP connection and its association."""
 
@@ -178,6 +303,7 @@ class Connection(asyncio.Protocol):
         self._decision: asyncio.Task[None] | None = None
         self._paused = False
         self._turn_due = False
+        self._consulting: asyncio.Task[None] | None = None  # the embedding program is being asked
         self._events: list[Asked | Request | Closed] = []
 
     # ------------------------------------------------------------------ asyncio's side
@@ -214,6 +340,7 @@ class Connection(asyncio.Protocol):
         if self._stuck_timer is not None:
             self._stuck_timer.cancel()
         self._turn()
+        self.push()
 
     def connection_lost(self, error: Exception | None) -> None:
         """The end, whoever brought it about."""
@@ -221,8 +348,9 @@ class Connection(asyncio.Protocol):
         for timer in (self._timer, self._stuck_timer):
             if timer is not None:
                 timer.cancel()
-        if self._decision is not None:
-            self._decision.cancel()
+        for task in (self._decision, self._consulting):
+            if task is not None:
+                task.cancel()
         self._server.forget(self)
         self._gone(f"connection lost{f': {error}' if error else ''}")
 
@@ -242,7 +370,7 @@ class Connection(asyncio.Protocol):
         self._turn_due = False
         left = TURN_REQUESTS
         association = self._association
-        while not self._paused:
+        while not self._paused and self._consulting is None:
             if not self._events:
                 self._events = list(association.events())
                 if not self._events:
@@ -259,6 +387,20 @@ class Connection(asyncio.Protocol):
             else:
                 self._gone(event.reason, event.orderly)
         self._flush()
+        self._server.changed()
+
+    def push(self) -> None:
+        """Send what the engine has for this client, unless it does not read."""
+        if self._paused or self.client is None:
+            return
+        with self._server.lock:
+            pdus = self._server.engine.pull(self.client)
+        if not pdus:
+            return
+        for pdu in pdus:
+            self._association.send(pdu)
+        self._flush()
+        self._server.changed()  # there may be more: everybody gets a turn first
 
     def _again(self) -> None:
         if not self._turn_due:
@@ -269,8 +411,21 @@ class Connection(asyncio.Protocol):
         if self.client is None:
             return  # it has gone while its requests waited
         with self._server.lock:
-            pdu = self._server.engine.request(self.client, request.invoke_id, request.service, request.body)
-        self._association.answer(pdu, self._loop.time())
+            pdu = self._server.engine.request(self.client, request.invoke_id, request.service, request.body, now())
+        if isinstance(pdu, Waiting):
+            self._consulting = self._loop.create_task(self._consult(pdu))
+        else:
+            self._association.answer(pdu, self._loop.time())
+
+    async def _consult(self, waiting: Waiting) -> None:
+        """Ask the embedding program; this client's later requests wait, everybody else's do not."""
+        verdicts = [await _verdict(call) for call in waiting.calls]
+        with self._server.lock:
+            pdu = self._server.engine.finish(waiting, verdicts, now())
+        self._consulting = None
+        if pdu is not None:
+            self._association.answer(pdu, self._loop.time())
+            self._turn()
 
     def _flush(self) -> None:
         if self._transport is None or self._transport.is_closing():
@@ -306,10 +461,10 @@ class Connection(asyncio.Protocol):
             agreed = self._association.accept()
             if agreed is not None:
                 client.max_pdu = agreed.max_pdu
+                client.authenticated = self._server.access.authenticate is not None
                 self.client = client
-                self._server.engine.opened(client)
                 log.info("associated, PDU %d octets", agreed.max_pdu, extra=self._who())
-                self._server.told(client, True)
+                self._server.associated(client, self)
         self._turn()
 
     def _certificate(self) -> bytes | None:
@@ -319,10 +474,8 @@ class Connection(asyncio.Protocol):
     def _gone(self, reason: str, orderly: bool = False) -> None:
         client, self.client = self.client, None
         if client is not None:
-            with self._server.lock:
-                self._server.engine.closed(client)
             log.info("association ended: %s", reason, extra=self._who())
-            self._server.told(client, False)
+            self._server.left(client)
         elif not orderly and not reason.startswith("connection lost"):
             log.warning("no association: %s", reason, extra=self._who())
 

@@ -4,7 +4,8 @@
     8C binary time   90 MMS string   91 UTC time   A1 array   A2 structure
 
 A type is described by the same tag numbers; a negative size means "at most". Bit strings are integers here, the first
-bit of the string the most significant.
+bit of the string the most significant. What a client sends is decoded for the type that it is meant for: another tag, or
+more than the type holds, is type-inconsistent; a value that the type has no use for is object-value-invalid.
 """
 
 import math
@@ -14,6 +15,7 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from bus.quality import UtcTime
+from mms_server.mms.errors import DataAccessError
 from mms_server.stack import ber
 
 ARRAY: Final = 0xA1
@@ -28,6 +30,10 @@ NAN32: Final = bytes.fromhex("8705087fc00000")
 NAN64: Final = bytes.fromhex("87090b7ff8000000000000")
 
 
+_INCONSISTENT: Final = DataAccessError.TYPE_INCONSISTENT
+_INVALID: Final = DataAccessError.OBJECT_VALUE_INVALID
+
+
 class Kind(Protocol):
     """One wire type of a leaf."""
 
@@ -40,6 +46,9 @@ class Kind(Protocol):
 
     def encode(self, value: Scalar) -> bytes:
         """The Data of a checked value."""
+
+    def decode(self, tag: int, contents: bytes) -> Scalar | DataAccessError:
+        """What a client's Data of this `tag` means here, or why it means nothing."""
 
 
 def _refused(value: object, expected: str) -> TypeError:
@@ -61,6 +70,10 @@ class Boolean:
     def encode(self, value: Scalar) -> bytes:
         """`83 01 xx`."""
         return b"\x83\x01\x01" if value else b"\x83\x01\x00"
+
+    def decode(self, tag: int, contents: bytes) -> bool | DataAccessError:
+        """Any octet but zero is true."""
+        return contents[0] != 0 if tag == 0x83 and len(contents) == 1 else _INCONSISTENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +104,33 @@ class Integer:
         """`85 len value`."""
         return ber.tlv(0x85, ber.integer(int(value)))  # type: ignore[arg-type]
 
+    def decode(self, tag: int, contents: bytes) -> int | DataAccessError:
+        """An integer in range; some clients send an enumeration as unsigned."""
+        value = _decoded_integer(tag, contents)
+        if value is None:
+            return _INCONSISTENT
+        return value if self.holds(value) else _INVALID
+
+
+@dataclass(frozen=True, slots=True)
+class Enumeration(Integer):
+    """An enumeration: an integer of which clients may write the file's ordinals only."""
+
+    ordinals: frozenset[int] = frozenset()
+
+    def decode(self, tag: int, contents: bytes) -> int | DataAccessError:
+        """One of the ordinals."""
+        value = Integer.decode(self, tag, contents)
+        if isinstance(value, DataAccessError) or not self.ordinals or value in self.ordinals:
+            return value
+        return _INVALID
+
+
+def _decoded_integer(tag: int, contents: bytes) -> int | None:
+    if tag not in (0x85, 0x86) or not 1 <= len(contents) <= ber.INTEGER_OCTETS:
+        return None
+    return int.from_bytes(contents, "big", signed=True)
+
 
 @dataclass(frozen=True, slots=True)
 class Unsigned:
@@ -114,6 +154,13 @@ class Unsigned:
     def encode(self, value: Scalar) -> bytes:
         """`86 len value`."""
         return ber.tlv(0x86, ber.unsigned(int(value)))  # type: ignore[arg-type]
+
+    def decode(self, tag: int, contents: bytes) -> int | DataAccessError:
+        """An integer in range."""
+        value = _decoded_integer(tag, contents)
+        if value is None:
+            return _INCONSISTENT
+        return value if 0 <= value < 1 << self.bits else _INVALID
 
 
 def _number(value: object) -> float:
@@ -140,6 +187,13 @@ class Float32:
         """`87 05 08 xx xx xx xx`."""
         return NAN32 if value != value else _FLOAT32(0x87, 5, 8, value)
 
+    def decode(self, tag: int, contents: bytes) -> float | DataAccessError:
+        """A finite number: no client means anything else."""
+        if tag != 0x87 or len(contents) != 5 or contents[0] != 8:
+            return _INCONSISTENT
+        number = float(struct.unpack(">f", contents[1:])[0])
+        return number if math.isfinite(number) else _INVALID
+
 
 @dataclass(frozen=True, slots=True)
 class Float64:
@@ -154,6 +208,13 @@ class Float64:
     def encode(self, value: Scalar) -> bytes:
         """`87 09 0B` and eight octets."""
         return NAN64 if value != value else _FLOAT64(0x87, 9, 11, value)
+
+    def decode(self, tag: int, contents: bytes) -> float | DataAccessError:
+        """A finite number."""
+        if tag != 0x87 or len(contents) != 9 or contents[0] != 11:
+            return _INCONSISTENT
+        number = float(struct.unpack(">d", contents[1:])[0])
+        return number if math.isfinite(number) else _INVALID
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +243,16 @@ class BitString:
         unused = octets * 8 - self.bits
         return bytes((0x84, octets + 1, unused)) + (int(value) << unused).to_bytes(octets, "big")  # type: ignore[arg-type]
 
+    def decode(self, tag: int, contents: bytes) -> int | DataAccessError:
+        """The bits; a varying string may be shorter or longer, its missing bits are 0 and those too many ignored."""
+        if tag != 0x84 or not contents or contents[0] > 7 or (len(contents) == 1 and contents[0]):
+            return _INCONSISTENT
+        sent = (len(contents) - 1) * 8 - contents[0]
+        if sent != self.bits and not self.varying:
+            return _INCONSISTENT
+        value = int.from_bytes(contents[1:], "big") >> contents[0]
+        return value >> sent - self.bits if sent > self.bits else value << self.bits - sent
+
 
 @dataclass(frozen=True, slots=True)
 class OctetString:
@@ -207,6 +278,12 @@ class OctetString:
         """`89 len octets`."""
         return ber.tlv(0x89, value)  # type: ignore[arg-type]
 
+    def decode(self, tag: int, contents: bytes) -> bytes | DataAccessError:
+        """The octets."""
+        if tag != 0x89 or (len(contents) > self.octets and not self.fixed):
+            return _INCONSISTENT
+        return _INVALID if self.fixed and len(contents) != self.octets else contents
+
 
 @dataclass(frozen=True, slots=True)
 class VisibleString:
@@ -230,6 +307,12 @@ class VisibleString:
     def encode(self, value: Scalar) -> bytes:
         """`8A len characters`."""
         return ber.tlv(0x8A, str(value).encode("ascii"))
+
+    def decode(self, tag: int, contents: bytes) -> str | DataAccessError:
+        """The string."""
+        if tag != 0x8A or len(contents) > self.characters:
+            return _INCONSISTENT
+        return contents.decode("ascii") if contents.isascii() else _INVALID
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +339,16 @@ class MmsString:
         """`90 len UTF-8`."""
         return ber.tlv(0x90, str(value).encode("utf-8"))
 
+    def decode(self, tag: int, contents: bytes) -> str | DataAccessError:
+        """The string."""
+        if tag != 0x90 or len(contents) > 4 * self.characters:
+            return _INCONSISTENT
+        try:
+            text = contents.decode("utf-8")
+        except UnicodeDecodeError:
+            return _INVALID
+        return text if len(text) <= self.characters else _INCONSISTENT
+
 
 @dataclass(frozen=True, slots=True)
 class UtcTimestamp:
@@ -274,6 +367,10 @@ class UtcTimestamp:
     def encode(self, value: Scalar) -> bytes:
         """`91 08` and the octets of UtcTime."""
         return b"\x91\x08" + value.octets()  # type: ignore[union-attr]
+
+    def decode(self, tag: int, contents: bytes) -> UtcTime | DataAccessError:
+        """The time with its quality."""
+        return UtcTime.from_octets(contents) if tag == 0x91 and len(contents) == 8 else _INCONSISTENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +391,13 @@ class BinaryTime:
         if days < 0:
             days = ms = 0
         return b"\x8c\x06" + ms.to_bytes(4, "big") + (days & 0xFFFF).to_bytes(2, "big")
+
+    def decode(self, tag: int, contents: bytes) -> int | DataAccessError:
+        """Nanoseconds since 1970."""
+        if tag != 0x8C or len(contents) != 6:
+            return _INCONSISTENT
+        ms, days = int.from_bytes(contents[:4], "big"), int.from_bytes(contents[4:], "big")
+        return (ms + (days + _DAYS_TO_1984) * _DAY_MS) * 1_000_000 if ms < _DAY_MS else _INVALID
 
 
 def array_description(count: int, element: bytes) -> bytes:

@@ -34,6 +34,7 @@ class ServiceError(Enum):
     OBJECT_UNDEFINED = (2, 1)
     TYPE_INCONSISTENT = (2, 4)
     OBJECT_EXISTS = (2, 5)
+    INVALID_ADDRESS = (2, 2)
     RESOURCE_OTHER = (3, 0)  # the answer would not fit the agreed PDU size
     CAPABILITY_UNAVAILABLE = (3, 4)
     OBJECT_CONSTRAINT_CONFLICT = (4, 5)
@@ -41,11 +42,25 @@ class ServiceError(Enum):
     ACCESS_NON_EXISTENT = (7, 2)
     ACCESS_DENIED = (7, 3)
 
-    def pdu(self, invoke_id: int) -> bytes:
-        """The confirmed-error PDU that answers `invoke_id`."""
+    def pdu(self, invoke_id: int, specific: bytes = b"") -> bytes:
+        """The confirmed-error PDU that answers `invoke_id`; `specific` is what the service itself has to say."""
         error_class, code = self.value
         error = ber.tlv(0xA0, bytes((0x80 | error_class, 1, code)))
+        if specific:
+            error += ber.tlv(0xA3, specific)
         return ber.tlv(0xA2, ber.tlv(0x80, ber.unsigned(invoke_id)) + ber.tlv(0xA2, error))
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceFailure:
+    """A ServiceError with the serviceSpecificInformation that belongs to it."""
+
+    error: ServiceError
+    specific: bytes = b""
+
+    def pdu(self, invoke_id: int) -> bytes:
+        """The confirmed-error PDU."""
+        return self.error.pdu(invoke_id, self.specific)
 
 
 @dataclass

@@ -60,24 +60,25 @@ class Cache:
             raise TypeError("a structure, expected one of its attributes")
         return kind.check(value)
 
-    def commit(self, pairs: Iterable[tuple[int, object]]) -> Changes:
+    def commit(self, pairs: Iterable[tuple[int, object]], *, force: bool = False) -> Changes:
         """Take new values for leaves, all or none; compared on the wire, so a NaN that stays is no change.
 
+        With `force` an equal value counts as changed.
         Raises TypeError or ValueError for a value that does not fit its leaf; nothing is changed then.
         """
         checked = [(slot, self.check(slot, value)) for slot, value in pairs]
         changes = Changes([], [], [])
         for slot, value in checked:
-            self._set(slot, value, changes)
+            self._set(slot, value, changes, force)
         return changes
 
-    def _set(self, slot: int, value: Scalar, changes: Changes) -> None:
+    def _set(self, slot: int, value: Scalar, changes: Changes, force: bool) -> None:
         node = self.nodes[slot]
         encoded = node.kind.encode(value)  # type: ignore[union-attr]
         self.encodings += 1
         if node.triggers & DUPD:
             changes.dupd.append(slot)
-        if encoded == self.octets[slot]:
+        if encoded == self.octets[slot] and not force:
             return
         self.octets[slot], self.values[slot] = encoded, value
         if node.triggers & DCHG:

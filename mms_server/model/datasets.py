@@ -18,6 +18,15 @@ class Member:
     item: bytes
     selection: tuple[int, bytes] | None = None
 
+    @property
+    def reference(self) -> str:
+        """As reports tell it: `LD/LN$FC$DO$DA`, an element of an array as `...$HA(7)$cVal`."""
+        text = f"{self.domain.decode()}/{self.item.decode()}"
+        if self.selection is None:
+            return text
+        index, component = self.selection
+        return f"{text}({index})" + (f"${component.decode()}" if component else "")
+
     def encoded(self) -> bytes:
         """As one variable of a GetNamedVariableListAttributes response."""
         if self.selection is None:

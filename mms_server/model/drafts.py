@@ -5,6 +5,7 @@ once, as SE (or SG in Edition 1), and online under both: SG is the active group,
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Final
 
 from mapping.model import FC, AttributeType, BasicType, DataObjectType, LogicalNodeType, Scalar
@@ -56,29 +57,57 @@ class _Drafting:
             if isinstance(member, DataObjectType):
                 members += self.objects((member,), path)
             elif member.fc is self._fc or {member.fc, self._fc} <= _SETTINGS:
-                members.append(self._attribute(member, one.name, path, _triggers(member)))
+                members.append(self._attribute(member, _Above(one.name, path)))
         return members
 
-    def _attribute(self, attribute: AttributeType, object_name: str, above: str, triggers: int) -> Draft:
-        path = f"{above}.{attribute.name}"
+    def _attribute(self, attribute: AttributeType, above: "_Above") -> Draft:
+        inside = above.of(attribute)
         if not attribute.count:
-            return self._element(attribute, object_name, path, triggers)
+            return self._element(attribute, inside)
         elements = [
-            self._element(attribute, object_name, f"{path}({index})", triggers) for index in range(attribute.count)
+            self._element(attribute, replace(inside, path=f"{inside.path}({index})"))
+            for index in range(attribute.count)
         ]
         return Draft(attribute.name, elements, array=True)
 
-    def _element(self, attribute: AttributeType, object_name: str, path: str, triggers: int) -> Draft:
+    def _element(self, attribute: AttributeType, own: "_Above") -> Draft:
         name = attribute.name
         if attribute.basic is BasicType.STRUCT:
-            members = attribute.members
-            return Draft(name, [self._attribute(one, object_name, path, triggers | _triggers(one)) for one in members])
+            return Draft(name, [self._attribute(one, own) for one in attribute.members])
         if attribute.basic is BasicType.PHY_COM_ADDR:
-            return Draft(name, [Draft(part, (), kind, value, triggers) for part, kind, value in _PHY_COM_ADDR])
+            parts = [Draft(part, (), kind, value, own.triggers) for part, kind, value in _PHY_COM_ADDR]
+            return Draft(name, parts)
         kind = leaves.kind_of(attribute)
         given = attribute.values
-        default = group_value(given, self._group) if given else leaves.default_of(attribute, object_name)
-        return Draft(name, (), kind, leaves.initial(kind, default), triggers, path=path)
+        default = group_value(given, self._group) if given else leaves.default_of(attribute, own.object_name)
+        return Draft(
+            name,
+            (),
+            kind,
+            leaves.initial(kind, default),
+            own.triggers,
+            path=own.path,
+            locked=own.locked,
+            given=bool(given),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Above:
+    """What an attribute takes from above it: its object's name, its path, triggers, and whether it is read-only."""
+
+    object_name: str
+    path: str
+    triggers: int = 0
+    locked: bool = False
+
+    def of(self, attribute: AttributeType) -> "_Above":
+        return _Above(
+            self.object_name,
+            f"{self.path}.{attribute.name}",
+            self.triggers | _triggers(attribute),
+            self.locked or attribute.val_kind != "Set",
+        )
 
 
 def _triggers(attribute: AttributeType) -> int:

@@ -30,6 +30,8 @@ class Draft:
     triggers: int = 0  # DCHG | QCHG | DUPD: what a change of the leaf means
     array: bool = False
     path: str = ""  # the dotted path by which the SCL file overrides the leaf; empty if it cannot
+    locked: bool = False  # valKind other than Set: no client may change it
+    given: bool = False  # the file has a Val
 
 
 class Node:
@@ -84,13 +86,15 @@ class Node:
 class Layout:
     """All nodes of an LN in order, found by index or by the part of the item behind the LN's name."""
 
-    __slots__ = ("by_suffix", "defaults", "nodes", "paths", "suffixes")
+    __slots__ = ("by_suffix", "defaults", "given", "locked", "nodes", "paths", "suffixes")
 
     def __init__(self, root: Draft) -> None:
         self.nodes: list[Node] = []
         self.by_suffix: dict[bytes, Node] = {}
         self.defaults: list[Scalar | None] = []  # by index; None for inner nodes
         self.paths: dict[str, list[int]] = {}  # SCL path -> the leaves that it overrides (SG and SE: two)
+        self.locked: set[int] = set()  # leaves that no client may change
+        self.given: set[int] = set()  # leaves for which the file has a value
         self._lay(root, 0, b"", None)
         self.suffixes = sorted(self.by_suffix)
 
@@ -108,6 +112,10 @@ class Layout:
             self.by_suffix[suffix] = node
         if draft.kind is not None:
             node.description = draft.kind.description
+            if draft.locked:
+                self.locked.add(index)
+            if draft.given:
+                self.given.add(index)
             if draft.path:
                 self.paths.setdefault(draft.path, []).append(index)
             return node

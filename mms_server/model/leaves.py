@@ -9,6 +9,7 @@ from mms_server.mms.data import (
     BinaryTime,
     BitString,
     Boolean,
+    Enumeration,
     Float32,
     Float64,
     Integer,
@@ -76,8 +77,9 @@ def kind_of(attribute: AttributeType) -> Kind:
 
 def _enumerated(enum: EnumType | None) -> Kind:
     """INT8 as the standard has it; wider where a file's ordinals need it."""
-    ordinals = enum.ordinals.values() if enum else ()
-    return next((kind for kind in (INT8, INT16, INT32) if all(kind.holds(one) for one in ordinals)), INT64)
+    ordinals = frozenset(enum.ordinals.values() if enum else ())
+    fitting = (kind for kind in (INT8, INT16, INT32) if all(kind.holds(one) for one in ordinals))
+    return Enumeration(next(fitting, INT64).bits, ordinals)
 
 
 def initial(kind: Kind, value: Scalar) -> data.Scalar:

@@ -21,6 +21,7 @@ class ReadPlan:
     specification: bytes
     slots: tuple[int, ...]
     parts: tuple[int | Selected | bytes, ...] = ()
+    shared: bool = True  # False: it means something to one client only
 
     def results(self, cache: Cache, room: int) -> bytes | None:
         """The access results in order, None as soon as they are longer than `room`."""

@@ -6,8 +6,9 @@ The model says what exists; `cache` says what it is worth now.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Final
 
 from mapping.model import FC, DataSetMember, LogicalDevice, LogicalNode, Server
@@ -83,6 +84,8 @@ class DataModel:
                 nodes += layout.nodes
                 values += initial_values(layout, ln, blocks, active_group)
         self.cache = Cache(nodes, values)
+        self.locked = {slot for placed in self._placed for slot in _locked(placed)}  # no client may change these
+        self.given = {slot for placed in self._placed for slot in _given(placed)}  # the file has a value for these
         for placed in self._placed:
             self._place_data_sets(placed)
 
@@ -160,17 +163,54 @@ class DataModel:
         """The layout's node at `slot`."""
         return self.cache.nodes[slot]
 
-    def value(self, slot: int) -> object:
-        """What a slot is worth in Python: a leaf's value, a dict of members, a list of elements."""
+    def plain_reference(self, slot: int) -> str:
+        """The ACSI reference of a slot without its functional constraint: `LD/LN.DO.DA`."""
+        return str(replace(self.reference(slot), fc=None))
+
+    def value(self, slot: int, instead: Mapping[int, object] = MappingProxyType({})) -> object:
+        """What a slot is worth in Python: a leaf's value, a dict of members, a list of elements.
+
+        Leaves that `instead` has are worth what stands there.
+        """
         node = self.node(slot)
         if node.kind is not None:
-            return self.cache.values[slot]
-        parts = [self.value(slot + offset) for offset in node.offsets]
+            return instead[slot] if slot in instead else self.cache.values[slot]
+        parts = [self.value(slot + offset, instead) for offset in node.offsets]
         if node.array:
             return parts
         return {child.name.decode(): part for child, part in zip(node.children, parts, strict=True)}
+
+    def nodes(self) -> Iterator[PlacedNode]:
+        """Every LN at its place."""
+        return iter(self._placed)
+
+    def triggering(self, slot: int) -> list[int]:
+        """The leaves at and below `slot` whose change can be an event."""
+        nodes = self.cache.nodes
+        return [one for one in range(slot, slot + nodes[slot].size) if nodes[one].triggers]
 
     def leaves(self, fc: FC | None = None) -> Iterator[int]:
         """The slots of all leaves, of one functional constraint if `fc` is given."""
         nodes = self.cache.nodes
         return (slot for slot, node in enumerate(nodes) if node.kind is not None and fc in (None, node.fc))
+
+
+def _locked(placed: PlacedNode) -> Iterator[int]:
+    """The leaves of an LN whose valKind is not Set: its type's, as its instance has them."""
+    locked = set(placed.layout.locked)
+    for path, override in placed.source.overrides.items():
+        if override.val_kind is not None:
+            change = locked.difference_update if override.val_kind == "Set" else locked.update
+            change(placed.layout.paths.get(path, ()))
+    return (placed.base + index for index in locked)
+
+
+def _given(placed: PlacedNode) -> Iterator[int]:
+    """The leaves of an LN that have a Val in the file."""
+    overridden = (
+        index
+        for path, override in placed.source.overrides.items()
+        if override.values
+        for index in placed.layout.paths.get(path, ())
+    )
+    return (placed.base + index for index in {*placed.layout.given, *overridden})

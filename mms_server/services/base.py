@@ -5,13 +5,23 @@ the response, tag and all; or a ServiceError, which becomes the confirmed-error 
 raises ArgumentError (or WireError, from the cursor): the client gets a Reject. A service keeps no memory; what must
 outlive a request is behaviour and belongs to acsi/.
 
+A service whose answer waits for the embedding program returns a Deferred: the client's later requests wait with it.
+
 The engine checks the answer's size; a service whose answer can be cut (GetNameList) does so by `context.room`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from mms_server.mms.errors import ServiceError
+from bus.quality import Now
+from mms_server.acsi.clients import Client
+from mms_server.acsi.created_datasets import CreatedDataSets
+from mms_server.acsi.guards import Deferred, Guards
+from mms_server.acsi.journal import Journal
+from mms_server.acsi.reporting import Reporting
+from mms_server.acsi.writing import Writing
+from mms_server.mms.errors import ServiceError, ServiceFailure
+from mms_server.model.cache import Changes
 from mms_server.model.tree import DataModel
 
 
@@ -24,24 +34,31 @@ class Identity:
     revision: str
 
 
-@dataclass(eq=False, slots=True)
-class Client:
-    """One associated client: who it is, and how long a PDU it takes."""
+@dataclass(slots=True)
+class Behaviour:
+    """What has a memory: the behaviours of one server, each a module of acsi/."""
 
-    association: int
-    address: str  # host:port
-    max_pdu: int
-    certificate: bytes | None = None
+    journal: Journal
+    sets: CreatedDataSets
+    reporting: Reporting
+    writing: Writing
+    read_guards: Guards
 
 
 @dataclass(slots=True)
 class Context:
-    """What a service may look at: the model, who the server is, who asks, and the octets that an answer may have."""
+    """What a service may look at: the model and what behaves, who the server is, who asks, how long an answer may be.
+
+    `commit` takes values as the field's do: reports follow. `now` is the time of the request.
+    """
 
     model: DataModel
+    behaviour: Behaviour
     identity: Identity
     client: Client
     room: int
+    commit: Callable[[Iterable[tuple[int, object]], Now], Changes]
+    now: Now
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,4 +68,4 @@ class Service:
     name: str
     tag: int
     bit: int
-    answer: Callable[[Context, bytes], bytes | ServiceError]
+    answer: Callable[[Context, bytes], bytes | ServiceError | ServiceFailure | Deferred]

@@ -36,6 +36,8 @@ def answer(context: Context, body: bytes) -> bytes | ServiceError:
         if domain is None:
             return ServiceError.ACCESS_NON_EXISTENT
         return _page(_in_domain(domain, object_class, after), context.room)
+    if scope == IN_ASSOCIATION and object_class == NAMED_VARIABLE_LIST:
+        return _page(_after(sorted(context.client.data_sets), after), context.room)
     if scope == VMD and object_class == DOMAIN:
         return _page(_after(sorted(context.model.domains), after), context.room)
     return _page((), context.room)

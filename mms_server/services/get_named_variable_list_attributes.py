@@ -15,7 +15,7 @@ def answer(context: Context, body: bytes) -> bytes | ServiceError:
     """The members of the named data set."""
     if ber.header(body, 0, len(body))[2] != len(body):
         raise ArgumentError("octets behind the name")
-    data_set = context.model.data_set(names.decode(body, 0, len(body)))
+    data_set = context.behaviour.sets.find(context.client, names.decode(body, 0, len(body)))
     if data_set is None:
         return ServiceError.ACCESS_NON_EXISTENT
     members = b"".join([member.encoded() for member in data_set.members])

@@ -10,10 +10,11 @@ plans are bounded, and dropped when data sets change.
 from collections.abc import Sequence
 from typing import Final
 
+from mms_server.acsi.guards import Call, Deferred, Verdict, hiding, refusal
 from mms_server.mms import access
 from mms_server.mms.access import Variable
 from mms_server.mms.errors import ArgumentError, DataAccessError, ServiceError
-from mms_server.mms.names import ObjectName
+from mms_server.mms.names import ASSOCIATION_SPECIFIC, ObjectName
 from mms_server.model import selection
 from mms_server.model.plans import ReadPlan
 from mms_server.model.selection import Selected
@@ -25,23 +26,30 @@ _NON_EXISTENT: Final = DataAccessError.OBJECT_NON_EXISTENT.result()
 _UNSUPPORTED: Final = DataAccessError.OBJECT_ACCESS_UNSUPPORTED.result()
 
 
-def answer(context: Context, body: bytes) -> bytes | ServiceError:
+def answer(context: Context, body: bytes) -> bytes | ServiceError | Deferred:
     """One result for each variable, in order."""
     model = context.model
     plan = model.plans.get(body)
     if plan is None:
-        compiled = _compile(model, body)
+        compiled = _compile(context, body)
         if isinstance(compiled, ServiceError):
             return compiled
         plan = compiled
-        model.plans.keep(body, plan)
+        if plan.shared:
+            model.plans.keep(body, plan)
+    if context.behaviour.read_guards:
+        return _guarded(context, plan)
     results = plan.results(model.cache, context.client.max_pdu)
     if results is None:
         return ServiceError.RESOURCE_OTHER
+    return _element(plan, results)
+
+
+def _element(plan: ReadPlan, results: bytes) -> bytes:
     return ber.tlv(0xA4, plan.specification + ber.tlv(0xA1, results))
 
 
-def _compile(model: DataModel, body: bytes) -> ReadPlan | ServiceError:
+def _compile(context: Context, body: bytes) -> ReadPlan | ServiceError:
     end = len(body)
     tag, start, position = ber.header(body, 0, end)
     repeat = False
@@ -53,11 +61,12 @@ def _compile(model: DataModel, body: bytes) -> ReadPlan | ServiceError:
     wanted = access.decode(body, start, end)
     specification = ber.tlv(0xA0, body[start:end]) if repeat else b""
     if isinstance(wanted, ObjectName):
-        data_set = model.data_set(wanted)
+        data_set = context.behaviour.sets.find(context.client, wanted)
         if data_set is None:
             return ServiceError.ACCESS_NON_EXISTENT
-        return ReadPlan(specification, tuple(member.slot for member in data_set.members))
-    return _plan(model, specification, wanted)
+        slots = tuple(member.slot for member in data_set.members)
+        return ReadPlan(specification, slots, shared=wanted.scope != ASSOCIATION_SPECIFIC)
+    return _plan(context.model, specification, wanted)
 
 
 def _plan(model: DataModel, specification: bytes, variables: Sequence[Variable]) -> ReadPlan:
@@ -73,6 +82,51 @@ def _part(model: DataModel, variable: Variable) -> int | Selected | bytes:
     slot = UNKNOWN if domain is None else model.slot(domain, variable.name.item)
     selected = None if slot == UNKNOWN else selection.select(model.cache.nodes, slot, variable.selections)
     return _NON_EXISTENT if selected is None else selected
+
+
+def _guarded(context: Context, plan: ReadPlan) -> bytes | ServiceError | Deferred:
+    """Ask the embedding program first. What it refuses is an error by itself, and its file's default inside a structure."""
+    model, guards = context.model, context.behaviour.read_guards
+    parts = (*plan.slots, *plan.parts)
+    calls: list[Call] = []
+    asked: list[list[int]] = []  # for each part: whose verdicts follow, by slot
+    for part in parts:
+        slot = part if isinstance(part, int) else part.slot if isinstance(part, Selected) else UNKNOWN
+        own = None if slot == UNKNOWN else guards.of(slot)
+        found = [] if own is None else [(slot, own)]
+        if isinstance(part, int):
+            found += guards.below(slot)
+        calls += [Call(callback, (context.client, model.plain_reference(one))) for one, callback in found]
+        asked.append([one for one, _ in found])
+    if not calls:
+        results = plan.results(model.cache, context.client.max_pdu)
+        return ServiceError.RESOURCE_OTHER if results is None else _element(plan, results)
+
+    def finish(verdicts: Sequence[Verdict]) -> bytes | ServiceError:
+        said = iter(verdicts)
+        results = []
+        for part, slots in zip(parts, asked, strict=True):
+            refused = {slot: no for slot in slots if (no := refusal(next(said))) is not None}
+            one = _seen(model, part, refused, context.client.max_pdu)
+            if one is None:
+                return ServiceError.RESOURCE_OTHER
+            results.append(one)
+        return _element(plan, b"".join(results))
+
+    return Deferred(calls, finish)
+
+
+def _seen(
+    model: DataModel, part: int | Selected | bytes, refused: dict[int, DataAccessError], room: int
+) -> bytes | None:
+    if isinstance(part, bytes):
+        return part
+    slot = part if isinstance(part, int) else part.slot
+    if slot in refused:
+        return refused[slot].result()
+    if refused and isinstance(part, int):
+        return hiding(model, part, refused.keys())
+    return selection.octets(model.cache, part, room)
 
 
 SERVICE: Final = Service("read", 0xA4, 4, answer)

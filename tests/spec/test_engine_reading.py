@@ -9,6 +9,7 @@ from mms_server.model.tree import DataModel
 from tests.support import models
 from tests.support.engine_client import (
     ALL_ELEMENTS,
+    CLOCK,
     EngineClient,
     bare,
     component,
@@ -44,7 +45,8 @@ def harmonic(magnitude: float) -> list[Any]:
 def client() -> EngineClient:
     client = EngineClient(DataModel(models.demo()))
     find = client.engine.model.find
-    client.engine.commit([(find(f"LD0/MMXU1.HA.phsAHar({number}).cVal.mag.f"), 10.0 + number) for number in range(4)])
+    magnitudes = [(find(f"LD0/MMXU1.HA.phsAHar({number}).cVal.mag.f"), 10.0 + number) for number in range(4)]
+    client.engine.commit(magnitudes, CLOCK.now())
     return client
 
 
@@ -264,7 +266,7 @@ def test_a_repeated_request_is_compiled_once_and_answered_with_what_is_true_now(
     model = client.engine.model
     slot = model.find("LD0/MMXU1.TotW.mag.f")
     for value in (1.0, 2.0, 3.0):
-        client.engine.commit([(slot, value)])
+        client.engine.commit([(slot, value)], CLOCK.now())
         assert values(client.read(LD, "MMXU1$MX$TotW$mag$f", "MMXU1$MX$TotW")) == [
             single(value),
             [[single(value)], GOOD, NO_TIME],

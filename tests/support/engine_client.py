@@ -1,11 +1,14 @@
 """A client without a network: it asks an engine, and every answer passes the oracle and the agreed PDU size."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from mms_server.engine import Engine
+from bus.quality import Now
+from mms_server.acsi.clients import Client
+from mms_server.engine import Engine, Waiting
 from mms_server.model.tree import DataModel
-from mms_server.services.base import Client, Identity
+from mms_server.services.base import Identity
 from tests.support import mms_oracle
 
 IDENTITY = Identity("maker", "model", "1.0")
@@ -34,19 +37,93 @@ def read_request(*variables: bytes) -> bytes:
     return tlv(0xA1, tlv(0xA0, b"".join(variables)))
 
 
+HERE = "127.0.0.1:50000"
+
+
+class Clock:
+    """Virtual time: both clocks stand still until a test moves them."""
+
+    def __init__(self) -> None:
+        self.ns = 1_000_000_000
+
+    def now(self) -> Now:
+        return Now(self.ns, 1_790_000_000_000_000_000 + self.ns)
+
+    def pass_ms(self, milliseconds: float, *engines: Engine) -> None:
+        """Let time pass; what is due in `engines` on the way happens at its time."""
+        end = self.ns + int(milliseconds * 1_000_000)
+        for engine in engines:
+            while engine.next_deadline_ns() <= end:
+                self.ns = max(self.ns, engine.next_deadline_ns())
+                engine.deadline(self.now())
+        self.ns = end
+
+
+CLOCK = Clock()
+
+
+@dataclass
+class Report:
+    """A report taken apart by OptFlds, as a client does."""
+
+    rpt_id: str
+    opt_flds: str
+    sq_num: int | None
+    time: bytes | None
+    data_set: str | None
+    overflow: bool | None
+    entry_id: bytes | None
+    conf_rev: int | None
+    segment: tuple[int, bool] | None
+    inclusion: str
+    references: list[str]
+    values: list[Any]
+    reasons: list[str]
+
+    @classmethod
+    def of(cls, octets: bytes) -> "Report":
+        """The report in a PDU; every field that OptFlds announces, and none besides."""
+        content = mms_oracle.decode(octets)["unconfirmed"]["report"]
+        assert content["variables"] == {"name": {"vmd": "RPT"}}
+        fields = [bare(one["success"]) for one in content["results"]]
+        rpt_id, flags, *rest = fields
+        assert len(flags) == 10
+
+        def field(bit: int) -> Any:
+            return rest.pop(0) if flags[bit] == "1" else None
+
+        parts = [field(bit) for bit in (1, 2, 4, 6, 7, 8)]
+        segment = (rest.pop(0), rest.pop(0)) if flags[9] == "1" else None
+        inclusion = rest.pop(0)
+        count = inclusion.count("1")
+        references = [rest.pop(0) for _ in range(count)] if flags[5] == "1" else []
+        values = [rest.pop(0) for _ in range(count)]
+        reasons = [rest.pop(0) for _ in range(count)] if flags[3] == "1" else []
+        assert rest == []
+        return cls(rpt_id, flags, *parts, segment, inclusion, references, values, reasons)
+
+
 class EngineClient:
     """One associated client of an engine."""
 
-    def __init__(self, engine: Engine | DataModel, max_pdu: int = 65_000) -> None:
+    def __init__(self, engine: Engine | DataModel, max_pdu: int = 65_000, address: str = HERE) -> None:
         self.engine = Engine(engine, IDENTITY) if isinstance(engine, DataModel) else engine
-        self.client = Client(1, "127.0.0.1:50000", max_pdu)
+        self.client = Client(1, address, max_pdu)
         self.engine.opened(self.client)
         self.invoke_id = 0
+        self.verdicts: list[Any] = []  # what the embedding program says when it is asked
+        self.asked: list[tuple[Any, ...]] = []  # with what it was asked
 
     def octets(self, tag: int, body: bytes) -> bytes:
         """The PDU that answers, checked for its size."""
         self.invoke_id += 1
-        pdu = self.engine.request(self.client, self.invoke_id, tag, body)
+        pdu = self.engine.request(self.client, self.invoke_id, tag, body, CLOCK.now())
+        if isinstance(pdu, Waiting):
+            self.asked += [call.arguments for call in pdu.calls]
+            said = [call.callback(*call.arguments) for call in pdu.calls]
+            answered = self.engine.finish(pdu, said, CLOCK.now())
+            assert answered is not None
+            pdu = answered
         assert len(pdu) <= self.client.max_pdu
         return pdu
 
@@ -63,6 +140,41 @@ class EngineClient:
     def read(self, domain: str, *items: str) -> list[Any]:
         """The access results of a Read of those items: each `{"success": data}` or `{"failure": code}`."""
         return list(self.ask(0xA4, read_request(*(variable(domain, item) for item in items)))["results"])
+
+    def write(self, domain: str, *pairs: tuple[str, bytes]) -> list[Any]:
+        """The results of a Write: "success" or the code of the failure, one for each (item, Data)."""
+        specification = tlv(0xA0, b"".join(variable(domain, item) for item, _ in pairs))
+        results = self.ask(0xA5, specification + tlv(0xA0, b"".join(data for _, data in pairs)))
+        return [one.get("failure", "success") for one in results]
+
+    def write_list(self, name_of_list: bytes, *data: bytes) -> Any:
+        """The results of a Write of a data set, or what was answered instead."""
+        results = self.ask(0xA5, tlv(0xA1, name_of_list) + tlv(0xA0, b"".join(data)))
+        return [one.get("failure", "success") for one in results] if isinstance(results, list) else results
+
+    def define(self, name_of_list: bytes, *variables: bytes) -> Any:
+        """The answer to DefineNamedVariableList: None if it was made."""
+        return self.ask(0xAB, name_of_list + tlv(0xA0, b"".join(variables)))
+
+    def delete(self, *names: bytes) -> Any:
+        """The answer to DeleteNamedVariableList."""
+        return self.ask(0xAD, tlv(0xA1, b"".join(names)))
+
+    def pdus(self) -> list[bytes]:
+        """The PDUs that the engine has for this client, none longer than it takes."""
+        found: list[bytes] = []
+        while more := self.engine.pull(self.client):
+            assert all(len(pdu) <= self.client.max_pdu for pdu in more)
+            found += more
+        return found
+
+    def reports(self) -> list["Report"]:
+        """What `pdus` say, as reports."""
+        return [Report.of(pdu) for pdu in self.pdus()]
+
+    def close(self) -> None:
+        """The association ends."""
+        self.engine.closed(self.client, CLOCK.now())
 
     def select(self, domain: str, item: str, access: bytes) -> Any:
         """The one access result of a Read with alternate access."""

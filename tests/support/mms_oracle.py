@@ -143,7 +143,17 @@ SERVICE_RESPONSE = _choice(
         ),
         12,
     ),
+    write=_implicit(
+        univ.SequenceOf(componentType=_choice(failure=_implicit(univ.Integer(), 0), success=_implicit(univ.Null(), 1))),
+        5,
+    ),
+    define_list=_implicit(univ.Null(), 11),
+    delete_list=_implicit(
+        _sequence(matched=_implicit(univ.Integer(), 0), deleted=_implicit(univ.Integer(), 1)),
+        13,
+    ),
 )
+INFORMATION_REPORT = _sequence(variables=VARIABLES, results=_implicit(univ.SequenceOf(componentType=ACCESS_RESULT), 0))
 SERVICE_ERROR = _sequence(
     error=_explicit(
         _choice(
@@ -153,11 +163,13 @@ SERVICE_ERROR = _sequence(
             access=_implicit(univ.Integer(), 7),
         ),
         0,
-    )
+    ),
+    specific_=_explicit(_choice(delete_list=_implicit(univ.Integer(), 6)), 3),
 )
 PDU = _choice(
     response=_implicit(_sequence(invoke_id=univ.Integer(), service=SERVICE_RESPONSE), 1),
     error=_implicit(_sequence(invoke_id=_implicit(univ.Integer(), 0), reason=_implicit(SERVICE_ERROR, 2)), 2),
+    unconfirmed=_implicit(_sequence(report=_implicit(INFORMATION_REPORT, 0)), 3),
     reject=_implicit(
         _sequence(
             invoke_id_=_implicit(univ.Integer(), 0),

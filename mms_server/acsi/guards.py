@@ -1,0 +1,98 @@
+"""Callbacks of the program that embeds the server: who is asked before a client reads or writes (pure).
+
+A callback is registered for a data attribute, object or functional constraint of one LN (a slot), for a whole LN (its
+first slot), or for a functional constraint everywhere. The nearest one is asked: the slot's own, then what stands above it.
+"""
+
+from collections.abc import Awaitable, Callable, Container, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mapping.model import FC
+from mms_server.mms.errors import DataAccessError, ServiceError
+from mms_server.model.tree import DataModel
+from mms_server.stack import ber
+
+Verdict = bool | DataAccessError
+Callback = Callable[..., Verdict | Awaitable[Verdict]]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One question to the embedding program, which it may take its time to answer."""
+
+    callback: Callback
+    arguments: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """An answer that waits for `calls`; `finish` takes their verdicts, in order, and gives the service's element."""
+
+    calls: Sequence[Call]
+    finish: Callable[[Sequence[Verdict]], bytes | ServiceError]
+
+
+def refusal(verdict: Verdict) -> DataAccessError | None:
+    """What a verdict tells the client: None if it may. An answer that is none of the three is a no."""
+    if isinstance(verdict, DataAccessError):
+        return verdict
+    return None if verdict is True else DataAccessError.OBJECT_ACCESS_DENIED
+
+
+def hiding(model: DataModel, slot: int, hidden: Container[int]) -> bytes:
+    """The Data of the variable at `slot`, with the file's defaults instead of what is `hidden` inside it."""
+    node = model.node(slot)
+    if node.kind is not None:
+        return model.cache.read(slot)
+    parts = [
+        _default(model, slot + offset) if slot + offset in hidden else hiding(model, slot + offset, hidden)
+        for offset in node.offsets
+    ]
+    return ber.tlv(node.tag, b"".join(parts))
+
+
+def _default(model: DataModel, slot: int) -> bytes:
+    node, placed = model.node(slot), model.placed(slot)
+    if node.kind is None:
+        return ber.tlv(node.tag, b"".join(_default(model, slot + offset) for offset in node.offsets))
+    default = placed.layout.defaults[slot - placed.base]
+    assert default is not None  # noqa: S101 - a leaf has one
+    return node.kind.encode(default)
+
+
+class Guards:
+    """The callbacks of one kind of access."""
+
+    def __init__(self, model: DataModel) -> None:
+        self._model = model
+        self._by_slot: dict[int, Callback] = {}
+        self._by_fc: dict[FC, Callback] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._by_slot or self._by_fc)
+
+    def add(self, where: int | FC, callback: Callback) -> None:
+        """Ask `callback` for what is at and below a slot, or under a functional constraint."""
+        if isinstance(where, FC):
+            self._by_fc[where] = callback
+        else:
+            self._by_slot[where] = callback
+
+    def of(self, slot: int) -> Callback | None:
+        """Who is asked for `slot`."""
+        nodes, at = self._model.cache.nodes, slot
+        while True:
+            found = self._by_slot.get(at)
+            if found is not None:
+                return found
+            if not nodes[at].up:
+                break
+            at -= nodes[at].up
+        fc = nodes[slot].fc
+        return None if fc is None else self._by_fc.get(fc)
+
+    def below(self, slot: int) -> Iterator[tuple[int, Callback]]:
+        """Those that are registered for something below `slot`, by slot."""
+        end = slot + self._model.node(slot).size
+        return ((at, callback) for at, callback in sorted(self._by_slot.items()) if slot < at < end)
