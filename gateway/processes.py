@@ -38,6 +38,7 @@ class Options:
     scl: dict[str, Path]  # IED -> copy of its SCL file
     http: tuple[str, int] | None
     log_format: str
+    state_dir: Path
 
 
 def of_site(plan: Plan, options: Options) -> list[Process]:
@@ -46,10 +47,11 @@ def of_site(plan: Plan, options: Options) -> list[Process]:
     rows = [
         Process(f"worker.{worker.name}", "acquisition", (*common, "--worker", worker.name)) for worker in plan.workers
     ]
+    state = ("--state-dir", str(options.state_dir))
     for ied in plan.ieds:
         listen = ("--listen", options.listen[ied.name]) if ied.name in options.listen else ()
         scl = ("--scl", str(options.scl[ied.name]))
-        rows.append(Process(f"mms.{ied.name}", "mms_server", (*common, "--ied", ied.name, *listen, *scl)))
+        rows.append(Process(f"mms.{ied.name}", "mms_server", (*common, "--ied", ied.name, *listen, *scl, *state)))
     if options.http is not None:
         host, port = options.http
         rows.append(Process("status", "gateway.status", (*common, "--host", host, "--port", str(port))))

@@ -146,7 +146,8 @@ async def _run(plan: Plan, options: RunOptions, listen: dict[str, str], folder: 
         shutil.copyfile(ied.scl, copies[ied.name])
     listen = {ied: addresses.fixed(address) for ied, address in listen.items()}
     http = None if options.http is None else addresses.split(addresses.fixed(f"{options.http[0]}:{options.http[1]}"))
-    rows = processes.of_site(plan, Options(folder, plan_file, listen, copies, http, options.log_format))
+    state_dir = options.state_dir or Path(plan.site_file).parent / "state"
+    rows = processes.of_site(plan, Options(folder, plan_file, listen, copies, http, options.log_format, state_dir))
     supervisor = Supervisor(rows)
     supervisor.start()
     try:

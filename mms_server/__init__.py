@@ -3,5 +3,6 @@
 from mms_server.acsi.clients import Client
 from mms_server.ied_server import Handle, IedServer
 from mms_server.mms.errors import DataAccessError
+from mms_server.tls import TlsPort
 
-__all__ = ["Client", "DataAccessError", "Handle", "IedServer"]
+__all__ = ["Client", "DataAccessError", "Handle", "IedServer", "TlsPort"]

@@ -18,6 +18,7 @@ def main() -> int:
     parser.add_argument("--run-dir", type=Path, required=True)
     parser.add_argument("--scl", type=Path, help="a copy of the SCL file that the plan was compiled with")
     parser.add_argument("--listen", help="host:port instead of the plan's")
+    parser.add_argument("--state-dir", type=Path, help="folder for what survives a restart; nothing does without it")
     parser.add_argument("--log-format", choices=("console", "json"), default="console")
     given = parser.parse_args()
     logs.configure(f"mms.{given.ied}", given.log_format)
@@ -33,7 +34,7 @@ async def _serve(given: argparse.Namespace) -> int:
     from mapping import plan as plans
     from mapping.diagnostics import MappingError
     from mms_server.gateway_server import GatewayServer
-    from mms_server.tls import server_context
+    from mms_server.tls import TlsPort
 
     log = logging.getLogger("mms")
     try:
@@ -43,7 +44,7 @@ async def _serve(given: argparse.Namespace) -> int:
         if hashlib.sha256(scl.read_bytes()).hexdigest() != ied.scl_sha256:
             log.error("%s is not the file that the plan was compiled with: start `run` again", scl)
             return 2
-        server = GatewayServer(plan, ied, scl, given.run_dir)
+        server = GatewayServer(plan, ied, scl, given.run_dir, given.state_dir)
         tls = ied.security.tls
         listen = given.listen or ied.listen
         addresses: dict[str, str] = {}
@@ -52,8 +53,8 @@ async def _serve(given: argparse.Namespace) -> int:
             addresses["mms"] = f"{host}:{await server.start(host.strip('[]'), int(port))}"
         if tls is not None:
             host, _, port = tls.listen.rpartition(":")
-            context = server_context(tls.cert, tls.key, tls.ca)
-            addresses["tls"] = f"{host}:{await server.start_tls(host.strip('[]'), int(port), context)}"
+            secured = TlsPort(tls.cert, tls.key, tls.ca, tls.crl, tls.peers)
+            addresses["tls"] = f"{host}:{await server.start_tls(host.strip('[]'), int(port), secured)}"
     except (OSError, ValueError, KeyError, MappingError, msgspec.MsgspecError) as error:
         log.error("cannot serve %s: %s", given.ied, error)
         return 2

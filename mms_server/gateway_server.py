@@ -4,7 +4,6 @@ import asyncio
 import ipaddress
 import logging
 import os
-import ssl
 import time
 from pathlib import Path
 from typing import Final
@@ -19,10 +18,13 @@ from mapping.plan import IedPlan, Plan
 from mapping.scl.access_points import server as read_server
 from mapping.scl.reader import read
 from mms_server.acsi.field_values import NEVER, FieldValues, Pair
+from mms_server.acsi.writing import OPEN_TO_CLIENTS
 from mms_server.engine import Engine
 from mms_server.ied_server import DEFAULT_CLIENTS, identity_of
 from mms_server.model.tree import DataModel
 from mms_server.server import Access, MmsServer, now, password_is
+from mms_server.store import Store
+from mms_server.tls import TlsPort
 
 FILL_S: Final = 2.0  # how long the port waits for the first snapshots
 
@@ -32,7 +34,8 @@ log = logging.getLogger("mms.field")
 class GatewayServer:
     """Serves one IED of a plan; must be made within a running loop."""
 
-    def __init__(self, plan: Plan, ied: IedPlan, scl: Path, run_dir: Path) -> None:
+    def __init__(self, plan: Plan, ied: IedPlan, scl: Path, run_dir: Path, state_dir: Path | None) -> None:
+        """Raises OSError if the state folder cannot be used."""
         self._plan = plan
         self._ied = ied
         described = _described(ied, scl)
@@ -44,11 +47,14 @@ class GatewayServer:
             for device in line.devices
             for point in device.points
         }
-        self._engine = Engine(model, identity_of(described))
+        store = None if state_dir is None else Store(state_dir, ied.name)
+        self._engine = Engine(model, identity_of(described), None if store is None else store.load())
+        self._engine.behaviour.writing.open_fcs = {fc for fc in OPEN_TO_CLIENTS if ied.writes.get(fc.value, True)}
         self._values = FieldValues(ied, plan.points(), workers, model)
         self._loop = asyncio.get_running_loop()
         self._liveness = Liveness((worker.name for worker in plan.workers), self._loop.time())
         self._server = MmsServer(self._engine, _access(ied, described), due=self._due)
+        self._server.store = store
         self._serving = False  # the first fill is quiet
         self._timer: asyncio.TimerHandle | None = None
         self._filled = asyncio.Event()
@@ -71,9 +77,9 @@ class GatewayServer:
         self._serving = True
         return await self._server.start(host, port)
 
-    async def start_tls(self, host: str, port: int, context: ssl.SSLContext) -> int:
+    async def start_tls(self, host: str, port: int, tls: TlsPort) -> int:
         """Listen with TLS; the port. Raises OSError."""
-        return await self._server.start(host, port, context)
+        return await self._server.start(host, port, tls)
 
     async def stop(self) -> None:
         """End every association and leave the bus."""

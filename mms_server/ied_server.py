@@ -7,9 +7,8 @@ server.stop()
 """
 
 import asyncio
-import ssl
 import threading
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 from os import PathLike
@@ -17,17 +16,24 @@ from pathlib import Path
 from typing import NewType
 
 from mapping.diagnostics import Diagnostic, Diagnostics
-from mapping.model import Server
+from mapping.model import FC, Server
 from mapping.scl.access_points import server as read_server
 from mapping.scl.reader import read
+from mms_server.acsi.clients import Client
+from mms_server.acsi.guards import Callback
+from mms_server.acsi.writing import OPEN_TO_CLIENTS
 from mms_server.engine import Engine
 from mms_server.loops import loop_factory
 from mms_server.model.tree import DataModel
 from mms_server.server import Access, Authenticator, Listener, MmsServer, now, password_is
 from mms_server.services.base import Identity
+from mms_server.store import Store
+from mms_server.tls import TlsPort
 
 Handle = NewType("Handle", int)
+ReportListener = Callable[[Client | None, str, str], None]
 DEFAULT_CLIENTS = 64
+OPEN_IN_THE_LIBRARY = frozenset({FC.SP, FC.SV, FC.SE, FC.BL})
 
 
 def identity_of(server: Server) -> Identity:
@@ -45,28 +51,41 @@ class IedServer:
     All methods may be called from any thread; what one `update` sets, clients see together.
     """
 
-    def __init__(self, server: Server, warnings: Iterable[Diagnostic] = ()) -> None:
+    def __init__(
+        self, server: Server, warnings: Iterable[Diagnostic] = (), *, state_dir: str | PathLike[str] | None = None
+    ) -> None:
+        """A server of a model that was read before; see `from_scl`. Raises OSError for a state folder that cannot be used."""
         self.warnings = tuple(warnings)
         self.port: int | None = None
         self._described = server
-        self._engine = Engine(DataModel(server), identity_of(server))
+        store = None if state_dir is None else Store(Path(state_dir), server.ied_name)
+        self._engine = Engine(DataModel(server), identity_of(server), None if store is None else store.load())
+        self._engine.behaviour.writing.open_fcs = set(OPEN_IN_THE_LIBRARY)
         self._access = Access(server.services.dyn_association_max or DEFAULT_CLIENTS)
         self._mms = MmsServer(self._engine, self._access)
+        self._mms.store = store
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
 
     @classmethod
     def from_scl(
-        cls, path: str | PathLike[str], ied: str | None = None, access_point: str | None = None
+        cls,
+        path: str | PathLike[str],
+        ied: str | None = None,
+        access_point: str | None = None,
+        *,
+        state_dir: str | PathLike[str] | None = None,
     ) -> "IedServer":
         """The server of an SCL file: of the first IED that has one, unless named. Broken parts are in `warnings`.
 
-        Raises MappingError, whose text names file, line and column, if there is nothing to serve.
+        What clients write to settings, their data sets and buffered reports are kept in `state_dir`; without it they
+        end with the process. Raises MappingError, whose text names file, line and column, if there is nothing to
+        serve, and OSError for a folder that cannot be used.
         """
         found = Diagnostics()
         described = read_server(read(Path(path), found), ied, access_point, found)
-        return cls(described, found)
+        return cls(described, found, state_dir=state_dir)
 
     @property
     def ied_name(self) -> str:
@@ -93,6 +112,50 @@ class IedServer:
     def on_connection(self, listener: Listener) -> None:
         """Call `listener(client, connected)` whenever a client has associated or gone, on the server's thread."""
         self._mms.listeners.append(listener)
+
+    # ------------------------------------------------------------------ what clients may do
+
+    def allow_writes(self, *fcs: FC | str, fc: FC | str | Iterable[FC | str] | None = None) -> None:
+        """Let clients write what has these functional constraints: of SP, SV, SE, BL, CF and DC.
+
+        At the start SP, SV, SE and BL are open. Raises ValueError for one that no client can ever write.
+        """
+        named = () if fc is None else (fc,) if isinstance(fc, str) else tuple(fc)
+        for one in (*fcs, *named):
+            if FC(one) not in OPEN_TO_CLIENTS:
+                raise ValueError(f"{FC(one).value} is never written by clients")
+            self._engine.behaviour.writing.open_fcs.add(FC(one))
+
+    def deny_writes(self, *fcs: FC | str) -> None:
+        """Let clients write these functional constraints no more, but where a callback grants it."""
+        self._engine.behaviour.writing.open_fcs.difference_update(FC(one) for one in fcs)
+
+    def on_write(self, where: str | FC, callback: Callback) -> None:
+        """Ask `callback(client, reference, value)` before a client writes what `where` names.
+
+        `where` is a reference, an LN (`LD/LN`) or a functional constraint; the nearest callback is asked. It says True,
+        False (object-access-denied) or a DataAccessError; plain or async. It opens what `allow_writes` has not. Raises
+        KeyError for an unknown reference.
+        """
+        self._engine.behaviour.writing.guards.add(self._where(where), callback)
+
+    def on_read(self, where: str | FC, callback: Callback) -> None:
+        """Ask `callback(client, reference)` before a client reads what `where` names, as `on_write` does.
+
+        What is refused is an error where it is read by itself, and shows the file's default inside a structure.
+        """
+        self._engine.behaviour.read_guards.add(self._where(where), callback)
+
+    def _where(self, where: str | FC) -> int | FC:
+        return FC(where) if where in FC.__members__ else self.model.find(where)
+
+    def on_report_control(self, listener: ReportListener) -> None:
+        """Call `listener(client, block, event)` on the server's thread, when something happens to a report control block.
+
+        `block` is `LD/LN$BR$name01`; events are reserved, released, enabled, disabled, gi, purged, overflow (buffered
+        entries were lost) and dropped (an unbuffered report was).
+        """
+        self._mms.on_notice = listener
 
     # ------------------------------------------------------------------ values
 
@@ -136,7 +199,7 @@ class IedServer:
 
     # ------------------------------------------------------------------ running
 
-    def start(self, port: int = 102, host: str = "0.0.0.0", tls: ssl.SSLContext | None = None) -> None:
+    def start(self, port: int = 102, host: str = "0.0.0.0", tls: TlsPort | None = None) -> None:
         """Listen on `host:port` (0 takes a free one, see `port`) in a thread of its own; returns when it listens.
 
         Raises OSError if it cannot, RuntimeError if it runs already.
@@ -156,7 +219,7 @@ class IedServer:
             raise failure[0]
 
     def _run(
-        self, host: str, port: int, tls: ssl.SSLContext | None, listening: threading.Event, failure: list[OSError]
+        self, host: str, port: int, tls: TlsPort | None, listening: threading.Event, failure: list[OSError]
     ) -> None:
         async def serve() -> None:
             self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
@@ -186,7 +249,7 @@ class IedServer:
         self,
         port: int = 102,
         host: str = "0.0.0.0",
-        tls: ssl.SSLContext | None = None,
+        tls: TlsPort | None = None,
     ) -> AsyncIterator["IedServer"]:
         """Serve within the caller's own event loop for as long as the context lasts. Raises OSError."""
         self.port = await self._mms.start(host, port, tls)

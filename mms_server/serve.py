@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import math
 import signal
-import ssl
 import sys
 import time
 from collections.abc import Iterator
@@ -17,10 +16,11 @@ from mapping.diagnostics import Diagnostics, MappingError, Span, render
 from mapping.model import FC
 from mapping.scl.access_points import server as read_server
 from mapping.scl.reader import read
+from mms_server.acsi.writing import OPEN_TO_CLIENTS
 from mms_server.ied_server import Handle, IedServer
 from mms_server.loops import loop_factory
 from mms_server.mms.data import Float32, Float64, UtcTimestamp
-from mms_server.tls import server_context
+from mms_server.tls import TlsPort
 
 OK: Final = 0
 BAD_CONFIGURATION: Final = 2
@@ -94,10 +94,16 @@ def _made(options: ServeOptions, found: Diagnostics) -> IedServer | None:
     others = [f"{ied} at {at}" for ied, at in scl.servers if (ied, at) != (described.ied_name, described.access_point)]
     if others and options.ied is None:
         sys.stderr.write(f"serving {described.ied_name} at {described.access_point}; also there: {', '.join(others)}\n")
-    return IedServer(described, found)
+    try:
+        server = IedServer(described, found, state_dir=options.state_dir)
+    except OSError as error:
+        found.error("state", Span(str(options.scl)), f"--state-dir {options.state_dir} cannot be used: {error}")
+        return None
+    server.allow_writes(*OPEN_TO_CLIENTS)
+    return server
 
 
-def _tls(options: ServeOptions, found: Diagnostics) -> ssl.SSLContext | None:
+def _tls(options: ServeOptions, found: Diagnostics) -> TlsPort | None:
     cert, key, ca = options.tls
     if cert is None and key is None and ca is None:
         return None
@@ -105,18 +111,15 @@ def _tls(options: ServeOptions, found: Diagnostics) -> ssl.SSLContext | None:
         found.error("tls", Span(str(options.scl)), "TLS needs --tls-cert, --tls-key and --tls-ca, all three")
         return None
     try:
-        return server_context(str(cert), str(key), str(ca))
+        return TlsPort(str(cert), str(key), str(ca))
     except OSError as error:
         found.error("tls", Span(str(cert)), f"certificate, key or CA cannot be used: {error}")
         return None
 
 
 def _say_what_comes_later(options: ServeOptions) -> None:
-    later = [name for name, given in (("--files", options.files), ("--state-dir", options.state_dir)) if given]
-    if options.state_dir is not None:
-        options.state_dir.mkdir(parents=True, exist_ok=True)
-    for name in later:
-        sys.stderr.write(f"{name} has no effect yet\n")
+    if options.files is not None:
+        sys.stderr.write("--files has no effect yet\n")
     if options.simulate_process:
         sys.stderr.write("--simulate-process moves measurands; controls are not answered yet\n")
 

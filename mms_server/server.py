@@ -9,7 +9,6 @@ import contextlib
 import hmac
 import inspect
 import logging
-import ssl
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -26,12 +25,14 @@ from mms_server.engine import Engine, Waiting
 from mms_server.mms.initiate import Own
 from mms_server.sockets import listening_socket, set_keepalive
 from mms_server.store import Store
+from mms_server.tls import TlsPort, TlsRefused, TlsSession
 
 TURN_REQUESTS: Final = 32  # requests of one client before the others get their turn
 WRITE_HIGH_OCTETS: Final = 512 * 1024
 STUCK_S: Final = 30.0
 STUCK_CHECK_S: Final = 5.0
 HANDSHAKES_LIMIT: Final = 64
+CRL_CHECK_S: Final = 60.0
 STOP_S: Final = 0.5  # for peers to take our abort, when we stop
 FAILED_LOGIN_DELAY_S: Final = 0.2
 FAILED_LOGIN_DELAY_LIMIT_S: Final = 2.0
@@ -84,6 +85,7 @@ class MmsServer:
         self._by_client: dict[Client, Connection] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._crl_watch: asyncio.TimerHandle | None = None
         self._pump_due = False
         self._timer_ns = NEVER
         self._thread = 0
@@ -91,16 +93,17 @@ class MmsServer:
         self._listening: list[asyncio.Server] = []
         self._gone = asyncio.Event()  # no connection is left
 
-    async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
-        """Listen; the port that it is (0 takes a free one). Raises OSError."""
+    async def start(self, host: str, port: int, tls: TlsPort | None = None) -> int:
+        """Listen; the port that it is (0 takes a free one). With `tls` it speaks TLS only. Raises OSError."""
         loop = asyncio.get_running_loop()
         sock = listening_socket(host, port)
         if self._loop is None:
             self._loop, self._thread = loop, threading.get_ident()
             self._begin()
-        timeout = 10.0 if tls else None
-        server = await loop.create_server(lambda: Connection(self), sock=sock, ssl=tls, ssl_handshake_timeout=timeout)
+        server = await loop.create_server(lambda: Connection(self, tls), sock=sock)
         self._listening.append(server)
+        if tls is not None and tls.crl is not None:
+            self._crl_watch = loop.call_later(CRL_CHECK_S, self._check_crl, tls)
         return cast("int", sock.getsockname()[1])
 
     async def stop(self) -> None:
@@ -116,13 +119,29 @@ class MmsServer:
         for connection in tuple(self._connections):
             connection.cut()
         self._listening.clear()
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._crl_watch):
+            if timer is not None:
+                timer.cancel()
         self._pump()
         if self.store is not None:
             await asyncio.to_thread(self.store.close)
         self._loop = None
         await asyncio.sleep(0.01)  # handles close at the end of a turn of the loop
+
+    def _check_crl(self, tls: TlsPort) -> None:
+        """A new CRL ends every session that the old one has let in: clients come back, and are judged by the new one."""
+        try:
+            changed = tls.reload()
+        except OSError as error:
+            changed = False
+            log.error("the CRL %s cannot be used, the last one holds: %s", tls.crl, error)
+        if changed:
+            log.warning("a new CRL: TLS sessions end")
+            for connection in tuple(self._connections):
+                if connection.secured_by is tls:
+                    connection.stop("a new CRL")
+        if self._loop is not None:
+            self._crl_watch = self._loop.call_later(CRL_CHECK_S, self._check_crl, tls)
 
     # ------------------------------------------------------------------ what happens without a request
 
@@ -289,7 +308,9 @@ async def _verdict(call: Call) -> Verdict:
 class Connection(asyncio.Protocol):
     """One TCP connection and its association."""
 
-    def __init__(self, server: MmsServer) -> None:
+    def __init__(self, server: MmsServer, tls: TlsPort | None = None) -> None:
+        self.secured_by = tls
+        self._tls = None if tls is None else tls.session()
         self.number = server.next_number()
         self.client: Client | None = None
         self.host = ""
@@ -324,9 +345,29 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Octets from the peer."""
+        if self._tls is not None:
+            opened = self._opened(self._tls, data)
+            if opened is None:
+                return
+            data = opened
         self._server.before_requests()
         self._association.receive(data, self._loop.time())
         self._turn()
+
+    def _opened(self, tls: TlsSession, data: bytes) -> bytes | None:
+        """What `data` carry for the association; None if nothing does, or the peer is refused."""
+        assert self._transport is not None  # noqa: S101 - data came
+        try:
+            plain = tls.receive(data)
+        except TlsRefused as refused:
+            log.warning("no TLS: %s", refused.reason, extra=self._who())
+            self._transport.write(refused.alert)
+            self._transport.close()
+            return None
+        said = tls.to_send()
+        if said:
+            self._transport.write(said)
+        return plain or None
 
     def pause_writing(self) -> None:
         """The peer does not read: neither do we."""
@@ -432,12 +473,19 @@ class Connection(asyncio.Protocol):
             return
         octets = self._association.octets_to_send()
         if octets:
-            self._transport.write(octets)
+            self._transport.write(octets if self._tls is None else self._sealed(self._tls, octets))
         if self._association.closing:
             self._transport.close()
             return
         self._read(not self._paused and not self._association.full)
         self._set_timer()
+
+    def _sealed(self, tls: TlsSession, octets: bytes) -> bytes:
+        try:
+            return tls.send(octets)
+        except TlsRefused as refused:
+            log.warning("TLS ended: %s", refused.reason, extra=self._who())
+            return b""
 
     def _read(self, wanted: bool) -> None:
         transport = self._transport
@@ -452,7 +500,7 @@ class Connection(asyncio.Protocol):
         password = asked.acse.password
         if asked.acse.mechanism is not None and password is None:
             log.warning("unknown authentication mechanism %s", asked.acse.mechanism, extra=self._who())
-        client = Client(self.number, self._peer, 0, self._certificate())
+        client = Client(self.number, self._peer, 0, None if self._tls is None else self._tls.certificate)
         if not await self._server.authenticated(client, password):
             self._association.refuse()
         elif len(self._server.engine.clients) >= self._server.access.max_clients:
@@ -466,10 +514,6 @@ class Connection(asyncio.Protocol):
                 log.info("associated, PDU %d octets", agreed.max_pdu, extra=self._who())
                 self._server.associated(client, self)
         self._turn()
-
-    def _certificate(self) -> bytes | None:
-        tls = None if self._transport is None else self._transport.get_extra_info("ssl_object")
-        return None if tls is None else cast("bytes | None", tls.getpeercert(binary_form=True))
 
     def _gone(self, reason: str, orderly: bool = False) -> None:
         client, self.client = self.client, None

@@ -40,6 +40,7 @@ class Store:
         self._thread: threading.Thread | None = None
         self._failing = False
         self._gap = False  # something was not written
+        self._closed = False
         try:
             self._database = self._opened()
         except sqlite3.DatabaseError as error:
@@ -98,7 +99,10 @@ class Store:
     # ------------------------------------------------------------------ while serving
 
     def start(self, stored: Callable[[int], None]) -> None:
-        """Begin to write; `stored(ticket)` is called on the store's own thread."""
+        """Begin to write; `stored(ticket)` is called on the store's own thread. After `close`, it opens again."""
+        if self._closed:
+            self._database, self._closed = self._fresh(), False
+            self._database.execute("INSERT OR REPLACE INTO kept VALUES (?, 'ended', ?)", (STATE, b"running"))
         self._thread = threading.Thread(target=self._run, args=(stored,), name=f"store-{self.path.stem}", daemon=True)
         self._thread.start()
 
@@ -116,6 +120,7 @@ class Store:
             if not self._gap:
                 self._database.execute("INSERT OR REPLACE INTO kept VALUES (?, 'ended', ?)", (STATE, CLEAN))
         self._database.close()
+        self._closed = True
 
     def _run(self, stored: Callable[[int], None]) -> None:
         ended = False

@@ -1,11 +1,139 @@
-"""TLS in front of an association: 1.2 and 1.3, both sides with certificates (IEC 62351-3)."""
+"""TLS in front of associations: 1.2 and 1.3, certificates on both sides, a CRL, a list of peers (IEC 62351-3).
 
+    octets of the connection ──► TlsSession ──► octets of the association        a fault: one reason, one alert
+                             ◄──            ◄──
+
+Python's `ssl` cannot begin a renegotiation or a key update: who wants fresh keys ends the association, and the client
+comes back. So does a new CRL: it ends every session that the old one has let in.
+"""
+
+import hashlib
 import ssl
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, cast
 
-CIPHERS = "ECDHE+AESGCM:DHE+AESGCM"
+CIPHERS: Final = "ECDHE+AESGCM:DHE+AESGCM:@SECLEVEL=2"  # RSA from 2048 bits, SHA-2
+CERTIFICATE_OCTETS: Final = 8192
+READ_OCTETS: Final = 65_536
 
 
-def server_context(cert: str, key: str, ca: str) -> ssl.SSLContext:
+@dataclass
+class TlsRefused(Exception):  # noqa: N818 - it is what a peer gets
+    """Why a peer is not let in; `alert` are the octets that tell it so, empty if there is nothing to tell."""
+
+    reason: str
+    alert: bytes = b""
+
+
+@dataclass(eq=False)
+class TlsPort:
+    """What one TLS port needs: files in PEM, and the peers that may come (`sha256:HEX`, `CN=...`), all if there are none.
+
+    Raises OSError when it is made, and when the CRL has changed, for files that cannot be used.
+    """
+
+    cert: str
+    key: str
+    ca: str
+    crl: str | None = None
+    peers: tuple[str, ...] = ()
+    _context: ssl.SSLContext = field(init=False)
+    _crl_changed_ns: int = field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        self.reload()
+
+    def reload(self) -> bool:
+        """Read the files anew if the CRL is another one than before; True if it is."""
+        changed = 0 if self.crl is None else Path(self.crl).stat().st_mtime_ns
+        if changed == self._crl_changed_ns and hasattr(self, "_context"):
+            return False
+        self._context = server_context(self.cert, self.key, self.ca, self.crl)
+        self._crl_changed_ns = changed
+        return True
+
+    def session(self) -> "TlsSession":
+        """The server's end of one new connection."""
+        return TlsSession(self._context, self.peers)
+
+
+class TlsSession:
+    """TLS of one connection, over octets: it knows no socket."""
+
+    def __init__(self, context: ssl.SSLContext, peers: tuple[str, ...] = ()) -> None:
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        self._peers = peers
+        self.certificate: bytes | None = None  # DER, once the handshake is done
+        self.done = False
+
+    def receive(self, octets: bytes) -> bytes:
+        """The octets for the association that `octets` of the connection carry. Raises TlsRefused."""
+        self._incoming.write(octets)
+        try:
+            if not self.done:
+                self._tls.do_handshake()
+                self._admitted()
+                self.done = True
+            plain = []
+            while piece := self._tls.read(READ_OCTETS):
+                plain.append(piece)
+        except ssl.SSLWantReadError:
+            return b"".join(plain) if self.done else b""
+        except ssl.SSLZeroReturnError:
+            return b""
+        except ssl.SSLError as error:
+            raise TlsRefused(_reason(error), self.to_send()) from error
+        return b"".join(plain)
+
+    def send(self, octets: bytes) -> bytes:
+        """`octets` of the association as they go on the connection. Raises TlsRefused."""
+        try:
+            self._tls.write(octets)
+        except ssl.SSLError as error:
+            raise TlsRefused(_reason(error)) from error
+        return self._outgoing.read()
+
+    def to_send(self) -> bytes:
+        """What TLS itself has to say."""
+        return self._outgoing.read()
+
+    def _admitted(self) -> None:
+        self.certificate = self._tls.getpeercert(binary_form=True)
+        if self.certificate is None:
+            return
+        if len(self.certificate) > CERTIFICATE_OCTETS:
+            raise TlsRefused(f"a certificate of {len(self.certificate)} octets, expected at most {CERTIFICATE_OCTETS}")
+        if self._peers and not self._listed(self.certificate):
+            raise TlsRefused(f"{self.subject} is not on the list of peers")
+
+    def _listed(self, certificate: bytes) -> bool:
+        digest = hashlib.sha256(certificate).hexdigest()
+        names = {f"CN={name}" for name in self._common_names()}
+        return any(
+            peer in names or peer.lower().replace(":", "").removeprefix("sha256") == digest for peer in self._peers
+        )
+
+    def _common_names(self) -> list[str]:
+        described = self._tls.getpeercert() or {}
+        subject = cast("tuple[tuple[tuple[str, str], ...], ...]", described.get("subject", ()))
+        return [value for part in subject for key, value in part if key == "commonName"]
+
+    @property
+    def subject(self) -> str:
+        """The common name of the peer."""
+        names = self._common_names()
+        return names[0] if names else "a certificate without a common name"
+
+
+def _reason(error: ssl.SSLError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"certificate refused: {error.verify_message}"
+    return (error.reason or str(error)).lower().replace("_", " ")
+
+
+def server_context(cert: str, key: str, ca: str, crl: str | None = None) -> ssl.SSLContext:
     """The context of a port that speaks TLS only and admits clients under `ca`. Raises OSError (ssl.SSLError is one)."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -13,5 +141,8 @@ def server_context(cert: str, key: str, ca: str) -> ssl.SSLContext:
     context.options |= ssl.OP_NO_RENEGOTIATION
     context.load_cert_chain(cert, key)
     context.load_verify_locations(ca)
+    if crl is not None:
+        context.load_verify_locations(crl)
+        context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
     context.verify_mode = ssl.CERT_REQUIRED
     return context
