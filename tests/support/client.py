@@ -2,8 +2,10 @@
 
 import socket
 from pathlib import Path
+from typing import Any
 
-from tests.support.engine_client import tlv
+from tests.support import mms_oracle
+from tests.support.engine_client import Report, tlv, variable
 
 VECTOR = Path(__file__).parents[1] / "vectors" / "associate" / "libiec61850.hex"
 CR, CONNECT = (bytes.fromhex(line) for line in VECTOR.read_text(encoding="ascii").split())
@@ -15,6 +17,7 @@ class Client:
 
     def __init__(self, port: int, timeout_s: float = 5.0) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=timeout_s)
+        self.early: list[bytes] = []
 
     def associate(self, password: bytes | None = None) -> bytes:
         """Associate as libIEC61850 does; the last TSDU of the answer, empty if the server closed."""
@@ -55,9 +58,40 @@ class Client:
         self.socket.sendall(request(service, body, invoke_id))
         return self.tsdu()
 
+    def write(self, domain: str, *pairs: tuple[str, bytes]) -> list[Any]:
+        """The results of a Write; reports that come before the answer wait in `early`."""
+        specification = tlv(0xA0, b"".join(variable(domain, item) for item, _ in pairs))
+        self.socket.sendall(request(0xA5, specification + tlv(0xA0, b"".join(data for _, data in pairs))))
+        while True:
+            tsdu = self.tsdu()
+            if not tsdu:
+                raise ConnectionError("the server has closed")
+            pdu = mms(tsdu)
+            if pdu[0] != 0xA3:
+                results = mms_oracle.decode(pdu)["response"]["service"]["write"]
+                return [one.get("failure", "success") for one in results]
+            self.early.append(pdu)
+
+    def report(self) -> Report | None:
+        """The next report; None if the connection has ended."""
+        if self.early:
+            return Report.of(self.early.pop(0))
+        tsdu = self.tsdu()
+        return Report.of(mms(tsdu)) if tsdu else None
+
     def close(self) -> None:
         """Close the connection."""
         self.socket.close()
+
+
+def mms(tsdu: bytes) -> bytes:
+    """The MMS PDU in a TSDU of an association: behind give-tokens, data transfer and the presentation's data values."""
+    position = 4
+    for _ in range(2):  # user data, presentation data values
+        position += 2 if tsdu[position + 1] < 0x80 else 2 + (tsdu[position + 1] & 0x7F)
+    position += 3  # the context
+    position += 2 if tsdu[position + 1] < 0x80 else 2 + (tsdu[position + 1] & 0x7F)
+    return tsdu[position:]
 
 
 def request(service: int, body: bytes, invoke_id: int = 1) -> bytes:

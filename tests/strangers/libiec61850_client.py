@@ -1,0 +1,179 @@
+"""libIEC61850 as a client, driven line by line: runs in the environment that has pyiec61850-ng, and imports nothing of ours.
+
+stdin has one JSON command a line, `["connect", 10102]`; stdout one JSON answer each, and `{"report": ...}` whenever one comes.
+"""
+
+import json
+import sys
+import threading
+
+from pyiec61850 import pyiec61850 as iec
+
+MASKS = {
+    "RptID": iec.RCB_ELEMENT_RPT_ID, "RptEna": iec.RCB_ELEMENT_RPT_ENA, "Resv": iec.RCB_ELEMENT_RESV,
+    "DatSet": iec.RCB_ELEMENT_DATSET, "OptFlds": iec.RCB_ELEMENT_OPT_FLDS, "BufTm": iec.RCB_ELEMENT_BUF_TM,
+    "TrgOps": iec.RCB_ELEMENT_TRG_OPS, "IntgPd": iec.RCB_ELEMENT_INTG_PD, "GI": iec.RCB_ELEMENT_GI,
+    "PurgeBuf": iec.RCB_ELEMENT_PURGE_BUF, "EntryID": iec.RCB_ELEMENT_ENTRY_ID, "ResvTms": iec.RCB_ELEMENT_RESV_TMS,
+}  # fmt: skip
+FCS = {name: getattr(iec, f"IEC61850_FC_{name}") for name in ("ST", "MX", "SP", "CF", "DC", "BR", "RP")}
+LOCK = threading.Lock()
+
+
+def say(answer):
+    with LOCK:
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+
+
+def plain(value):
+    """An MmsValue as JSON has it."""
+    kind = iec.MmsValue_getType(value)
+    if kind in (iec.MMS_STRUCTURE, iec.MMS_ARRAY):
+        return [plain(iec.MmsValue_getElement(value, at)) for at in range(iec.MmsValue_getArraySize(value))]
+    if kind == iec.MMS_BOOLEAN:
+        return bool(iec.MmsValue_getBoolean(value))
+    if kind == iec.MMS_INTEGER:
+        return iec.MmsValue_toInt64(value)
+    if kind == iec.MMS_UNSIGNED:
+        return iec.MmsValue_toUint32(value)
+    if kind == iec.MMS_FLOAT:
+        return iec.MmsValue_toFloat(value)
+    if kind in (iec.MMS_VISIBLE_STRING, iec.MMS_STRING):
+        return iec.MmsValue_toString(value)
+    if kind == iec.MMS_DATA_ACCESS_ERROR:
+        return {"failure": iec.MmsValue_getDataAccessError(value)}
+    return iec.MmsValue_getTypeString(value)
+
+
+class Handler(iec.RCBHandler):
+    """Says each report."""
+
+    def __init__(self):
+        iec.RCBHandler.__init__(self)
+
+    def trigger(self):
+        report = self._client_report
+        values = iec.ClientReport_getDataSetValues(report)
+        size = iec.MmsValue_getArraySize(values)
+        reasons = [iec.ClientReport_getReasonForInclusion(report, at) for at in range(size)]
+        entry_id = iec.ClientReport_getEntryId(report)
+        say(
+            {
+                "report": iec.ClientReport_getRptId(report),
+                "sq_num": iec.ClientReport_getSeqNum(report) if iec.ClientReport_hasSeqNum(report) else None,
+                "overflow": iec.ClientReport_getBufOvfl(report) if iec.ClientReport_hasBufOvfl(report) else None,
+                "entry_id": octets(entry_id) if entry_id else None,
+                "reasons": reasons,
+                "values": [plain(iec.MmsValue_getElement(values, at)) if reasons[at] else None for at in range(size)],
+            }
+        )
+
+
+def octets(value):
+    return [iec.MmsValue_getOctetStringOctet(value, at) for at in range(iec.MmsValue_getOctetStringSize(value))]
+
+
+class Client:
+    """The commands."""
+
+    def __init__(self):
+        self.connection = None
+        self.kept = []
+
+    def connect(self, port):
+        self.connection = iec.IedConnection_create()
+        return self.error(iec.IedConnection_connect(self.connection, "127.0.0.1", port))
+
+    @staticmethod
+    def error(result):
+        """The IedClientError in what a binding gave back: alone, or behind the value."""
+        return result[-1] if isinstance(result, list | tuple) else result
+
+    def close(self):
+        iec.IedConnection_close(self.connection)
+        iec.IedConnection_destroy(self.connection)
+        return 0
+
+    def read(self, reference, fc):
+        value, error = iec.IedConnection_readObject(self.connection, reference, FCS[fc])
+        return {"error": error} if error else plain(value)
+
+    def write_float(self, reference, fc, value):
+        return self.error(iec.IedConnection_writeFloatValue(self.connection, reference, FCS[fc], value))
+
+    def write_text(self, reference, fc, value):
+        return self.error(iec.IedConnection_writeVisibleStringValue(self.connection, reference, FCS[fc], value))
+
+    def define(self, domain, name, items):
+        """Below the ACSI functions, which take a list of C strings that the binding cannot make."""
+        listed = iec.LinkedList_create()
+        self.kept.append([iec.MmsVariableAccessSpecification_create(domain, item) for item in items])
+        for one in self.kept[-1]:
+            iec.LinkedList_add(listed, one)
+        connection = iec.IedConnection_getMmsConnection(self.connection)
+        error = iec.MmsError_create()
+        iec.MmsConnection_defineNamedVariableList(connection, error, domain, name, listed)
+        return iec.MmsError_getValue(error)
+
+    def delete(self, reference):
+        deleted, error = iec.IedConnection_deleteDataSet(self.connection, reference)
+        return [bool(deleted), error]
+
+    def listen(self, block, rpt_id):
+        handler = Handler()
+        subscriber = iec.RCBSubscriber()
+        subscriber.setIedConnection(self.connection)
+        subscriber.setRcbReference(block)
+        subscriber.setRcbRptId(rpt_id)
+        subscriber.setEventHandler(handler)
+        self.kept.append((handler, subscriber))
+        return bool(subscriber.subscribe())
+
+    def rcb(self, block, **attributes):
+        got = iec.ClientReportControlBlock_create(block)
+        error = self.error(iec.IedConnection_getRCBValues(self.connection, block, got))
+        if error:
+            return error
+        mask = 0
+        for name, value in attributes.items():
+            mask |= MASKS[name]
+            set_attribute(got, name, value)
+        error = self.error(iec.IedConnection_setRCBValues(self.connection, got, mask, True))
+        iec.ClientReportControlBlock_destroy(got)
+        return error
+
+    def show(self, block):
+        got = iec.ClientReportControlBlock_create(block)
+        error = self.error(iec.IedConnection_getRCBValues(self.connection, block, got))
+        if error:
+            return error
+        shown = {
+            "RptEna": iec.ClientReportControlBlock_getRptEna(got),
+            "RptID": iec.ClientReportControlBlock_getRptId(got),
+            "DatSet": iec.ClientReportControlBlock_getDataSetReference(got),
+            "ConfRev": iec.ClientReportControlBlock_getConfRev(got),
+            "SqNum": iec.ClientReportControlBlock_getSqNum(got),
+            "TrgOps": iec.ClientReportControlBlock_getTrgOps(got),
+        }
+        iec.ClientReportControlBlock_destroy(got)
+        return shown
+
+
+def set_attribute(block, name, value):
+    if name == "EntryID":
+        octet_string = iec.MmsValue_newOctetString(0, 8)
+        for at, octet in enumerate(value):
+            iec.MmsValue_setOctetStringOctet(octet_string, at, octet)
+        iec.ClientReportControlBlock_setEntryId(block, octet_string)
+        return
+    setter = "DataSetReference" if name == "DatSet" else "RptId" if name == "RptID" else name
+    if name == "EntryID":
+        setter = "EntryId"
+    getattr(iec, f"ClientReportControlBlock_set{setter}")(block, value)
+
+
+CLIENT = Client()
+for line in sys.stdin:
+    name, *arguments = json.loads(line)
+    keywords = arguments.pop() if arguments and isinstance(arguments[-1], dict) else {}
+    say({"answer": getattr(CLIENT, name)(*arguments, **keywords)})
