@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 BENCH_VENV := .venv-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench clean
+.PHONY: help demo test check bench peer fuzz clean
 
 help:  ## show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -26,6 +26,11 @@ check: $(VENV)/.check  ## format, lint, types, import contracts, generated docum
 
 bench: $(VENV)/.test $(BENCH_VENV)/.peer  ## ours and libIEC61850's server, interleaved: reads a second
 	$(BIN)/python -m bench.reads --peer $(BENCH_VENV)/bin/python
+
+peer: $(BENCH_VENV)/.peer  ## libIEC61850 in an environment of its own: one more client for the tests, the peer of the bench
+
+fuzz: $(VENV)/.test  ## throw octets at every decoder for ten minutes; what it finds is kept in tests/regressions
+	FUZZ_EXAMPLES=200000 $(BIN)/python -m pytest --timeout=0 -q tests/fuzz
 
 clean:  ## remove the environments and what tools left
 	rm -rf $(VENV) $(BENCH_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -20,7 +20,7 @@ from mapping.model import FC, Server
 from mapping.scl.access_points import server as read_server
 from mapping.scl.reader import read
 from mms_server.acsi.clients import Client
-from mms_server.acsi.guards import Callback
+from mms_server.acsi.guards import Callback, Guards
 from mms_server.acsi.writing import OPEN_TO_CLIENTS
 from mms_server.engine import Engine
 from mms_server.loops import loop_factory
@@ -137,17 +137,18 @@ class IedServer:
         False (object-access-denied) or a DataAccessError; plain or async. It opens what `allow_writes` has not. Raises
         KeyError for an unknown reference.
         """
-        self._engine.behaviour.writing.guards.add(self._where(where), callback)
+        self._guard(self._engine.behaviour.writing.guards, where, callback)
 
     def on_read(self, where: str | FC, callback: Callback) -> None:
         """Ask `callback(client, reference)` before a client reads what `where` names, as `on_write` does.
 
         What is refused is an error where it is read by itself, and shows the file's default inside a structure.
         """
-        self._engine.behaviour.read_guards.add(self._where(where), callback)
+        self._guard(self._engine.behaviour.read_guards, where, callback)
 
-    def _where(self, where: str | FC) -> int | FC:
-        return FC(where) if where in FC.__members__ else self.model.find(where)
+    def _guard(self, guards: Guards, where: str | FC, callback: Callback) -> None:
+        for one in (FC(where),) if where in FC.__members__ else self.model.find_all(where):
+            guards.add(one, callback)
 
     def on_report_control(self, listener: ReportListener) -> None:
         """Call `listener(client, block, event)` on the server's thread, when something happens to a report control block.

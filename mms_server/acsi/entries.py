@@ -20,7 +20,8 @@ _COMPACT: Final = 1024
 class Entry:
     """One report that happened: `members` are (index in the data set, reason), `data` their Data at that moment.
 
-    A `hollow` entry was replaced by a newer one of its kind: it holds its place, and is not sent.
+    A `hollow` entry was replaced by a newer one of its kind: it holds its place, and is not sent. `after_gap`: events
+    between the one before it and this one are not known to us.
     """
 
     time_ns: int
@@ -30,6 +31,7 @@ class Entry:
     entry_id: int = 0
     ticket: int = 0
     hollow: bool = False
+    after_gap: bool = False
 
     @property
     def octets(self) -> int:
@@ -38,7 +40,7 @@ class Entry:
 
     def content(self) -> bytes:
         """As the store keeps it: its kind, its members, its Data."""
-        head = bytes((self.interrogation,))
+        head = bytes((self.interrogation | self.after_gap << 1,))
         rows = (
             member.to_bytes(4, "big") + bytes((reason,)) + data
             for (member, reason), data in zip(self.members, self.data, strict=True)
@@ -53,7 +55,8 @@ class Entry:
         data = tuple(row[5:] for row in rows)
         if len(members) != len(data) or not filed.content:
             raise ValueError(f"entry {filed.entry_id:016x}: a row without Data")
-        return cls(filed.time_ns, members, data, filed.content[0] == 1, filed.entry_id)
+        flags = filed.content[0]
+        return cls(filed.time_ns, members, data, bool(flags & 1), filed.entry_id, after_gap=bool(flags & 2))
 
 
 class EntryBuffer:
@@ -66,6 +69,7 @@ class EntryBuffer:
         self._next = 0  # index of the next to send
         self._octets = 0
         self.lost = False  # something that was not sent is gone: the next report says so
+        self.gap = False  # something that happened was never filed: the next entry says so, to whoever gets it
 
     def __len__(self) -> int:
         return len(self._entries) - self._head
@@ -76,7 +80,7 @@ class EntryBuffer:
         return self._entries[-1] if len(self) else None
 
     def add(self, entry: Entry) -> int | None:
-        """File `entry`; the EntryID up to which older ones had to go, None if none had to."""
+        """Put `entry` behind the others; the EntryID up to which older ones had to go, None if none had to."""
         if entry.interrogation:
             self._hollow_unsent_interrogations()
         self._entries.append(entry)

@@ -97,7 +97,7 @@ class ReportControlBlock:
             self.number("ConfRev"),
             len(self.data_set.members),
             entry.entry_id.to_bytes(8, "big") if self.buffer is not None else None,
-            self.buffer is not None and self.buffer.lost,
+            self.buffer is not None and (self.buffer.lost or entry.after_gap),
         )
 
     def counted(self) -> None:

@@ -89,7 +89,7 @@ class Reporting:
                 buffer.add(Entry.restored(one))
             except ValueError:
                 buffer.lost = True  # a damaged row: the client is told that something is missing
-        buffer.lost = buffer.lost or (not stored.clean and block.listens)
+        buffer.gap = not stored.clean and block.listens
         self._show_newest(block, buffer)
 
     def _sign(self, block: ReportControlBlock) -> None:
@@ -178,6 +178,7 @@ class Reporting:
             self._post(block, entry)
             return
         entry.entry_id = self._journal.new_id(now.utc_ns)
+        entry.after_gap, block.buffer.gap = block.buffer.gap, False
         entry.ticket = self._journal.add(File(block.path, entry.entry_id, entry.time_ns, entry.content()))
         had_lost = block.buffer.lost
         gone = block.buffer.add(entry)

@@ -17,17 +17,26 @@ def index_of(layout: Layout, path: Sequence[str], fc: str | None, reference: str
 
     Raises KeyError that names the nearest names, or the functional constraints that have the name.
     """
-    if not path and fc is None:
-        return 0
-    groups = [group for group in layout.nodes[0].children if fc in (None, group.name.decode())]
-    found = {group.name.decode(): node.index for group in groups if (node := _below(group, path)) is not None}
+    found = indexes_of(layout, path, fc, reference)
     if len(found) > 1:
         raise KeyError(
             f"`{reference}` is there under {', '.join(found)}: say which, as `{reference} [{next(iter(found))}]`"
         )
+    return next(iter(found.values()))
+
+
+def indexes_of(layout: Layout, path: Sequence[str], fc: str | None, reference: str) -> dict[str, int]:
+    """The indexes of `path` by the functional constraints under which it is there, at least one.
+
+    Raises KeyError that names the nearest names.
+    """
+    if not path and fc is None:
+        return {"": 0}
+    groups = [group for group in layout.nodes[0].children if fc in (None, group.name.decode())]
+    found = {group.name.decode(): node.index for group in groups if (node := _below(group, path)) is not None}
     if not found:
         raise KeyError(_unknown(groups, path, reference))
-    return next(iter(found.values()))
+    return found
 
 
 def _below(group: Node, path: Iterable[str]) -> Node | None:

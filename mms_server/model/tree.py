@@ -131,6 +131,15 @@ class DataModel:
 
         Raises KeyError whose text names the nearest names.
         """
+        placed, path, fc = self._located(reference)
+        return placed.base + names.index_of(placed.layout, path, fc, reference)
+
+    def find_all(self, reference: str) -> list[int]:
+        """The slots of an ACSI reference under every functional constraint that has it. Raises KeyError."""
+        placed, path, fc = self._located(reference)
+        return [placed.base + index for index in names.indexes_of(placed.layout, path, fc, reference).values()]
+
+    def _located(self, reference: str) -> tuple[PlacedNode, list[str], str | None]:
         text, _, bracket = reference.partition(" [")
         ld, slash, rest = text.partition("/")
         domain = self.domain(ld)
@@ -141,7 +150,7 @@ class DataModel:
         placed = domain.nodes.get(ln.encode("ascii", "replace"))
         if placed is None:
             raise KeyError(names.missing(f"logical node in `{reference}`", ln, [one.decode() for one in domain.nodes]))
-        return placed.base + names.index_of(placed.layout, path, bracket.rstrip("]") or None, reference)
+        return placed, path, bracket.rstrip("]") or None
 
     def domain(self, name: str) -> Domain | None:
         """The LD called `name`, in full or by its inst."""

@@ -365,7 +365,7 @@ def test_the_buffer_and_what_clients_have_configured_survive_the_process(durable
     again.engine.stored(again.engine.journal.take()[1])
     reports = again.reports()
     assert shown(reports) == [1, 2, 3, 9]
-    assert [report.overflow for report in reports] == [not clean, False, False, False]
+    assert [report.overflow for report in reports] == [False, False, False, not clean]
     ids = [report.entry_id for report in reports if report.entry_id is not None]
     assert ids == sorted(set(ids))
 

@@ -8,7 +8,8 @@ from types import ModuleType
 import pytest
 
 
-def _missing(what: str) -> None:
+def missing(what: str) -> None:
+    """Skip on a laptop, fail in CI: `what` is not there."""
     if os.environ.get("CI", "").lower() in ("1", "true"):
         pytest.fail(f"{what} is missing, and CI has to have it")
     pytest.skip(f"{what} is missing")
@@ -19,7 +20,7 @@ def module(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ImportError:
-        _missing(name)
+        missing(name)
         raise
 
 
@@ -27,5 +28,5 @@ def program(name: str) -> str:
     """The path of the program `name`."""
     path = shutil.which(name)
     if path is None:
-        _missing(name)
+        missing(name)
     return path or ""
