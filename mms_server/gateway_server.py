@@ -17,7 +17,7 @@ from mapping.model import Server
 from mapping.plan import IedPlan, Plan
 from mapping.scl.access_points import server as read_server
 from mapping.scl.reader import read
-from mms_server.acsi.field_values import NEVER, FieldValues, Pair
+from mms_server.acsi.field_values import NEVER, Fed, FieldValues, Pair
 from mms_server.acsi.writing import OPEN_TO_CLIENTS
 from mms_server.engine import Engine
 from mms_server.ied_server import DEFAULT_CLIENTS, identity_of
@@ -103,10 +103,10 @@ class GatewayServer:
             match event:
                 case Apply(SampleBatch() as batch):
                     seen = (batch.monotonic_ns for _ in batch.samples)
-                    self._commit(self._values.samples(batch.samples, seen, batch.time_quality, now()))
+                    self._take(self._values.samples(batch.samples, seen, batch.time_quality, now()))
                 case Apply(Snapshot() as snapshot):
                     seen = (snapshot.monotonic_ns - age * 1_000_000 for age in snapshot.ages_ms)
-                    self._commit(self._values.samples(snapshot.samples, seen, snapshot.time_quality, now()))
+                    self._take(self._values.samples(snapshot.samples, seen, snapshot.time_quality, now()))
                 case NeedSnapshot(worker):
                     self._bus.request_snapshot(worker)
                 case Lost(worker):
@@ -119,10 +119,14 @@ class GatewayServer:
                 case _:
                     pass  # a heartbeat: that it came is what it says
 
-    def _commit(self, pairs: list[Pair]) -> None:
+    def _take(self, fed: Fed) -> None:
+        self._commit(fed.first, quiet=True)
+        self._commit(fed.changes)
+
+    def _commit(self, pairs: list[Pair], *, quiet: bool = False) -> None:
         if pairs:
             with self._server.lock:
-                self._engine.commit(pairs, now(), quiet=not self._serving)
+                self._engine.commit(pairs, now(), quiet=quiet or not self._serving)
             self._server.changed()
 
     # ------------------------------------------------------------------ time

@@ -7,42 +7,52 @@ from typing import Final
 from mms_server.model.datasets import DataSet
 
 OUTBOX_OCTETS: Final = 256 * 1024
+OURS: Final = {"internal": True}  # fields that are not for embedding programs
+
+
+class Outbox:
+    """The unbuffered reports that wait for one client, at most `OUTBOX_OCTETS` of them."""
+
+    __slots__ = ("_pdus", "octets")
+
+    def __init__(self) -> None:
+        self._pdus: deque[bytes] = deque()
+        self.octets = 0
+
+    def post(self, pdus: list[bytes]) -> bool:
+        """Queue the PDUs of one report; False, and none queued, if they do not fit what may wait."""
+        octets = sum(map(len, pdus))
+        if self._pdus and self.octets + octets > OUTBOX_OCTETS:
+            return False
+        self._pdus.extend(pdus)
+        self.octets += octets
+        return True
+
+    def take(self) -> list[bytes]:
+        """Everything that is queued; it is then the caller's."""
+        pdus = list(self._pdus)
+        self._pdus.clear()
+        self.octets = 0
+        return pdus
 
 
 @dataclass(eq=False, slots=True)
 class Client:
-    """One associated client: who it is, how long a PDU it takes, and what waits to be sent to it.
+    """One associated client, for as long as the association lasts.
 
-    `address` is host:port, `certificate` the DER octets of what it showed in TLS. `data_sets` are its own, by name
-    without the `@`; they go with the association.
+    `address` is host:port, `certificate` the DER octets of what it showed in TLS, `authenticated` whether an authenticator
+    said yes, `max_pdu` how many octets a PDU to it may have.
     """
 
     association: int
     address: str
     max_pdu: int
     certificate: bytes | None = None
-    authenticated: bool = False  # by an authenticator that said yes
-    data_sets: dict[bytes, DataSet] = field(default_factory=dict)
-    outbox: deque[bytes] = field(default_factory=deque)
-    outbox_octets: int = 0
+    authenticated: bool = False
+    data_sets: dict[bytes, DataSet] = field(default_factory=dict, metadata=OURS)  # its own, by name without the `@`
+    outbox: Outbox = field(default_factory=Outbox, metadata=OURS)
 
     @property
     def host(self) -> str:
         """The address without the port, and without the brackets of IPv6."""
         return self.address.rpartition(":")[0].strip("[]")
-
-    def post(self, pdus: list[bytes]) -> bool:
-        """Queue the PDUs of one report; False, and none queued, if they do not fit what may wait."""
-        octets = sum(map(len, pdus))
-        if self.outbox and self.outbox_octets + octets > OUTBOX_OCTETS:
-            return False
-        self.outbox.extend(pdus)
-        self.outbox_octets += octets
-        return True
-
-    def take(self) -> list[bytes]:
-        """Everything that is queued; it is then the caller's."""
-        pdus = list(self.outbox)
-        self.outbox.clear()
-        self.outbox_octets = 0
-        return pdus

@@ -11,7 +11,7 @@ What is bound is invalid until its first sample, and invalid again once it has n
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bus import quality
 from bus.quality import Now, Quality, UtcTime
@@ -70,6 +70,13 @@ class _Point:
     expires_ns: int = NEVER
 
 
+class Fed(NamedTuple):
+    """What samples change: what is told of a point for the first time is a fill and no event, the rest may be."""
+
+    first: list[Pair]
+    changes: list[Pair]
+
+
 class FieldValues:
     """The bindings of one IED. Its answers are pairs for one commit."""
 
@@ -114,16 +121,17 @@ class FieldValues:
         pairs += [(bound.q, quality.NOT_YET) for bound in self._objects if bound.q is not None]
         return pairs
 
-    def samples(self, samples: "Iterable[Sample]", seen_ns: Iterable[int], time_quality: int, now: Now) -> list[Pair]:
+    def samples(self, samples: "Iterable[Sample]", seen_ns: Iterable[int], time_quality: int, now: Now) -> "Fed":
         """What the samples of one exchange, or of a snapshot, change. `seen_ns`: the monotonic time of each exchange.
 
         What is older than what is known already changes nothing; what is too old to be good is not good.
         """
-        pairs: list[Pair] = []
+        fed = Fed([], [])
         for sample, seen in zip(samples, seen_ns, strict=False):
             point = self._points.get(sample.point)
             if point is None or seen < point.seen_ns:
                 continue
+            pairs = fed.first if point.seen_ns < 0 else fed.changes
             point.seen_ns = min(seen, now.monotonic_ns)
             judged = Quality(sample.quality)
             if quality.is_good(judged):
@@ -136,7 +144,7 @@ class FieldValues:
             stamp = UtcTime(sample.time_ns, time_quality)
             for feed in point.feeds:
                 self._feed(feed, sample.value, judged, stamp, pairs)
-        return pairs
+        return fed
 
     def lost(self, worker: str, now: Now) -> list[Pair]:
         """Nothing has come from `worker` for too long: nothing of it is good."""

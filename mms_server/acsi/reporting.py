@@ -202,7 +202,7 @@ class Reporting:
     def _post(self, block: ReportControlBlock, entry: Entry) -> None:
         assert block.owner is not None  # noqa: S101 - an URCB has entries while it is enabled
         pdus = report.encode(block.header(entry), self._included(block, entry), block.owner.max_pdu)
-        if not pdus or not block.owner.post(pdus):
+        if not pdus or not block.owner.outbox.post(pdus):
             self.notices.append((block.owner, block.path, "dropped"))
         self._ready.add(block.owner)
         block.counted()
@@ -217,7 +217,7 @@ class Reporting:
 
     def pull(self, client: Client) -> list[bytes]:
         """The PDUs that `client` is to get now: what waits in its outbox, and the next of its buffered entries."""
-        pdus = client.take()
+        pdus = client.outbox.take()
         left = TURN_OCTETS
         for block in self._held.get(client, ()):
             while left > 0 and (entry := self._next(block)) is not None:

@@ -90,7 +90,7 @@ def test_without_triggers_it_buffers_nothing(bench: Buffered) -> None:
     assert bench.reports() == []
 
 
-@pytest.mark.conformance("BR-4", "BR-8")
+@pytest.mark.conformance("BR-4")
 def test_a_client_that_comes_back_goes_on_where_it_was(bench: Buffered) -> None:
     bench.put(("RptEna", boolean(True)))
     bench.events(1, 2)
@@ -288,6 +288,7 @@ def test_a_window_that_is_open_when_the_client_goes_is_kept(bench: Buffered) -> 
     assert shown(bench.reports()) == [1]
 
 
+@pytest.mark.conformance("BR-8")
 def test_an_entry_shows_what_was_when_it_happened(bench: Buffered) -> None:
     bench.events(1, 2)
     bench.set(q=0b01 << 11)

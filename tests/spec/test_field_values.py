@@ -1,6 +1,6 @@
 """Values from the field, in virtual time: what is good is true, and no longer than it may be."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from mapping.plan import Plan
 from mapping.scl.access_points import server
 from mapping.scl.reader import read
 from mms_server.acsi.field_values import FieldValues
+from mms_server.model.cache import Changes
 from mms_server.model.tree import DataModel
 from tests.support.sites import SCL, compile_folder, write_site
 
@@ -39,13 +40,16 @@ class Bench:
 
     values: FieldValues
     data: DataModel
+    events: Changes = field(default_factory=lambda: Changes([], [], []))
 
     def say(
         self, seconds: float, *samples: tuple[int, object], judged: int = quality.GOOD, seen: float | None = None
     ) -> None:
         listed = [Sample(point, value, judged, at(seconds).utc_ns) for point, value in samples]  # type: ignore[arg-type]
         exchange = [at(seconds if seen is None else seen).monotonic_ns] * len(listed)
-        self.data.cache.commit(self.values.samples(listed, exchange, 0x0A, at(seconds)))
+        fed = self.values.samples(listed, exchange, 0x0A, at(seconds))
+        self.events = self.data.cache.commit(fed.changes)
+        self.data.cache.commit(fed.first)
 
     def tick(self, seconds: float) -> None:
         self.data.cache.commit(self.values.stale(at(seconds)))
@@ -187,3 +191,12 @@ def test_one_commit_costs_one_encoding_for_each_changed_leaf(bench: Bench) -> No
     assert bench.data.cache.encodings == before
     bench.say(3, (POWER, 1600.0))
     assert bench.data.cache.encodings == before + 2  # the value and its time
+
+
+@pytest.mark.conformance("GW-4")
+def test_what_is_told_for_the_first_time_is_a_fill_and_no_event(bench: Bench) -> None:
+    bench.say(0, (POWER, 5.0), (TEMPERATURE, 20.0))
+    assert bench.events == Changes([], [], [])
+    assert bench.q("GGIO1.AnIn2") == "good"
+    bench.say(1, (POWER, 6.0))
+    assert len(bench.events.dchg) == 1

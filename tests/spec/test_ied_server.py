@@ -1,6 +1,7 @@
 """The library over real sockets on this machine: what an embedding program and its clients see."""
 
 import asyncio
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pytest
 from bus.quality import UtcTime
 from mapping.diagnostics import MappingError
 from mms_server import Client, IedServer
+from mms_server.sockets import set_keepalive
 from tests.support.client import Client as Peer
 from tests.support.client import request
 from tests.support.engine_client import read_request, variable
@@ -124,7 +126,7 @@ def test_a_server_serves_within_a_callers_own_loop() -> None:
     assert asyncio.run(run())[0] == 0x0E
 
 
-@pytest.mark.conformance("ASS-N3")
+@pytest.mark.conformance("ASS-3", "ASS-N3")
 def test_one_client_too_many_is_refused_and_the_others_do_not_notice(server: IedServer) -> None:
     peers = [peer_of(server) for _ in range(32)]
     assert all(peer.associate()[:1] == b"\x0e" for peer in peers)
@@ -174,3 +176,15 @@ def test_a_file_that_is_no_scl_is_a_mapping_error_that_names_it(tmp_path: Path) 
     (tmp_path / "x.icd").write_text("<html/>", encoding="utf-8")
     with pytest.raises(MappingError, match=r"x\.icd:1:1: error\[scl-no-scl\]"):
         IedServer.from_scl(tmp_path / "x.icd")
+
+
+@pytest.mark.conformance("ASS-N4")
+def test_a_peer_that_vanishes_is_noticed_within_ten_seconds() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as theirs, socket.create_connection(theirs.getsockname()) as sock:
+        set_keepalive(sock)
+        idle, interval, probes = (
+            sock.getsockopt(socket.IPPROTO_TCP, option)
+            for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+        )
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        assert idle + interval * probes < 10

@@ -294,7 +294,7 @@ def test_what_a_client_does_not_take_is_dropped_whole_and_sqnum_shows_it(bench: 
     bench.enable(**IMMEDIATE)
     for turn in range(2000):
         bench.set(f=float(turn + 1), ind=turn % 2 == 0)
-    assert bench.client.client.outbox_octets <= OUTBOX_OCTETS
+    assert bench.client.client.outbox.octets <= OUTBOX_OCTETS
     taken = bench.reports()
     assert [report.sq_num for report in taken[:3]] == [0, 1, 2]
     assert len(taken) < 2000

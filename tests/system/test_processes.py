@@ -38,7 +38,7 @@ def gone(pid: int) -> Callable[[], bool]:
     return lambda: not Path(f"/proc/{pid}").exists()
 
 
-@pytest.mark.conformance("GW-2", "GW-3")
+@pytest.mark.conformance("ASS-N5", "GW-2", "GW-3")
 def test_a_killed_worker_makes_its_points_bad_in_time_and_comes_back_while_clients_stay(tmp_path: Path) -> None:
     with running(tmp_path, "demo", "--mms-port", "0", "--http-port", "0") as gateway:
         client = connect(gateway)
