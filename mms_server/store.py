@@ -9,10 +9,11 @@ import logging
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
+from mms_server.acsi import created_datasets, reporting, writing
 from mms_server.acsi.journal import Drop, File, Operation, Put, Stored
 
 SCHEMA: Final = """
@@ -23,6 +24,12 @@ CREATE TABLE IF NOT EXISTS entries (
 """
 STATE: Final = "state"
 CLEAN: Final = b"clean"
+
+RESETTABLE: Final = {
+    "values": (writing.KIND,),
+    "data-sets": (created_datasets.KIND,),
+    "reports": (reporting.KIND, reporting.SIGNATURE),
+}
 
 log = logging.getLogger("mms.store")
 
@@ -91,10 +98,20 @@ class Store:
         self._database.execute("INSERT OR REPLACE INTO kept VALUES (?, 'ended', ?)", (STATE, b"running"))
         return found
 
-    def forget(self, kinds: Sequence[str]) -> int:
-        """Remove what is kept under `kinds`, before `load`; how many values that were."""
-        marks = ", ".join("?" * len(kinds))
-        return self._database.execute(f"DELETE FROM kept WHERE kind IN ({marks})", tuple(kinds)).rowcount  # noqa: S608
+    def forget(self, what: str) -> int:
+        """Remove what is kept as `what`, one of RESETTABLE, while nothing is served; how many rows that were.
+
+        Raises OSError if the disk does not take it.
+        """
+        try:
+            gone = sum(
+                self._database.execute("DELETE FROM kept WHERE kind = ?", (kind,)).rowcount for kind in RESETTABLE[what]
+            )
+            if what == "reports":
+                gone += self._database.execute("DELETE FROM entries").rowcount
+        except sqlite3.DatabaseError as error:
+            raise OSError(f"{self.path}: {error}") from error
+        return gone
 
     # ------------------------------------------------------------------ while serving
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gateway.cli import main
 from mms_server import Client as ServerClient
 from mms_server import DataAccessError, IedServer
 from tests.support.client import Client
@@ -217,6 +218,23 @@ def test_what_clients_leave_behind_is_there_after_a_restart(tmp_path: Path) -> N
     again.start(port=0, host="127.0.0.1")  # the same object, once more
     peer_of(again).close()
     again.stop()
+
+
+def test_what_was_left_behind_can_be_forgotten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    server = IedServer.from_scl(DEMO, state_dir=tmp_path)
+    server.allow_writes("DC")
+    server.start(port=0, host="127.0.0.1")
+    peer = peer_of(server)
+    assert peer.write(LD, (NAME, text("kept")), (f"{BRCB}$BufTm", unsigned(0))) == ["success"] * 2
+    server.update({"MAIN/MMTR1.DmdWh.actVal": 1})
+    peer.close()
+    server.stop()
+    assert main(["reset", str(tmp_path), "--what", "values"]) == 0
+    assert capsys.readouterr().out == "DEMO: 1 values forgotten\n"
+    assert IedServer.from_scl(DEMO, state_dir=tmp_path).get_value("MAIN/LLN0.NamPlt.d") != "kept"
+    assert main(["reset", str(tmp_path), "--ied", "NONE"]) == 2
+    assert main(["reset", str(tmp_path)]) == 0
+    assert "0 values, 0 data-sets, " in capsys.readouterr().out
 
 
 def test_a_damaged_store_is_put_aside_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
