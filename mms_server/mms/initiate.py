@@ -22,6 +22,7 @@ from mms_server.stack.specification import (
     implicit,
     optional,
     required,
+    taken_apart,
 )
 
 SMALLEST_PDU: Final = 512
@@ -107,6 +108,7 @@ class Refusal(IntEnum):
     NESTING_INSUFFICIENT = 7
 
 
+@taken_apart(_LAYER)
 def decode_request(pdu: bytes) -> Proposal:
     """The proposal in an Initiate request. Raises WireError for anything else."""
     value = decode(pdu, _request(), _LAYER)

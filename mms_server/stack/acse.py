@@ -25,6 +25,7 @@ from mms_server.stack.specification import (
     implicit,
     optional,
     required,
+    taken_apart,
 )
 
 MMS_APPLICATION: Final = "1.0.9506.2.3"
@@ -148,6 +149,7 @@ class AssociateRequest:
         return self.authentication if self.mechanism == PASSWORD_MECHANISM else None
 
 
+@taken_apart(_LAYER)
 def decode_associate(apdu: bytes) -> AssociateRequest:
     """The AARQ in `apdu`. Raises WireError for anything else, and for one without user information."""
     aarq = decode(apdu, _Aarq(), _LAYER)

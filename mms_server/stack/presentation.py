@@ -27,6 +27,7 @@ from mms_server.stack.specification import (
     octets_of,
     optional,
     required,
+    taken_apart,
 )
 
 ACSE_SYNTAX: Final = "2.2.1.0.1"
@@ -150,6 +151,7 @@ class ConnectPresentation:
         raise WireError(_LAYER, 0, f"no presentation context for {abstract} with BER")
 
 
+@taken_apart(_LAYER)
 def decode_connect(ppdu: bytes) -> ConnectPresentation:
     """The CP in `ppdu`. Raises WireError for anything else, and for one that carries no AARQ."""
     cp = decode(ppdu, _Cp(), _LAYER)

@@ -4,6 +4,8 @@ pyasn1 raises its own errors for what it does not like, and a few of Python's fo
 WireError at this border.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from pyasn1.codec.ber import decoder, encoder
@@ -50,13 +52,22 @@ def components(*named: namedtype.NamedType) -> namedtype.NamedTypes:
     return namedtype.NamedTypes(*named)
 
 
+@contextmanager
+def taken_apart(layer: str) -> Iterator[None]:
+    """Whatever pyasn1 makes of octets that are not the structure, while they are decoded or read: a WireError."""
+    try:
+        yield
+    except WireError:
+        raise
+    except (PyAsn1Error, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise WireError(layer, 0, "not the structure that the standard describes") from error
+
+
 def decode(octets: bytes, specification: Any, layer: str) -> Any:
     """The value of `specification` that `octets` hold. Raises WireError for anything else."""
     checked = definite(octets, layer)
-    try:
+    with taken_apart(layer):
         value, rest = decoder.decode(checked, asn1Spec=specification)
-    except (PyAsn1Error, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise WireError(layer, 0, "not the structure that the standard describes") from error
     if rest:
         raise WireError(layer, len(octets) - len(rest), f"{len(rest)} octets behind the structure")
     return value

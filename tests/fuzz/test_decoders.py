@@ -20,7 +20,7 @@ from tests.support.wire_data import bits, boolean, octets, structure, text, unsi
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "5000"))
 SEED = int(os.environ.get("FUZZ_SEED", "9506"))
-REGRESSIONS = sorted((Path(__file__).parents[1] / "regressions").glob("*.hex"))
+KEPT = Path(__file__).parents[1] / "regressions"
 LD, URCB, BRCB = "DEMOLD0", "LLN0$RP$events01", "LLN0$BR$history01"
 
 
@@ -83,8 +83,16 @@ def test_no_octets_make_an_association_raise() -> None:
             association.octets_to_send()
 
 
-@pytest.mark.parametrize("path", REGRESSIONS, ids=lambda path: path.stem)
-def test_what_broke_a_decoder_once_does_not_again(path: Path) -> None:
+@pytest.mark.parametrize("path", sorted((KEPT / "associations").glob("*.hex")), ids=lambda path: path.stem)
+def test_what_broke_an_association_once_does_not_again(path: Path) -> None:
+    association = Association(Own(services=frozenset({1, 4})), 0.0)
+    tpdu = bytes.fromhex(path.read_text(encoding="ascii"))
+    association.receive(CR + b"\x03\x00" + (len(tpdu) + 4).to_bytes(2, "big") + tpdu, 0.0)
+    assert association.closing
+
+
+@pytest.mark.parametrize("path", sorted((KEPT / "requests").glob("*.hex")), ids=lambda path: path.stem)
+def test_what_broke_a_service_once_does_not_again(path: Path) -> None:
     tag, _, body = path.read_text(encoding="ascii").strip().partition(" ")
     client = EngineClient(DataModel(models.demo()))
     assert client.octets(int(tag, 16), bytes.fromhex(body))[0] in (0xA1, 0xA2, 0xA4)
