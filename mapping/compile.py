@@ -80,6 +80,8 @@ def _ied(draft: Draft, ied: DraftIed) -> IedPlan:
         presets=tuple(ied.presets),
         unfed=tuple(ied.unfed),
         commands=tuple(ied.commands),
+        report_buffer_octets=ied.settings.report_buffer.octets,
+        report_buffer_age_ms=ied.settings.report_buffer.age,
     )
 
 

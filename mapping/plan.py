@@ -229,6 +229,8 @@ class IedPlan(msgspec.Struct, frozen=True):
     presets: tuple[Preset, ...]
     unfed: tuple[str, ...]  # `q` of process data that nothing feeds: invalid from the start, and for ever
     commands: tuple[CommandBinding, ...] = ()
+    report_buffer_octets: int = 1 << 20
+    report_buffer_age_ms: int = 30 * 24 * 3600 * 1000
 
 
 class Plan(msgspec.Struct, frozen=True):

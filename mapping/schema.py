@@ -258,6 +258,13 @@ class Security(Strict):
         return self
 
 
+class ReportBuffer(Strict):
+    """What each buffered report control block keeps for clients that are away."""
+
+    octets: Annotated[int, Field(ge=16_384, le=1 << 30)] = 1 << 20
+    age: Annotated[Milliseconds, Field(description="older entries go")] = 30 * 24 * 3600 * 1000
+
+
 class Ied(Strict):
     """One IED: its model, its mapping, its port."""
 
@@ -270,6 +277,7 @@ class Ied(Strict):
     max_clients: Annotated[int | None, Field(ge=1, le=1024)] = None
     writes: dict[Literal["SP", "SV", "SE", "BL", "CF", "DC"], Literal["allow", "deny"]] = {}
     security: Security = Security()
+    report_buffer: ReportBuffer = ReportBuffer()
 
     @model_validator(mode="after")
     def _listens(self) -> "Ied":

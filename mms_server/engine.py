@@ -16,6 +16,7 @@ from typing import Final
 from bus.quality import Now
 from mms_server.acsi.clients import Client
 from mms_server.acsi.created_datasets import CreatedDataSets
+from mms_server.acsi.entries import BufferLimits
 from mms_server.acsi.guards import Call, Deferred, Guards, Verdict
 from mms_server.acsi.journal import Journal, Stored
 from mms_server.acsi.reporting import Notice, Reporting
@@ -53,13 +54,15 @@ class Waiting:
 class Engine:
     """One server's behaviour towards all its clients. `stored` is what the store had; None where there is none."""
 
-    def __init__(self, model: DataModel, identity: Identity, stored: Stored | None = None) -> None:
+    def __init__(
+        self, model: DataModel, identity: Identity, stored: Stored | None = None, buffers: BufferLimits | None = None
+    ) -> None:
         self.model = model
         self.journal = Journal(durable=stored is not None, next_id=stored.next_id if stored else 0)
         sets = CreatedDataSets(model, self.journal, stored)
         writing = Writing(model, self.journal, Guards(model), set(OPEN_TO_CLIENTS))
         self.problems = [*sets.problems, *(writing.restore(stored) if stored else ())]
-        reporting = Reporting(model, sets.by_text, self.journal, stored)
+        reporting = Reporting(model, sets.by_text, self.journal, stored, buffers)
         self.behaviour = Behaviour(self.journal, sets, reporting, writing, Guards(model))
         self._identity = identity
         self._services = registry.by_tag()

@@ -17,6 +17,7 @@ from mapping.model import Server
 from mapping.plan import IedPlan, Plan
 from mapping.scl.access_points import server as read_server
 from mapping.scl.reader import read
+from mms_server.acsi.entries import BufferLimits
 from mms_server.acsi.field_values import NEVER, Fed, FieldValues, Pair
 from mms_server.acsi.writing import OPEN_TO_CLIENTS
 from mms_server.engine import Engine
@@ -48,7 +49,8 @@ class GatewayServer:
             for point in device.points
         }
         store = None if state_dir is None else Store(state_dir, ied.name)
-        self._engine = Engine(model, identity_of(described), None if store is None else store.load())
+        buffers = BufferLimits(ied.report_buffer_octets, ied.report_buffer_age_ms / 1000)
+        self._engine = Engine(model, identity_of(described), None if store is None else store.load(), buffers)
         self._engine.behaviour.writing.open_fcs = {fc for fc in OPEN_TO_CLIENTS if ied.writes.get(fc.value, True)}
         self._values = FieldValues(ied, plan.points(), workers, model)
         self._loop = asyncio.get_running_loop()

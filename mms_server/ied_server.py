@@ -20,6 +20,7 @@ from mapping.model import FC, Server
 from mapping.scl.access_points import server as read_server
 from mapping.scl.reader import read
 from mms_server.acsi.clients import Client
+from mms_server.acsi.entries import BufferLimits
 from mms_server.acsi.guards import Callback, Guards
 from mms_server.acsi.writing import OPEN_TO_CLIENTS
 from mms_server.engine import Engine
@@ -52,14 +53,19 @@ class IedServer:
     """
 
     def __init__(
-        self, server: Server, warnings: Iterable[Diagnostic] = (), *, state_dir: str | PathLike[str] | None = None
+        self,
+        server: Server,
+        warnings: Iterable[Diagnostic] = (),
+        *,
+        state_dir: str | PathLike[str] | None = None,
+        buffers: BufferLimits | None = None,
     ) -> None:
         """A server of a model that was read before; see `from_scl`. Raises OSError for a state folder that cannot be used."""
         self.warnings = tuple(warnings)
         self.port: int | None = None
         self._described = server
         store = None if state_dir is None else Store(Path(state_dir), server.ied_name)
-        self._engine = Engine(DataModel(server), identity_of(server), None if store is None else store.load())
+        self._engine = Engine(DataModel(server), identity_of(server), None if store is None else store.load(), buffers)
         self._engine.behaviour.writing.open_fcs = set(OPEN_IN_THE_LIBRARY)
         self._access = Access(server.services.dyn_association_max or DEFAULT_CLIENTS)
         self._mms = MmsServer(self._engine, self._access)
@@ -76,16 +82,18 @@ class IedServer:
         access_point: str | None = None,
         *,
         state_dir: str | PathLike[str] | None = None,
+        buffers: BufferLimits | None = None,
     ) -> "IedServer":
         """The server of an SCL file: of the first IED that has one, unless named. Broken parts are in `warnings`.
 
         What clients write to settings, their data sets and buffered reports are kept in `state_dir`; without it they
-        end with the process. Raises MappingError, whose text names file, line and column, if there is nothing to
+        end with the process. `buffers` limits what each buffered block keeps: 1 MiB and 30 days with a state folder,
+        128 KiB without. Raises MappingError, whose text names file, line and column, if there is nothing to
         serve, and OSError for a folder that cannot be used.
         """
         found = Diagnostics()
         described = read_server(read(Path(path), found), ied, access_point, found)
-        return cls(described, found, state_dir=state_dir)
+        return cls(described, found, state_dir=state_dir, buffers=buffers)
 
     @property
     def ied_name(self) -> str:

@@ -59,11 +59,19 @@ class Entry:
         return cls(filed.time_ns, members, data, bool(flags & 1), filed.entry_id, after_gap=bool(flags & 2))
 
 
-class EntryBuffer:
-    """The entries of one BRCB, at most `limit` octets of them."""
+@dataclass(frozen=True, slots=True)
+class BufferLimits:
+    """What one BRCB keeps: at most so many octets, no entry older than so many seconds."""
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
+    octets: int
+    age_s: float = 30 * 24 * 3600.0
+
+
+class EntryBuffer:
+    """The entries of one BRCB, within `limits`."""
+
+    def __init__(self, limits: BufferLimits) -> None:
+        self._limits = limits
         self._entries: list[Entry] = []
         self._head = 0  # index of the oldest: what is before it is gone
         self._next = 0  # index of the next to send
@@ -86,7 +94,8 @@ class EntryBuffer:
         self._entries.append(entry)
         self._octets += entry.octets
         gone = None
-        while self._octets > self._limit and len(self) > 1:
+        oldest_ns = entry.time_ns - int(self._limits.age_s * 1e9)
+        while len(self) > 1 and (self._octets > self._limits.octets or self._entries[self._head].time_ns < oldest_ns):
             gone = self._drop_oldest()
         return gone
 

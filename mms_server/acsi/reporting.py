@@ -18,7 +18,7 @@ from bus.quality import Now
 from mapping.model import FC, Setting
 from mms_server.acsi import kept, rcb
 from mms_server.acsi.clients import Client
-from mms_server.acsi.entries import Entry, EntryBuffer
+from mms_server.acsi.entries import BufferLimits, Entry, EntryBuffer
 from mms_server.acsi.journal import Drop, File, Journal, Put, Stored
 from mms_server.acsi.rcb import ReportControlBlock
 from mms_server.mms import report
@@ -45,7 +45,9 @@ Notice = tuple[Client | None, str, str]
 class Reporting:
     """All report control blocks. `find` resolves a data set's name as clients write it into DatSet."""
 
-    def __init__(self, model: DataModel, find: Find, journal: Journal, stored: Stored | None) -> None:
+    def __init__(
+        self, model: DataModel, find: Find, journal: Journal, stored: Stored | None, limits: BufferLimits | None = None
+    ) -> None:
         self._model = model
         self._find = find
         self._journal = journal
@@ -58,9 +60,9 @@ class Reporting:
         self._ready: set[Client] = set()
         self._unsafe: set[Client] = set()  # what they wait for is not stored yet
         self.notices: list[Notice] = []
-        limit = MEMORY_OCTETS if stored is None else STORED_OCTETS
+        limits = limits or BufferLimits(MEMORY_OCTETS if stored is None else STORED_OCTETS)
         for placed in model.nodes():
-            for slot, block in _blocks_of(model, placed, limit):
+            for slot, block in _blocks_of(model, placed, limits):
                 self._blocks[slot] = block
                 self._attributes |= {own: (block, name) for name, own in block.slots.items()}
         self._start(stored)
@@ -506,7 +508,7 @@ def _signature(block: ReportControlBlock) -> bytes:
     return hashlib.sha256("\n".join(member.reference for member in members).encode()).digest()
 
 
-def _blocks_of(model: DataModel, placed: PlacedNode, limit_octets: int) -> Iterator[tuple[int, ReportControlBlock]]:
+def _blocks_of(model: DataModel, placed: PlacedNode, limits: BufferLimits) -> Iterator[tuple[int, ReportControlBlock]]:
     settings = model.server.services.report_settings
     fixed: dict[str, Setting] = {
         "DatSet": settings.dat_set,
@@ -534,7 +536,7 @@ def _blocks_of(model: DataModel, placed: PlacedNode, limit_octets: int) -> Itera
                     slots,
                     source,
                     fixed,
-                    EntryBuffer(limit_octets) if source.buffered else None,
+                    EntryBuffer(limits) if source.buffered else None,
                     client if client is not None and client.address is not None else None,
                 ),
             )

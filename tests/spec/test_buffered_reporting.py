@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from mapping.model import ClientLn, ReportControl
-from mms_server.acsi.entries import Entry, EntryBuffer
+from mms_server.acsi.entries import BufferLimits, Entry, EntryBuffer
 from mms_server.acsi.journal import File, Put, Stored
 from mms_server.engine import Engine
 from mms_server.model.tree import DataModel
@@ -390,7 +390,7 @@ def test_a_damaged_entry_is_left_out_and_told() -> None:
 
 
 def test_a_buffer_keeps_its_order_through_thousands_of_entries() -> None:
-    buffer = EntryBuffer(64_000)
+    buffer = EntryBuffer(BufferLimits(64_000))
     for number in range(1, 5001):
         buffer.add(Entry(number, ((0, 16),), (b"\x83\x01\x01",), entry_id=number))
     assert (len(buffer), buffer.lost) == (64_000 // 67, True)
@@ -401,3 +401,13 @@ def test_a_buffer_keeps_its_order_through_thousands_of_entries() -> None:
         found.append(entry.entry_id)
         buffer.sent()
     assert found == [4999, 5000]
+
+
+def test_entries_go_by_their_age_too() -> None:
+    buffer, second = EntryBuffer(BufferLimits(64_000, age_s=10)), 1_000_000_000
+    for number in range(1, 31):
+        buffer.add(Entry(number * second, ((0, 16),), (b"\x83\x01\x01",), entry_id=number))
+    assert (len(buffer), buffer.lost) == (11, True)
+    first = buffer.peek()
+    assert first is not None
+    assert first.entry_id == 20
