@@ -15,6 +15,7 @@ from typing import Final
 
 from bus.quality import Now
 from mms_server.acsi.clients import Client
+from mms_server.acsi.control import Control, Operation
 from mms_server.acsi.created_datasets import CreatedDataSets
 from mms_server.acsi.entries import BufferLimits
 from mms_server.acsi.guards import Call, Deferred, Guards, Verdict
@@ -22,6 +23,7 @@ from mms_server.acsi.journal import Journal, Stored
 from mms_server.acsi.reporting import Notice, Reporting
 from mms_server.acsi.writing import OPEN_TO_CLIENTS, Writing
 from mms_server.mms import reject
+from mms_server.mms.add_cause import AddCause
 from mms_server.mms.errors import ArgumentError, ServiceError, ServiceFailure
 from mms_server.mms.reject import Reason
 from mms_server.model.cache import Changes
@@ -63,7 +65,9 @@ class Engine:
         writing = Writing(model, self.journal, Guards(model), set(OPEN_TO_CLIENTS))
         self.problems = [*sets.problems, *(writing.restore(stored) if stored else ())]
         reporting = Reporting(model, sets.by_text, self.journal, stored, buffers)
-        self.behaviour = Behaviour(self.journal, sets, reporting, writing, Guards(model))
+        control = Control(model, reporting.post, self.commit)
+        self.behaviour = Behaviour(self.journal, sets, reporting, writing, control, Guards(model), _at_once)
+        self._begun: list[Operation] = []
         self._identity = identity
         self._services = registry.by_tag()
         self._contexts: dict[Client, Context] = {}
@@ -89,6 +93,7 @@ class Engine:
     def closed(self, client: Client, now: Now) -> None:
         """A client has gone, in whatever way; what it held is free."""
         if self._contexts.pop(client, None) is not None:
+            self.behaviour.control.closed(client, now)
             self.behaviour.reporting.closed(client, now)
 
     def request(self, client: Client, invoke_id: int, tag: int, body: bytes, now: Now) -> bytes | Waiting:
@@ -114,7 +119,21 @@ class Engine:
         if context is None:
             return None
         context.now = now
-        return _pdu(waiting.client, waiting.invoke_id, waiting.deferred.finish(verdicts))
+        pdu = _pdu(waiting.client, waiting.invoke_id, waiting.deferred.finish(verdicts))
+        operations = [
+            argument for call in waiting.calls for argument in call.arguments if isinstance(argument, Operation)
+        ]
+        self._begun += [one for one in operations if one.enhanced and not one.ended]
+        return pdu
+
+    def begun(self) -> list[Operation]:
+        """The operations with enhanced security that have begun since the last call; their end is told by `ended`."""
+        begun, self._begun = self._begun, []
+        return begun
+
+    def ended(self, operation: Operation, verdict: bool | AddCause, now: Now) -> None:
+        """An operation has come to its end, well or for a reason."""
+        self.behaviour.control.ended(operation, verdict, now)
 
     # ------------------------------------------------------------------ values
 
@@ -135,7 +154,7 @@ class Engine:
     def restless(self, timer_ns: int) -> bool:
         """True if something waits to be stored, sent or told, or is due at another time than `timer_ns`."""
         reporting = self.behaviour.reporting
-        return bool(self.journal) or reporting.restless or reporting.next_deadline_ns() != timer_ns
+        return bool(self.journal) or reporting.restless or self.next_deadline_ns() != timer_ns
 
     def receivers(self) -> list[Client]:
         """The clients for which reports wait."""
@@ -163,11 +182,17 @@ class Engine:
 
     def deadline(self, now: Now) -> None:
         """Let time pass."""
+        self.behaviour.control.deadline(now)
         self.behaviour.reporting.deadline(now)
 
     def next_deadline_ns(self) -> int:
         """When `deadline` is to be called, on the monotonic clock."""
-        return self.behaviour.reporting.next_deadline_ns()
+        return min(self.behaviour.reporting.next_deadline_ns(), self.behaviour.control.next_deadline_ns())
+
+
+def _at_once(_operation: Operation) -> bool:
+    """Nobody carries operations out: they succeed, and change nothing."""
+    return True
 
 
 def _pdu(client: Client, invoke_id: int, element: bytes | ServiceError | ServiceFailure) -> bytes:

@@ -10,7 +10,7 @@ from typing import Final
 
 from bus.codec import Message
 from bus.liveness import Apply, Back, Dropped, Event, Liveness, Lost, NeedSnapshot
-from bus.messages import Heartbeat, SampleBatch, Snapshot
+from bus.messages import Command, CommandResult, Heartbeat, SampleBatch, Snapshot
 from bus.sockets import Subscriber
 from mapping.diagnostics import Diagnostics
 from mapping.model import Server
@@ -21,6 +21,7 @@ from mms_server.acsi.entries import BufferLimits
 from mms_server.acsi.field_values import NEVER, Fed, FieldValues, Pair
 from mms_server.acsi.writing import OPEN_TO_CLIENTS
 from mms_server.engine import Engine
+from mms_server.field_commands import FieldCommands
 from mms_server.ied_server import DEFAULT_CLIENTS, identity_of
 from mms_server.model.tree import DataModel
 from mms_server.server import Access, MmsServer, now, password_is
@@ -61,6 +62,16 @@ class GatewayServer:
         self._timer: asyncio.TimerHandle | None = None
         self._filled = asyncio.Event()
         self._commit(self._values.start())
+        self._commands = FieldCommands(
+            ied.name,
+            plan.revision,
+            {_full(model, one.reference): one for one in ied.commands},
+            plan.points(),
+            workers,
+            self._send_command,
+        )
+        self._engine.behaviour.execute = self._commands.begin
+        self._server.complete_operation = self._commands.complete
         self._bus = Subscriber(
             run_dir,
             [worker.name for worker in plan.workers],
@@ -96,6 +107,8 @@ class GatewayServer:
         for message in messages:
             if isinstance(message, SampleBatch | Heartbeat | Snapshot):
                 self._follow(self._liveness.heard(message, self._loop.time()))
+            elif isinstance(message, CommandResult):
+                self._commands.heard(message)
         if self._liveness.synced():
             self._filled.set()
         self._set_timer()
@@ -120,6 +133,9 @@ class GatewayServer:
                     log.debug("message of worker %s dropped: %s", worker, reason)
                 case _:
                     pass  # a heartbeat: that it came is what it says
+
+    def _send_command(self, worker: str, command: Command) -> bool:
+        return self._bus.send_command(worker, command)
 
     def _take(self, fed: Fed) -> None:
         self._commit(fed.first, quiet=True)
@@ -169,6 +185,13 @@ def _described(ied: IedPlan, scl: Path) -> Server:
     """The model that the plan was compiled with. Raises MappingError."""
     found = Diagnostics()
     return read_server(read(scl, found), ied.name, ied.access_point, found)
+
+
+def _full(model: DataModel, reference: str) -> str:
+    """`reference` with the full name of its logical device."""
+    ld, slash, rest = reference.partition("/")
+    domain = model.domain(ld)
+    return reference if domain is None else f"{domain.name.decode()}{slash}{rest}"
 
 
 def _access(ied: IedPlan, described: Server) -> Access:

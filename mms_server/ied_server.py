@@ -20,14 +20,16 @@ from mapping.model import FC, Server
 from mapping.scl.access_points import server as read_server
 from mapping.scl.reader import read
 from mms_server.acsi.clients import Client
+from mms_server.acsi.control import Operation
 from mms_server.acsi.entries import BufferLimits
-from mms_server.acsi.guards import Callback, Guards
+from mms_server.acsi.guards import Call, Callback, Guards, Verdict
 from mms_server.acsi.writing import OPEN_TO_CLIENTS
 from mms_server.engine import Engine
 from mms_server.loops import loop_factory
 from mms_server.model.tree import DataModel
-from mms_server.server import Access, Authenticator, Listener, MmsServer, now, password_is
+from mms_server.server import Access, Authenticator, Listener, MmsServer, now, password_is, verdict_of
 from mms_server.services.base import Identity
+from mms_server.simulated_process import SimulatedProcess
 from mms_server.store import Store
 from mms_server.tls import TlsPort
 
@@ -69,6 +71,9 @@ class IedServer:
         self._engine.behaviour.writing.open_fcs = set(OPEN_IN_THE_LIBRARY)
         self._access = Access(server.services.dyn_association_max or DEFAULT_CLIENTS)
         self._mms = MmsServer(self._engine, self._access)
+        self._checks, self._controls = Guards(self.model), Guards(self.model)
+        self._engine.behaviour.execute = self._begin
+        self._mms.complete_operation = self._complete
         self._mms.store = store
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -154,6 +159,39 @@ class IedServer:
         """
         self._guard(self._engine.behaviour.read_guards, where, callback)
 
+    def on_control(self, where: str | FC, callback: Callback) -> None:
+        """Let `callback(client, reference, action)` carry out the controls of what `where` names: an object, or an LN.
+
+        `action` is a ControlAction. It says True once the process has done it, False (blocked-by-process) or an AddCause.
+        With normal security the client's Oper is answered then; with enhanced security it has been answered already, and
+        CommandTermination tells the end. Without a callback a control succeeds and changes nothing: `stVal` is yours to
+        update, here as everywhere.
+        """
+        self._guard(self._controls, where, callback)
+
+    def on_check(self, where: str | FC, callback: Callback) -> None:
+        """Ask `callback(client, reference, action)` before a control begins: interlocks, synchrocheck, authority.
+
+        It says True, False or the AddCause with which Oper is answered negatively.
+        """
+        self._guard(self._checks, where, callback)
+
+    async def _begin(self, operation: Operation) -> Verdict:
+        verdict = await self._say(self._checks, operation)
+        if verdict is not True or operation.enhanced:
+            return verdict
+        return await self._say(self._controls, operation)
+
+    async def _complete(self, operation: Operation) -> Verdict:
+        return await self._say(self._controls, operation)
+
+    async def _say(self, guards: Guards, operation: Operation) -> Verdict:
+        target = operation.target
+        callback = guards.of(target.slots["Oper"])
+        if callback is None:
+            return True
+        return await verdict_of(Call(callback, (operation.client, target.reference, operation.action)))
+
     def _guard(self, guards: Guards, where: str | FC, callback: Callback) -> None:
         for one in (FC(where),) if where in FC.__members__ else self.model.find_all(where):
             guards.add(one, callback)
@@ -205,6 +243,12 @@ class IedServer:
         slot = self.model.find(reference) if isinstance(reference, str) else int(reference)
         with self._mms.lock:
             return self.model.value(slot)
+
+    def simulate_process(self) -> None:
+        """Let every accepted control drive its own status, instead of callbacks: for trying clients out."""
+        process = SimulatedProcess(lambda pairs: self.update([(Handle(slot), value) for slot, value in pairs]))
+        self._engine.behaviour.execute = process.begin
+        self._mms.complete_operation = process.complete
 
     # ------------------------------------------------------------------ running
 

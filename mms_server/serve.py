@@ -64,6 +64,8 @@ async def _serve(options: ServeOptions) -> int:
     if found.found:
         sys.stderr.write(render(found) + "\n")
     _say_what_comes_later(options)
+    if options.simulate_process:
+        server.simulate_process()
     if options.password is not None:
         server.authenticate(password=options.password)
     try:
@@ -120,8 +122,6 @@ def _tls(options: ServeOptions, found: Diagnostics) -> TlsPort | None:
 def _say_what_comes_later(options: ServeOptions) -> None:
     if options.files is not None:
         sys.stderr.write("--files has no effect yet\n")
-    if options.simulate_process:
-        sys.stderr.write("--simulate-process moves measurands; controls are not answered yet\n")
 
 
 async def _until(told: asyncio.Event, seconds: float | None, movement: "_Movement | None") -> None:

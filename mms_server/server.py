@@ -17,11 +17,14 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Final, cast
 
 from bus.quality import Now
+from mapping.model import FC
 from mms_server.acsi.clients import Client
-from mms_server.acsi.guards import Call, Verdict
+from mms_server.acsi.control import Operation
+from mms_server.acsi.guards import Call, Callback, Verdict
 from mms_server.acsi.reporting import NEVER
 from mms_server.association import Asked, Association, Closed, Request
 from mms_server.engine import Engine, Waiting
+from mms_server.mms.add_cause import AddCause
 from mms_server.mms.initiate import Own
 from mms_server.sockets import listening_socket, set_keepalive
 from mms_server.store import Store
@@ -75,6 +78,8 @@ class MmsServer:
         self.engine = engine
         self.access = access
         self.store: Store | None = None
+        self.complete_operation: Callback | None = None  # brings operations with enhanced security to their end
+        self._operations: set[asyncio.Task[None]] = set()
         self.on_notice: Callable[[Client | None, str, str], None] | None = None
         self.lock = threading.RLock()
         self.listeners: list[Listener] = []
@@ -119,6 +124,8 @@ class MmsServer:
         for connection in tuple(self._connections):
             connection.cut()
         self._listening.clear()
+        for task in tuple(self._operations):
+            task.cancel()
         for timer in (self._timer, self._crl_watch):
             if timer is not None:
                 timer.cancel()
@@ -214,6 +221,26 @@ class MmsServer:
             self.engine.deadline(now())
         self._pump()
 
+    def complete(self, operation: Operation) -> None:
+        """Wait for the end of an operation with enhanced security, beside everything else."""
+        assert self._loop is not None  # noqa: S101 - it serves
+        task = self._loop.create_task(self._completed(operation))
+        self._operations.add(task)
+        task.add_done_callback(self._operations.discard)
+
+    async def _completed(self, operation: Operation) -> None:
+        verdict: Verdict = True
+        if self.complete_operation is not None:
+            limit_ms = operation.target.number(FC.CF, "operTimeout")
+            try:
+                async with asyncio.timeout(limit_ms / 1000 if limit_ms else None):
+                    verdict = await verdict_of(Call(self.complete_operation, (operation,)))
+            except TimeoutError:
+                verdict = AddCause.TIME_LIMIT_OVER
+        with self.lock:
+            self.engine.ended(operation, verdict if isinstance(verdict, AddCause) else verdict is True, now())
+        self.changed()
+
     def associated(self, client: Client, connection: "Connection") -> None:
         """`client` is there, behind `connection`."""
         with self.lock:
@@ -293,7 +320,7 @@ def _is_quick(decide: Authenticator) -> bool:
     return inspect.iscoroutinefunction(decide) or decide.__module__ == __name__
 
 
-async def _verdict(call: Call) -> Verdict:
+async def verdict_of(call: Call) -> Verdict:
     """What the embedding program says; a callback that fails says no, and its traceback is logged."""
     try:
         if inspect.iscoroutinefunction(call.callback):
@@ -456,17 +483,27 @@ class Connection(asyncio.Protocol):
         if isinstance(pdu, Waiting):
             self._consulting = self._loop.create_task(self._consult(pdu))
         else:
-            self._association.answer(pdu, self._loop.time())
+            self._reply(self.client, pdu)
+
+    def _reply(self, client: Client, pdu: bytes) -> None:
+        for before in client.before_answer:
+            if len(before) <= client.max_pdu:
+                self._association.send(before)
+        client.before_answer.clear()
+        self._association.answer(pdu, self._loop.time())
 
     async def _consult(self, waiting: Waiting) -> None:
         """Ask the embedding program; this client's later requests wait, everybody else's do not."""
-        verdicts = [await _verdict(call) for call in waiting.calls]
+        verdicts = [await verdict_of(call) for call in waiting.calls]
         with self._server.lock:
             pdu = self._server.engine.finish(waiting, verdicts, now())
+            begun = self._server.engine.begun()
         self._consulting = None
         if pdu is not None:
-            self._association.answer(pdu, self._loop.time())
+            self._reply(waiting.client, pdu)
             self._turn()
+        for operation in begun:
+            self._server.complete(operation)
 
     def _flush(self) -> None:
         if self._transport is None or self._transport.is_closing():

@@ -51,6 +51,7 @@ class Client:
     authenticated: bool = False
     data_sets: dict[bytes, DataSet] = field(default_factory=dict, metadata=OURS)  # its own, by name without the `@`
     outbox: Outbox = field(default_factory=Outbox, metadata=OURS)
+    before_answer: list[bytes] = field(default_factory=list, metadata=OURS)  # PDUs that leave before the next answer
 
     @property
     def host(self) -> str:

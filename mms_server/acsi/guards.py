@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from mapping.model import FC
+from mms_server.mms.add_cause import AddCause
 from mms_server.mms.errors import DataAccessError, ServiceError
 from mms_server.model.tree import DataModel
 from mms_server.stack import ber
 
-Verdict = bool | DataAccessError
+Verdict = bool | DataAccessError | AddCause  # an AddCause only from what carries out a control
 Callback = Callable[..., Verdict | Awaitable[Verdict]]
 
 

@@ -239,6 +239,11 @@ class Reporting:
         """The clients for which something waits."""
         return list(self._ready)
 
+    def post(self, client: Client, pdus: list[bytes]) -> None:
+        """Queue what is no report but leaves like one."""
+        if client.outbox.post(pdus):
+            self._ready.add(client)
+
     def stored(self) -> None:
         """More is stored than before: what waited for it may be sent."""
         self._ready |= self._unsafe

@@ -4,7 +4,7 @@
     SP SV SE BL CF DC               where the policy or a callback opens it, and valKind is Set
     ST MX SG EX OR GO LG MS US      never
     RP BR                           as reporting says
-    CO                              as control says
+    CO                              as control says, SBOw, Oper and Cancel as a whole
 
 What a client writes to configuration and settings is kept: it survives a restart.
 """
@@ -56,7 +56,7 @@ class Writing:
         """Why no client may write the variable at `slot`; None if one may."""
         node = self.model.node(slot)
         if node.fc not in OPEN_TO_CLIENTS:
-            return DataAccessError.OBJECT_ACCESS_UNSUPPORTED if node.fc is FC.CO else _DENIED
+            return _DENIED
         if node.suffix is not None and node.suffix.count(b"$") < 2:
             return _DENIED  # all of a functional constraint at once
         if node.suffix is not None and b"$SGCB" in node.suffix:
@@ -77,13 +77,18 @@ class Writing:
 
         Raises WireError for octets that are no Data.
         """
-        pairs: Pairs = []
-        wrong = self._lay(slot, octets, start, end, pairs)
-        if wrong is not None:
-            return wrong
+        pairs = self.values(slot, octets, start, end)
+        if isinstance(pairs, DataAccessError):
+            return pairs
         if any(not self._within_limits(leaf, value) for leaf, value in pairs):
             return DataAccessError.OBJECT_VALUE_INVALID
         return pairs
+
+    def values(self, slot: int, octets: bytes, start: int, end: int) -> Pairs | DataAccessError:
+        """As `pairs`, without limits. Raises WireError for octets that are no Data."""
+        pairs: Pairs = []
+        wrong = self._lay(slot, octets, start, end, pairs)
+        return pairs if wrong is None else wrong
 
     def _lay(self, slot: int, octets: bytes, start: int, end: int, pairs: Pairs) -> DataAccessError | None:
         node = self.model.node(slot)

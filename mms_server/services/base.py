@@ -12,9 +12,11 @@ The engine checks the answer's size; a service whose answer can be cut (GetNameL
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from bus.quality import Now
 from mms_server.acsi.clients import Client
+from mms_server.acsi.control import Control, Operation
 from mms_server.acsi.created_datasets import CreatedDataSets
 from mms_server.acsi.guards import Deferred, Guards
 from mms_server.acsi.journal import Journal
@@ -23,6 +25,8 @@ from mms_server.acsi.writing import Writing
 from mms_server.mms.errors import ServiceError, ServiceFailure
 from mms_server.model.cache import Changes
 from mms_server.model.tree import DataModel
+
+Execute = Callable[[Operation], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,9 @@ class Behaviour:
     sets: CreatedDataSets
     reporting: Reporting
     writing: Writing
+    control: Control
     read_guards: Guards
+    execute: Execute  # how an operation begins; its verdict is True, False or an AddCause
 
 
 @dataclass(slots=True)

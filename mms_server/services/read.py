@@ -8,6 +8,7 @@ plans are bounded, and dropped when data sets change.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from mms_server.acsi.guards import Call, Deferred, Verdict, hiding, refusal
@@ -37,6 +38,8 @@ def answer(context: Context, body: bytes) -> bytes | ServiceError | Deferred:
         plan = compiled
         if plan.shared:
             model.plans.keep(body, plan)
+    if context.behaviour.control.selectors and not plan.shared:
+        plan = _selected(context, plan)
     if context.behaviour.read_guards:
         return _guarded(context, plan)
     results = plan.results(model.cache, context.client.max_pdu)
@@ -66,7 +69,11 @@ def _compile(context: Context, body: bytes) -> ReadPlan | ServiceError:
             return ServiceError.ACCESS_NON_EXISTENT
         slots = tuple(member.slot for member in data_set.members)
         return ReadPlan(specification, slots, shared=wanted.scope != ASSOCIATION_SPECIFIC)
-    return _plan(context.model, specification, wanted)
+    plan = _plan(context.model, specification, wanted)
+    selectors = context.behaviour.control.selectors
+    if selectors.isdisjoint(plan.slots) and not any(part in selectors for part in plan.parts if isinstance(part, int)):
+        return plan
+    return replace(plan, shared=False)
 
 
 def _plan(model: DataModel, specification: bytes, variables: Sequence[Variable]) -> ReadPlan:
@@ -82,6 +89,18 @@ def _part(model: DataModel, variable: Variable) -> int | Selected | bytes:
     slot = UNKNOWN if domain is None else model.slot(domain, variable.name.item)
     selected = None if slot == UNKNOWN else selection.select(model.cache.nodes, slot, variable.selections)
     return _NON_EXISTENT if selected is None else selected
+
+
+def _selected(context: Context, plan: ReadPlan) -> ReadPlan:
+    """`plan` with what comes of selecting: reading SBO selects (IEC 61850-8-1, Select)."""
+    control = context.behaviour.control
+    parts = tuple(
+        control.select(context.client, part, context.now)
+        if isinstance(part, int) and part in control.selectors
+        else part
+        for part in (*plan.slots, *plan.parts)
+    )
+    return ReadPlan(plan.specification, (), parts, shared=False)
 
 
 def _guarded(context: Context, plan: ReadPlan) -> bytes | ServiceError | Deferred:

@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from mms_server.acsi.control import Operation, Refused
 from mms_server.acsi.guards import Call, Deferred, Verdict, refusal
 from mms_server.acsi.writing import Pairs
 from mms_server.mms import access
 from mms_server.mms.access import Variable
+from mms_server.mms.add_cause import AddCause
 from mms_server.mms.errors import ArgumentError, DataAccessError, ServiceError
 from mms_server.mms.names import ObjectName
 from mms_server.model import selection
@@ -40,7 +42,14 @@ class _Plain:
     calls: int = 0
 
 
-_Item = _Block | _Plain | DataAccessError
+@dataclass(frozen=True, slots=True)
+class _Operate:
+    """An operation that one call begins."""
+
+    operation: Operation
+
+
+_Item = _Block | _Plain | _Operate | DataAccessError | None  # None: done already
 
 
 def answer(context: Context, body: bytes) -> bytes | ServiceError | Deferred:
@@ -110,6 +119,8 @@ def _item(
     if context.behaviour.reporting.owns(target):
         tag, first, after = ber.header(body, start, end)
         return _Block(target, tag, body[first:after])
+    if context.behaviour.control.find(target) is not None:
+        return _control(context, target, body, start, end, calls)
     writing = context.behaviour.writing
     objection = writing.objection(target)
     if objection is not None:
@@ -120,6 +131,21 @@ def _item(
     before = len(calls)
     _ask(context, target, pairs, calls)
     return _Plain(pairs, len(calls) - before)
+
+
+def _control(context: Context, target: int, body: bytes, start: int, end: int, calls: list[Call]) -> _Item:
+    """SBOw, Oper or Cancel, as a whole."""
+    behaviour = context.behaviour
+    pairs = behaviour.writing.values(target, body, start, end)
+    if isinstance(pairs, DataAccessError):
+        return pairs
+    answer = behaviour.control.asked(context.client, target, pairs, body[start:end], context.now)
+    if isinstance(answer, Refused):
+        return answer.error
+    if answer is None:
+        return None
+    calls.append(Call(behaviour.execute, (answer,)))
+    return _Operate(answer)
 
 
 def _ask(context: Context, target: int, pairs: Pairs, calls: list[Call]) -> None:
@@ -139,8 +165,17 @@ def _carried_out(context: Context, items: Sequence[_Item], verdicts: Sequence[Ve
     taken: Pairs = []
     at = 0
     for item in items:
-        if isinstance(item, DataAccessError):
+        if item is None:
+            results.append(_SUCCESS)
+        elif isinstance(item, DataAccessError):
             results.append(item.result())
+        elif isinstance(item, _Operate):
+            verdict = verdicts[at]
+            at += 1
+            not_begun = context.behaviour.control.started(
+                item.operation, verdict if isinstance(verdict, AddCause) else verdict is True, context.now
+            )
+            results.append(_SUCCESS if not_begun is None else not_begun.error.result())
         elif isinstance(item, _Block):
             refused = context.behaviour.reporting.write(context.client, item.slot, item.tag, item.contents, context.now)
             results.append(_SUCCESS if refused is None else refused.result())

@@ -112,6 +112,7 @@ class EngineClient:
         self.engine.opened(self.client)
         self.invoke_id = 0
         self.verdicts: list[Any] = []  # what the embedding program says when it is asked
+        self.told: list[bytes] = []  # what came before an answer: LastApplErrors
         self.asked: list[tuple[Any, ...]] = []  # with what it was asked
 
     def octets(self, tag: int, body: bytes) -> bytes:
@@ -125,6 +126,8 @@ class EngineClient:
             assert answered is not None
             pdu = answered
         assert len(pdu) <= self.client.max_pdu
+        self.told += self.client.before_answer
+        self.client.before_answer.clear()
         return pdu
 
     def ask(self, tag: int, body: bytes) -> Any:

@@ -1,0 +1,351 @@
+"""Control: who may operate what, and what is told of it (IEC 61850-7-2, control class model; 61850-8-1 for its services).
+
+                 select                      operate                    done, or the deadline
+    UNSELECTED ──────────► READY ──────────────────────► EXECUTING ──────────────────────────► UNSELECTED or READY
+        ▲                    │ cancel, time-out, other parameters, the client is gone                 (operate-many)
+        └────────────────────┘
+    direct models go from UNSELECTED to EXECUTING
+
+    asked            refused while ...        Write answers   AddCause
+    select           selected                 2               object-already-selected
+    operate          not selected             3               object-not-selected
+                     selected by another      2               locked-by-other-client
+                     executing                2               command-already-in-execution
+                     other than selected      3, deselected   inconsistent-parameters
+
+A refusal is a LastApplError before the negative answer. With normal security the answer to Oper waits for the end of the
+operation; with enhanced security it waits for its start, and CommandTermination brings the end. `stVal` is never set here:
+it changes when the process says so.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Final
+
+from bus.quality import Now, UtcTime
+from mapping.model import FC
+from mms_server.acsi.clients import Client
+from mms_server.acsi.control_objects import (
+    DIRECT_ENHANCED,
+    SBO_ENHANCED,
+    SBO_NORMAL,
+    STATUS_ONLY,
+    ControlAction,
+    ControlObject,
+    control_objects,
+)
+from mms_server.mms import add_cause
+from mms_server.mms.add_cause import AddCause
+from mms_server.mms.data import Scalar, VisibleString
+from mms_server.mms.errors import DataAccessError
+from mms_server.model.tree import DataModel
+
+NEVER: Final = 1 << 63
+OR_CAT_LIMIT: Final = 8
+REMOTE: Final = (3, 6)
+STATION: Final = (2, 5)
+ON, BLOCKED, TEST, TEST_BLOCKED, OFF = 1, 2, 3, 4, 5
+_DENIED: Final = DataAccessError.OBJECT_ACCESS_DENIED
+_UNAVAILABLE: Final = DataAccessError.TEMPORARILY_UNAVAILABLE
+_TEXT: Final = VisibleString(129)
+
+
+class Phase(Enum):
+    """Where an object stands."""
+
+    UNSELECTED = "unselected"
+    READY = "ready"
+    EXECUTING = "executing"
+
+
+class Ask(Enum):
+    """What a client asks of an object."""
+
+    SELECT = "select"
+    OPERATE = "operate"
+    CANCEL = "cancel"
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """What the Write answers, and why; None as cause: nothing more is said."""
+
+    error: DataAccessError
+    cause: AddCause | None = None
+
+
+_SELECTED: Final = Refused(_UNAVAILABLE, AddCause.OBJECT_ALREADY_SELECTED)
+_NOT_SELECTED: Final = Refused(_DENIED, AddCause.OBJECT_NOT_SELECTED)
+_RUNNING: Final = Refused(_UNAVAILABLE, AddCause.COMMAND_ALREADY_IN_EXECUTION)
+_LOCKED: Final = Refused(_UNAVAILABLE, AddCause.LOCKED_BY_OTHER_CLIENT)
+_OTHERS: Final = Refused(_DENIED, AddCause.INCONSISTENT_PARAMETERS)
+
+STEP: Final[dict[bool, dict[Phase, dict[Ask, Phase | Refused]]]] = {
+    True: {  # select before operate
+        Phase.UNSELECTED: {Ask.SELECT: Phase.READY, Ask.OPERATE: _NOT_SELECTED, Ask.CANCEL: Phase.UNSELECTED},
+        Phase.READY: {Ask.SELECT: _SELECTED, Ask.OPERATE: Phase.EXECUTING, Ask.CANCEL: Phase.UNSELECTED},
+        Phase.EXECUTING: {Ask.SELECT: _RUNNING, Ask.OPERATE: _RUNNING, Ask.CANCEL: _RUNNING},
+    },
+    False: {  # direct
+        Phase.UNSELECTED: {Ask.SELECT: Refused(_DENIED), Ask.OPERATE: Phase.EXECUTING, Ask.CANCEL: Phase.UNSELECTED},
+        Phase.READY: {Ask.SELECT: Refused(_DENIED), Ask.OPERATE: Phase.EXECUTING, Ask.CANCEL: Phase.UNSELECTED},
+        Phase.EXECUTING: {Ask.SELECT: Refused(_DENIED), Ask.OPERATE: _RUNNING, Ask.CANCEL: _RUNNING},
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """One object's state: who holds it, until when (READY), and what was selected or is being done."""
+
+    phase: Phase = Phase.UNSELECTED
+    owner: Client | None = None
+    until_ns: int = NEVER
+    action: ControlAction | None = None
+
+    def after(self, ask: Ask, who: Client, select_first: bool) -> Phase | Refused:
+        """The phase that `ask` of `who` leads to, or why it does not. Changes nothing."""
+        if self.phase is Phase.READY and self.owner is not who:
+            return _SELECTED if ask is Ask.SELECT else _LOCKED
+        return STEP[select_first][self.phase][ask]
+
+
+@dataclass(eq=False, slots=True)
+class Operation:
+    """One operation on its way to the process; `oper` are the Data of what was written."""
+
+    target: ControlObject
+    action: ControlAction
+    client: Client
+    oper: bytes
+    enhanced: bool
+    ended: bool = False
+
+
+Post = Callable[[Client, list[bytes]], None]
+Commit = Callable[[list[tuple[int, object]], Now], object]
+
+
+class Control:
+    """All controllable objects of a server. `post` queues what is told later, `commit` takes what changes in the model."""
+
+    def __init__(self, model: DataModel, post: Post, commit: Commit) -> None:
+        self._post = post
+        self._commit = commit
+        self._objects = list(control_objects(model))
+        self._states: dict[ControlObject, State] = {}
+        self._by_slot: dict[int, tuple[ControlObject, str]] = {
+            slot: (one, name) for one in self._objects for name, slot in one.slots.items()
+        }
+        self.selectors = {slot for slot, (_, name) in self._by_slot.items() if name == "SBO"}
+
+    def find(self, slot: int) -> tuple[ControlObject, str] | None:
+        """The object and the service whose variable is at `slot`."""
+        return self._by_slot.get(slot)
+
+    def objects(self) -> list[ControlObject]:
+        """Every controllable object."""
+        return self._objects
+
+    def state(self, one: ControlObject) -> State:
+        """Where an object stands."""
+        return self._states.get(one, State())
+
+    # ------------------------------------------------------------------ what clients ask
+
+    def select(self, client: Client, slot: int, now: Now) -> bytes:
+        """The Data that a Read of SBO gives: the object's own reference, or an empty string if it is not to be had."""
+        one, _ = self._by_slot[slot]
+        if one.ctl_model != SBO_NORMAL:
+            return _TEXT.encode("")
+        step = self.state(one).after(Ask.SELECT, client, True)
+        if isinstance(step, Refused) or self._hierarchy(one, None) is not None:
+            return _TEXT.encode("")
+        self._hold(one, client, None, now)
+        return _TEXT.encode(one.sbo_text[:129])
+
+    def asked(
+        self, client: Client, slot: int, pairs: list[tuple[int, Scalar]], octets: bytes, now: Now
+    ) -> Refused | Operation | None:
+        """What a Write to SBOw, Oper or Cancel comes to: done (None), refused, or an operation that is to be carried out."""
+        one, service = self._by_slot[slot]
+        action = one.action(service, pairs)
+        model = one.ctl_model
+        if model == STATUS_ONLY or service == "SBO" or (service == "SBOw" and model != SBO_ENHANCED):
+            return Refused(_DENIED)
+        answer = {"SBOw": self._select, "Oper": self._operate, "Cancel": self._cancel}[service](
+            one, client, action, octets, now
+        )
+        if isinstance(answer, Refused):
+            self._say(one, service, client, action, answer)
+        elif service != "Cancel":
+            self._commit(list(pairs), now)
+        return answer
+
+    def _select(self, one: ControlObject, client: Client, action: ControlAction, _: bytes, now: Now) -> Refused | None:
+        step = self.state(one).after(Ask.SELECT, client, True)
+        if isinstance(step, Refused):
+            return step
+        refused = self._not_allowed(one, action, AddCause.SELECT_FAILED)
+        if refused is None:
+            self._hold(one, client, action, now)
+        return refused
+
+    def _operate(
+        self, one: ControlObject, client: Client, action: ControlAction, octets: bytes, now: Now
+    ) -> Refused | Operation:
+        state, model = self.state(one), one.ctl_model
+        step = state.after(Ask.OPERATE, client, model in (SBO_NORMAL, SBO_ENHANCED))
+        if isinstance(step, Refused):
+            return step
+        if model == SBO_ENHANCED and state.action is not None and not action.agrees(state.action):
+            self._free(one, now)
+            return _OTHERS
+        if action.at is not None:
+            return Refused(_DENIED, AddCause.NOT_SUPPORTED)
+        refused = self._not_allowed(one, action, AddCause.INCONSISTENT_PARAMETERS)
+        if refused is not None:
+            return refused
+        self._states[one] = State(Phase.EXECUTING, client, NEVER, action)
+        self._show(one, now, opRcvd=True)
+        return Operation(one, action, client, octets, model in (DIRECT_ENHANCED, SBO_ENHANCED))
+
+    def _cancel(self, one: ControlObject, client: Client, action: ControlAction, _: bytes, now: Now) -> Refused | None:
+        state = self.state(one)
+        step = state.after(Ask.CANCEL, client, one.ctl_model in (SBO_NORMAL, SBO_ENHANCED))
+        if isinstance(step, Refused):
+            return step
+        if state.phase is Phase.READY:
+            if state.action is not None and not action.agrees(state.action, checks=False):
+                return _OTHERS
+            self._free(one, now)
+        return None
+
+    def _not_allowed(self, one: ControlObject, action: ControlAction, bad_origin: AddCause) -> Refused | None:
+        """Why `action` is refused whatever the process says: its origin, the switching authority, the mode."""
+        if not 0 <= action.or_cat <= OR_CAT_LIMIT:
+            return Refused(_DENIED, bad_origin)
+        cause = self._hierarchy(one, action)
+        if cause is None:
+            cause = _mode(one.beh(), action.test)
+        return None if cause is None else Refused(_DENIED, cause)
+
+    def _hierarchy(self, one: ControlObject, action: ControlAction | None) -> AddCause | None:
+        who = 3 if action is None else action.or_cat
+        local = one.flag(b"Loc") and who in (*REMOTE, *STATION)
+        station = one.flag(b"LocSta") and who in REMOTE
+        return AddCause.BLOCKED_BY_SWITCHING_HIERARCHY if local or station else None
+
+    # ------------------------------------------------------------------ what becomes of an operation
+
+    def started(self, operation: Operation, verdict: bool | AddCause, now: Now) -> Refused | None:
+        """The process has taken the operation (with enhanced security), done it (with normal), or refused it."""
+        one, action = operation.target, operation.action
+        if verdict is True:
+            done: list[tuple[int, object]] = []
+            for name, value in (
+                ("ctlNum", action.ctl_num),
+                ("origin.orCat", action.or_cat),
+                ("origin.orIdent", action.or_ident),
+            ):
+                slot = one.slot(FC.ST, name.replace(".", "$"))
+                if slot is not None:
+                    done.append((slot, value))
+            self._commit(done, now)
+            self._show(one, now, opOk=True)
+            if not operation.enhanced:
+                self.ended(operation, True, now)
+            return None
+        cause = verdict if isinstance(verdict, AddCause) else AddCause.BLOCKED_BY_PROCESS
+        self._after(operation, now)
+        refused = Refused(_DENIED, cause)
+        self._say(one, "Oper", operation.client, action, refused)
+        return refused
+
+    def ended(self, operation: Operation, verdict: bool | AddCause, now: Now) -> None:
+        """The operation has come to its end; with enhanced security its client is told. A second end is none."""
+        if operation.ended:
+            return
+        one, client = operation.target, operation.client
+        held = self.state(one).owner is client
+        self._after(operation, now)
+        if not operation.enhanced or not held:
+            return
+        error = None
+        if verdict is not True:
+            cause = verdict if isinstance(verdict, AddCause) else AddCause.UNKNOWN
+            error = _error(one, "Oper", operation.action, cause)
+        pdu = add_cause.termination(one.placed.domain.name, one.variable("Oper"), operation.oper, error)
+        if len(pdu) <= client.max_pdu:
+            self._post(client, [pdu])
+
+    def _after(self, operation: Operation, now: Now) -> None:
+        operation.ended = True
+        one = operation.target
+        self._show(one, now, opRcvd=False, opOk=False)
+        state = self.state(one)
+        if state.action is not operation.action:
+            return  # its client has gone meanwhile
+        if one.ctl_model in (SBO_NORMAL, SBO_ENHANCED) and one.operate_many and state.owner is not None:
+            self._hold(one, state.owner, operation.action, now)
+        else:
+            self._free(one, now)
+
+    # ------------------------------------------------------------------ selections
+
+    def _hold(self, one: ControlObject, client: Client, action: ControlAction | None, now: Now) -> None:
+        until = now.monotonic_ns + one.select_ms * 1_000_000
+        self._states[one] = State(Phase.READY, client, until, action)
+        self._show(one, now, stSeld=True)
+
+    def _free(self, one: ControlObject, now: Now) -> None:
+        if self._states.pop(one, None) is not None:
+            self._show(one, now, stSeld=False)
+
+    def next_deadline_ns(self) -> int:
+        """When the next selection ends by itself."""
+        return min((state.until_ns for state in self._states.values()), default=NEVER)
+
+    def deadline(self, now: Now) -> None:
+        """Let time pass."""
+        for one, state in list(self._states.items()):
+            if state.until_ns <= now.monotonic_ns:
+                self._free(one, now)
+
+    def closed(self, client: Client, now: Now) -> None:
+        """`client` is gone: its selections end; what is being carried out goes on, and nobody is told."""
+        for one, state in list(self._states.items()):
+            if state.owner is client:
+                if state.phase is Phase.EXECUTING:
+                    self._states[one] = replace(state, owner=None)
+                else:
+                    self._free(one, now)
+
+    # ------------------------------------------------------------------ what is shown and told
+
+    def _show(self, one: ControlObject, now: Now, **flags: bool) -> None:
+        pairs: list[tuple[int, object]] = []
+        for name, value in flags.items():
+            slot = one.slot(FC.ST if name == "stSeld" else FC.OR, name)
+            if slot is not None:
+                pairs.append((slot, value))
+        stamp = one.slot(FC.OR, "tOpOk")
+        if flags.get("opOk") and stamp is not None:
+            pairs.append((stamp, UtcTime(now.utc_ns, now.time_quality)))
+        if pairs:
+            self._commit(pairs, now)
+
+    def _say(self, one: ControlObject, service: str, client: Client, action: ControlAction, refused: Refused) -> None:
+        if refused.cause is not None:
+            client.before_answer.append(add_cause.refusal(_error(one, service, action, refused.cause)))
+
+
+def _error(one: ControlObject, service: str, action: ControlAction, cause: AddCause) -> bytes:
+    return add_cause.last_appl_error(one.item(service).decode(), action.or_cat, action.or_ident, action.ctl_num, cause)
+
+
+def _mode(beh: int, test: bool) -> AddCause | None:
+    """Whether Beh lets a command through: on takes real ones, test takes test ones, the others none."""
+    passes = (beh == ON and not test) or (beh in (TEST, TEST_BLOCKED) and test)
+    return None if passes else AddCause.BLOCKED_BY_MODE

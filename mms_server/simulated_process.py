@@ -1,0 +1,64 @@
+"""A process for `serve --simulate-process`: every control that is accepted drives its own status, as a field device would."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Final
+
+from bus.quality import UtcTime
+from mapping.model import FC
+from mms_server.acsi.control import Operation
+from mms_server.acsi.control_objects import ControlObject
+from mms_server.mms.data import BitString
+
+TRANSIT_S: Final = 0.5
+INTERMEDIATE, OFF, ON = 0, 1, 2
+Update = Callable[[list[tuple[int, object]]], None]
+
+
+class SimulatedProcess:
+    """Carries operations out on the model itself, through `update`."""
+
+    def __init__(self, update: Update) -> None:
+        self._update = update
+
+    async def begin(self, operation: Operation) -> bool:
+        """With normal security the whole of it, otherwise its start."""
+        return True if operation.enhanced else await self.complete(operation)
+
+    async def complete(self, operation: Operation) -> bool:
+        """Let the status follow: a double point through its intermediate position, anything else at once."""
+        if operation.action.test:
+            return True
+        target, value = operation.target, operation.action.value
+        status = target.slot(FC.ST, "stVal")
+        kind = None if status is None else target.model.node(status).kind
+        if status is not None and isinstance(kind, BitString):
+            self._set(target, FC.ST, [(status, INTERMEDIATE)])
+            await asyncio.sleep(TRANSIT_S)
+            self._set(target, FC.ST, [(status, ON if value else OFF)])
+        elif status is not None:
+            self._set(target, FC.ST, [(status, value)])
+        else:
+            self._step_or_measure(target, value)
+        return True
+
+    def _step_or_measure(self, target: ControlObject, value: object) -> None:
+        position = target.slot(FC.ST, "valWTr$posVal")
+        if position is not None and isinstance(value, int):
+            now = target.model.cache.values[position]
+            tcmd = isinstance(target.model.node(target.slots["Oper"] + 1).kind, BitString)
+            step = {1: -1, 2: 1}.get(value, 0) if tcmd else 0
+            moved = now + step if tcmd and isinstance(now, int) else value
+            self._set(target, FC.ST, [(position, max(-64, min(63, moved)))])
+        elif isinstance(value, dict):
+            found = [(target.slot(FC.MX, f"mxVal${part}"), one) for part, one in value.items()]
+            self._set(target, FC.MX, [(slot, one) for slot, one in found if slot is not None])
+
+    def _set(self, target: ControlObject, fc: FC, pairs: list[tuple[int, object]]) -> None:
+        stamp, judged = target.slot(fc, "t"), target.slot(fc, "q")
+        if stamp is not None:
+            pairs.append((stamp, UtcTime.of(time.time())))
+        if judged is not None:
+            pairs.append((judged, 0))
+        self._update(pairs)

@@ -1,0 +1,377 @@
+"""Control, in virtual time: every model, every way to be refused, and what is told (IEC 61850-7-2, control class model)."""
+
+from typing import Any
+
+import pytest
+
+from mapping.model import FC, BasicType, EnumType, LogicalNodeType
+from mms_server.acsi.control import STEP, Ask, Operation, Phase
+from mms_server.engine import Engine
+from mms_server.mms.add_cause import AddCause
+from mms_server.model.tree import DataModel
+from tests.support import mms_oracle, models
+from tests.support.engine_client import CLOCK, IDENTITY, EngineClient, bare, read_request, variable
+from tests.support.wire_data import bits, boolean, integer, octets, structure, unsigned
+
+LD = "DEMOLD0"
+CTL_MODEL = EnumType("CtlModelKind", {name: number for number, name in enumerate(["0", "1", "2", "3", "4"])})
+SBO_CLASS = EnumType("SboClassKind", {"operate-once": 0, "operate-many": 1})
+DIRECT, SBO, ENHANCED, SBO_ENHANCED = 1, 2, 3, 4
+TIME = b"\x91\x08" + bytes(8)
+
+
+def controllable(name: str, ctl_model: int, *, many: bool = False, value: BasicType = BasicType.BOOLEAN) -> Any:
+    """An SPC with everything that a control can have."""
+    origin = models.struct(
+        "origin", None, models.leaf("orCat", BasicType.INT8), models.leaf("orIdent", BasicType.OCTET_64)
+    )
+    common = (models.leaf("ctlVal", value), origin, models.leaf("ctlNum", BasicType.INT8U))
+    rest = (models.leaf("T", BasicType.TIMESTAMP), models.leaf("Test", BasicType.BOOLEAN))
+    check = models.leaf("Check", BasicType.CHECK)
+    shown = models.struct(
+        "origin", FC.ST, models.leaf("orCat", BasicType.INT8), models.leaf("orIdent", BasicType.OCTET_64)
+    )
+    return models.data_object(
+        name, "SPC", *models.status(name).members, shown,
+        models.leaf("ctlNum", BasicType.INT8U, FC.ST), models.leaf("stSeld", BasicType.BOOLEAN, FC.ST, dchg=True),
+        models.leaf("opRcvd", BasicType.BOOLEAN, FC.OR), models.leaf("opOk", BasicType.BOOLEAN, FC.OR),
+        models.leaf("tOpOk", BasicType.TIMESTAMP, FC.OR),
+        models.struct("SBOw", FC.CO, *common, *rest, check), models.struct("Oper", FC.CO, *common, *rest, check),
+        models.struct("Cancel", FC.CO, *common, *rest), models.leaf("SBO", BasicType.VIS_STRING_129, FC.CO),
+        models.leaf("ctlModel", BasicType.ENUM, FC.CF, enum=CTL_MODEL, values={0: ctl_model}),
+        models.leaf("sboTimeout", BasicType.INT32U, FC.CF, values={0: 5000}),
+        models.leaf("sboClass", BasicType.ENUM, FC.CF, enum=SBO_CLASS, values={0: int(many)}),
+    )  # fmt: skip
+
+
+XCBR = LogicalNodeType(
+    "CSWI",
+    "CSWI",
+    (
+        models.status("Beh", BasicType.ENUM, models.BEHAVIOUR), models.status("Loc"), models.status("LocSta"),
+        controllable("None", 0), controllable("Direct", DIRECT), controllable("Sbo", SBO),
+        controllable("Enhanced", ENHANCED), controllable("SboEnhanced", SBO_ENHANCED),
+        controllable("Many", SBO_ENHANCED, many=True),
+    ),
+)  # fmt: skip
+
+
+class Bench:
+    """An engine with one object of each control model, whose process says `verdict`."""
+
+    def __init__(self) -> None:
+        self.engine = Engine(DataModel(models.server(models.lln0(), models.node(models.MMXU), models.node(models.GGIO),
+                                                     models.node(XCBR))), IDENTITY)  # fmt: skip
+        self.verdict: Any = True
+        self.done: list[Operation] = []
+        self.engine.behaviour.execute = self._execute
+        self.client, self.other = EngineClient(self.engine), EngineClient(self.engine, address="127.0.0.1:50001")
+
+    def _execute(self, operation: Operation) -> Any:
+        self.done.append(operation)
+        return self.verdict
+
+    def oper(self, name: str, *, service: str = "Oper", client: EngineClient | None = None, value: bool = True,
+             or_cat: int = 3, num: int = 1, test: bool = False, check: str | None = "00", time: bytes = TIME) -> Any:  # fmt: skip
+        members = [boolean(value), structure(integer(or_cat), octets(b"me")), unsigned(num), time, boolean(test)]
+        if service != "Cancel" and check is not None:
+            members.append(bits(check))
+        (result,) = (client or self.client).write(LD, (f"CSWI1$CO${name}${service}", structure(*members)))
+        return result
+
+    def select(self, name: str, client: EngineClient | None = None) -> str:
+        (result,) = (client or self.client).read(LD, f"CSWI1$CO${name}$SBO")
+        return str(result["success"]["visible_string"])
+
+    def status(self, name: str, attribute: str, fc: str = "ST") -> Any:
+        (result,) = self.client.read(LD, f"CSWI1${fc}${name}${attribute}")
+        return bare(result["success"])
+
+    def cause(self, client: EngineClient | None = None) -> tuple[str, AddCause]:
+        """The variable and the AddCause of the last LastApplError."""
+        content = mms_oracle.decode((client or self.client).told.pop())["unconfirmed"]["report"]
+        assert content["variables"] == {"list": [{"specification": {"name": {"vmd": "LastApplError"}}}]}
+        obj, error, origin, num, cause = bare(content["results"][0]["success"])
+        assert (error, origin[1]) == (1, b"me")
+        assert num == 1
+        return obj, AddCause(cause)
+
+    def terminations(self) -> list[tuple[str, AddCause | None]]:
+        """The CommandTerminations that wait for the client: the variable, and why not."""
+        found = []
+        for pdu in self.client.pdus():
+            content = mms_oracle.decode(pdu)["unconfirmed"]["report"]
+            names = [one["specification"]["name"] for one in content["variables"]["list"]]
+            values = [bare(one["success"]) for one in content["results"]]
+            cause = AddCause(values[0][4]) if len(names) == 2 else None
+            found.append((names[-1]["domain"]["item"], cause))
+        return found
+
+    def end(self, verdict: Any = True) -> None:
+        """The process has come to the end of every operation."""
+        for operation in self.engine.begun():
+            self.engine.ended(operation, verdict, CLOCK.now())
+
+    def set(self, name: str, value: Any) -> None:
+        self.engine.commit([(self.engine.model.find(f"LD0/CSWI1.{name}"), value)], CLOCK.now())
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+# ---------------------------------------------------------------------- the four models
+
+
+@pytest.mark.conformance("DON-1", "CT-4")
+def test_a_direct_control_is_done_when_it_is_answered(bench: Bench) -> None:
+    assert bench.oper("Direct") == "success"
+    (operation,) = bench.done
+    assert (operation.action.reference, operation.action.value) == ("DEMOLD0/CSWI1.Direct", True)
+    assert (bench.status("Direct", "ctlNum"), bench.status("Direct", "origin")) == (1, [3, b"me"])
+    assert bench.status("Direct", "stVal") is False  # the process says so, nobody else
+    assert bench.status("Direct", "tOpOk", "OR") != bytes(8)
+    assert bench.oper("Direct") == "success"
+
+
+@pytest.mark.conformance("DON-2", "DOE-2", "CT-14")
+@pytest.mark.parametrize("name", ["Direct", "Enhanced"])
+@pytest.mark.parametrize("verdict", [False, AddCause.BLOCKED_BY_INTERLOCKING])
+def test_what_the_process_refuses_is_denied_with_its_cause(bench: Bench, name: str, verdict: Any) -> None:
+    bench.verdict = verdict
+    assert bench.oper(name) == 3
+    assert bench.cause() == (f"DEMOLD0/CSWI1$CO${name}$Oper", verdict or AddCause.BLOCKED_BY_PROCESS)
+    assert bench.terminations() == []
+    bench.verdict = True
+    assert bench.oper(name) == "success"
+
+
+@pytest.mark.conformance("DOE-1", "DOE-3", "DOE-4")
+@pytest.mark.parametrize("verdict", [True, AddCause.TIME_LIMIT_OVER, AddCause.INVALID_POSITION])
+def test_with_enhanced_security_the_end_is_told_by_command_termination(bench: Bench, verdict: Any) -> None:
+    assert bench.oper("Enhanced") == "success"
+    assert bench.terminations() == []
+    bench.end(verdict)
+    assert bench.terminations() == [("CSWI1$CO$Enhanced$Oper", None if verdict is True else verdict)]
+    bench.end(verdict)
+    assert bench.terminations() == []
+
+
+@pytest.mark.conformance("DOE-5", "CT-9", "CT-11")
+def test_while_it_is_executed_nobody_operates_or_cancels_it(bench: Bench) -> None:
+    assert bench.oper("Enhanced") == "success"
+    assert bench.oper("Enhanced") == 2
+    assert bench.cause()[1] is AddCause.COMMAND_ALREADY_IN_EXECUTION
+    assert bench.oper("Enhanced", client=bench.other) == 2
+    assert bench.cause(bench.other)[1] is AddCause.COMMAND_ALREADY_IN_EXECUTION
+    assert bench.oper("Enhanced", service="Cancel") == 2
+    assert bench.cause() == ("DEMOLD0/CSWI1$CO$Enhanced$Cancel", AddCause.COMMAND_ALREADY_IN_EXECUTION)
+    bench.end()
+    assert bench.oper("Enhanced") == "success"
+
+
+@pytest.mark.conformance("SBN-1", "CT-1", "CT-5")
+def test_select_then_operate_once(bench: Bench) -> None:
+    assert bench.select("Sbo") == "DEMOLD0/CSWI1$CO$Sbo$SBO"
+    assert bench.status("Sbo", "stSeld") is True
+    assert bench.oper("Sbo") == "success"
+    assert bench.status("Sbo", "stSeld") is False
+    assert bench.oper("Sbo") == 3
+    assert bench.cause()[1] is AddCause.OBJECT_NOT_SELECTED
+
+
+@pytest.mark.conformance("SBN-2", "SBN-5", "SBN-6")
+def test_a_selected_object_is_locked_for_every_other_client(bench: Bench) -> None:
+    assert bench.select("Sbo")
+    assert bench.select("Sbo", bench.other) == ""
+    assert bench.select("Sbo") == ""
+    assert bench.oper("Sbo", client=bench.other) == 2
+    assert bench.cause(bench.other)[1] is AddCause.LOCKED_BY_OTHER_CLIENT
+    assert bench.oper("Sbo", service="Cancel", client=bench.other) == 2
+    assert bench.select("SboEnhanced") == ""
+    assert bench.oper("Sbo", service="SBOw") == 3
+    assert bench.select("Direct") == ""
+
+
+@pytest.mark.conformance("SBN-3", "SBN-4", "SBE-6")
+def test_a_selection_ends_by_itself(bench: Bench) -> None:
+    assert bench.select("Sbo")
+    assert bench.oper("SboEnhanced", service="SBOw") == "success"
+    CLOCK.pass_ms(4999, bench.engine)
+    assert bench.status("Sbo", "stSeld") is True
+    CLOCK.pass_ms(1, bench.engine)
+    assert bench.status("Sbo", "stSeld") is False
+    for name in ("Sbo", "SboEnhanced"):
+        assert bench.oper(name) == 3
+        assert bench.cause()[1] is AddCause.OBJECT_NOT_SELECTED
+
+
+@pytest.mark.conformance("SBN-7", "CT-3")
+def test_a_selection_may_be_given_back(bench: Bench) -> None:
+    assert bench.oper("Sbo", service="Cancel") == "success"
+    assert bench.select("Sbo")
+    assert bench.oper("Sbo", service="Cancel") == "success"
+    assert bench.select("Sbo", bench.other)
+    for name in ("SboEnhanced", "Many"):
+        assert bench.oper(name, service="SBOw") == "success"
+    for name in ("Many", "SboEnhanced"):
+        assert bench.oper(name, service="Cancel") == "success"
+
+
+@pytest.mark.conformance("SBE-1", "SBE-5")
+@pytest.mark.parametrize("verdict", [True, AddCause.ABORTION_BY_COMMUNICATION_LOSS])
+def test_select_with_value_operate_and_its_end(bench: Bench, verdict: Any) -> None:
+    assert bench.oper("SboEnhanced", service="SBOw", check="11") == "success"
+    assert bench.oper("SboEnhanced", check="11", time=b"\x91\x08" + b"\x01" * 8) == "success"
+    bench.end(verdict)
+    assert bench.terminations() == [("CSWI1$CO$SboEnhanced$Oper", None if verdict is True else verdict)]
+    assert bench.status("SboEnhanced", "stSeld") is False
+    assert bench.oper("SboEnhanced") == 3
+
+
+@pytest.mark.conformance("CT-5")
+def test_operate_many_keeps_its_selection(bench: Bench) -> None:
+    assert bench.oper("Many", service="SBOw") == "success"
+    for _ in range(3):
+        assert bench.oper("Many") == "success"
+        bench.end()
+    CLOCK.pass_ms(5000, bench.engine)
+    assert bench.oper("Many") == 3
+
+
+@pytest.mark.conformance("SBE-3")
+def test_a_second_selection_is_refused_whoever_asks(bench: Bench) -> None:
+    assert bench.oper("SboEnhanced", service="SBOw") == "success"
+    for client in (bench.client, bench.other):
+        assert bench.oper("SboEnhanced", service="SBOw", client=client) == 2
+        assert bench.cause(client)[1] is AddCause.OBJECT_ALREADY_SELECTED
+
+
+@pytest.mark.conformance("SBE-4", "SBE-8")
+@pytest.mark.parametrize("other", [{"value": False}, {"or_cat": 2}, {"check": "01"}, {"test": True}])
+def test_operating_other_than_selected_is_refused_and_deselects(bench: Bench, other: dict[str, Any]) -> None:
+    assert bench.oper("SboEnhanced", service="SBOw") == "success"
+    assert bench.oper("SboEnhanced", **other) == 3
+    assert bench.cause()[1] is AddCause.INCONSISTENT_PARAMETERS
+    assert bench.status("SboEnhanced", "stSeld") is False
+    assert bench.done == []
+
+
+@pytest.mark.conformance("SBE-9")
+def test_a_cancel_other_than_selected_is_refused(bench: Bench) -> None:
+    assert bench.oper("SboEnhanced", service="SBOw") == "success"
+    assert bench.oper("SboEnhanced", service="Cancel", value=False) == 3
+    assert bench.oper("SboEnhanced", service="Cancel", time=b"\x91\x08" + b"\x02" * 8) == "success"
+
+
+@pytest.mark.conformance("SBE-7")
+def test_selections_end_with_their_association_and_operations_go_on_untold(bench: Bench) -> None:
+    assert bench.select("Sbo")
+    assert bench.oper("SboEnhanced", service="SBOw") == "success"
+    assert bench.oper("SboEnhanced") == "success"
+    bench.client.close()
+    assert bench.select("Sbo", bench.other)
+    assert bench.oper("SboEnhanced", service="SBOw", client=bench.other) == 2
+    bench.end()
+    assert bench.other.pdus() == []
+    assert bench.oper("SboEnhanced", service="SBOw", client=bench.other) == "success"
+
+
+# ---------------------------------------------------------------------- refusals of every model
+
+
+@pytest.mark.conformance("CT-12")
+def test_a_status_only_object_takes_nothing(bench: Bench) -> None:
+    assert [bench.oper("None", service=service) for service in ("Oper", "SBOw", "Cancel")] == [3, 3, 3]
+    assert bench.select("None") == ""
+    assert bench.client.told == []
+
+
+@pytest.mark.conformance("CT-13")
+def test_another_control_model_holds_at_once(bench: Bench) -> None:
+    assert bench.client.write(LD, ("CSWI1$CF$Direct$ctlModel", integer(SBO))) == ["success"]
+    assert bench.oper("Direct") == 3
+    assert bench.cause()[1] is AddCause.OBJECT_NOT_SELECTED
+
+
+@pytest.mark.conformance("CT-8")
+@pytest.mark.parametrize(("or_cat", "answer"), [(0, "success"), (8, "success"), (9, 3), (-1, 3)])
+def test_an_origin_that_the_standard_does_not_know_is_refused(bench: Bench, or_cat: int, answer: Any) -> None:
+    assert bench.oper("Direct", or_cat=or_cat) == answer
+    if answer == 3:
+        assert bench.cause()[1] is AddCause.INCONSISTENT_PARAMETERS
+        assert bench.oper("SboEnhanced", service="SBOw", or_cat=or_cat) == 3
+        assert bench.cause()[1] is AddCause.SELECT_FAILED
+
+
+@pytest.mark.conformance("CT-10")
+@pytest.mark.parametrize(
+    ("switch", "or_cat", "answer"),
+    [("Loc", 3, 3), ("Loc", 2, 3), ("Loc", 1, "success"), ("LocSta", 3, 3), ("LocSta", 2, "success"), ("LocSta", 6, 3)],
+)
+def test_who_has_no_authority_is_refused(bench: Bench, switch: str, or_cat: int, answer: Any) -> None:
+    bench.set(f"{switch}.stVal", True)
+    assert bench.oper("Direct", or_cat=or_cat) == answer
+    if answer == 3:
+        assert bench.cause()[1] is AddCause.BLOCKED_BY_SWITCHING_HIERARCHY
+
+
+@pytest.mark.conformance("CT-2", "SRV-10")
+@pytest.mark.parametrize(
+    ("beh", "test", "answer"),
+    [
+        (1, False, "success"),
+        (1, True, 3),
+        (2, False, 3),
+        (3, True, "success"),
+        (3, False, 3),
+        (4, True, "success"),
+        (5, True, 3),
+    ],
+)
+def test_the_mode_decides_which_commands_pass(bench: Bench, beh: int, test: bool, answer: Any) -> None:
+    bench.set("Beh.stVal", beh)
+    assert bench.oper("Direct", test=test) == answer
+    if answer == 3:
+        assert bench.cause()[1] is AddCause.BLOCKED_BY_MODE
+
+
+@pytest.mark.conformance("CT-15")
+def test_a_structure_that_is_none_is_type_inconsistent_and_a_component_is_denied(bench: Bench) -> None:
+    assert bench.oper("Direct", check=None) == 7
+    assert bench.client.write(LD, ("CSWI1$CO$Direct$Oper", boolean(True))) == [7]
+    assert bench.client.write(LD, ("CSWI1$CO$Direct$Oper$ctlVal", boolean(True))) == [3]
+    assert bench.client.write(LD, ("CSWI1$CO$Direct", structure())) == [3]
+    assert bench.done == []
+
+
+def test_an_origin_identifier_has_at_most_64_octets(bench: Bench) -> None:
+    def with_ident(size: int) -> Any:
+        origin = structure(integer(3), octets(bytes(size)))
+        members = [boolean(True), origin, unsigned(1), TIME, boolean(False), bits("00")]
+        return bench.client.write(LD, ("CSWI1$CO$Direct$Oper", structure(*members)))
+
+    assert [with_ident(64), with_ident(65)] == [["success"], [7]]
+
+
+def test_only_a_read_of_sbo_itself_selects(bench: Bench) -> None:
+    for item in ("CSWI1$CO", "CSWI1$CO$Sbo", "CSWI1"):
+        bench.client.read(LD, item)
+    assert bench.status("Sbo", "stSeld") is False
+    request = read_request(variable(LD, "CSWI1$CO$Sbo$SBO"), variable(LD, "CSWI1$CO$Direct$SBO"))
+    results = bench.client.ask(0xA4, request)["results"]
+    assert [bare(one["success"]) for one in results] == ["DEMOLD0/CSWI1$CO$Sbo$SBO", ""]
+    assert [bare(one["success"]) for one in bench.other.ask(0xA4, request)["results"]] == ["", ""]
+
+
+def test_the_last_operation_can_be_read(bench: Bench) -> None:
+    bench.oper("Direct", num=1)
+    (result,) = bench.client.read(LD, "CSWI1$CO$Direct$Oper")
+    assert bare(result["success"])[:3] == [True, [3, b"me"], 1]
+
+
+def test_the_table_of_states_is_total() -> None:
+    assert {(first, phase, ask) for first, rows in STEP.items() for phase, row in rows.items() for ask in row} == {
+        (first, phase, ask) for first in (True, False) for phase in Phase for ask in Ask
+    }
