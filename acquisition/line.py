@@ -321,8 +321,8 @@ class Line:
             if isinstance(found, dict):
                 raw = tuple(found[address] for address in range(task.proof.address, edges[0]))
                 if proves(task, raw):
-                    answer(self._result(task, Outcome.PROVEN, ""))
                     self._emit(_proven(task, raw))
+                    answer(self._result(task, Outcome.PROVEN, ""))
                     return
                 shown = " ".join(f"{one:04x}" for one in raw)
             await asyncio.sleep(BUSY_WAIT_S)

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from acquisition.commands import Commands, Task
 from acquisition.drivers.registry import by_protocol
 from acquisition.line import Line
@@ -92,11 +94,14 @@ class Worker:
         )
 
     async def _command(self, command: Command, answer: Callable[[CommandResult], None]) -> None:
+        def placed(result: CommandResult) -> None:
+            answer(msgspec.structs.replace(result, sequence=self._sequence))
+
         taken = self._commands.taken(command, time.monotonic_ns(), time.time_ns())
         if isinstance(taken, Task):
-            self._lines[self._line_of[taken.device.name]].order(taken, answer)
+            self._lines[self._line_of[taken.device.name]].order(taken, placed)
         else:
-            answer(taken)
+            placed(taken)
 
     async def _beat(self) -> None:
         while True:

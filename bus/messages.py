@@ -127,7 +127,10 @@ class Outcome(IntEnum):
 
 
 class CommandResult(msgspec.Struct, frozen=True, array_like=True, tag="result", gc=False):
-    """What became of a command; ACCEPTED may be followed by PROVEN or DIFFERS, any other outcome is the last."""
+    """What became of a command; ACCEPTED may be followed by PROVEN or DIFFERS, any other outcome is the last.
+
+    `sequence` is that of the worker's last publication: it holds what the proof has shown, and comes on another socket.
+    """
 
     issuer: str
     number: int
@@ -136,6 +139,7 @@ class CommandResult(msgspec.Struct, frozen=True, array_like=True, tag="result", 
     reason: str
     time_ns: int
     worker: str
+    sequence: int = 0
 
 
 Published = SampleBatch | Heartbeat

@@ -28,6 +28,7 @@ from mms_server.server import Access, MmsServer, now, password_is
 from mms_server.store import Store
 from mms_server.tls import TlsPort
 
+RESULT_WAIT_S: Final = 0.1  # how long a result waits for the samples that were published before it
 FILL_S: Final = 2.0  # how long the port waits for the first snapshots
 
 log = logging.getLogger("mms.field")
@@ -58,6 +59,8 @@ class GatewayServer:
         self._liveness = Liveness((worker.name for worker in plan.workers), self._loop.time())
         self._server = MmsServer(self._engine, _access(ied, described), due=self._due)
         self._server.store = store
+        self._sequences: dict[str, int] = {}  # of each worker's last publication
+        self._results: list[CommandResult] = []  # that wait for the publication with their proof
         self._serving = False  # the first fill is quiet
         self._timer: asyncio.TimerHandle | None = None
         self._filled = asyncio.Event()
@@ -107,11 +110,24 @@ class GatewayServer:
         for message in messages:
             if isinstance(message, SampleBatch | Heartbeat | Snapshot):
                 self._follow(self._liveness.heard(message, self._loop.time()))
+                self._sequences[message.worker] = message.sequence
+                self._release_results()
             elif isinstance(message, CommandResult):
-                self._commands.heard(message)
+                self._results.append(message)
+                self._loop.call_later(RESULT_WAIT_S, self._release_results, message)
+                self._release_results()
         if self._liveness.synced():
             self._filled.set()
         self._set_timer()
+
+    def _release_results(self, overdue: CommandResult | None = None) -> None:
+        """Hand on the results whose proof has been heard: a client that reads after its answer sees the new status."""
+        waiting, self._results = self._results, []
+        for result in waiting:
+            if result is overdue or self._sequences.get(result.worker, 0) >= result.sequence:
+                self._commands.heard(result)
+            else:
+                self._results.append(result)
 
     def _follow(self, events: list[Event]) -> None:
         for event in events:

@@ -91,6 +91,7 @@ def test_iec61850_browses_and_reads_values_with_good_quality(demo: Gateway) -> N
     assert [ld["name"] for ld in model["logical_devices"]] == [
         "DEMOFEED1",
         "DEMOFEED2",
+        "DEMOIO",
         "DEMOMAIN",
         "DEMOSCALE",
         "DEMOSOLAR",
@@ -127,7 +128,7 @@ def test_the_status_page_shows_what_the_gateway_knows(demo: Gateway) -> None:
         shown = json.load(answer)
     assert set(shown["workers"].values()) == {"alive"}
     assert {device["device"]: device["online"] for device in shown["devices"]} == dict.fromkeys(
-        ("main", "solar", "feeder1", "feeder2", "scale"), True
+        ("main", "solar", "feeder1", "feeder2", "scale", "io1"), True
     )
     assert all(point["good"] for point in shown["points"])
     with urllib.request.urlopen(f"{base}/metrics", timeout=5) as answer:

@@ -46,7 +46,7 @@ def test_the_files_of_an_example_site_compile_without_a_warning(site: str, tmp_p
 def cabinet() -> str:
     """The demo's file under the name of the first hour, with one logical device and one more indication."""
     text = (ROOT / "hw_configs" / "demo" / "demo.icd").read_text(encoding="utf-8").replace('"DEMO"', '"CABINET"')
-    for inst in ("MAIN", "SOLAR", "FEED2", "SCALE"):
+    for inst in ("MAIN", "SOLAR", "FEED2", "SCALE", "IO"):
         text = re.sub(rf' *<LDevice inst="{inst}".*?</LDevice>\n', "", text, flags=re.DOTALL)
     return text.replace('<DO name="Ind1" type="SPS"/>', '<DO name="Ind1" type="SPS"/><DO name="Ind2" type="SPS"/>')
 
