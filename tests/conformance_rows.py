@@ -154,6 +154,7 @@ ROWS: Final[dict[str, dict[str, str]]] = {
         "GW-2": "a worker killed: the same, MMS stays up",
         "GW-3": "the server killed: workers go on, buffered reports continue",
         "GW-4": "the first fill is quiet",
+        "GW-5": "a setpoint or a coil is proven by reading back; a refusal has its cause",
         "GW-6": "no storm from NaN, no value from nonsense",
         "GW-9": "a jump of the clock moves no timer",
     },
