@@ -18,6 +18,7 @@ from mms_server.acsi.clients import Client
 from mms_server.acsi.control import Control, Operation
 from mms_server.acsi.created_datasets import CreatedDataSets
 from mms_server.acsi.entries import BufferLimits
+from mms_server.acsi.files import Files
 from mms_server.acsi.guards import Call, Deferred, Guards, Verdict
 from mms_server.acsi.journal import Journal, Stored
 from mms_server.acsi.reporting import Notice, Reporting
@@ -29,7 +30,7 @@ from mms_server.mms.reject import Reason
 from mms_server.model.cache import Changes
 from mms_server.model.tree import DataModel
 from mms_server.services import registry
-from mms_server.services.base import Behaviour, Context, Identity
+from mms_server.services.base import Behaviour, Context, Identity, Service
 from mms_server.stack import ber
 from mms_server.stack.errors import WireError
 
@@ -66,7 +67,7 @@ class Engine:
         self.problems = [*sets.problems, *(writing.restore(stored) if stored else ())]
         reporting = Reporting(model, sets.by_text, self.journal, stored, buffers)
         control = Control(model, reporting.post, self.commit)
-        self.behaviour = Behaviour(self.journal, sets, reporting, writing, control, Guards(model), _at_once)
+        self.behaviour = Behaviour(self.journal, sets, reporting, writing, control, Files(), Guards(model), _at_once)
         self._begun: list[Operation] = []
         self._identity = identity
         self._services = registry.by_tag()
@@ -74,7 +75,11 @@ class Engine:
 
     def supported(self) -> frozenset[int]:
         """The bits of ServiceSupportOptions for what really answers."""
-        return frozenset({CONCLUDE_BIT, REPORT_BIT, *(service.bit for service in self._services.values())})
+        there = (service.bit for service in self._services.values() if self._offers(service))
+        return frozenset({CONCLUDE_BIT, REPORT_BIT, *there})
+
+    def _offers(self, service: Service) -> bool:
+        return not service.needs_files or self.behaviour.files.folder is not None
 
     @property
     def clients(self) -> tuple[Client, ...]:
@@ -95,11 +100,12 @@ class Engine:
         if self._contexts.pop(client, None) is not None:
             self.behaviour.control.closed(client, now)
             self.behaviour.reporting.closed(client, now)
+            self.behaviour.files.closed(client)
 
     def request(self, client: Client, invoke_id: int, tag: int, body: bytes, now: Now) -> bytes | Waiting:
         """The PDU that answers one confirmed request, or what it waits for."""
         service = self._services.get(tag)
-        if service is None:
+        if service is None or not self._offers(service):
             return reject.encode(Reason.UNRECOGNIZED_SERVICE, invoke_id)
         context = self._contexts[client]
         context.now = now

@@ -10,6 +10,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from os import PathLike
 from pathlib import Path
@@ -203,6 +204,12 @@ class IedServer:
         entries were lost) and dropped (an unbuffered report was).
         """
         self._mms.on_notice = listener
+
+    def serve_files(self, folder: str | PathLike[str], *, delete: bool = False, rename: bool = False) -> None:
+        """Let clients list and fetch the files below `folder`; nothing leads out of it. Before `start`."""
+        files = self._engine.behaviour.files
+        files.folder, files.may_delete, files.may_rename = Path(folder), delete, rename
+        self._mms.own = replace(self._mms.own, services=self._engine.supported())
 
     # ------------------------------------------------------------------ values
 

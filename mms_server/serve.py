@@ -63,7 +63,8 @@ async def _serve(options: ServeOptions) -> int:
         return BAD_CONFIGURATION
     if found.found:
         sys.stderr.write(render(found) + "\n")
-    _say_what_comes_later(options)
+    if options.files is not None:
+        server.serve_files(options.files)
     if options.simulate_process:
         server.simulate_process()
     if options.password is not None:
@@ -117,11 +118,6 @@ def _tls(options: ServeOptions, found: Diagnostics) -> TlsPort | None:
     except OSError as error:
         found.error("tls", Span(str(cert)), f"certificate, key or CA cannot be used: {error}")
         return None
-
-
-def _say_what_comes_later(options: ServeOptions) -> None:
-    if options.files is not None:
-        sys.stderr.write("--files has no effect yet\n")
 
 
 async def _until(told: asyncio.Event, seconds: float | None, movement: "_Movement | None") -> None:

@@ -149,6 +149,14 @@ ROWS: Final[dict[str, dict[str, str]]] = {
         "SBE-8": "another Test flag: failure 3",
         "SBE-9": "a cancel of something else: refused",
     },
+    "Files": {
+        "FT-1": "the directory, with sub-folders, in pages",
+        "FT-2": "fetched in pieces, several at once",
+        "FT-3": "deleted, where that is switched on",
+        "FT-N1": "absent, or outside the folder: absent",
+        "FT-N2": "an unknown number, a position past the end",
+        "FT-N3": "open files are few and do not stay",
+    },
     "The gateway's own": {
         "GW-1": "a meter unplugged: invalid, with its time, its neighbours untouched",
         "GW-2": "a worker killed: the same, MMS stays up",

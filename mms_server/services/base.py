@@ -18,6 +18,7 @@ from bus.quality import Now
 from mms_server.acsi.clients import Client
 from mms_server.acsi.control import Control, Operation
 from mms_server.acsi.created_datasets import CreatedDataSets
+from mms_server.acsi.files import Files
 from mms_server.acsi.guards import Deferred, Guards
 from mms_server.acsi.journal import Journal
 from mms_server.acsi.reporting import Reporting
@@ -47,6 +48,7 @@ class Behaviour:
     reporting: Reporting
     writing: Writing
     control: Control
+    files: Files
     read_guards: Guards
     execute: Execute  # how an operation begins; its verdict is True, False or an AddCause
 
@@ -69,9 +71,10 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One confirmed service; `bit` is its number in ServiceSupportOptions."""
+    """One confirmed service; `bit` is its number in ServiceSupportOptions. `needs_files`: only where there is a folder."""
 
     name: str
     tag: int
     bit: int
     answer: Callable[[Context, bytes], bytes | ServiceError | ServiceFailure | Deferred]
+    needs_files: bool = False

@@ -200,7 +200,7 @@ def test_identify_and_status_answer(client: EngineClient) -> None:
 
 
 def test_the_services_announced_are_those_that_answer() -> None:
-    names = {service.name: service.bit for service in registry.by_tag().values()}
+    names = {service.name: service.bit for service in registry.by_tag().values() if not service.needs_files}
     assert names == {
         "status": 0,
         "getNameList": 1,

@@ -7,7 +7,7 @@ arrays are lists, bit strings are text of 0 and 1.
 from typing import Any
 
 from pyasn1.codec.ber import decoder
-from pyasn1.type import char, namedtype, tag, univ
+from pyasn1.type import char, namedtype, tag, univ, useful
 
 DEPTH = 14
 
@@ -108,6 +108,7 @@ VARIABLES = _choice(
 )
 DATA = _data(DEPTH)
 ACCESS_RESULT = _choice(failure=_implicit(univ.Integer(), 0), success=DATA)
+FILE_ATTRIBUTES = _sequence(octets=_implicit(univ.Integer(), 0), modified=_implicit(useful.GeneralizedTime(), 1))
 SERVICE_RESPONSE = _choice(
     status=_implicit(_sequence(logical=_implicit(univ.Integer(), 0), physical=_implicit(univ.Integer(), 1)), 0),
     get_name_list=_implicit(
@@ -147,6 +148,28 @@ SERVICE_RESPONSE = _choice(
         univ.SequenceOf(componentType=_choice(failure=_implicit(univ.Integer(), 0), success=_implicit(univ.Null(), 1))),
         5,
     ),
+    file_open=_implicit(_sequence(number=_implicit(univ.Integer(), 0), attributes=_implicit(FILE_ATTRIBUTES, 1)), 72),
+    file_read=_implicit(
+        _sequence(data=_implicit(univ.OctetString(), 0), more_follows=_implicit(univ.Boolean(), 1)), 73
+    ),
+    file_close=_implicit(univ.Null(), 74),
+    file_rename=_implicit(univ.Null(), 75),
+    file_delete=_implicit(univ.Null(), 76),
+    file_directory=_implicit(
+        _sequence(
+            entries=_explicit(
+                univ.SequenceOf(
+                    componentType=_sequence(
+                        name=_implicit(univ.SequenceOf(componentType=char.GraphicString()), 0),
+                        attributes=_implicit(FILE_ATTRIBUTES, 1),
+                    )
+                ),
+                0,
+            ),
+            more_follows=_implicit(univ.Boolean(), 1),
+        ),
+        77,
+    ),
     define_list=_implicit(univ.Null(), 11),
     delete_list=_implicit(
         _sequence(matched=_implicit(univ.Integer(), 0), deleted=_implicit(univ.Integer(), 1)),
@@ -161,6 +184,7 @@ SERVICE_ERROR = _sequence(
             resource=_implicit(univ.Integer(), 3),
             service=_implicit(univ.Integer(), 4),
             access=_implicit(univ.Integer(), 7),
+            file=_implicit(univ.Integer(), 11),
         ),
         0,
     ),
@@ -204,7 +228,7 @@ def native(value: Any) -> Any:
             return "".join(str(bit) for bit in value)
         case univ.Integer():
             return int(value)
-        case char.VisibleString() | char.UTF8String():
+        case char.VisibleString() | char.UTF8String() | char.GraphicString() | useful.GeneralizedTime():
             return str(value)
         case univ.OctetString():
             return bytes(value)
