@@ -22,6 +22,7 @@ from mms_server.acsi.files import Files
 from mms_server.acsi.guards import Call, Deferred, Guards, Verdict
 from mms_server.acsi.journal import Journal, Stored
 from mms_server.acsi.reporting import Notice, Reporting
+from mms_server.acsi.settings import Settings
 from mms_server.acsi.writing import OPEN_TO_CLIENTS, Writing
 from mms_server.mms import reject
 from mms_server.mms.add_cause import AddCause
@@ -63,11 +64,14 @@ class Engine:
         self.model = model
         self.journal = Journal(durable=stored is not None, next_id=stored.next_id if stored else 0)
         sets = CreatedDataSets(model, self.journal, stored)
-        writing = Writing(model, self.journal, Guards(model), set(OPEN_TO_CLIENTS))
+        settings = Settings(model, self.journal, stored, self.commit)
+        writing = Writing(model, self.journal, Guards(model), settings, set(OPEN_TO_CLIENTS))
         self.problems = [*sets.problems, *(writing.restore(stored) if stored else ())]
         reporting = Reporting(model, sets.by_text, self.journal, stored, buffers)
         control = Control(model, reporting.post, self.commit)
-        self.behaviour = Behaviour(self.journal, sets, reporting, writing, control, Files(), Guards(model), _at_once)
+        self.behaviour = Behaviour(
+            self.journal, sets, reporting, settings, writing, control, Files(), Guards(model), _at_once
+        )
         self._begun: list[Operation] = []
         self._identity = identity
         self._services = registry.by_tag()
@@ -99,6 +103,7 @@ class Engine:
         """A client has gone, in whatever way; what it held is free."""
         if self._contexts.pop(client, None) is not None:
             self.behaviour.control.closed(client, now)
+            self.behaviour.settings.closed(client, now)
             self.behaviour.reporting.closed(client, now)
             self.behaviour.files.closed(client)
 
@@ -189,11 +194,14 @@ class Engine:
     def deadline(self, now: Now) -> None:
         """Let time pass."""
         self.behaviour.control.deadline(now)
+        self.behaviour.settings.deadline(now)
         self.behaviour.reporting.deadline(now)
 
     def next_deadline_ns(self) -> int:
         """When `deadline` is to be called, on the monotonic clock."""
-        return min(self.behaviour.reporting.next_deadline_ns(), self.behaviour.control.next_deadline_ns())
+        behaviour = self.behaviour
+        timed = (behaviour.reporting, behaviour.control, behaviour.settings)
+        return min(one.next_deadline_ns() for one in timed)
 
 
 def _at_once(_operation: Operation) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
-from mms_server.acsi import created_datasets, reporting, writing
+from mms_server.acsi import created_datasets, reporting, settings, writing
 from mms_server.acsi.journal import Drop, File, Operation, Put, Stored
 
 SCHEMA: Final = """
@@ -26,7 +26,7 @@ STATE: Final = "state"
 CLEAN: Final = b"clean"
 
 RESETTABLE: Final = {
-    "values": (writing.KIND,),
+    "values": (writing.KIND, settings.KIND, settings.ACTIVE),
     "data-sets": (created_datasets.KIND,),
     "reports": (reporting.KIND, reporting.SIGNATURE),
 }

@@ -149,6 +149,16 @@ ROWS: Final[dict[str, dict[str, str]]] = {
         "SBE-8": "another Test flag: failure 3",
         "SBE-9": "a cancel of something else: refused",
     },
+    "Setting groups": {
+        "SG-1": "activate: values and LActTm follow",
+        "SG-2": "edit, confirm: active at once if it is",
+        "SG-3": "an edit ends with zero, time, association",
+        "SG-N1": "groups that are not there: failure 11",
+        "SG-N2": "another client edits: failure 2",
+        "SG-N3": "confirm without edit: failure 3; false: 11",
+        "SG-N4": "write without edit: failure 2",
+        "SG-N5": "write to the active group: failure 3",
+    },
     "Files": {
         "FT-1": "the directory, with sub-folders, in pages",
         "FT-2": "fetched in pieces, several at once",

@@ -4,6 +4,7 @@
     SP SV SE BL CF DC               where the policy or a callback opens it, and valKind is Set
     ST MX SG EX OR GO LG MS US      never
     RP BR                           as reporting says
+    SE, SGCB                        as setting groups say, where the LD has them
     CO                              as control says, SBOw, Oper and Cancel as a whole
 
 What a client writes to configuration and settings is kept: it survives a restart.
@@ -16,6 +17,7 @@ from mapping.model import FC
 from mms_server.acsi import kept
 from mms_server.acsi.guards import Guards
 from mms_server.acsi.journal import Journal, Stored
+from mms_server.acsi.settings import Settings
 from mms_server.mms.data import Scalar
 from mms_server.mms.errors import DataAccessError
 from mms_server.model.tree import DataModel
@@ -38,6 +40,7 @@ class Writing:
     model: DataModel
     journal: Journal
     guards: Guards
+    settings: Settings
     open_fcs: set[FC]
 
     def restore(self, stored: Stored) -> list[str]:
@@ -59,18 +62,10 @@ class Writing:
             return _DENIED
         if node.suffix is not None and node.suffix.count(b"$") < 2:
             return _DENIED  # all of a functional constraint at once
-        if node.suffix is not None and b"$SGCB" in node.suffix:
-            return DataAccessError.OBJECT_ACCESS_UNSUPPORTED
-        if node.fc is FC.SE and self._has_setting_groups(slot):
-            return DataAccessError.TEMPORARILY_UNAVAILABLE  # no group is being edited
         if node.fc not in self.open_fcs and self.guards.of(slot) is None:
             return _DENIED
         locked = self.model.locked
         return _DENIED if any(one in locked for one in range(slot, slot + node.size)) else None
-
-    def _has_setting_groups(self, slot: int) -> bool:
-        domain = self.model.placed(slot).domain
-        return any(placed.source.setting_control is not None for placed in domain.nodes.values())
 
     def pairs(self, slot: int, octets: bytes, start: int, end: int) -> Pairs | DataAccessError:
         """What the Data at `octets[start:end]` give the leaves at and below `slot`, or why they cannot.
@@ -139,7 +134,7 @@ class Writing:
         for slot, _ in pairs:
             node = self.model.node(slot)
             self.model.given.add(slot)
-            if node.fc in KEPT and node.suffix is not None:
+            if node.fc in KEPT and node.suffix is not None and not self.settings.grouped(slot):
                 placed = self.model.placed(slot)
                 key = (placed.domain.name + b"/" + placed.name + node.suffix).decode()
                 kept.keep(self.journal, KIND, key, self.model, slot)

@@ -89,6 +89,7 @@ class _Drafting:
             path=own.path,
             locked=own.locked,
             given=bool(given),
+            groups={group: leaves.initial(kind, one) for group, one in given.items()} if self._fc in _SETTINGS else {},
         )
 
 

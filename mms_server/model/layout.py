@@ -6,8 +6,8 @@ Leaves and inner nodes share one number space, so a named variable is the range 
 adds its base to the index: that sum is the slot. Elements of an array are nodes too, but have no names.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from mapping.model import FC
@@ -32,6 +32,9 @@ class Draft:
     path: str = ""  # the dotted path by which the SCL file overrides the leaf; empty if it cannot
     locked: bool = False  # valKind other than Set: no client may change it
     given: bool = False  # the file has a Val
+    groups: Mapping[int, Scalar] = field(
+        default_factory=dict
+    )  # of a setting: its value in each group that the file names
 
 
 class Node:
@@ -86,7 +89,7 @@ class Node:
 class Layout:
     """All nodes of an LN in order, found by index or by the part of the item behind the LN's name."""
 
-    __slots__ = ("by_suffix", "defaults", "given", "locked", "nodes", "paths", "suffixes")
+    __slots__ = ("by_suffix", "defaults", "given", "groups", "locked", "nodes", "paths", "suffixes")
 
     def __init__(self, root: Draft) -> None:
         self.nodes: list[Node] = []
@@ -95,6 +98,7 @@ class Layout:
         self.paths: dict[str, list[int]] = {}  # SCL path -> the leaves that it overrides (SG and SE: two)
         self.locked: set[int] = set()  # leaves that no client may change
         self.given: set[int] = set()  # leaves for which the file has a value
+        self.groups: dict[int, Mapping[int, Scalar]] = {}  # settings whose values differ by group
         self._lay(root, 0, b"", None)
         self.suffixes = sorted(self.by_suffix)
 
@@ -116,6 +120,8 @@ class Layout:
                 self.locked.add(index)
             if draft.given:
                 self.given.add(index)
+            if draft.groups:
+                self.groups[index] = draft.groups
             if draft.path:
                 self.paths.setdefault(draft.path, []).append(index)
             return node

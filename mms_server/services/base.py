@@ -22,6 +22,7 @@ from mms_server.acsi.files import Files
 from mms_server.acsi.guards import Deferred, Guards
 from mms_server.acsi.journal import Journal
 from mms_server.acsi.reporting import Reporting
+from mms_server.acsi.settings import Settings
 from mms_server.acsi.writing import Writing
 from mms_server.mms.errors import ServiceError, ServiceFailure
 from mms_server.model.cache import Changes
@@ -46,6 +47,7 @@ class Behaviour:
     journal: Journal
     sets: CreatedDataSets
     reporting: Reporting
+    settings: Settings
     writing: Writing
     control: Control
     files: Files

@@ -27,7 +27,7 @@ _SUCCESS: Final = b"\x81\x00"
 
 @dataclass(frozen=True, slots=True)
 class _Block:
-    """An attribute of a report control block, and the Data for it."""
+    """An attribute of a report or setting group control block, and the Data for it."""
 
     slot: int
     tag: int
@@ -116,13 +116,13 @@ def _item(
 ) -> _Item:
     if isinstance(target, DataAccessError):
         return target
-    if context.behaviour.reporting.owns(target):
+    if context.behaviour.reporting.owns(target) or context.behaviour.settings.owns(target):
         tag, first, after = ber.header(body, start, end)
         return _Block(target, tag, body[first:after])
     if context.behaviour.control.find(target) is not None:
         return _control(context, target, body, start, end, calls)
     writing = context.behaviour.writing
-    objection = writing.objection(target)
+    objection = context.behaviour.settings.objection(context.client, target, context.now) or writing.objection(target)
     if objection is not None:
         return objection
     pairs = writing.pairs(target, body, start, end)
@@ -177,7 +177,12 @@ def _carried_out(context: Context, items: Sequence[_Item], verdicts: Sequence[Ve
             )
             results.append(_SUCCESS if not_begun is None else not_begun.error.result())
         elif isinstance(item, _Block):
-            refused = context.behaviour.reporting.write(context.client, item.slot, item.tag, item.contents, context.now)
+            owner = (
+                context.behaviour.settings
+                if context.behaviour.settings.owns(item.slot)
+                else context.behaviour.reporting
+            )
+            refused = owner.write(context.client, item.slot, item.tag, item.contents, context.now)
             results.append(_SUCCESS if refused is None else refused.result())
         else:
             said = [refusal(verdict) for verdict in verdicts[at : at + item.calls]]

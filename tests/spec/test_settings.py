@@ -1,0 +1,144 @@
+"""Setting groups: activated, edited by one client at a time, confirmed, dropped, kept (IEC 61850-7-2, SGCB)."""
+
+from typing import Any
+
+import pytest
+
+from mapping.model import Services
+from mms_server.acsi.journal import Put, Stored
+from mms_server.engine import Engine
+from mms_server.model.tree import DataModel
+from tests.support import models
+from tests.support.engine_client import CLOCK, IDENTITY, EngineClient, bare
+from tests.support.wire_data import boolean, single, unsigned
+
+LD = "DEMOLD0"
+SGCB, SG, SE = "LLN0$SP$SGCB", "LLN0$SG$StrVal$setMag$f", "LLN0$SE$StrVal$setMag$f"
+
+
+def engine_of(stored: Stored | None = None, **services: Any) -> Engine:
+    server = models.server(
+        models.lln0(), models.node(models.MMXU), models.node(models.GGIO), services=Services(**services)
+    )
+    return Engine(DataModel(server), IDENTITY, stored)
+
+
+class Bench:
+    """Three groups: 1.5, 2.5 and, for which the file says nothing, the first; the second is active."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.client, self.other = EngineClient(engine), EngineClient(engine, address="127.0.0.1:50001")
+
+    def put(self, name: str, data: bytes, client: EngineClient | None = None) -> Any:
+        (result,) = (client or self.client).write(LD, (f"{SGCB}${name}", data))
+        return result
+
+    def set(self, value: float, client: EngineClient | None = None) -> Any:
+        (result,) = (client or self.client).write(LD, (SE, single(value)))
+        return result
+
+    def read(self, item: str) -> Any:
+        (result,) = self.other.read(LD, item)
+        return bare(result["success"])
+
+    def value(self, item: str) -> float:
+        import struct
+
+        return float(struct.unpack(">f", self.read(item)[1:])[0])
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench(engine_of(sg_resv_tms=True))
+
+
+@pytest.mark.conformance("SG-1")
+def test_another_group_becomes_active_with_its_values(bench: Bench) -> None:
+    assert (bench.read(f"{SGCB}$NumOfSG"), bench.read(f"{SGCB}$ActSG"), bench.value(SG)) == (3, 2, 2.5)
+    assert bench.put("ActSG", unsigned(1)) == "success"
+    assert (bench.read(f"{SGCB}$ActSG"), bench.value(SG)) == (1, 1.5)
+    assert bench.read(f"{SGCB}$LActTm") != bytes(8)
+
+
+@pytest.mark.conformance("SG-2")
+def test_a_group_is_edited_and_confirmed(bench: Bench) -> None:
+    assert bench.put("EditSG", unsigned(2)) == "success"
+    assert bench.value(SE) == 2.5
+    assert bench.set(9.5) == "success"
+    assert (bench.value(SE), bench.value(SG)) == (9.5, 2.5)
+    assert bench.put("CnfEdit", boolean(True)) == "success"
+    assert (bench.value(SG), bench.read(f"{SGCB}$EditSG"), bench.read(f"{SGCB}$CnfEdit")) == (9.5, 0, False)
+    bench.put("EditSG", unsigned(1))
+    bench.set(7.5)
+    bench.put("CnfEdit", boolean(True))
+    assert bench.value(SG) == 9.5
+    bench.put("ActSG", unsigned(1))
+    assert bench.value(SG) == 7.5
+
+
+@pytest.mark.conformance("SG-3")
+@pytest.mark.parametrize("end", ["zero", "close", "time"])
+def test_an_edit_that_is_not_confirmed_is_dropped(bench: Bench, end: str) -> None:
+    assert bench.put("EditSG", unsigned(2)) == "success"
+    assert bench.read(f"{SGCB}$ResvTms") == 300
+    bench.set(9.5)
+    if end == "zero":
+        assert bench.put("EditSG", unsigned(0)) == "success"
+    elif end == "close":
+        bench.client.close()
+    else:
+        CLOCK.pass_ms(300_000, bench.engine)
+    assert (bench.read(f"{SGCB}$EditSG"), bench.read(f"{SGCB}$ResvTms")) == (0, 0)
+    assert bench.put("EditSG", unsigned(2), bench.other) == "success"
+    assert bench.value(SE) == 2.5
+
+
+@pytest.mark.conformance("SG-N1")
+def test_groups_that_are_not_there(bench: Bench) -> None:
+    assert [bench.put("ActSG", unsigned(number)) for number in (0, 4)] == [11, 11]
+    assert bench.put("EditSG", unsigned(4)) == 11
+    assert bench.put("EditSG", unsigned(0)) == "success"
+
+
+@pytest.mark.conformance("SG-N2", "SG-N3", "SG-N4")
+def test_one_client_edits_at_a_time(bench: Bench) -> None:
+    assert bench.set(1.0) == 2
+    assert bench.put("CnfEdit", boolean(True)) == 3
+    assert bench.put("EditSG", unsigned(1)) == "success"
+    assert bench.put("EditSG", unsigned(2), bench.other) == 2
+    assert bench.set(1.0, bench.other) == 2
+    assert bench.put("CnfEdit", boolean(True), bench.other) == 3
+    assert bench.put("CnfEdit", boolean(False)) == 11
+
+
+@pytest.mark.conformance("SG-N5")
+def test_what_is_active_is_not_written_and_the_rest_of_the_block_is_the_servers(bench: Bench) -> None:
+    assert bench.client.write(LD, (SG, single(1.0))) == [3]
+    assert [bench.put(name, unsigned(1)) for name in ("NumOfSG", "ResvTms")] == [3, 3]
+    assert bench.put("ActSG", boolean(True)) == 7
+
+
+@pytest.mark.conformance("CNF-4")
+def test_a_server_without_editing_activates_only() -> None:
+    bench = Bench(engine_of(declared=True, sg_edit=False))
+    assert bench.put("ActSG", unsigned(1)) == "success"
+    assert bench.put("EditSG", unsigned(1)) == 9
+
+
+def test_groups_survive_a_restart() -> None:
+    bench = Bench(engine_of(Stored({}, {})))
+    bench.put("EditSG", unsigned(3))
+    bench.set(33.0)
+    bench.put("CnfEdit", boolean(True))
+    bench.put("ActSG", unsigned(3))
+    operations, _ = bench.engine.journal.take()
+    kept: dict[str, dict[str, bytes]] = {}
+    for one in operations:
+        if isinstance(one, Put) and one.value is not None:
+            kept.setdefault(one.kind, {})[one.key] = one.value
+    assert {"setting", "setting group"} <= set(kept)
+    again = Bench(engine_of(Stored(kept, {})))
+    assert (again.read(f"{SGCB}$ActSG"), again.value(SG)) == (3, 33.0)
+    again.put("ActSG", unsigned(2))
+    assert again.value(SG) == 2.5
