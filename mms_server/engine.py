@@ -21,6 +21,7 @@ from mms_server.acsi.entries import BufferLimits
 from mms_server.acsi.files import Files
 from mms_server.acsi.guards import Call, Deferred, Guards, Verdict
 from mms_server.acsi.journal import Journal, Stored
+from mms_server.acsi.logs import Logs
 from mms_server.acsi.reporting import Notice, Reporting
 from mms_server.acsi.settings import Settings
 from mms_server.acsi.writing import OPEN_TO_CLIENTS, Writing
@@ -68,9 +69,10 @@ class Engine:
         writing = Writing(model, self.journal, Guards(model), settings, set(OPEN_TO_CLIENTS))
         self.problems = [*sets.problems, *(writing.restore(stored) if stored else ())]
         reporting = Reporting(model, sets.by_text, self.journal, stored, buffers)
+        logs = Logs(model, sets.by_text, self.journal, stored)
         control = Control(model, reporting.post, self.commit)
         self.behaviour = Behaviour(
-            self.journal, sets, reporting, settings, writing, control, Files(), Guards(model), _at_once
+            self.journal, sets, reporting, settings, writing, control, Files(), logs, Guards(model), _at_once
         )
         self._begun: list[Operation] = []
         self._identity = identity
@@ -158,6 +160,7 @@ class Engine:
         changes = self.model.cache.commit(pairs, force=force)
         if not quiet:
             self.behaviour.reporting.changed(changes, now)
+            self.behaviour.logs.changed(changes, now)
         return changes
 
     # ------------------------------------------------------------------ what leaves without being asked
@@ -190,17 +193,19 @@ class Engine:
     def start(self, now: Now) -> None:
         """The server begins: periods run from now on."""
         self.behaviour.reporting.start_timers(now)
+        self.behaviour.logs.start_timers(now)
 
     def deadline(self, now: Now) -> None:
         """Let time pass."""
         self.behaviour.control.deadline(now)
         self.behaviour.settings.deadline(now)
+        self.behaviour.logs.deadline(now)
         self.behaviour.reporting.deadline(now)
 
     def next_deadline_ns(self) -> int:
         """When `deadline` is to be called, on the monotonic clock."""
         behaviour = self.behaviour
-        timed = (behaviour.reporting, behaviour.control, behaviour.settings)
+        timed = (behaviour.reporting, behaviour.control, behaviour.settings, behaviour.logs)
         return min(one.next_deadline_ns() for one in timed)
 
 

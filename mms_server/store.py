@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
-from mms_server.acsi import created_datasets, reporting, settings, writing
+from mms_server.acsi import created_datasets, logs, reporting, settings, writing
 from mms_server.acsi.journal import Drop, File, Operation, Put, Stored
 
 SCHEMA: Final = """
@@ -29,7 +29,10 @@ RESETTABLE: Final = {
     "values": (writing.KIND, settings.KIND, settings.ACTIVE),
     "data-sets": (created_datasets.KIND,),
     "reports": (reporting.KIND, reporting.SIGNATURE),
+    "logs": (logs.KIND,),
 }
+
+ENTRIES: Final = {"reports": f"NOT LIKE '{logs.PREFIX}%'", "logs": f"LIKE '{logs.PREFIX}%'"}
 
 log = logging.getLogger("mms.store")
 
@@ -107,8 +110,8 @@ class Store:
             gone = sum(
                 self._database.execute("DELETE FROM kept WHERE kind = ?", (kind,)).rowcount for kind in RESETTABLE[what]
             )
-            if what == "reports":
-                gone += self._database.execute("DELETE FROM entries").rowcount
+            if what in ENTRIES:
+                gone += self._database.execute(f"DELETE FROM entries WHERE block {ENTRIES[what]}").rowcount  # noqa: S608
         except sqlite3.DatabaseError as error:
             raise OSError(f"{self.path}: {error}") from error
         return gone

@@ -159,6 +159,12 @@ ROWS: Final[dict[str, dict[str, str]]] = {
         "SG-N4": "write without edit: failure 2",
         "SG-N5": "write to the active group: failure 3",
     },
+    "Logs": {
+        "LOG-1": "an entry with references, Data and reasons",
+        "LOG-2": "by time, after an entry, in pages",
+        "LOG-N1": "unknown: access, object-non-existent",
+        "LOG-N2": "configured while enabled: failure 2; a bad DatSet: 11",
+    },
     "Files": {
         "FT-1": "the directory, with sub-folders, in pages",
         "FT-2": "fetched in pieces, several at once",

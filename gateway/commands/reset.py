@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 from gateway.cli import BAD_CONFIGURATION, OK, Command
 
-What = Literal["values", "data-sets", "reports"]
+What = Literal["values", "data-sets", "reports", "logs"]
 
 
 def reset(state_dir: Path, /, *, ied: str | None = None, what: list[What] | None = None) -> int:
@@ -19,8 +19,8 @@ def reset(state_dir: Path, /, *, ied: str | None = None, what: list[What] | None
     ied
         This IED only; every IED of the folder by default.
     what
-        values that clients wrote to settings and configuration, their data-sets, or what reports keep (buffers, and how
-        clients have configured buffered blocks). May be given more than once; all by default.
+        values that clients wrote to settings and configuration, their data-sets, what reports keep (buffers, and how clients
+        have configured buffered blocks), or logs. May be given more than once; all by default.
     """
     from mms_server.store import RESETTABLE, Store
 

@@ -21,6 +21,7 @@ from mms_server.acsi.created_datasets import CreatedDataSets
 from mms_server.acsi.files import Files
 from mms_server.acsi.guards import Deferred, Guards
 from mms_server.acsi.journal import Journal
+from mms_server.acsi.logs import Logs
 from mms_server.acsi.reporting import Reporting
 from mms_server.acsi.settings import Settings
 from mms_server.acsi.writing import Writing
@@ -51,6 +52,7 @@ class Behaviour:
     writing: Writing
     control: Control
     files: Files
+    logs: Logs
     read_guards: Guards
     execute: Execute  # how an operation begins; its verdict is True, False or an AddCause
 

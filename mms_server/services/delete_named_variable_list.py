@@ -32,7 +32,10 @@ def answer(context: Context, body: bytes) -> bytes | ServiceFailure:
         return ServiceFailure(ServiceError.ACCESS_UNSUPPORTED)
     elif not wanted:
         raise ArgumentError("no data set to delete")
-    matched, deleted, blocked = context.behaviour.sets.delete(context.client, wanted, context.behaviour.reporting.uses)
+    reporting, logs = context.behaviour.reporting, context.behaviour.logs
+    matched, deleted, blocked = context.behaviour.sets.delete(
+        context.client, wanted, lambda one: reporting.uses(one) or logs.uses(one)
+    )
     if blocked:
         return ServiceFailure(ServiceError.OBJECT_CONSTRAINT_CONFLICT, ber.tlv(0x86, ber.unsigned(deleted)))
     return ber.tlv(0xAD, ber.tlv(0x80, ber.unsigned(matched)) + ber.tlv(0x81, ber.unsigned(deleted)))

@@ -11,6 +11,9 @@ from typing import Final
 
 from mms_server.acsi.control import Operation, Refused
 from mms_server.acsi.guards import Call, Deferred, Verdict, refusal
+from mms_server.acsi.logs import Logs
+from mms_server.acsi.reporting import Reporting
+from mms_server.acsi.settings import Settings
 from mms_server.acsi.writing import Pairs
 from mms_server.mms import access
 from mms_server.mms.access import Variable
@@ -27,7 +30,7 @@ _SUCCESS: Final = b"\x81\x00"
 
 @dataclass(frozen=True, slots=True)
 class _Block:
-    """An attribute of a report or setting group control block, and the Data for it."""
+    """An attribute of a report, log or setting group control block, and the Data for it."""
 
     slot: int
     tag: int
@@ -116,7 +119,7 @@ def _item(
 ) -> _Item:
     if isinstance(target, DataAccessError):
         return target
-    if context.behaviour.reporting.owns(target) or context.behaviour.settings.owns(target):
+    if _owner(context, target) is not None:
         tag, first, after = ber.header(body, start, end)
         return _Block(target, tag, body[first:after])
     if context.behaviour.control.find(target) is not None:
@@ -131,6 +134,16 @@ def _item(
     before = len(calls)
     _ask(context, target, pairs, calls)
     return _Plain(pairs, len(calls) - before)
+
+
+def _owner(context: Context, target: int) -> Reporting | Settings | Logs | None:
+    """Whose control block `target` belongs to."""
+    behaviour = context.behaviour
+    if behaviour.reporting.owns(target):
+        return behaviour.reporting
+    if behaviour.settings.owns(target):
+        return behaviour.settings
+    return behaviour.logs if behaviour.logs.owns(target) else None
 
 
 def _control(context: Context, target: int, body: bytes, start: int, end: int, calls: list[Call]) -> _Item:
@@ -177,11 +190,8 @@ def _carried_out(context: Context, items: Sequence[_Item], verdicts: Sequence[Ve
             )
             results.append(_SUCCESS if not_begun is None else not_begun.error.result())
         elif isinstance(item, _Block):
-            owner = (
-                context.behaviour.settings
-                if context.behaviour.settings.owns(item.slot)
-                else context.behaviour.reporting
-            )
+            owner = _owner(context, item.slot)
+            assert owner is not None  # noqa: S101 - it was found before
             refused = owner.write(context.client, item.slot, item.tag, item.contents, context.now)
             results.append(_SUCCESS if refused is None else refused.result())
         else:

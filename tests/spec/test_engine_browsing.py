@@ -210,6 +210,7 @@ def test_the_services_announced_are_those_that_answer() -> None:
         "getVariableAccessAttributes": 6,
         "defineNamedVariableList": 11,
         "getNamedVariableListAttributes": 12,
+        "readJournal": 65,
         "deleteNamedVariableList": 13,
     }
     reports_and_conclude = {79, 83}

@@ -109,6 +109,13 @@ VARIABLES = _choice(
 DATA = _data(DEPTH)
 ACCESS_RESULT = _choice(failure=_implicit(univ.Integer(), 0), success=DATA)
 FILE_ATTRIBUTES = _sequence(octets=_implicit(univ.Integer(), 0), modified=_implicit(useful.GeneralizedTime(), 1))
+LOGGED = _sequence(tag=_implicit(char.VisibleString(), 0), value=_explicit(DATA, 1))
+LOGGED_LIST = _sequence(variables=_implicit(univ.SequenceOf(componentType=LOGGED), 1))
+JOURNAL_ENTRY = _sequence(
+    entry_id=_implicit(univ.OctetString(), 0),
+    application=_explicit(univ.Sequence(), 1),
+    content=_implicit(_sequence(time=_implicit(univ.OctetString(), 0), data=_implicit(LOGGED_LIST, 2)), 2),
+)
 SERVICE_RESPONSE = _choice(
     status=_implicit(_sequence(logical=_implicit(univ.Integer(), 0), physical=_implicit(univ.Integer(), 1)), 0),
     get_name_list=_implicit(
@@ -147,6 +154,13 @@ SERVICE_RESPONSE = _choice(
     write=_implicit(
         univ.SequenceOf(componentType=_choice(failure=_implicit(univ.Integer(), 0), success=_implicit(univ.Null(), 1))),
         5,
+    ),
+    read_journal=_implicit(
+        _sequence(
+            entries=_implicit(univ.SequenceOf(componentType=JOURNAL_ENTRY), 0),
+            more_follows=_implicit(univ.Boolean(), 1),
+        ),
+        65,
     ),
     file_open=_implicit(_sequence(number=_implicit(univ.Integer(), 0), attributes=_implicit(FILE_ATTRIBUTES, 1)), 72),
     file_read=_implicit(
