@@ -22,6 +22,7 @@ from mms_server.acsi.files import Files
 from mms_server.acsi.guards import Call, Deferred, Guards, Verdict
 from mms_server.acsi.journal import Journal, Stored
 from mms_server.acsi.logs import Logs
+from mms_server.acsi.overlay import Overlay
 from mms_server.acsi.reporting import Notice, Reporting
 from mms_server.acsi.settings import Settings
 from mms_server.acsi.writing import OPEN_TO_CLIENTS, Writing
@@ -74,6 +75,8 @@ class Engine:
         self.behaviour = Behaviour(
             self.journal, sets, reporting, settings, writing, control, Files(), logs, Guards(model), _at_once
         )
+        self._overlay = Overlay(model)
+        model.cache.commit(self._overlay.start())
         self._begun: list[Operation] = []
         self._identity = identity
         self._services = registry.by_tag()
@@ -157,10 +160,25 @@ class Engine:
 
         Raises TypeError or ValueError for a value that does not fit its leaf.
         """
-        changes = self.model.cache.commit(pairs, force=force)
+        changes = self._taken(pairs, force=force)
         if not quiet:
             self.behaviour.reporting.changed(changes, now)
             self.behaviour.logs.changed(changes, now)
+        return changes
+
+    def _taken(self, pairs: Iterable[tuple[int, object]], *, force: bool) -> Changes:
+        """Commit `pairs` as they are shown, and what follows from them."""
+        cache = self.model.cache
+        if not self._overlay.covers():
+            return cache.commit(pairs, force=force)
+        listed = list(pairs)
+        changes = cache.commit(self._overlay.applied(listed), force=force)
+        following = self._overlay.follow([slot for slot, _ in listed])
+        while following:
+            more = cache.commit(following)
+            for mine, theirs in zip(changes, more, strict=True):
+                mine += theirs
+            following = self._overlay.follow([slot for slot, _ in following])
         return changes
 
     # ------------------------------------------------------------------ what leaves without being asked

@@ -149,6 +149,11 @@ ROWS: Final[dict[str, dict[str, str]]] = {
         "SBE-8": "another Test flag: failure 3",
         "SBE-9": "a cancel of something else: refused",
     },
+    "Substitution": {
+        "SUB-1": "subEna: value and quality are the substituted ones",
+        "SUB-2": "subEna false: the process again",
+        "SUB-4": "subVal while subEna is false: allowed",
+    },
     "Setting groups": {
         "SG-1": "activate: values and LActTm follow",
         "SG-2": "edit, confirm: active at once if it is",

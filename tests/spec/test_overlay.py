@@ -1,0 +1,130 @@
+"""Substitution, blocking and the mode: what is shown instead of the process, and that it comes back."""
+
+from typing import Any
+
+import pytest
+
+from bus import quality
+from mapping.model import FC, BasicType, LogicalNodeType
+from mms_server.acsi.overlay import derived
+from mms_server.engine import Engine
+from mms_server.model.tree import DataModel
+from tests.support import models
+from tests.support.engine_client import CLOCK, IDENTITY, EngineClient
+from tests.support.wire_data import bits, boolean, single, structure, text
+
+LD = "DEMOLD0"
+
+
+def substitutable(name: str) -> Any:
+    """An MV with substitution and blocking."""
+    return models.data_object(
+        name, "MV",
+        models.struct("instMag", FC.MX, models.leaf("f", BasicType.FLOAT32)),
+        models.struct("mag", FC.MX, models.leaf("f", BasicType.FLOAT32), dchg=True),
+        *models.quality_and_time(FC.MX),
+        models.leaf("subEna", BasicType.BOOLEAN, FC.SV),
+        models.struct("subMag", FC.SV, models.leaf("f", BasicType.FLOAT32)),
+        models.leaf("subQ", BasicType.QUALITY, FC.SV), models.leaf("subID", BasicType.VIS_STRING_64, FC.SV),
+        models.leaf("blkEna", BasicType.BOOLEAN, FC.BL),
+    )  # fmt: skip
+
+
+MODE = models.status("Mod", BasicType.ENUM, models.BEHAVIOUR)
+BEH = models.status("Beh", BasicType.ENUM, models.BEHAVIOUR)
+MMXU = LogicalNodeType("MMXU", "MMXU", (MODE, BEH, substitutable("TotW"), models.status("Ind1")))
+
+
+class Bench:
+    def __init__(self) -> None:
+        server = models.server(models.lln0(data_sets=(), reports=()), models.node(MMXU))
+        self.engine = Engine(DataModel(server), IDENTITY)
+        self.client = EngineClient(self.engine)
+
+    def process(self, value: float, judged: int = 0) -> Any:
+        find = self.engine.model.find
+        pairs = [(find("LD0/MMXU1.TotW.mag.f"), value), (find("LD0/MMXU1.TotW.instMag.f"), value)]
+        return self.engine.commit([*pairs, (find("LD0/MMXU1.TotW.q"), judged)], CLOCK.now())
+
+    def set(self, reference: str, value: Any) -> Any:
+        return self.engine.commit([(self.engine.model.find(f"LD0/{reference}"), value)], CLOCK.now())
+
+    def put(self, *pairs: tuple[str, bytes]) -> Any:
+        return self.client.write(LD, *pairs)
+
+    def shown(self) -> tuple[float, float, str]:
+        model = self.engine.model
+        judged = int(str(model.value(model.find("LD0/MMXU1.TotW.q"))))
+        mag, inst = (model.value(model.find(f"LD0/MMXU1.TotW.{name}.f")) for name in ("mag", "instMag"))
+        return float(str(mag)), float(str(inst)), quality.describe(judged)
+
+
+@pytest.fixture
+def bench() -> Bench:
+    bench = Bench()
+    bench.process(5.0)
+    return bench
+
+
+@pytest.mark.conformance("SUB-1", "SUB-2", "SUB-4")
+def test_substitution_shows_its_own_value_and_then_the_process_again(bench: Bench) -> None:
+    assert bench.put(
+        ("MMXU1$SV$TotW$subMag", structure(single(42.0))), ("MMXU1$SV$TotW$subQ", bits("0" * 13)),
+        ("MMXU1$SV$TotW$subID", text("operator")),
+    ) == ["success"] * 3  # fmt: skip
+    assert bench.shown() == (5.0, 5.0, "good")
+    assert bench.put(("MMXU1$SV$TotW$subEna", boolean(True))) == ["success"]
+    assert bench.shown() == (42.0, 42.0, "good (substituted)")
+    bench.process(6.0, quality.NO_ANSWER)
+    assert bench.shown() == (42.0, 42.0, "good (substituted)")
+    assert bench.put(("MMXU1$SV$TotW$subMag$f", single(43.0))) == ["success"]
+    assert bench.shown() == (43.0, 43.0, "good (substituted)")
+    bench.client.close()
+    assert bench.shown()[0] == 43.0
+    bench.client = EngineClient(bench.engine)
+    assert bench.put(("MMXU1$SV$TotW$subEna", boolean(False))) == ["success"]
+    assert bench.shown() == (6.0, 6.0, "invalid (failure, oldData)")
+    bench.process(7.0)
+    assert bench.shown() == (7.0, 7.0, "good")
+
+
+def test_substitution_is_a_change_like_any_other(bench: Bench) -> None:
+    bench.set("MMXU1.TotW.subMag.f", 42.0)
+    find = bench.engine.model.find
+    changes = bench.set("MMXU1.TotW.subEna", True)
+    assert (changes.dchg, changes.qchg) == ([find("LD0/MMXU1.TotW.mag.f")], [find("LD0/MMXU1.TotW.q")])
+    assert bench.process(99.0).dchg == []
+
+
+def test_a_blocked_value_says_so(bench: Bench) -> None:
+    assert bench.put(("MMXU1$BL$TotW$blkEna", boolean(True))) == ["success"]
+    assert bench.shown() == (5.0, 5.0, "good (operatorBlocked)")
+    bench.process(6.0, quality.NO_ANSWER)
+    assert bench.shown()[2] == "invalid (failure, oldData, operatorBlocked)"
+    bench.put(("MMXU1$BL$TotW$blkEna", boolean(False)))
+    assert bench.shown() == (6.0, 6.0, "invalid (failure, oldData)")
+
+
+@pytest.mark.conformance("SRV-10")
+@pytest.mark.parametrize(
+    ("mode", "judged"), [(1, "good"), (2, "good"), (3, "good (test)"), (4, "good (test)"), (5, "invalid")]
+)
+@pytest.mark.parametrize("where", ["MMXU1", "LLN0"])
+def test_the_mode_shows_in_every_quality_and_beh_follows_it(bench: Bench, mode: int, judged: str, where: str) -> None:
+    bench.set(f"{where}.Mod.stVal", mode)
+    model = bench.engine.model
+    assert model.value(model.find("LD0/MMXU1.Beh.stVal")) == mode
+    assert bench.shown()[2] == judged
+    bench.process(6.0)
+    assert bench.shown()[2] == judged
+    bench.set(f"{where}.Mod.stVal", 1)
+    assert bench.shown()[2] == "good"
+
+
+@pytest.mark.parametrize(
+    ("modes", "beh"),
+    [([1, 1], 1), ([1, 2], 2), ([3, 1], 3), ([2, 3], 4), ([4, 1], 4), ([5, 1], 5), ([3, 5], 5), ([], 1), ([3], 3)],
+)
+def test_beh_is_what_both_modes_make_of_it(modes: list[int], beh: int) -> None:
+    assert derived(modes) == beh
+    assert derived(modes[::-1]) == beh
