@@ -40,6 +40,8 @@ from mms_server.stack.errors import WireError
 ENVELOPE_OCTETS: Final = 16  # around a service's element: tags, lengths, the longest invokeID
 CONCLUDE_BIT: Final = 83  # answered by the association
 REPORT_BIT: Final = 79  # sent without being asked
+_READING: Final = frozenset({0x80, 0x82, 0xA1, 0xA4, 0xA6, 0xAC, 0xBF41, 0xBF48, 0x9F49, 0x9F4A, 0xBF4D})
+"""Services that change nothing; what selecting by a Read changes is a commit."""
 _NO_TIME: Final = Now(0, 0)
 
 
@@ -75,6 +77,7 @@ class Engine:
         self.behaviour = Behaviour(
             self.journal, sets, reporting, settings, writing, control, Files(), logs, Guards(model), _at_once
         )
+        self.stirred = False  # something may wait to be stored, sent or told, or be due at another time: see to it
         self._overlay = Overlay(model)
         model.cache.commit(self._overlay.start())
         self._begun: list[Operation] = []
@@ -106,6 +109,7 @@ class Engine:
 
     def closed(self, client: Client, now: Now) -> None:
         """A client has gone, in whatever way; what it held is free."""
+        self.stirred = True
         if self._contexts.pop(client, None) is not None:
             self.behaviour.control.closed(client, now)
             self.behaviour.settings.closed(client, now)
@@ -117,6 +121,8 @@ class Engine:
         service = self._services.get(tag)
         if service is None or not self._offers(service):
             return reject.encode(Reason.UNRECOGNIZED_SERVICE, invoke_id)
+        if tag not in _READING:
+            self.stirred = True
         context = self._contexts[client]
         context.now = now
         try:
@@ -131,6 +137,7 @@ class Engine:
 
     def finish(self, waiting: Waiting, verdicts: Sequence[Verdict], now: Now) -> bytes | None:
         """The answer to a request that waited; None if its client has gone meanwhile."""
+        self.stirred = True
         context = self._contexts.get(waiting.client)
         if context is None:
             return None
@@ -149,6 +156,7 @@ class Engine:
 
     def ended(self, operation: Operation, verdict: bool | AddCause, now: Now) -> None:
         """An operation has come to its end, well or for a reason."""
+        self.stirred = True
         self.behaviour.control.ended(operation, verdict, now)
 
     # ------------------------------------------------------------------ values
@@ -160,6 +168,7 @@ class Engine:
 
         Raises TypeError or ValueError for a value that does not fit its leaf.
         """
+        self.stirred = True
         changes = self._taken(pairs, force=force)
         if not quiet:
             self.behaviour.reporting.changed(changes, now)
@@ -183,11 +192,6 @@ class Engine:
 
     # ------------------------------------------------------------------ what leaves without being asked
 
-    def restless(self, timer_ns: int) -> bool:
-        """True if something waits to be stored, sent or told, or is due at another time than `timer_ns`."""
-        reporting = self.behaviour.reporting
-        return bool(self.journal) or reporting.restless or self.next_deadline_ns() != timer_ns
-
     def receivers(self) -> list[Client]:
         """The clients for which reports wait."""
         return self.behaviour.reporting.receivers()
@@ -198,6 +202,7 @@ class Engine:
 
     def stored(self, ticket: int) -> None:
         """The store has everything up to `ticket`."""
+        self.stirred = True
         self.journal.stored(ticket)
         self.behaviour.reporting.stored()
 

@@ -92,7 +92,6 @@ class MmsServer:
         self._timer: asyncio.TimerHandle | None = None
         self._crl_watch: asyncio.TimerHandle | None = None
         self._pump_due = False
-        self._timer_ns = NEVER
         self._thread = 0
         self._failed: dict[str, int] = {}
         self._listening: list[asyncio.Server] = []
@@ -164,13 +163,18 @@ class MmsServer:
     def changed(self) -> None:
         """Values were committed, from whatever thread: reports, the store and the timer follow on the loop."""
         loop = self._loop
-        if loop is None or self._pump_due or not self.engine.restless(self._timer_ns):
+        if loop is None or self._pump_due or not self.engine.stirred:
             return
         self._pump_due = True
         if threading.get_ident() == self._thread:
             loop.call_soon(self._pump)
         else:
             loop.call_soon_threadsafe(self._pump)
+
+    def stir(self) -> None:
+        """Look again at what waits, in another turn."""
+        self.engine.stirred = True
+        self.changed()
 
     def _stored(self, ticket: int) -> None:
         """Called by the store, on its thread."""
@@ -189,6 +193,7 @@ class MmsServer:
         """Give the store and every client what waits for them, and set the timer anew."""
         self._pump_due = False
         with self.lock:
+            self.engine.stirred = False
             operations, ticket = self.engine.journal.take()
             receivers = self.engine.receivers()
             notices = self.engine.notices()
@@ -209,13 +214,12 @@ class MmsServer:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._timer_ns = deadline_ns
         if deadline_ns != NEVER and self._loop is not None:
             wait = max((deadline_ns - time.monotonic_ns()) / 1e9, 0.0)
             self._timer = self._loop.call_later(min(wait, 3600.0), self._expired)
 
     def _expired(self) -> None:
-        self._timer, self._timer_ns = None, NEVER
+        self._timer = None
         self.before_requests()
         with self.lock:
             self.engine.deadline(now())
@@ -437,6 +441,7 @@ class Connection(asyncio.Protocol):
     def _turn(self) -> None:
         self._turn_due = False
         left = TURN_REQUESTS
+        at = now()
         association = self._association
         while not self._paused and self._consulting is None:
             if not self._events:
@@ -449,7 +454,7 @@ class Connection(asyncio.Protocol):
             event = self._events.pop(0)
             if isinstance(event, Request):
                 left -= 1
-                self._answer(event)
+                self._answer(event, at)
             elif isinstance(event, Asked):
                 self._decision = self._loop.create_task(self._decide(event))
             else:
@@ -468,18 +473,18 @@ class Connection(asyncio.Protocol):
         for pdu in pdus:
             self._association.send(pdu)
         self._flush()
-        self._server.changed()  # there may be more: everybody gets a turn first
+        self._server.stir()  # there may be more: everybody gets a turn first
 
     def _again(self) -> None:
         if not self._turn_due:
             self._turn_due = True
             self._loop.call_soon(self._turn)
 
-    def _answer(self, request: Request) -> None:
+    def _answer(self, request: Request, at: Now) -> None:
         if self.client is None:
             return  # it has gone while its requests waited
         with self._server.lock:
-            pdu = self._server.engine.request(self.client, request.invoke_id, request.service, request.body, now())
+            pdu = self._server.engine.request(self.client, request.invoke_id, request.service, request.body, at)
         if isinstance(pdu, Waiting):
             self._consulting = self._loop.create_task(self._consult(pdu))
         else:

@@ -69,12 +69,11 @@ class Guards:
         self._model = model
         self._by_slot: dict[int, Callback] = {}
         self._by_fc: dict[FC, Callback] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._by_slot or self._by_fc)
+        self.any = False
 
     def add(self, where: int | FC, callback: Callback) -> None:
         """Ask `callback` for what is at and below a slot, or under a functional constraint."""
+        self.any = True
         if isinstance(where, FC):
             self._by_fc[where] = callback
         else:

@@ -230,11 +230,6 @@ class Reporting:
             self._ready.discard(client)
         return pdus
 
-    @property
-    def restless(self) -> bool:
-        """True if there is something to send or to tell."""
-        return bool(self._ready or self.notices)
-
     def receivers(self) -> list[Client]:
         """The clients for which something waits."""
         return list(self._ready)

@@ -38,9 +38,9 @@ def answer(context: Context, body: bytes) -> bytes | ServiceError | Deferred:
         plan = compiled
         if plan.shared:
             model.plans.keep(body, plan)
-    if context.behaviour.control.selectors and not plan.shared:
+    if not plan.shared and context.behaviour.control.selectors:
         plan = _selected(context, plan)
-    if context.behaviour.read_guards:
+    if context.behaviour.read_guards.any:
         return _guarded(context, plan)
     results = plan.results(model.cache, context.client.max_pdu)
     if results is None:

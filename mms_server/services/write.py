@@ -163,7 +163,7 @@ def _control(context: Context, target: int, body: bytes, start: int, end: int, c
 
 def _ask(context: Context, target: int, pairs: Pairs, calls: list[Call]) -> None:
     guards, model = context.behaviour.writing.guards, context.model
-    if not guards:
+    if not guards.any:
         return
     values = dict(pairs)
     own = guards.of(target)
