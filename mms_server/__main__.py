@@ -54,7 +54,7 @@ async def _serve(given: argparse.Namespace) -> int:
         if tls is not None:
             host, _, port = tls.listen.rpartition(":")
             secured = TlsPort(tls.cert, tls.key, tls.ca, tls.crl, tls.peers)
-            addresses["tls"] = f"{host}:{await server.start_tls(host.strip('[]'), int(port), secured)}"
+            addresses["tls"] = f"{host}:{await server.start(host.strip('[]'), int(port), secured)}"
     except (OSError, ValueError, KeyError, MappingError, msgspec.MsgspecError) as error:
         log.error("cannot serve %s: %s", given.ied, error)
         return 2

@@ -83,18 +83,15 @@ class GatewayServer:
             on_refused=_Changes("message refused: %s"),
         )
 
-    async def start(self, host: str, port: int) -> int:
-        """Fill the cache, then listen; the port. Raises OSError."""
-        self._set_timer()
-        try:
-            await asyncio.wait_for(self._filled.wait(), FILL_S)
-        except TimeoutError:
-            log.warning("not every worker has answered yet: what it feeds is invalid")
-        self._serving = True
-        return await self._server.start(host, port)
-
-    async def start_tls(self, host: str, port: int, tls: TlsPort) -> int:
-        """Listen with TLS; the port. Raises OSError."""
+    async def start(self, host: str, port: int, tls: TlsPort | None = None) -> int:
+        """Fill the cache, then listen, with `tls` for TLS only; the port. May be called for each. Raises OSError."""
+        if not self._serving:
+            self._set_timer()
+            try:
+                await asyncio.wait_for(self._filled.wait(), FILL_S)
+            except TimeoutError:
+                log.warning("not every worker has answered yet: what it feeds is invalid")
+            self._serving = True
         return await self._server.start(host, port, tls)
 
     async def stop(self) -> None:

@@ -7,6 +7,7 @@ next one. `load` reads everything once, before anything is served.
 import contextlib
 import logging
 import queue
+import re
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable
@@ -45,7 +46,7 @@ class Store:
     def __init__(self, folder: Path, name: str) -> None:
         """Open it, or make it. Raises OSError if the folder cannot hold it."""
         folder.mkdir(parents=True, exist_ok=True)
-        self.path = folder / f"{name}.sqlite"
+        self.path = folder / f"{re.sub(r'[^A-Za-z0-9_-]', '_', name)}.sqlite"
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._failing = False

@@ -9,7 +9,7 @@ import pytest
 from tests.support.certificates import Authority
 from tests.support.client import Client
 from tests.support.running import ROOT, running
-from tests.support.wire_data import text
+from tests.support.wire_data import bits, boolean, text
 
 pytestmark = pytest.mark.system
 LD, NAME = "DEMOMAIN", "LLN0$DC$NamPlt$d"
@@ -62,6 +62,16 @@ def test_a_site_may_speak_tls_only(tmp_path: Path) -> None:
         client = Client(gateway.mms_port)
         client.socket = context.wrap_socket(client.socket, server_hostname="localhost")
         assert client.associate()[0] == 0x0E
+        block = "LLN0$RP$urcbStatus01"
+        pairs = [
+            (f"{block}$TrgOps", bits("011111")),
+            (f"{block}$RptEna", boolean(True)),
+            (f"{block}$GI", boolean(True)),
+        ]
+        assert client.write("DEMOIO", *pairs) == ["success"] * 3
+        whole = client.report()
+        assert whole is not None
+        assert whole.inclusion == "111111"
         client.close()
         assert Client(gateway.mms_port).associate() == b""
 
