@@ -154,6 +154,17 @@ class Engine:
         begun, self._begun = self._begun, []
         return begun
 
+    def due(self) -> list[Operation]:
+        """The operations whose time has come since the last call; `fired` tells how they began."""
+        control = self.behaviour.control
+        due, control.due = control.due, []
+        return due
+
+    def fired(self, operation: Operation, verdict: bool | AddCause, now: Now) -> bool:
+        """A time-activated operation has begun, or not; True if its end is still to come."""
+        self.stirred = True
+        return self.behaviour.control.fired(operation, verdict, now)
+
     def ended(self, operation: Operation, verdict: bool | AddCause, now: Now) -> None:
         """An operation has come to its end, well or for a reason."""
         self.stirred = True

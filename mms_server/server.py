@@ -11,7 +11,7 @@ import inspect
 import logging
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Final, cast
@@ -197,6 +197,7 @@ class MmsServer:
             operations, ticket = self.engine.journal.take()
             receivers = self.engine.receivers()
             notices = self.engine.notices()
+            due = self.engine.due()
             deadline_ns = self.engine.next_deadline_ns()
         if operations and self.store is not None:
             self.store.write(operations, ticket)
@@ -208,7 +209,25 @@ class MmsServer:
             log.debug("%s: %s", block, event, extra={"peer": who.address if who else "-"})
             if self.on_notice is not None:
                 self.on_notice(who, block, event)
+        for operation in due:
+            self._beside(self._fired(operation))
         self._set_timer(deadline_ns)
+
+    def _beside(self, work: Coroutine[None, None, None]) -> None:
+        """Do `work` beside everything else."""
+        assert self._loop is not None  # noqa: S101 - it serves
+        task = self._loop.create_task(work)
+        self._operations.add(task)
+        task.add_done_callback(self._operations.discard)
+
+    async def _fired(self, operation: Operation) -> None:
+        """Begin what has waited for its time: the process is asked again."""
+        verdict = await verdict_of(Call(self.engine.behaviour.execute, (operation,)))
+        with self.lock:
+            goes_on = self.engine.fired(operation, verdict if isinstance(verdict, AddCause) else verdict is True, now())
+        self.changed()
+        if goes_on:
+            await self._completed(operation)
 
     def _set_timer(self, deadline_ns: int) -> None:
         if self._timer is not None:
@@ -227,10 +246,7 @@ class MmsServer:
 
     def complete(self, operation: Operation) -> None:
         """Wait for the end of an operation with enhanced security, beside everything else."""
-        assert self._loop is not None  # noqa: S101 - it serves
-        task = self._loop.create_task(self._completed(operation))
-        self._operations.add(task)
-        task.add_done_callback(self._operations.discard)
+        self._beside(self._completed(operation))
 
     async def _completed(self, operation: Operation) -> None:
         verdict: Verdict = True

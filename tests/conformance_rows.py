@@ -128,6 +128,7 @@ ROWS: Final[dict[str, dict[str, str]]] = {
         "CT-15": "half a structure: failure 7",
         "DON-1": "direct, normal: done when answered",
         "DON-2": "direct, normal: refused",
+        "DON-3": "an Oper with a time: done then, cancelled, dropped",
         "SBN-1": "select, operate",
         "SBN-2": "select of what is selected: an empty string",
         "SBN-3": "operate without select: failure 3",

@@ -4,7 +4,7 @@
     UNSELECTED ──────────► READY ──────────────────────► EXECUTING ──────────────────────────► UNSELECTED or READY
         ▲                    │ cancel, time-out, other parameters, the client is gone                 (operate-many)
         └────────────────────┘
-    direct models go from UNSELECTED to EXECUTING
+    direct models go from UNSELECTED to EXECUTING; an Oper with operTm goes through WAITING, where Cancel ends it
 
     asked            refused while ...        Write answers   AddCause
     select           selected                 2               object-already-selected
@@ -56,6 +56,7 @@ class Phase(Enum):
 
     UNSELECTED = "unselected"
     READY = "ready"
+    WAITING = "waits for its time"
     EXECUTING = "executing"
 
 
@@ -85,11 +86,13 @@ STEP: Final[dict[bool, dict[Phase, dict[Ask, Phase | Refused]]]] = {
     True: {  # select before operate
         Phase.UNSELECTED: {Ask.SELECT: Phase.READY, Ask.OPERATE: _NOT_SELECTED, Ask.CANCEL: Phase.UNSELECTED},
         Phase.READY: {Ask.SELECT: _SELECTED, Ask.OPERATE: Phase.EXECUTING, Ask.CANCEL: Phase.UNSELECTED},
+        Phase.WAITING: {Ask.SELECT: _RUNNING, Ask.OPERATE: _RUNNING, Ask.CANCEL: Phase.UNSELECTED},
         Phase.EXECUTING: {Ask.SELECT: _RUNNING, Ask.OPERATE: _RUNNING, Ask.CANCEL: _RUNNING},
     },
     False: {  # direct
         Phase.UNSELECTED: {Ask.SELECT: Refused(_DENIED), Ask.OPERATE: Phase.EXECUTING, Ask.CANCEL: Phase.UNSELECTED},
         Phase.READY: {Ask.SELECT: Refused(_DENIED), Ask.OPERATE: Phase.EXECUTING, Ask.CANCEL: Phase.UNSELECTED},
+        Phase.WAITING: {Ask.SELECT: Refused(_DENIED), Ask.OPERATE: _RUNNING, Ask.CANCEL: Phase.UNSELECTED},
         Phase.EXECUTING: {Ask.SELECT: Refused(_DENIED), Ask.OPERATE: _RUNNING, Ask.CANCEL: _RUNNING},
     },
 }
@@ -97,16 +100,17 @@ STEP: Final[dict[bool, dict[Phase, dict[Ask, Phase | Refused]]]] = {
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """One object's state: who holds it, until when (READY), and what was selected or is being done."""
+    """One object's state: who holds it, until when (READY, WAITING), and what was selected or is being done."""
 
     phase: Phase = Phase.UNSELECTED
     owner: Client | None = None
     until_ns: int = NEVER
     action: ControlAction | None = None
+    oper: bytes = b""  # of WAITING: the Data of what was written
 
     def after(self, ask: Ask, who: Client, select_first: bool) -> Phase | Refused:
         """The phase that `ask` of `who` leads to, or why it does not. Changes nothing."""
-        if self.phase is Phase.READY and self.owner is not who:
+        if self.phase in (Phase.READY, Phase.WAITING) and self.owner is not who:
             return _SELECTED if ask is Ask.SELECT else _LOCKED
         return STEP[select_first][self.phase][ask]
 
@@ -138,6 +142,7 @@ class Control:
         self._by_slot: dict[int, tuple[ControlObject, str]] = {
             slot: (one, name) for one in self._objects for name, slot in one.slots.items()
         }
+        self.due: list[Operation] = []  # what has waited for its time
         self.selectors = {slot for slot, (_, name) in self._by_slot.items() if name == "SBO"}
 
     def find(self, slot: int) -> tuple[ControlObject, str] | None:
@@ -194,7 +199,7 @@ class Control:
 
     def _operate(
         self, one: ControlObject, client: Client, action: ControlAction, octets: bytes, now: Now
-    ) -> Refused | Operation:
+    ) -> Refused | Operation | None:
         state, model = self.state(one), one.ctl_model
         step = state.after(Ask.OPERATE, client, model in (SBO_NORMAL, SBO_ENHANCED))
         if isinstance(step, Refused):
@@ -202,11 +207,15 @@ class Control:
         if model == SBO_ENHANCED and state.action is not None and not action.agrees(state.action):
             self._free(one, now)
             return _OTHERS
-        if action.at is not None:
-            return Refused(_DENIED, AddCause.NOT_SUPPORTED)
         refused = self._not_allowed(one, action, AddCause.INCONSISTENT_PARAMETERS)
         if refused is not None:
             return refused
+        if action.at is not None and action.at.ns > now.utc_ns:
+            if not one.model.server.services.time_activated:
+                return Refused(_DENIED, AddCause.NOT_SUPPORTED)
+            until = now.monotonic_ns + action.at.ns - now.utc_ns
+            self._states[one] = State(Phase.WAITING, client, until, action, octets)
+            return None
         self._states[one] = State(Phase.EXECUTING, client, NEVER, action)
         self._show(one, now, opRcvd=True)
         return Operation(one, action, client, octets, model in (DIRECT_ENHANCED, SBO_ENHANCED))
@@ -219,6 +228,8 @@ class Control:
         if state.phase is Phase.READY:
             if state.action is not None and not action.agrees(state.action, checks=False):
                 return _OTHERS
+            self._free(one, now)
+        elif state.phase is Phase.WAITING:
             self._free(one, now)
         return None
 
@@ -308,10 +319,29 @@ class Control:
         return min((state.until_ns for state in self._states.values()), default=NEVER)
 
     def deadline(self, now: Now) -> None:
-        """Let time pass."""
+        """Let time pass: selections end, and what waited for its time is due."""
         for one, state in list(self._states.items()):
-            if state.until_ns <= now.monotonic_ns:
+            if state.until_ns > now.monotonic_ns:
+                continue
+            if state.phase is Phase.WAITING and state.owner is not None and state.action is not None:
+                self._states[one] = replace(state, phase=Phase.EXECUTING, until_ns=NEVER)
+                enhanced = one.ctl_model in (DIRECT_ENHANCED, SBO_ENHANCED)
+                operation = Operation(one, state.action, state.owner, state.oper, enhanced)
+                refused = self._not_allowed(one, state.action, AddCause.INCONSISTENT_PARAMETERS)
+                if refused is None:
+                    self.due.append(operation)
+                else:
+                    self.ended(operation, refused.cause or AddCause.UNKNOWN, now)
+            else:
                 self._free(one, now)
+
+    def fired(self, operation: Operation, verdict: bool | AddCause, now: Now) -> bool:
+        """What waited for its time has begun, or not; True if its end is still to come. There is no answer to refuse."""
+        if verdict is not True:
+            self.ended(operation, verdict, now)
+            return False
+        self.started(operation, True, now)
+        return operation.enhanced
 
     def closed(self, client: Client, now: Now) -> None:
         """`client` is gone: its selections end; what is being carried out goes on, and nobody is told."""

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from bus.quality import UtcTime
 from mapping.model import FC, BasicType, EnumType, LogicalNodeType
 from mms_server.acsi.control import STEP, Ask, Operation, Phase
 from mms_server.engine import Engine
@@ -25,7 +26,8 @@ def controllable(name: str, ctl_model: int, *, many: bool = False, value: BasicT
     origin = models.struct(
         "origin", None, models.leaf("orCat", BasicType.INT8), models.leaf("orIdent", BasicType.OCTET_64)
     )
-    common = (models.leaf("ctlVal", value), origin, models.leaf("ctlNum", BasicType.INT8U))
+    timed = (models.leaf("operTm", BasicType.TIMESTAMP),) if name.startswith("Timed") else ()
+    common = (models.leaf("ctlVal", value), *timed, origin, models.leaf("ctlNum", BasicType.INT8U))
     rest = (models.leaf("T", BasicType.TIMESTAMP), models.leaf("Test", BasicType.BOOLEAN))
     check = models.leaf("Check", BasicType.CHECK)
     shown = models.struct(
@@ -51,7 +53,8 @@ XCBR = LogicalNodeType(
         models.status("Beh", BasicType.ENUM, models.BEHAVIOUR), models.status("Loc"), models.status("LocSta"),
         controllable("None", 0), controllable("Direct", DIRECT), controllable("Sbo", SBO),
         controllable("Enhanced", ENHANCED), controllable("SboEnhanced", SBO_ENHANCED),
-        controllable("Many", SBO_ENHANCED, many=True),
+        controllable("Many", SBO_ENHANCED, many=True), controllable("TimedDirect", DIRECT),
+        controllable("TimedEnhanced", ENHANCED),
     ),
 )  # fmt: skip
 
@@ -72,8 +75,17 @@ class Bench:
         return self.verdict
 
     def oper(self, name: str, *, service: str = "Oper", client: EngineClient | None = None, value: bool = True,
-             or_cat: int = 3, num: int = 1, test: bool = False, check: str | None = "00", time: bytes = TIME) -> Any:  # fmt: skip
-        members = [boolean(value), structure(integer(or_cat), octets(b"me")), unsigned(num), time, boolean(test)]
+             or_cat: int = 3, num: int = 1, test: bool = False, check: str | None = "00", time: bytes = TIME,
+             at: bytes = TIME) -> Any:  # fmt: skip
+        timed = [at] if name.startswith("Timed") else []
+        members = [
+            boolean(value),
+            *timed,
+            structure(integer(or_cat), octets(b"me")),
+            unsigned(num),
+            time,
+            boolean(test),
+        ]
         if service != "Cancel" and check is not None:
             members.append(bits(check))
         (result,) = (client or self.client).write(LD, (f"CSWI1$CO${name}${service}", structure(*members)))
@@ -375,3 +387,44 @@ def test_the_table_of_states_is_total() -> None:
     assert {(first, phase, ask) for first, rows in STEP.items() for phase, row in rows.items() for ask in row} == {
         (first, phase, ask) for first in (True, False) for phase in Phase for ask in Ask
     }
+
+
+def in_ms(milliseconds: int) -> bytes:
+    return b"\x91\x08" + UtcTime(CLOCK.now().utc_ns + milliseconds * 1_000_000).octets()
+
+
+@pytest.mark.conformance("DON-3")
+@pytest.mark.parametrize("name", ["TimedDirect", "TimedEnhanced"])
+def test_a_control_with_a_time_is_done_at_its_time(bench: Bench, name: str) -> None:
+    assert bench.oper(name, at=in_ms(5000)) == "success"
+    assert bench.done == []
+    assert bench.oper(name) == 2
+    assert bench.cause()[1] is AddCause.COMMAND_ALREADY_IN_EXECUTION
+    CLOCK.pass_ms(4990, bench.engine)
+    assert bench.engine.due() == []
+    CLOCK.pass_ms(20, bench.engine)
+    (operation,) = bench.engine.due()
+    assert bench.engine.fired(operation, True, CLOCK.now()) is (name == "TimedEnhanced")
+    if name == "TimedEnhanced":
+        bench.engine.ended(operation, True, CLOCK.now())
+        assert bench.terminations() == [("CSWI1$CO$TimedEnhanced$Oper", None)]
+    assert bench.oper(name) == "success"
+
+
+@pytest.mark.conformance("DON-3")
+def test_a_control_that_waits_may_be_cancelled_by_its_own_client_and_ends_with_it(bench: Bench) -> None:
+    assert bench.oper("TimedDirect", at=in_ms(5000)) == "success"
+    assert bench.oper("TimedDirect", service="Cancel", client=bench.other) == 2
+    assert bench.oper("TimedDirect", service="Cancel") == "success"
+    assert bench.oper("TimedDirect", at=in_ms(5000)) == "success"
+    bench.client.close()
+    CLOCK.pass_ms(6000, bench.engine)
+    assert bench.engine.due() == []
+
+
+def test_what_has_waited_is_judged_again_when_its_time_has_come(bench: Bench) -> None:
+    assert bench.oper("TimedEnhanced", at=in_ms(1000)) == "success"
+    bench.set("Beh.stVal", 5)
+    CLOCK.pass_ms(1100, bench.engine)
+    assert bench.engine.due() == []
+    assert bench.terminations() == [("CSWI1$CO$TimedEnhanced$Oper", AddCause.BLOCKED_BY_MODE)]
