@@ -11,12 +11,14 @@ import asyncio
 import itertools
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from bus.messages import Command, CommandResult, Outcome, Value
+from bus import quality
+from bus.messages import Command, CommandResult, Outcome, Sample, Value
+from mapping.expressions import Expression, compile_expression
 from mapping.plan import CommandBinding, PointPlan
 from mms_server.acsi.control import Operation
 from mms_server.mms.add_cause import AddCause
@@ -68,6 +70,12 @@ class FieldCommands:
         self._workers = workers
         self._send = send
         self._boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        self._rules = {
+            one.reference: compile_expression(one.allow_if) for one in bindings.values() if one.allow_if is not None
+        }
+        named = {point for rule in self._rules.values() for point in rule.points}
+        self._named = {number: point for number, point in points.items() if point.name in named}
+        self._latest: dict[str, tuple[Sample, int, int]] = {}  # sample, its exchange's monotonic time, stale_after
         self._numbers = itertools.count(1)
         self._ways: dict[int, _Way] = {}
         self._by_operation: dict[Operation, _Way] = {}
@@ -77,8 +85,11 @@ class FieldCommands:
         binding = self._bindings.get(operation.target.reference)
         if binding is None:
             return self._told(operation, AddCause.NOT_SUPPORTED, "no command is mapped")
-        if binding.allow_if is not None or binding.pulse_ms is not None:
-            return self._told(operation, AddCause.NOT_SUPPORTED, "`allow_if` and `pulse` are not there yet")
+        if binding.pulse_ms is not None:
+            return self._told(operation, AddCause.NOT_SUPPORTED, "`pulse` is not there yet")
+        rule = self._rules.get(binding.reference)
+        if rule is not None and not rule.holds(self._good_values(rule)):
+            return self._told(operation, AddCause.BLOCKED_BY_INTERLOCKING, f"`{rule.text}` is not known to hold")
         value = _value(binding, operation.action.value)
         if value is None:
             return self._told(operation, AddCause.INCONSISTENT_PARAMETERS, f"{operation.action.value!r} cannot be set")
@@ -104,6 +115,25 @@ class FieldCommands:
         outcome = await self._awaited(way, way.ended)
         verdict = True if outcome is Outcome.PROVEN else CAUSES.get(outcome, AddCause.TIME_LIMIT_OVER)
         return self._told(operation, verdict, outcome.name.lower(), way)
+
+    def sampled(self, samples: Iterable[Sample], seen_ns: Iterable[int]) -> None:
+        """Keep what interlocks look at."""
+        if not self._named:
+            return
+        for sample, seen in zip(samples, seen_ns, strict=False):
+            point = self._named.get(sample.point)
+            if point is not None and seen >= self._latest.get(point.name, (None, -1))[1]:
+                self._latest[point.name] = (sample, seen, point.stale_after_ms * 1_000_000)
+
+    def _good_values(self, rule: Expression) -> dict[str, Value]:
+        """The values of the rule's points that are good now."""
+        now_ns = time.monotonic_ns()
+        found: dict[str, Value] = {}
+        for name in rule.points:
+            known = self._latest.get(name)
+            if known is not None and quality.is_good(known[0].quality) and now_ns < known[1] + known[2]:
+                found[name] = known[0].value
+        return found
 
     def heard(self, result: CommandResult) -> None:
         """A worker has said what became of a command."""

@@ -130,10 +130,12 @@ class GatewayServer:
         for event in events:
             match event:
                 case Apply(SampleBatch() as batch):
-                    seen = (batch.monotonic_ns for _ in batch.samples)
+                    seen = [batch.monotonic_ns] * len(batch.samples)
+                    self._commands.sampled(batch.samples, seen)
                     self._take(self._values.samples(batch.samples, seen, batch.time_quality, now()))
                 case Apply(Snapshot() as snapshot):
-                    seen = (snapshot.monotonic_ns - age * 1_000_000 for age in snapshot.ages_ms)
+                    seen = [snapshot.monotonic_ns - age * 1_000_000 for age in snapshot.ages_ms]
+                    self._commands.sampled(snapshot.samples, seen)
                     self._take(self._values.samples(snapshot.samples, seen, snapshot.time_quality, now()))
                 case NeedSnapshot(worker):
                     self._bus.request_snapshot(worker)

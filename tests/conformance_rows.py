@@ -118,6 +118,7 @@ ROWS: Final[dict[str, dict[str, str]]] = {
         "CT-3": "select all, cancel all",
         "CT-4": "origin and ctlNum follow, stVal is the process'",
         "CT-5": "operate-once and operate-many",
+        "CT-7": "an interlock: blocked-by-interlocking",
         "CT-8": "origins 0 to 8",
         "CT-9": "cancel while executing: failure 2",
         "CT-10": "Loc, LocSta: failure 3, switching hierarchy",

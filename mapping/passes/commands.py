@@ -4,6 +4,7 @@ from typing import Final
 
 from bus.messages import Value
 from mapping.diagnostics import Span
+from mapping.expressions import ExpressionError, compile_expression
 from mapping.located import inside
 from mapping.passes.carry import Pairs, commanded, control_value, point_value
 from mapping.passes.conversion import Conversion, UnsuitableError, conversion
@@ -46,10 +47,32 @@ class _Command:
             or (self._command.off and off is None)
         ):
             return
+        if not self._interlock():
+            return
         try:
             self._add(control, to, proof, off)
         except UnsuitableError as error:
             self._say(error.code, self._at("to"), str(error), error.hint)
+
+    def _interlock(self) -> bool:
+        """True if `allow_if` is an expression over points that there are; they are polled then."""
+        text = self._command.allow_if
+        if text is None:
+            return True
+        place = self._at("allow_if")
+        try:
+            expression = compile_expression(text)
+        except ExpressionError as error:
+            hint = "`not io1.local and feeder1.voltage_l1 > 180`"
+            self._say("expression", inside(place, text, error.word) if error.word else place, str(error), hint)
+            return False
+        found = [(name, find_point(self._draft, name)) for name in expression.points]
+        for name, point in found:
+            if isinstance(point, Miss):
+                self._say(point.code, inside(place, text, name), point.message, point.hint)
+        known = [point for _, point in found if isinstance(point, DraftPoint)]
+        self._draft.used.update(point.plan.number for point in known)
+        return len(known) == len(found)
 
     def _control(self) -> Leaf | None:
         thing = self._target.object

@@ -107,6 +107,21 @@ def test_a_device_that_says_no_or_nothing_is_a_negative_answer_and_nothing_is_wr
     client.close()
 
 
+@pytest.mark.conformance("CT-7")
+def test_an_interlock_of_the_mapping_blocks_the_breaker(gateway: Gateway) -> None:
+    client = peer_of(gateway)
+    for locked in (True, False):
+        value = oper(boolean(locked))
+        assert client.write(LD, ("GGIO1$CO$SPCSO4$SBOw", value), ("GGIO1$CO$SPCSO4$Oper", value)) == ["success"] * 2
+        until(lambda locked=locked: relay(gateway, 4) is locked, 5)  # type: ignore[misc]
+        breaker = oper(boolean(True))
+        assert client.write(LD, ("CSWI1$CO$Pos$SBOw", breaker)) == ["success"]
+        answer = client.write(LD, ("CSWI1$CO$Pos$Oper", breaker))
+        assert answer == ([3] if locked else ["success"])
+        assert gateway.simulator(get="io1")["values"]["breaker"] is not locked
+    client.close()
+
+
 def test_a_command_arrives_within_200_ms_on_a_line_that_polls(gateway: Gateway) -> None:
     client, times = peer_of(gateway), []
     for number in range(10):

@@ -1,0 +1,156 @@
+"""Expressions over points, as in `allow_if: not io1.local and feeder1.voltage_l1 > 180` (pure; compiled once).
+
+    or and not    == != < <= > >=    + - * /    min(a, b)  max(a, b)  abs(a)    device.point  number  true  false  'text'
+
+A whitelist of Python's own syntax tree: nothing else can be said. A point that is not good makes the whole unknown.
+"""
+
+import ast
+import operator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from bus.messages import Value
+
+DEPTH: Final = 40
+LONGEST: Final = 1000
+Values = Mapping[str, Value]
+_Evaluate = Callable[[Values], Any]
+
+_BINARY: Final[dict[type[ast.operator], Callable[[Any, Any], Any]]] = {
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
+}  # fmt: skip
+_COMPARE: Final[dict[type[ast.cmpop], Callable[[Any, Any], bool]]] = {
+    ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+}  # fmt: skip
+_FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {"min": min, "max": max, "abs": abs}
+_NAMES: Final = {"true": True, "false": False}
+
+
+class ExpressionError(ValueError):
+    """What is wrong with the text of an expression; `column` counts from 0."""
+
+    def __init__(self, reason: str, column: int = 0, word: str = "") -> None:
+        super().__init__(reason)
+        self.column = column
+        self.word = word
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """One compiled expression: its text, the points that it names, and what it gives for their values."""
+
+    text: str
+    points: tuple[str, ...]
+    _evaluate: _Evaluate
+
+    def holds(self, values: Values) -> bool:
+        """True if it is true of `values`; False if it is not, if a point is missing, or if it cannot be computed."""
+        if any(values.get(point) is None for point in self.points):
+            return False
+        try:
+            return self._evaluate(values) is True
+        except (TypeError, ValueError, ArithmeticError):
+            return False  # a text compared with a number, a division by zero: not known to be true
+
+
+def compile_expression(text: str) -> Expression:
+    """The expression that `text` is. Raises ExpressionError."""
+    if len(text) > LONGEST:
+        raise ExpressionError(f"{len(text)} characters, expected at most {LONGEST}")
+    try:
+        tree = ast.parse(text.strip(), mode="eval")
+    except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
+        column = (error.offset or 1) - 1 if isinstance(error, SyntaxError) else 0
+        raise ExpressionError("no expression", column) from error
+    points: dict[str, None] = {}
+    evaluate = _compiled(tree.body, points, 0)
+    return Expression(text.strip(), tuple(points), evaluate)
+
+
+def _compiled(node: ast.expr, points: dict[str, None], depth: int) -> _Evaluate:
+    if depth > DEPTH:
+        raise ExpressionError(f"deeper than {DEPTH}", node.col_offset)
+
+    def inner(one: ast.expr) -> _Evaluate:
+        return _compiled(one, points, depth + 1)
+
+    found = _logic(node, inner) or _arithmetic(node, inner) or _leaf(node, points)
+    if found is None:
+        word = ast.unparse(node)
+        raise ExpressionError(f"`{word}` is nothing that an expression may hold", node.col_offset, word)
+    return found
+
+
+def _logic(node: ast.expr, inner: Callable[[ast.expr], _Evaluate]) -> _Evaluate | None:
+    match node:
+        case ast.BoolOp(op=ast.And(), values=parts):
+            every = [inner(part) for part in parts]
+            return lambda values: all(_truth(one(values)) for one in every)
+        case ast.BoolOp(op=ast.Or(), values=parts):
+            some = [inner(part) for part in parts]
+            return lambda values: any(_truth(one(values)) for one in some)
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            negated = inner(operand)
+            return lambda values: not _truth(negated(values))
+        case ast.Compare(left=left, ops=ops, comparators=others) if all(type(op) in _COMPARE for op in ops):
+            return _comparison(inner(left), [_COMPARE[type(op)] for op in ops], [inner(one) for one in others])
+    return None
+
+
+def _arithmetic(node: ast.expr, inner: Callable[[ast.expr], _Evaluate]) -> _Evaluate | None:
+    match node:
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            minus = inner(operand)
+            return lambda values: -_number(minus(values))
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
+            first, second, apply = inner(left), inner(right), _BINARY[type(op)]
+            return lambda values: apply(_number(first(values)), _number(second(values)))
+        case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if name in _FUNCTIONS and arguments:
+            function, given = _FUNCTIONS[name], [inner(one) for one in arguments]
+            return lambda values: function(*(_number(one(values)) for one in given))
+    return None
+
+
+def _leaf(node: ast.expr, points: dict[str, None]) -> _Evaluate | None:
+    match node:
+        case ast.Attribute(value=ast.Name(id=device), attr=point):
+            return _point(f"{device}.{point}", points)
+        case ast.Name(id=name) if name in _NAMES:
+            known = _NAMES[name]
+            return lambda _values: known
+        case ast.Constant(value=constant) if isinstance(constant, int | float | str):
+            return lambda _values: constant
+    return None
+
+
+def _comparison(left: _Evaluate, operators: list[Callable[[Any, Any], bool]], others: list[_Evaluate]) -> _Evaluate:
+    def compared(values: Values) -> bool:
+        before = left(values)
+        for apply, one in zip(operators, others, strict=True):
+            after = one(values)
+            if not apply(before, after):
+                return False
+            before = after
+        return True
+
+    return compared
+
+
+def _point(name: str, points: dict[str, None]) -> _Evaluate:
+    points.setdefault(name)
+    return lambda values: values[name]
+
+
+def _truth(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"{value!r}, expected true or false")
+    return value
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{value!r}, expected a number")
+    return value
