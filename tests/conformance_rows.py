@@ -187,6 +187,7 @@ ROWS: Final[dict[str, dict[str, str]]] = {
         "GW-4": "the first fill is quiet",
         "GW-5": "a setpoint or a coil is proven by reading back; a refusal has its cause",
         "GW-6": "no storm from NaN, no value from nonsense",
+        "GW-42": "a worker killed: no command twice, none late",
         "GW-9": "a jump of the clock moves no timer",
     },
 }

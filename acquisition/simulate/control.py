@@ -1,6 +1,7 @@
 """The simulated field's own door: a Unix socket, one JSON object a line each way, for tests and demonstrations.
 
-{"get": "feeder1"}                                      -> {"values": {...}, "registers": {"input 0": 17254, ...}}
+{"get": "feeder1"}                                      -> {"values": {...}, "registers": {"input 0": 17254, ...},
+                                                            "writes": [["coil", 0, [1]], ...]}
 {"set": "feeder1", "values": {"voltage_l1": 231.0}}     -> {"ok": true}
 {"fault": "feeder1", "kind": "silent"}                  -> {"ok": true}         kind null: sound again
 """
@@ -52,7 +53,7 @@ class Control:
         if "get" in asked:
             device = self._devices[asked["get"]]
             registers = {f"{table} {address}": word for (table, address), word in sorted(device.registers.items())}
-            return {"values": device.values, "registers": registers}
+            return {"values": device.values, "registers": registers, "writes": list(device.writes)}
         if "set" in asked:
             device = self._devices[asked["set"]]
             for name, value in asked["values"].items():

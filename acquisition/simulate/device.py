@@ -4,6 +4,7 @@ engineering value ── / scale ──► raw ── type, order ──► regi
 """
 
 import re
+from collections import deque
 from dataclasses import dataclass, field
 from re import _constants, _parser  # type: ignore[attr-defined]  # the parse tree of an expression has no public name
 from typing import Any, Final
@@ -15,6 +16,7 @@ from mapping import units
 from mapping.plan import DevicePlan, Identify, Own, PointPlan, Register, Reply
 
 TEXT_DECIMALS: Final = 3
+WRITES_KEPT: Final = 2000
 FAULTS: Final = ("silent", "late", "exception", "crc", "wrong_unit", "garbage")
 
 
@@ -36,6 +38,9 @@ class SimulatedDevice:
     fault: Fault | None = None
     registers: dict[tuple[str, int], int] = field(default_factory=dict)
     values: dict[str, Value] = field(default_factory=dict)  # in each point's unit, as its register can hold it
+    writes: deque[tuple[str, int, tuple[int, ...]]] = field(
+        default_factory=lambda: deque(maxlen=WRITES_KEPT)
+    )  # the latest
 
     def tick(self, second: int) -> None:
         """Take the values of `second`."""
@@ -72,6 +77,7 @@ class SimulatedDevice:
 
     def written(self, table: str, address: int, words: list[int]) -> None:
         """A master has written: the points there show it from now on."""
+        self.writes.append((table, address, tuple(words)))
         for offset, word in enumerate(words):
             self.registers[table, address + offset] = word
         for point in self.plan.points:

@@ -13,14 +13,13 @@ from typing import Final
 
 from bus.quality import Now, UtcTime
 from mapping.model import FC
+from mms_server.acsi import kept
 from mms_server.acsi.clients import Client
 from mms_server.acsi.journal import Journal, Put, Stored
 from mms_server.mms.data import Scalar
 from mms_server.mms.errors import DataAccessError
 from mms_server.model import leaves
 from mms_server.model.tree import UNKNOWN, DataModel, Domain, PlacedNode
-from mms_server.stack import ber
-from mms_server.stack.errors import WireError
 
 KIND: Final = "setting"
 ACTIVE: Final = "setting group"
@@ -74,11 +73,11 @@ class Settings:
 
     def _restore(self, block: SettingGroups, stored: Stored) -> None:
         name = block.domain.name.decode()
-        kept = stored.values.get(KIND, {})
+        written = stored.values.get(KIND, {})
         for setting in block.settings:
             for group in range(block.count):
-                octets = kept.get(f"{name}/{group + 1}/{setting.key}")
-                value = None if octets is None else self._decoded(setting.se, octets)
+                octets = written.get(f"{name}/{group + 1}/{setting.key}")
+                value = None if octets is None else kept.decoded(self._model, setting.se, octets)
                 if value is not None:
                     setting.values[group] = value
         active = int.from_bytes(stored.values.get(ACTIVE, {}).get(name, b""), "big")
@@ -87,15 +86,6 @@ class Settings:
         pairs: list[tuple[int, object]] = [(block.slots["ActSG"], active)]
         pairs += [(setting.sg, setting.values[active - 1]) for setting in block.settings if 1 <= active <= block.count]
         self._model.cache.commit(pairs)
-
-    def _decoded(self, slot: int, octets: bytes) -> Scalar | None:
-        kind = self._model.node(slot).kind
-        try:
-            tag, start, end = ber.header(octets, 0, len(octets))
-        except WireError:
-            return None
-        value = None if kind is None else kind.decode(tag, octets[start:end])
-        return None if isinstance(value, DataAccessError) else value
 
     # ------------------------------------------------------------------ what belongs to them
 

@@ -1,8 +1,14 @@
 """Controls of the demo: through strangers' clients, over the bus, to the coil and back; and when the field does not."""
 
 import asyncio
+import contextlib
 import json
+import os
 import queue
+import random
+import signal
+import struct
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +24,7 @@ from tests.support.wire_data import bits, boolean, integer, octets, single, stru
 
 pytestmark = pytest.mark.system
 LD = "DEMOIO"
+KILLED_CONTROLS = 30
 TIME = b"\x91\x08" + bytes(8)
 
 
@@ -135,6 +142,44 @@ def test_commands_go_ahead_of_polls_one_after_the_other(gateway: Gateway) -> Non
         times.append(time.monotonic() - started)
     print(f"median {sorted(times)[len(times) // 2] * 1000:.0f} ms")
     client.close()
+
+
+@pytest.mark.conformance("GW-42")
+def test_a_worker_killed_at_any_moment_writes_nothing_twice_and_nothing_late(tmp_path: Path) -> None:
+    chance = random.Random(850)
+    with running(tmp_path, "demo", "--mms-port", "0", "--http-port", "0") as own:
+        client, answers = peer_of(own), dict[int, object]()
+        before_each: dict[int, int] = {}
+        for number in range(1, KILLED_CONTROLS + 1):
+            if chance.random() < 0.2:
+                killer = threading.Timer(chance.uniform(0, 0.05), kill, (own.children().get("acquisition tcp"),))
+                killer.start()
+            value = oper(structure(single(1000.0 * number)), number % 100)
+            (answers[number],) = client.write(LD, ("GGIO1$CO$AnOut1$Oper", value))
+            before_each[number] = len(setpoints(own))
+        until(lambda: client.write(LD, ("GGIO1$CO$AnOut1$Oper", oper(structure(single(1.0))))) == ["success"], 30)
+        written = setpoints(own)
+        counted = [written.count(float(number)) for number in answers]
+        assert max(counted) == 1
+        assert all(count == 1 for number, count in zip(answers, counted, strict=True) if answers[number] == "success")
+        for number in answers:
+            late = [value for value in written[before_each[number] :] if value == float(number)]
+            assert late == []
+        assert {"success"} < set(answers.values())
+        client.close()
+
+
+def kill(pid: int | None) -> None:
+    """Kill a worker, unless it is on its way back."""
+    if pid is not None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def setpoints(gateway: Gateway) -> list[float]:
+    """Every setpoint, in kW, that a master has written."""
+    words = [words for table, _, words in gateway.simulator(get="io1")["writes"] if table == "holding"]
+    return [struct.unpack(">f", struct.pack(">HH", *pair))[0] for pair in words]
 
 
 def test_every_command_leaves_one_audit_line(tmp_path: Path, gateway: Gateway) -> None:
