@@ -26,6 +26,7 @@ class Task:
     point: PointPlan
     write: Write
     proof: Read | None
+    release: Write | None = None  # what ends the pulse
 
 
 class Commands:
@@ -57,7 +58,13 @@ class Commands:
             values = convert.registers_of(point, point.write, command.value)
         except ValueError as error:
             return self.result(command, Outcome.UNFIT_VALUE, utc_ns, str(error))
-        return Task(command, device, point, _write(device.unit, point, point.write, values), _proof(device.unit, point))
+        write = _write(device.unit, point, point.write, values)
+        if not command.pulse_ms:
+            return Task(command, device, point, write, _proof(device.unit, point))
+        if command.value is not True:
+            return self.result(command, Outcome.UNFIT_VALUE, utc_ns, "a pulse is of true")
+        release = _write(device.unit, point, point.write, convert.registers_of(point, point.write, False))
+        return Task(command, device, point, write, _proof(device.unit, point), release)
 
     def expired(self, command: Command, now_ns: int, utc_ns: int) -> bool:
         """True once `command` must not be written any more; by the monotonic clock where it is the same host's."""

@@ -9,6 +9,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from acquisition import identity, readings
@@ -27,6 +28,7 @@ from mapping.plan import DevicePlan, LinePlan, Own, RegisterBlock, ReplyBlock
 RECONNECT_FIRST_S: Final = 0.5
 RECONNECT_LIMIT_S: Final = 5.0
 BUSY_WAIT_S: Final = 0.1
+RELEASE_S: Final = 30.0  # how long the end of a pulse is tried
 IDLE_LIMIT_S: Final = 1.0
 UNREACHED: Final = (10, 11)  # a gateway says that nobody answered behind it
 
@@ -54,6 +56,7 @@ class Line:
         self._busy_s = 0.0
         self._load_since = self._loop.time()
         self._tasks: deque[tuple[Task, Answer]] = deque()
+        self._ends: deque[tuple[Task, Answer, float]] = deque()  # pulses that are to end, and until when it is tried
         self._wake = asyncio.Event()
 
     # ------------------------------------------------------------------ what the worker sees
@@ -127,6 +130,9 @@ class Line:
     # ------------------------------------------------------------------ turns
 
     async def _turn(self) -> None:
+        if self._ends:
+            await self._release(*self._ends.popleft())
+            return
         if self._tasks:
             task, answer = self._tasks.popleft()
             await self._execute(task, answer)
@@ -306,7 +312,33 @@ class Line:
             answer(self._result(task, Outcome.NO_ANSWER, f"no answer within {task.device.timeout_ms} ms"))
         else:
             answer(self._result(task, Outcome.ACCEPTED, ""))
-            await self._prove(task, answer)
+            if task.release is None:
+                await self._prove(task, answer)
+            else:
+                self._loop.call_later(task.command.pulse_ms / 1000, self._end_pulse, task, answer)
+
+    def _end_pulse(self, task: Task, answer: Answer) -> None:
+        self._ends.append((task, answer, self._loop.time() + RELEASE_S))
+        self._wake.set()
+
+    async def _release(self, task: Task, answer: Answer, until: float) -> None:
+        """End a pulse; it is tried again and again, since what stays on may do harm."""
+        assert task.release is not None  # noqa: S101 - it is a pulse
+        found: object = None
+        try:
+            await self._connected()
+            found = await self._link.exchange(task.release, task.device)
+        except LinkError as error:
+            self._ends.append((task, answer, until))
+            raise LinkError(str(error)) from error
+        if isinstance(found, Confirmed):
+            await self._prove(replace(task, write=task.release), answer)
+        elif self._loop.time() < until:
+            await asyncio.sleep(BUSY_WAIT_S)
+            self._ends.append((task, answer, until))
+        else:
+            log.error("%s: its pulse could not be ended", task.point.name)
+            answer(self._result(task, Outcome.NO_ANSWER, "the pulse could not be ended"))
 
     async def _prove(self, task: Task, answer: Answer) -> None:
         """Read back until it shows what was written, or the deadline passes."""

@@ -85,8 +85,6 @@ class FieldCommands:
         binding = self._bindings.get(operation.target.reference)
         if binding is None:
             return self._told(operation, AddCause.NOT_SUPPORTED, "no command is mapped")
-        if binding.pulse_ms is not None:
-            return self._told(operation, AddCause.NOT_SUPPORTED, "`pulse` is not there yet")
         rule = self._rules.get(binding.reference)
         if rule is not None and not rule.holds(self._good_values(rule)):
             return self._told(operation, AddCause.BLOCKED_BY_INTERLOCKING, f"`{rule.text}` is not known to hold")
@@ -96,6 +94,8 @@ class FieldCommands:
         if operation.action.test:
             return True  # a test writes nothing
         point = binding.point if binding.off_point is None or value else binding.off_point
+        if binding.pulse_ms is not None and binding.off_point is None and value is not True:
+            return self._told(operation, AddCause.INCONSISTENT_PARAMETERS, "a pulse of `off` is nothing")
         way = self._started(operation, binding, point, True if binding.off_point is not None else value)
         if way is None:
             return self._told(operation, AddCause.ABORTION_BY_COMMUNICATION_LOSS, "its worker is not there")
@@ -149,14 +149,23 @@ class FieldCommands:
 
     def _started(self, operation: Operation, binding: CommandBinding, point: int, value: Value) -> _Way | None:
         number, now_ns, utc_ns = next(self._numbers), time.monotonic_ns(), time.time_ns()
-        until = binding.timeout_ms * 1_000_000
+        pulse_ms = binding.pulse_ms or 0
+        until = (binding.timeout_ms + pulse_ms) * 1_000_000
         command = Command(
-            self._issuer, number, self._revision, point, value, self._boot, now_ns + until, utc_ns + until
+            self._issuer,
+            number,
+            self._revision,
+            point,
+            value,
+            self._boot,
+            now_ns + until,
+            utc_ns + until,
+            pulse_ms=pulse_ms,
         )
         way = _Way(operation, provable=self._points[point].readable)
         loop = asyncio.get_running_loop()
         way.sent_at = loop.time()
-        way.until_s = way.sent_at + binding.timeout_ms / 1000 + GRACE_S
+        way.until_s = way.sent_at + until / 1e9 + GRACE_S
         self._ways[number] = self._by_operation[operation] = way
         if self._send(self._workers[point], command):
             return way

@@ -139,6 +139,26 @@ def test_a_command_is_accepted_then_proven_and_the_point_shows_it(protocol: str)
     run(scenario)
 
 
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_pulse_goes_back_by_itself_even_past_a_silence(protocol: str) -> None:
+    async def scenario() -> None:
+        async with polled(protocol, RELAY) as field:
+            await field.until(lambda: good(field, 0, False))
+            field.devices["io"].registers |= {("coil", 22 + more): 0 for more in range(16)}  # it may be asked for more
+            field.command(0, True, within_s=10, pulse_ms=300)
+            await field.until(lambda: field.outcomes == [Outcome.ACCEPTED])
+            assert field.devices["io"].registers["coil", 20] == 1
+            field.devices["io"].fault = Fault("silent")
+            await asyncio.sleep(0.5)  # the pulse should have ended by now, and nobody answers
+            field.devices["io"].fault = None
+            await field.until(lambda: field.outcomes == [Outcome.ACCEPTED, Outcome.PROVEN])
+            assert [tuple(words) for _, _, words in field.devices["io"].writes] == [(1,), (0,)]
+            field.command(0, False, pulse_ms=300)
+            assert field.outcomes[-1] is Outcome.UNFIT_VALUE
+
+    run(scenario)
+
+
 def test_what_cannot_be_read_is_accepted_and_never_proven() -> None:
     async def scenario() -> None:
         async with polled("modbus-tcp", RELAY) as field:

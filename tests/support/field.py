@@ -78,12 +78,20 @@ class Field:
         self.results.append(result)
         self._published.set()
 
-    def command(self, number: int, value: Value, *, within_s: float = 2.0) -> None:
+    def command(self, number: int, value: Value, *, within_s: float = 2.0, pulse_ms: int = 0) -> None:
         """Order `value` for point `number`; what becomes of it goes to `results`."""
         self._number += 1
         until = int(within_s * 1e9)
         command = Command(
-            "test", self._number, "r", number, value, BOOT, time.monotonic_ns() + until, time.time_ns() + until
+            "test",
+            self._number,
+            "r",
+            number,
+            value,
+            BOOT,
+            time.monotonic_ns() + until,
+            time.time_ns() + until,
+            pulse_ms=pulse_ms,
         )
         taken = self._commands.taken(command, time.monotonic_ns(), time.time_ns())
         if isinstance(taken, Task):
