@@ -33,7 +33,7 @@ from mms_server.mms.reject import Reason
 from mms_server.model.cache import Changes
 from mms_server.model.tree import DataModel
 from mms_server.services import registry
-from mms_server.services.base import Behaviour, Context, Identity, Service
+from mms_server.services.base import Behaviour, Check, Context, Identity, Service
 from mms_server.stack import ber
 from mms_server.stack.errors import WireError
 
@@ -52,6 +52,7 @@ class Waiting:
     client: Client
     invoke_id: int
     deferred: Deferred
+    context: Context
 
     @property
     def calls(self) -> Sequence[Call]:
@@ -111,10 +112,13 @@ class Engine:
         """A client has gone, in whatever way; what it held is free."""
         self.stirred = True
         if self._contexts.pop(client, None) is not None:
-            self.behaviour.control.closed(client, now)
-            self.behaviour.settings.closed(client, now)
-            self.behaviour.reporting.closed(client, now)
-            self.behaviour.files.closed(client)
+            self._release(client, now)
+
+    def _release(self, client: Client, now: Now) -> None:
+        self.behaviour.control.closed(client, now)
+        self.behaviour.settings.closed(client, now)
+        self.behaviour.reporting.closed(client, now)
+        self.behaviour.files.closed(client)
 
     def request(self, client: Client, invoke_id: int, tag: int, body: bytes, now: Now) -> bytes | Waiting:
         """The PDU that answers one confirmed request, or what it waits for."""
@@ -132,22 +136,22 @@ class Engine:
         except WireError:
             return reject.encode(Reason.INVALID_PDU if body else Reason.INVALID_ARGUMENT, invoke_id)
         if isinstance(element, Deferred):
-            return Waiting(client, invoke_id, element)
+            return Waiting(client, invoke_id, element, context)
         return _pdu(client, invoke_id, element)
 
     def finish(self, waiting: Waiting, verdicts: Sequence[Verdict], now: Now) -> bytes | None:
-        """The answer to a request that waited; None if its client has gone meanwhile."""
+        """The answer to a request that waited; None if its client has gone meanwhile: it is carried out all the same."""
         self.stirred = True
-        context = self._contexts.get(waiting.client)
-        if context is None:
-            return None
-        context.now = now
+        waiting.context.now = now
         pdu = _pdu(waiting.client, waiting.invoke_id, waiting.deferred.finish(verdicts))
         operations = [
             argument for call in waiting.calls for argument in call.arguments if isinstance(argument, Operation)
         ]
         self._begun += [one for one in operations if one.enhanced and not one.ended]
-        return pdu
+        if waiting.client in self._contexts:
+            return pdu
+        self._release(waiting.client, now)  # what it has come to hold by this
+        return None
 
     def begun(self) -> list[Operation]:
         """The operations with enhanced security that have begun since the last call; their end is told by `ended`."""
@@ -169,6 +173,11 @@ class Engine:
         """An operation has come to its end, well or for a reason."""
         self.stirred = True
         self.behaviour.control.ended(operation, verdict, now)
+
+    def check_selections(self, check: Check) -> None:
+        """Ask `check(selection)` before an object is selected; its verdict is True, False or an AddCause."""
+        self.behaviour.check = check
+        self.behaviour.control.selections_wait = True
 
     # ------------------------------------------------------------------ values
 

@@ -21,7 +21,7 @@ from mapping.model import FC, Server
 from mapping.scl.access_points import server as read_server
 from mapping.scl.reader import read
 from mms_server.acsi.clients import Client
-from mms_server.acsi.control import Operation
+from mms_server.acsi.control import Operation, Selection
 from mms_server.acsi.entries import BufferLimits
 from mms_server.acsi.guards import Call, Callback, Guards, Verdict
 from mms_server.acsi.writing import OPEN_TO_CLIENTS
@@ -173,9 +173,27 @@ class IedServer:
     def on_check(self, where: str | FC, callback: Callback) -> None:
         """Ask `callback(client, reference, action)` before a control begins: interlocks, synchrocheck, authority.
 
-        It says True, False or the AddCause with which Oper is answered negatively.
+        It is asked at the select too, where there is one (`action.select`). It says True, False or the AddCause with
+        which the client is answered negatively.
         """
         self._guard(self._checks, where, callback)
+        self._engine.check_selections(self._check)
+
+    def one_of(self, references: Iterable[str]) -> None:
+        """Let no two of these controllable objects be selected or operated at the same time (1-of-n control).
+
+        Raises KeyError for what is no controllable object.
+        """
+        control = self._engine.behaviour.control
+        by_reference = {one.reference: one for one in control.objects()}
+        named = [self.model.plain_reference(self.model.find_all(one)[0]) for one in references]
+        unfit = [one for one in named if one not in by_reference]
+        if unfit:
+            raise KeyError(f"`{unfit[0]}` takes no commands")
+        control.one_of([by_reference[one] for one in named])
+
+    async def _check(self, selection: Selection) -> Verdict:
+        return await self._say(self._checks, selection)
 
     async def _begin(self, operation: Operation) -> Verdict:
         verdict = await self._say(self._checks, operation)
@@ -186,7 +204,7 @@ class IedServer:
     async def _complete(self, operation: Operation) -> Verdict:
         return await self._say(self._controls, operation)
 
-    async def _say(self, guards: Guards, operation: Operation) -> Verdict:
+    async def _say(self, guards: Guards, operation: Operation | Selection) -> Verdict:
         target = operation.target
         callback = guards.of(target.slots["Oper"])
         if callback is None:

@@ -210,11 +210,11 @@ class MmsServer:
             if self.on_notice is not None:
                 self.on_notice(who, block, event)
         for operation in due:
-            self._beside(self._fired(operation))
+            self.beside(self._fired(operation))
         self._set_timer(deadline_ns)
 
-    def _beside(self, work: Coroutine[None, None, None]) -> None:
-        """Do `work` beside everything else."""
+    def beside(self, work: Coroutine[None, None, None]) -> None:
+        """Do `work` beside everything else, until it ends or the server stops."""
         assert self._loop is not None  # noqa: S101 - it serves
         task = self._loop.create_task(work)
         self._operations.add(task)
@@ -246,7 +246,7 @@ class MmsServer:
 
     def complete(self, operation: Operation) -> None:
         """Wait for the end of an operation with enhanced security, beside everything else."""
-        self._beside(self._completed(operation))
+        self.beside(self._completed(operation))
 
     async def _completed(self, operation: Operation) -> None:
         verdict: Verdict = True
@@ -371,7 +371,7 @@ class Connection(asyncio.Protocol):
         self._decision: asyncio.Task[None] | None = None
         self._paused = False
         self._turn_due = False
-        self._consulting: asyncio.Task[None] | None = None  # the embedding program is being asked
+        self._consulting = False  # the embedding program is being asked
         self._events: list[Asked | Request | Closed] = []
 
     # ------------------------------------------------------------------ asyncio's side
@@ -436,9 +436,8 @@ class Connection(asyncio.Protocol):
         for timer in (self._timer, self._stuck_timer):
             if timer is not None:
                 timer.cancel()
-        for task in (self._decision, self._consulting):
-            if task is not None:
-                task.cancel()
+        if self._decision is not None:
+            self._decision.cancel()
         self._server.forget(self)
         self._gone(f"connection lost{f': {error}' if error else ''}")
 
@@ -459,7 +458,7 @@ class Connection(asyncio.Protocol):
         left = TURN_REQUESTS
         at = now()
         association = self._association
-        while not self._paused and self._consulting is None:
+        while not self._paused and not self._consulting:
             if not self._events:
                 self._events = list(association.events())
                 if not self._events:
@@ -502,7 +501,8 @@ class Connection(asyncio.Protocol):
         with self._server.lock:
             pdu = self._server.engine.request(self.client, request.invoke_id, request.service, request.body, at)
         if isinstance(pdu, Waiting):
-            self._consulting = self._loop.create_task(self._consult(pdu))
+            self._consulting = True
+            self._server.beside(self._consult(pdu))
         else:
             self._reply(self.client, pdu)
 
@@ -514,17 +514,21 @@ class Connection(asyncio.Protocol):
         self._association.answer(pdu, self._loop.time())
 
     async def _consult(self, waiting: Waiting) -> None:
-        """Ask the embedding program; this client's later requests wait, everybody else's do not."""
+        """Ask the embedding program; this client's later requests wait, everybody else's do not.
+
+        It goes on when the client is gone: what is on its way to the process has an end, and somebody else may follow.
+        """
         verdicts = [await verdict_of(call) for call in waiting.calls]
         with self._server.lock:
             pdu = self._server.engine.finish(waiting, verdicts, now())
             begun = self._server.engine.begun()
-        self._consulting = None
+        self._consulting = False
         if pdu is not None:
             self._reply(waiting.client, pdu)
             self._turn()
         for operation in begun:
             self._server.complete(operation)
+        self._server.changed()
 
     def _flush(self) -> None:
         if self._transport is None or self._transport.is_closing():

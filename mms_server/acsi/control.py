@@ -8,6 +8,7 @@
 
     asked            refused while ...        Write answers   AddCause
     select           selected                 2               object-already-selected
+    select, operate  another of its group is  3               1-of-n-control
     operate          not selected             3               object-not-selected
                      selected by another      2               locked-by-other-client
                      executing                2               command-already-in-execution
@@ -18,7 +19,7 @@ operation; with enhanced security it waits for its start, and CommandTermination
 it changes when the process says so.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
@@ -107,12 +108,22 @@ class State:
     until_ns: int = NEVER
     action: ControlAction | None = None
     oper: bytes = b""  # of WAITING: the Data of what was written
+    asked: "Selection | None" = None  # of READY: not before the embedding program has said yes
 
     def after(self, ask: Ask, who: Client, select_first: bool) -> Phase | Refused:
         """The phase that `ask` of `who` leads to, or why it does not. Changes nothing."""
         if self.phase in (Phase.READY, Phase.WAITING) and self.owner is not who:
             return _SELECTED if ask is Ask.SELECT else _LOCKED
         return STEP[select_first][self.phase][ask]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Selection:
+    """A selection that waits for the embedding program; nobody else gets the object meanwhile."""
+
+    target: ControlObject
+    action: ControlAction
+    client: Client
 
 
 @dataclass(eq=False, slots=True)
@@ -142,7 +153,9 @@ class Control:
         self._by_slot: dict[int, tuple[ControlObject, str]] = {
             slot: (one, name) for one in self._objects for name, slot in one.slots.items()
         }
+        self._rivals: dict[ControlObject, tuple[ControlObject, ...]] = {}
         self.due: list[Operation] = []  # what has waited for its time
+        self.selections_wait = False  # for a verdict, see `selected`
         self.selectors = {slot for slot, (_, name) in self._by_slot.items() if name == "SBO"}
 
     def find(self, slot: int) -> tuple[ControlObject, str] | None:
@@ -157,23 +170,32 @@ class Control:
         """Where an object stands."""
         return self._states.get(one, State())
 
+    def one_of(self, objects: Sequence[ControlObject]) -> None:
+        """Let no two of `objects` be selected or operated at a time (1-of-n control). Each is in one such group at most."""
+        for one in objects:
+            self._rivals[one] = tuple(other for other in objects if other is not one)
+
     # ------------------------------------------------------------------ what clients ask
 
-    def select(self, client: Client, slot: int, now: Now) -> bytes:
+    def select(self, client: Client, slot: int, now: Now) -> bytes | Selection:
         """The Data that a Read of SBO gives: the object's own reference, or an empty string if it is not to be had."""
         one, _ = self._by_slot[slot]
-        if one.ctl_model != SBO_NORMAL:
+        if one.ctl_model != SBO_NORMAL or isinstance(self.state(one).after(Ask.SELECT, client, True), Refused):
             return _TEXT.encode("")
-        step = self.state(one).after(Ask.SELECT, client, True)
-        if isinstance(step, Refused) or self._hierarchy(one, None) is not None:
+        if self._hierarchy(one, None) is not None or self._rival(one) or one.beh() in (BLOCKED, OFF):
             return _TEXT.encode("")
-        self._hold(one, client, None, now)
-        return _TEXT.encode(one.sbo_text[:129])
+        waiting = self._hold(one, client, None, now)
+        return self.sbo(one) if waiting is None else waiting
+
+    @staticmethod
+    def sbo(one: ControlObject | None) -> bytes:
+        """The Data of SBO once `one` is selected; None: it is not."""
+        return _TEXT.encode("" if one is None else one.sbo_text[:129])
 
     def asked(
         self, client: Client, slot: int, pairs: list[tuple[int, Scalar]], octets: bytes, now: Now
-    ) -> Refused | Operation | None:
-        """What a Write to SBOw, Oper or Cancel comes to: done (None), refused, or an operation that is to be carried out."""
+    ) -> Refused | Selection | Operation | None:
+        """What a Write to SBOw, Oper or Cancel comes to: done (None), refused, or what a verdict is needed for."""
         one, service = self._by_slot[slot]
         action = one.action(service, pairs)
         model = one.ctl_model
@@ -188,13 +210,27 @@ class Control:
             self._commit(list(pairs), now)
         return answer
 
-    def _select(self, one: ControlObject, client: Client, action: ControlAction, _: bytes, now: Now) -> Refused | None:
+    def _select(
+        self, one: ControlObject, client: Client, action: ControlAction, _: bytes, now: Now
+    ) -> Refused | Selection | None:
         step = self.state(one).after(Ask.SELECT, client, True)
         if isinstance(step, Refused):
             return step
-        refused = self._not_allowed(one, action, AddCause.SELECT_FAILED)
-        if refused is None:
-            self._hold(one, client, action, now)
+        return self._not_allowed(one, action, AddCause.SELECT_FAILED) or self._hold(one, client, action, now)
+
+    def selected(self, selection: Selection, verdict: bool | AddCause, now: Now) -> Refused | None:
+        """What has been said of a selection that waited; why there is none, or None."""
+        one, action = selection.target, selection.action
+        mine = self.state(one).asked is selection  # and has not ended meanwhile
+        if mine and verdict is True:
+            self._states[one] = replace(self.state(one), asked=None)
+            self._show(one, now, stSeld=True)
+            return None
+        if mine:
+            del self._states[one]
+        refused = Refused(_DENIED, verdict if isinstance(verdict, AddCause) else AddCause.SELECT_FAILED)
+        if one.ctl_model == SBO_ENHANCED:
+            self._say(one, "SBOw", selection.client, action, refused)
         return refused
 
     def _operate(
@@ -240,7 +276,12 @@ class Control:
         cause = self._hierarchy(one, action)
         if cause is None:
             cause = _mode(one.beh(), action.test)
+        if cause is None and self._rival(one):
+            cause = AddCause.ONE_OF_N_CONTROL
         return None if cause is None else Refused(_DENIED, cause)
+
+    def _rival(self, one: ControlObject) -> bool:
+        return any(other in self._states for other in self._rivals.get(one, ()))
 
     def _hierarchy(self, one: ControlObject, action: ControlAction | None) -> AddCause | None:
         who = 3 if action is None else action.or_cat
@@ -299,16 +340,24 @@ class Control:
         if state.action is not operation.action:
             return  # its client has gone meanwhile
         if one.ctl_model in (SBO_NORMAL, SBO_ENHANCED) and one.operate_many and state.owner is not None:
-            self._hold(one, state.owner, operation.action, now)
+            self._hold(one, state.owner, operation.action, now, again=True)
         else:
             self._free(one, now)
 
     # ------------------------------------------------------------------ selections
 
-    def _hold(self, one: ControlObject, client: Client, action: ControlAction | None, now: Now) -> None:
+    def _hold(
+        self, one: ControlObject, client: Client, action: ControlAction | None, now: Now, *, again: bool = False
+    ) -> Selection | None:
+        """Select `one`; what it waits for, if it does. `again`: it was selected, and goes on so."""
         until = now.monotonic_ns + one.select_ms * 1_000_000
-        self._states[one] = State(Phase.READY, client, until, action)
-        self._show(one, now, stSeld=True)
+        waiting = None
+        if self.selections_wait and not again:
+            waiting = Selection(one, action or one.selecting(), client)
+        self._states[one] = State(Phase.READY, client, until, action, asked=waiting)
+        if waiting is None:
+            self._show(one, now, stSeld=True)
+        return waiting
 
     def _free(self, one: ControlObject, now: Now) -> None:
         if self._states.pop(one, None) is not None:

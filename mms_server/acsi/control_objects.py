@@ -23,7 +23,8 @@ STATUS_ONLY, DIRECT_NORMAL, SBO_NORMAL, DIRECT_ENHANCED, SBO_ENHANCED = range(5)
 class ControlAction:
     """What a client asks of one object. `value` is ctlVal in Python: a bool, a number, or a dict of an analogue value.
 
-    `or_cat` and `or_ident` say who is behind it; `at` is the time at which it is to be done, None for now.
+    `or_cat` and `or_ident` say who is behind it; `at` is the time at which it is to be done, None for now. `select`: it
+    is to be selected only; with normal security `value` is None then.
     """
 
     reference: str
@@ -35,6 +36,7 @@ class ControlAction:
     synchro_check: bool
     interlock_check: bool
     at: UtcTime | None = None
+    select: bool = False
 
     def agrees(self, other: "ControlAction", *, checks: bool = True) -> bool:
         """True if both ask the same; T is never compared, Check where both have one."""
@@ -125,7 +127,12 @@ class ControlObject:
             bool(bits & 0b10),
             bool(bits & 0b01),
             at if isinstance(at, UtcTime) and at.ns else None,
+            select=service == "SBOw",
         )
+
+    def selecting(self) -> ControlAction:
+        """What a select with normal security asks: it says nothing of who or what."""
+        return ControlAction(self.reference, None, 0, b"", 0, False, False, False, select=True)
 
 
 def control_objects(model: DataModel) -> Iterator[ControlObject]:

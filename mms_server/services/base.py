@@ -16,7 +16,7 @@ from typing import Any
 
 from bus.quality import Now
 from mms_server.acsi.clients import Client
-from mms_server.acsi.control import Control, Operation
+from mms_server.acsi.control import Control, Operation, Selection
 from mms_server.acsi.created_datasets import CreatedDataSets
 from mms_server.acsi.files import Files
 from mms_server.acsi.guards import Deferred, Guards
@@ -30,6 +30,7 @@ from mms_server.model.cache import Changes
 from mms_server.model.tree import DataModel
 
 Execute = Callable[[Operation], Any]
+Check = Callable[[Selection], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class Behaviour:
     logs: Logs
     read_guards: Guards
     execute: Execute  # how an operation begins; its verdict is True, False or an AddCause
+    check: Check | None = None  # whether a selection may be; None: nobody is asked
 
 
 @dataclass(slots=True)

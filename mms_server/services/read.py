@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+from mms_server.acsi.control import Selection
 from mms_server.acsi.guards import Call, Deferred, Verdict, hiding, refusal
 from mms_server.mms import access
 from mms_server.mms.access import Variable
+from mms_server.mms.add_cause import AddCause
 from mms_server.mms.errors import ArgumentError, DataAccessError, ServiceError
 from mms_server.mms.names import ASSOCIATION_SPECIFIC, ObjectName
 from mms_server.model import selection
@@ -23,6 +25,7 @@ from mms_server.model.tree import UNKNOWN, DataModel
 from mms_server.services.base import Context, Service
 from mms_server.stack import ber
 
+_Part = int | Selected | bytes | Selection
 _NON_EXISTENT: Final = DataAccessError.OBJECT_NON_EXISTENT.result()
 _UNSUPPORTED: Final = DataAccessError.OBJECT_ACCESS_UNSUPPORTED.result()
 
@@ -38,10 +41,9 @@ def answer(context: Context, body: bytes) -> bytes | ServiceError | Deferred:
         plan = compiled
         if plan.shared:
             model.plans.keep(body, plan)
-    if not plan.shared and context.behaviour.control.selectors:
-        plan = _selected(context, plan)
-    if context.behaviour.read_guards.any:
-        return _guarded(context, plan)
+    selects = not plan.shared and context.behaviour.control.selectors
+    if selects or context.behaviour.read_guards.any:
+        return _asked(context, plan, _selected(context, plan) if selects else (*plan.slots, *plan.parts))
     results = plan.results(model.cache, context.client.max_pdu)
     if results is None:
         return ServiceError.RESOURCE_OTHER
@@ -91,48 +93,60 @@ def _part(model: DataModel, variable: Variable) -> int | Selected | bytes:
     return _NON_EXISTENT if selected is None else selected
 
 
-def _selected(context: Context, plan: ReadPlan) -> ReadPlan:
-    """`plan` with what comes of selecting: reading SBO selects (IEC 61850-8-1, Select)."""
+def _selected(context: Context, plan: ReadPlan) -> tuple[_Part, ...]:
+    """The parts of `plan` with what comes of selecting: reading SBO selects (IEC 61850-8-1, Select)."""
     control = context.behaviour.control
-    parts = tuple(
+    return tuple(
         control.select(context.client, part, context.now)
         if isinstance(part, int) and part in control.selectors
         else part
         for part in (*plan.slots, *plan.parts)
     )
-    return ReadPlan(plan.specification, (), parts, shared=False)
 
 
-def _guarded(context: Context, plan: ReadPlan) -> bytes | ServiceError | Deferred:
+def _asked(context: Context, plan: ReadPlan, parts: Sequence[_Part]) -> bytes | ServiceError | Deferred:
     """Ask the embedding program first. What it refuses is an error by itself, and its file's default inside a structure."""
-    model, guards = context.model, context.behaviour.read_guards
-    parts = (*plan.slots, *plan.parts)
-    calls: list[Call] = []
-    asked: list[list[int]] = []  # for each part: whose verdicts follow, by slot
-    for part in parts:
-        slot = part if isinstance(part, int) else part.slot if isinstance(part, Selected) else UNKNOWN
-        own = None if slot == UNKNOWN else guards.of(slot)
-        found = [] if own is None else [(slot, own)]
-        if isinstance(part, int):
-            found += guards.below(slot)
-        calls += [Call(callback, (context.client, model.plain_reference(one))) for one, callback in found]
-        asked.append([one for one, _ in found])
-    if not calls:
-        results = plan.results(model.cache, context.client.max_pdu)
-        return ServiceError.RESOURCE_OTHER if results is None else _element(plan, results)
+    model = context.model
+    questions = [_questions(context, part) for part in parts]
 
     def finish(verdicts: Sequence[Verdict]) -> bytes | ServiceError:
         said = iter(verdicts)
         results = []
-        for part, slots in zip(parts, asked, strict=True):
-            refused = {slot: no for slot in slots if (no := refusal(next(said))) is not None}
-            one = _seen(model, part, refused, context.client.max_pdu)
-            if one is None:
+        for part, asked in zip(parts, questions, strict=True):
+            if isinstance(part, Selection):
+                results.append(_taken(context, part, next(said)))
+                continue
+            refused = {slot: no for slot, _ in asked if (no := refusal(next(said))) is not None}
+            seen = _seen(model, part, refused, context.client.max_pdu)
+            if seen is None:
                 return ServiceError.RESOURCE_OTHER
-            results.append(one)
+            results.append(seen)
         return _element(plan, b"".join(results))
 
-    return Deferred(calls, finish)
+    calls = [call for asked in questions for _, call in asked]
+    return Deferred(calls, finish) if calls else finish(())
+
+
+def _questions(context: Context, part: _Part) -> list[tuple[int, Call]]:
+    """What the embedding program is asked before a part is shown, each with the slot that it is about."""
+    model, guards = context.model, context.behaviour.read_guards
+    if isinstance(part, Selection):
+        assert context.behaviour.check is not None  # noqa: S101 - it would not wait otherwise
+        return [(UNKNOWN, Call(context.behaviour.check, (part,)))]
+    if isinstance(part, bytes) or not guards.any:
+        return []
+    slot = part if isinstance(part, int) else part.slot
+    own = guards.of(slot)
+    found = [] if own is None else [(slot, own)]
+    if isinstance(part, int):
+        found += guards.below(slot)
+    return [(one, Call(callback, (context.client, model.plain_reference(one)))) for one, callback in found]
+
+
+def _taken(context: Context, selection: Selection, verdict: Verdict) -> bytes:
+    control = context.behaviour.control
+    refused = control.selected(selection, verdict if isinstance(verdict, AddCause) else verdict is True, context.now)
+    return control.sbo(selection.target if refused is None else None)
 
 
 def _seen(

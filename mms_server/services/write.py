@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from mms_server.acsi.control import Operation, Refused
+from mms_server.acsi.control import Operation, Refused, Selection
 from mms_server.acsi.guards import Call, Deferred, Verdict, refusal
 from mms_server.acsi.logs import Logs
 from mms_server.acsi.reporting import Reporting
@@ -52,7 +52,14 @@ class _Operate:
     operation: Operation
 
 
-_Item = _Block | _Plain | _Operate | DataAccessError | None  # None: done already
+@dataclass(frozen=True, slots=True)
+class _Select:
+    """A selection on which one call decides."""
+
+    selection: Selection
+
+
+_Item = _Block | _Plain | _Operate | _Select | DataAccessError | None  # None: done already
 
 
 def answer(context: Context, body: bytes) -> bytes | ServiceError | Deferred:
@@ -155,6 +162,10 @@ def _control(context: Context, target: int, body: bytes, start: int, end: int, c
     answer = behaviour.control.asked(context.client, target, pairs, body[start:end], context.now)
     if isinstance(answer, Refused):
         return answer.error
+    if isinstance(answer, Selection):
+        assert behaviour.check is not None  # noqa: S101 - it would not wait otherwise
+        calls.append(Call(behaviour.check, (answer,)))
+        return _Select(answer)
     if answer is None:
         return None
     calls.append(Call(behaviour.execute, (answer,)))
@@ -189,6 +200,13 @@ def _carried_out(context: Context, items: Sequence[_Item], verdicts: Sequence[Ve
                 item.operation, verdict if isinstance(verdict, AddCause) else verdict is True, context.now
             )
             results.append(_SUCCESS if not_begun is None else not_begun.error.result())
+        elif isinstance(item, _Select):
+            verdict = verdicts[at]
+            at += 1
+            unselected = context.behaviour.control.selected(
+                item.selection, verdict if isinstance(verdict, AddCause) else verdict is True, context.now
+            )
+            results.append(_SUCCESS if unselected is None else unselected.error.result())
         elif isinstance(item, _Block):
             owner = _owner(context, item.slot)
             assert owner is not None  # noqa: S101 - it was found before

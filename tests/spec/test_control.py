@@ -6,12 +6,12 @@ import pytest
 
 from bus.quality import UtcTime
 from mapping.model import FC, BasicType, EnumType, LogicalNodeType
-from mms_server.acsi.control import STEP, Ask, Operation, Phase
-from mms_server.engine import Engine
+from mms_server.acsi.control import STEP, Ask, Operation, Phase, Selection
+from mms_server.engine import Engine, Waiting
 from mms_server.mms.add_cause import AddCause
 from mms_server.model.tree import DataModel
 from tests.support import mms_oracle, models
-from tests.support.engine_client import CLOCK, IDENTITY, EngineClient, bare, read_request, variable
+from tests.support.engine_client import CLOCK, IDENTITY, EngineClient, bare, read_request, variable, write_body
 from tests.support.wire_data import bits, boolean, integer, octets, structure, unsigned
 
 LD = "DEMOLD0"
@@ -67,6 +67,7 @@ class Bench:
                                                      models.node(XCBR))), IDENTITY)  # fmt: skip
         self.verdict: Any = True
         self.done: list[Operation] = []
+        self.judged: list[Selection] = []
         self.engine.behaviour.execute = self._execute
         self.client, self.other = EngineClient(self.engine), EngineClient(self.engine, address="127.0.0.1:50001")
 
@@ -77,6 +78,31 @@ class Bench:
     def oper(self, name: str, *, service: str = "Oper", client: EngineClient | None = None, value: bool = True,
              or_cat: int = 3, num: int = 1, test: bool = False, check: str | None = "00", time: bytes = TIME,
              at: bytes = TIME) -> Any:  # fmt: skip
+        octets = self.written(name, service, value, or_cat, num, test, check, time, at)
+        (result,) = (client or self.client).write(LD, (f"CSWI1$CO${name}${service}", octets))
+        return result
+
+    def begin(self, name: str, service: str = "Oper") -> Waiting:
+        """A request of the client that waits for its verdict."""
+        octets = self.written(name, service, True, 3, 1, False, "00", TIME, TIME)
+        body = write_body(LD, (f"CSWI1$CO${name}${service}", octets))
+        waiting = self.engine.request(self.client.client, 1, 0xA5, body, CLOCK.now())
+        assert isinstance(waiting, Waiting)
+        return waiting
+
+    def judge(self, verdict: Any) -> None:
+        """Ask before every selection, and say `verdict`."""
+
+        def check(selection: Selection) -> Any:
+            self.judged.append(selection)
+            return verdict
+
+        self.engine.check_selections(check)
+
+    @staticmethod
+    def written(name: str, service: str, value: bool, or_cat: int, num: int, test: bool, check: str | None,
+                time: bytes, at: bytes) -> bytes:  # fmt: skip
+        """The Data of SBOw, Oper or Cancel."""
         timed = [at] if name.startswith("Timed") else []
         members = [
             boolean(value),
@@ -88,8 +114,7 @@ class Bench:
         ]
         if service != "Cancel" and check is not None:
             members.append(bits(check))
-        (result,) = (client or self.client).write(LD, (f"CSWI1$CO${name}${service}", structure(*members)))
-        return result
+        return structure(*members)
 
     def select(self, name: str, client: EngineClient | None = None) -> str:
         (result,) = (client or self.client).read(LD, f"CSWI1$CO${name}$SBO")
@@ -145,6 +170,13 @@ def test_a_direct_control_is_done_when_it_is_answered(bench: Bench) -> None:
     assert bench.status("Direct", "stVal") is False  # the process says so, nobody else
     assert bench.status("Direct", "tOpOk", "OR") != bytes(8)
     assert bench.oper("Direct") == "success"
+
+
+@pytest.mark.conformance("CT-6")
+def test_what_is_so_already_may_be_commanded_again(bench: Bench) -> None:
+    bench.set("Direct.stVal", True)
+    assert bench.oper("Direct", value=True) == "success"
+    assert len(bench.done) == 1
 
 
 @pytest.mark.conformance("DON-2", "DOE-2", "CT-14")
@@ -288,6 +320,69 @@ def test_selections_end_with_their_association_and_operations_go_on_untold(bench
     bench.end()
     assert bench.other.pdus() == []
     assert bench.oper("SboEnhanced", service="SBOw", client=bench.other) == "success"
+
+
+@pytest.mark.conformance("SBE-7")
+@pytest.mark.parametrize("name", ["Direct", "Enhanced", "SboEnhanced"])
+def test_a_client_that_goes_while_its_operation_begins_locks_nobody_out(bench: Bench, name: str) -> None:
+    if name == "SboEnhanced":
+        assert bench.oper(name, service="SBOw") == "success"
+    waiting = bench.begin(name)
+    bench.client.close()
+    if name == "Direct":
+        assert bench.oper(name, client=bench.other) == 2  # it goes on
+    assert bench.engine.finish(waiting, [True], CLOCK.now()) is None
+    bench.end()
+    if name == "SboEnhanced":
+        assert bench.oper(name, service="SBOw", client=bench.other) == "success"
+    assert bench.oper(name, client=bench.other) == "success"
+
+
+@pytest.mark.conformance("SBE-2", "SBN-2")
+def test_a_selection_is_judged_before_it_is_one(bench: Bench) -> None:
+    bench.judge(AddCause.BLOCKED_BY_INTERLOCKING)
+    assert bench.oper("SboEnhanced", service="SBOw") == 3
+    assert bench.cause() == ("DEMOLD0/CSWI1$CO$SboEnhanced$SBOw", AddCause.BLOCKED_BY_INTERLOCKING)
+    assert bench.select("Sbo") == ""
+    assert [bench.status(name, "stSeld") for name in ("Sbo", "SboEnhanced")] == [False, False]
+    bench.judge(False)
+    assert bench.oper("SboEnhanced", service="SBOw") == 3
+    assert bench.cause()[1] is AddCause.SELECT_FAILED
+    bench.judge(True)
+    assert bench.oper("SboEnhanced", service="SBOw") == "success"
+    assert bench.select("Sbo") == "DEMOLD0/CSWI1$CO$Sbo$SBO"
+    assert [bench.status(name, "stSeld") for name in ("Sbo", "SboEnhanced")] == [True, True]
+    assert [(one.action.value, one.action.select) for one in bench.judged[-2:]] == [(True, True), (None, True)]
+    assert bench.oper("SboEnhanced") == "success"
+
+
+@pytest.mark.conformance("SBE-2")
+def test_a_selection_that_is_being_judged_is_nobody_elses_and_ends_with_its_client(bench: Bench) -> None:
+    bench.judge(True)
+    waiting = bench.begin("SboEnhanced", service="SBOw")
+    assert bench.oper("SboEnhanced", service="SBOw", client=bench.other) == 2
+    bench.client.close()
+    assert bench.engine.finish(waiting, [True], CLOCK.now()) is None
+    assert bench.oper("SboEnhanced", service="SBOw", client=bench.other) == "success"
+
+
+@pytest.mark.conformance("CT-16")
+def test_of_a_group_only_one_is_selected_or_operated_at_a_time(bench: Bench) -> None:
+    control = bench.engine.behaviour.control
+    control.one_of(
+        [one for one in control.objects() if one.reference.rpartition(".")[2] in ("Sbo", "SboEnhanced", "Enhanced")]
+    )
+    assert bench.oper("Enhanced") == "success"
+    assert bench.oper("SboEnhanced", service="SBOw", client=bench.other) == 3
+    assert bench.cause(bench.other)[1] is AddCause.ONE_OF_N_CONTROL
+    assert bench.select("Sbo", bench.other) == ""
+    assert bench.oper("Direct") == "success"  # no member
+    bench.end()
+    assert bench.select("Sbo", bench.other)
+    assert bench.oper("Enhanced") == 3
+    assert bench.cause()[1] is AddCause.ONE_OF_N_CONTROL
+    assert bench.oper("Sbo", client=bench.other) == "success"
+    assert bench.oper("Enhanced") == "success"
 
 
 # ---------------------------------------------------------------------- refusals of every model

@@ -13,9 +13,9 @@ from gateway.cli import main
 from mms_server import Client as ServerClient
 from mms_server import DataAccessError, IedServer
 from tests.support.client import Client
-from tests.support.engine_client import read_request, variable
-from tests.support.running import ROOT
-from tests.support.wire_data import bits, boolean, octets, text, unsigned
+from tests.support.engine_client import read_request, variable, write_body
+from tests.support.running import ROOT, until
+from tests.support.wire_data import bits, boolean, integer, octets, structure, text, unsigned
 
 DEMO = ROOT / "hw_configs" / "demo" / "demo.icd"
 LD, NAME = "DEMOMAIN", "LLN0$DC$NamPlt$d"
@@ -113,6 +113,29 @@ def test_a_callback_that_fails_says_no_and_its_fault_is_logged(
     assert peer.write(LD, (NAME, text("x"))) == [3]
     assert "no such valve" in caplog.text
     peer.close()
+
+
+@pytest.mark.conformance("SBE-7")
+def test_a_client_that_goes_while_its_control_is_carried_out_locks_nobody_out(server: IedServer) -> None:
+    begun, go_on, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def slow(_client: ServerClient, _reference: str, _action: Any) -> bool:
+        begun.set()
+        ended.set() if go_on.wait(10) else None
+        return True
+
+    server.on_control("IO/GGIO1.SPCSO1", slow)
+    oper = structure(boolean(True), structure(integer(3), octets(b"")), unsigned(1), b"\x91\x08" + bytes(8),
+                     boolean(False), bits("00"))  # fmt: skip
+    hasty, next_one = peer_of(server), peer_of(server)
+    hasty.post(0xA5, write_body("DEMOIO", ("GGIO1$CO$SPCSO1$Oper", oper)))
+    assert begun.wait(10)
+    hasty.close()
+    assert next_one.write("DEMOIO", ("GGIO1$CO$SPCSO1$Oper", oper)) == [2]
+    go_on.set()
+    assert ended.wait(10)
+    until(lambda: next_one.write("DEMOIO", ("GGIO1$CO$SPCSO1$Oper", oper)) == ["success"], 10)
+    next_one.close()
 
 
 def test_requests_behind_one_that_waits_keep_their_order(server: IedServer) -> None:

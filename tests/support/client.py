@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support import mms_oracle
-from tests.support.engine_client import Report, tlv, variable
+from tests.support.engine_client import Report, tlv, write_body
 
 VECTOR = Path(__file__).parents[1] / "vectors" / "associate" / "libiec61850.hex"
 CR, CONNECT = (bytes.fromhex(line) for line in VECTOR.read_text(encoding="ascii").split())
@@ -53,15 +53,18 @@ class Client:
             octets += more
         return octets
 
+    def post(self, service: int, body: bytes, invoke_id: int = 1) -> None:
+        """Send one confirmed request."""
+        self.socket.sendall(request(service, body, invoke_id))
+
     def ask(self, service: int, body: bytes, invoke_id: int = 1) -> bytes:
         """Send one confirmed request; the answering TSDU."""
-        self.socket.sendall(request(service, body, invoke_id))
+        self.post(service, body, invoke_id)
         return self.tsdu()
 
     def write(self, domain: str, *pairs: tuple[str, bytes]) -> list[Any]:
         """The results of a Write; reports that come before the answer wait in `early`."""
-        specification = tlv(0xA0, b"".join(variable(domain, item) for item, _ in pairs))
-        self.socket.sendall(request(0xA5, specification + tlv(0xA0, b"".join(data for _, data in pairs))))
+        self.post(0xA5, write_body(domain, *pairs))
         while True:
             tsdu = self.tsdu()
             if not tsdu:

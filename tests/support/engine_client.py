@@ -37,6 +37,12 @@ def read_request(*variables: bytes) -> bytes:
     return tlv(0xA1, tlv(0xA0, b"".join(variables)))
 
 
+def write_body(domain: str, *pairs: tuple[str, bytes]) -> bytes:
+    """The body of a Write of (item, Data)."""
+    specification = tlv(0xA0, b"".join(variable(domain, item) for item, _ in pairs))
+    return specification + tlv(0xA0, b"".join(data for _, data in pairs))
+
+
 HERE = "127.0.0.1:50000"
 
 
@@ -146,8 +152,7 @@ class EngineClient:
 
     def write(self, domain: str, *pairs: tuple[str, bytes]) -> list[Any]:
         """The results of a Write: "success" or the code of the failure, one for each (item, Data)."""
-        specification = tlv(0xA0, b"".join(variable(domain, item) for item, _ in pairs))
-        results = self.ask(0xA5, specification + tlv(0xA0, b"".join(data for _, data in pairs)))
+        results = self.ask(0xA5, write_body(domain, *pairs))
         return [one.get("failure", "success") for one in results]
 
     def write_list(self, name_of_list: bytes, *data: bytes) -> Any:
