@@ -15,6 +15,7 @@ from bus.messages import Command, CommandResult, Outcome, Value
 from mapping.plan import DevicePlan, PointPlan, Register
 
 REMEMBERED: Final = 4096
+MASK_WRITE: Final = 22
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +60,13 @@ class Commands:
         except ValueError as error:
             return self.result(command, Outcome.UNFIT_VALUE, utc_ns, str(error))
         write = _write(device.unit, point, point.write, values)
+        proof = _proof(device.unit, point) if command.prove else None
         if not command.pulse_ms:
-            return Task(command, device, point, write, _proof(device.unit, point))
+            return Task(command, device, point, write, proof)
         if command.value is not True:
             return self.result(command, Outcome.UNFIT_VALUE, utc_ns, "a pulse is of true")
         release = _write(device.unit, point, point.write, convert.registers_of(point, point.write, False))
-        return Task(command, device, point, write, _proof(device.unit, point), release)
+        return Task(command, device, point, write, proof, release)
 
     def expired(self, command: Command, now_ns: int, utc_ns: int) -> bool:
         """True once `command` must not be written any more; by the monotonic clock where it is the same host's."""
@@ -80,6 +82,9 @@ class Commands:
 
 
 def _write(unit: int, point: PointPlan, register: Register, values: tuple[int, ...]) -> Write:
+    if register.type == "bit" and register.table == "holding":
+        bit = 1 << convert.bit_on_the_wire(register)
+        return Write(unit, MASK_WRITE, register.address, (0xFFFF & ~bit, bit if values[0] else 0))
     bits = register.table == "coil"
     single = 5 if bits else 6
     several = 15 if bits else 16
@@ -99,6 +104,8 @@ def proves(task: Task, raw: tuple[int, ...]) -> bool:
     source = task.point.source
     if not isinstance(source, Register):
         return False
+    if source.type == "bit":
+        return convert.reading(task.point, source, raw).value is bool(task.command.value)
     wanted: Value = convert.reading(task.point, source, _as_read(task, source)).value
     return convert.reading(task.point, source, raw).value == wanted
 

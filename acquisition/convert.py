@@ -132,7 +132,7 @@ def _number(text: str) -> int | float | None:
 
 def registers_of(point: PointPlan, register: Register, value: Value) -> tuple[int, ...]:
     """The registers, or the one bit, that hold `value` (in the point's unit). Raises ValueError if none can."""
-    if register.table == "coil" or register.type == "bool":
+    if register.table == "coil" or register.type in ("bool", "bit"):
         if not isinstance(value, bool | int) or value not in (0, 1):
             raise ValueError(f"{value!r}, expected true or false")
         return (int(value),)
@@ -142,6 +142,11 @@ def registers_of(point: PointPlan, register: Register, value: Value) -> tuple[in
         raise ValueError(f"{value}, expected a finite number")
     number = (value - point.offset) / point.scale if (point.scale, point.offset) != (1, 0) else value
     return _words(_encoded(register, number), register.order)
+
+
+def bit_on_the_wire(register: Register) -> int:
+    """The place, 0 the least significant, that the bit of a `bit` register has in the word as it is sent."""
+    return register.low_bit ^ 8 if register.order in ("badc", "dcba") else register.low_bit
 
 
 def _encoded(register: Register, number: float) -> bytes:

@@ -7,35 +7,32 @@ what it means. Here are the clock, the port and the silence between frames.
 import asyncio
 import logging
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Final
 
 from acquisition import identity, readings
-from acquisition.commands import Commands, Task, proves
+from acquisition.commands import Commands, Task
 from acquisition.convert import Reading
-from acquisition.drivers.base import Confirmed, DriverSpec, Question, Read, Refused, Text
+from acquisition.drivers.base import DriverSpec, Question, Read, Refused, Text
 from acquisition.link import BUSY, Link
+from acquisition.orders import Answer, Orders
 from acquisition.poller import Job, Polled, Poller
 from acquisition.ports import LinkError
 from acquisition.readings import PointReading
 from acquisition.transaction import Counters, Part
 from bus import quality
-from bus.messages import CommandResult, DeviceState, LineState, Outcome
+from bus.messages import DeviceState, LineState
 from mapping.plan import DevicePlan, LinePlan, Own, RegisterBlock, ReplyBlock
 
 RECONNECT_FIRST_S: Final = 0.5
 RECONNECT_LIMIT_S: Final = 5.0
 BUSY_WAIT_S: Final = 0.1
-RELEASE_S: Final = 30.0  # how long the end of a pulse is tried
 IDLE_LIMIT_S: Final = 1.0
 UNREACHED: Final = (10, 11)  # a gateway says that nobody answered behind it
 
 log = logging.getLogger("acquisition.line")
 
 Publish = Callable[[list[PointReading], int, int], None]
-Answer = Callable[[CommandResult], None]
 
 
 class Line:
@@ -46,7 +43,6 @@ class Line:
         self._spec = spec
         self._link = Link(plan, spec)
         self._publish = publish
-        self._commands = commands
         self._loop = asyncio.get_running_loop()
         self._poller = Poller(plan.devices, self._loop.time())
         self._states = {device.plan.name: _Online(device.plan) for device in self._poller.devices}
@@ -55,16 +51,13 @@ class Line:
         self._since_ns = time.time_ns()
         self._busy_s = 0.0
         self._load_since = self._loop.time()
-        self._tasks: deque[tuple[Task, Answer]] = deque()
-        self._ends: deque[tuple[Task, Answer, float]] = deque()  # pulses that are to end, and until when it is tried
-        self._wake = asyncio.Event()
+        self._orders = Orders(self._link, commands, ready=self._objection, read_back=self._read_back, emit=self._emit)
 
     # ------------------------------------------------------------------ what the worker sees
 
     def order(self, task: Task, answer: Answer) -> None:
         """Put a command at the head: it is executed at the next frame border, or never after its deadline."""
-        self._tasks.append((task, answer))
-        self._wake.set()
+        self._orders.order(task, answer)
 
     @property
     def counters(self) -> Counters:
@@ -118,10 +111,10 @@ class Line:
         """Wait, or less if a command comes; commands whose deadline passes meanwhile are ended."""
         until = self._loop.time() + seconds
         while (left := until - self._loop.time()) > 0:
-            self._wake.clear()
-            self._expire_tasks()
+            self._orders.wake.clear()
+            self._orders.expire()
             try:
-                await asyncio.wait_for(self._wake.wait(), min(left, 0.1 if self._tasks else left))
+                await asyncio.wait_for(self._orders.wake.wait(), min(left, 0.1 if self._orders.pending else left))
             except TimeoutError:
                 continue
             if self._up:
@@ -130,12 +123,7 @@ class Line:
     # ------------------------------------------------------------------ turns
 
     async def _turn(self) -> None:
-        if self._ends:
-            await self._release(*self._ends.popleft())
-            return
-        if self._tasks:
-            task, answer = self._tasks.popleft()
-            await self._execute(task, answer)
+        if await self._orders.turn():
             return
         now = self._loop.time()
         job = self._poller.next(now)
@@ -281,90 +269,20 @@ class Line:
 
     # ------------------------------------------------------------------ commands
 
-    def _expire_tasks(self) -> None:
-        for _ in range(len(self._tasks)):
-            task, answer = self._tasks.popleft()
-            if self._expired(task):
-                answer(self._result(task, Outcome.EXPIRED, "its deadline passed before it could be written"))
-            else:
-                self._tasks.append((task, answer))
+    def _objection(self, task: Task) -> str | None:
+        identified = task.device.identify is None or self._polled(task.device).identified
+        return None if identified else "the device has not identified itself yet"
 
-    def _expired(self, task: Task) -> bool:
-        return self._commands.expired(task.command, time.monotonic_ns(), time.time_ns())
-
-    async def _execute(self, task: Task, answer: Answer) -> None:
-        await self._link.silence(task.device)
-        if self._expired(task):
-            answer(self._result(task, Outcome.EXPIRED, "its deadline passed before it could be written"))
-            return
-        if task.device.identify is not None and not self._polled(task.device).identified:
-            answer(self._result(task, Outcome.NO_ANSWER, "not written: the device has not identified itself yet"))
-            return
-        try:
-            await self._connected()
-            found = await self._link.exchange(task.write, task.device)
-        except LinkError as error:
-            answer(self._result(task, Outcome.NO_ANSWER, str(error)))
-            raise
-        if isinstance(found, Refused):
-            answer(self._result(task, Outcome.EXCEPTION, readings.exception(found.code), found.code))
-        elif not isinstance(found, Confirmed):
-            answer(self._result(task, Outcome.NO_ANSWER, f"no answer within {task.device.timeout_ms} ms"))
-        else:
-            answer(self._result(task, Outcome.ACCEPTED, ""))
-            if task.release is None:
-                await self._prove(task, answer)
-            else:
-                self._loop.call_later(task.command.pulse_ms / 1000, self._end_pulse, task, answer)
-
-    def _end_pulse(self, task: Task, answer: Answer) -> None:
-        self._ends.append((task, answer, self._loop.time() + RELEASE_S))
-        self._wake.set()
-
-    async def _release(self, task: Task, answer: Answer, until: float) -> None:
-        """End a pulse; it is tried again and again, since what stays on may do harm."""
-        assert task.release is not None  # noqa: S101 - it is a pulse
-        found: object = None
-        try:
-            await self._connected()
-            found = await self._link.exchange(task.release, task.device)
-        except LinkError as error:
-            self._ends.append((task, answer, until))
-            raise LinkError(str(error)) from error
-        if isinstance(found, Confirmed):
-            await self._prove(replace(task, write=task.release), answer)
-        elif self._loop.time() < until:
-            await asyncio.sleep(BUSY_WAIT_S)
-            self._ends.append((task, answer, until))
-        else:
-            log.error("%s: its pulse could not be ended", task.point.name)
-            answer(self._result(task, Outcome.NO_ANSWER, "the pulse could not be ended"))
-
-    async def _prove(self, task: Task, answer: Answer) -> None:
-        """Read back until it shows what was written, or the deadline passes."""
-        if task.proof is None:
-            return
-        device = self._polled(task.device)
-        shown = ""
-        while not self._expired(task):
-            edges = [task.proof.address + task.proof.count]
-            parts = self._parts(device, task.proof, edges)
-            found = None if parts is None else await self._link.ask_parts(task.device, parts)
-            if isinstance(found, dict):
-                raw = tuple(found[address] for address in range(task.proof.address, edges[0]))
-                if proves(task, raw):
-                    self._emit(_proven(task, raw))
-                    answer(self._result(task, Outcome.PROVEN, ""))
-                    return
-                shown = " ".join(f"{one:04x}" for one in raw)
-            await asyncio.sleep(BUSY_WAIT_S)
-        answer(self._result(task, Outcome.DIFFERS, f"reads back {shown or 'nothing'}"))
+    async def _read_back(self, task: Task) -> tuple[int, ...] | None:
+        """The registers that prove `task`; None if there was no answer, or none can be asked for safely now."""
+        assert task.proof is not None  # noqa: S101 - asked by whoever knows
+        end = task.proof.address + task.proof.count
+        parts = self._parts(self._polled(task.device), task.proof, [end])
+        found = None if parts is None else await self._link.ask_parts(task.device, parts)
+        return tuple(found[at] for at in range(task.proof.address, end)) if isinstance(found, dict) else None
 
     def _polled(self, plan: DevicePlan) -> Polled:
         return next(one for one in self._poller.devices if one.plan is plan)
-
-    def _result(self, task: Task, outcome: Outcome, reason: str, detail: int = 0) -> CommandResult:
-        return self._commands.result(task.command, outcome, time.time_ns(), reason, detail)
 
 
 class _Online:
@@ -392,9 +310,3 @@ class _Online:
     def message(self) -> DeviceState:
         """As it travels in the heartbeat."""
         return DeviceState(self._plan.name, bool(self._online), self._since_ns, self._reason, self.polls, self.failures)
-
-
-def _proven(task: Task, raw: tuple[int, ...]) -> list[PointReading]:
-    located = [readings.Located(task.point, task.point.source)]  # type: ignore[arg-type]
-    assert task.proof is not None  # noqa: S101 - it was just read
-    return readings.from_registers(located, dict(enumerate(raw, task.proof.address)))

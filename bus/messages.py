@@ -110,6 +110,7 @@ class Command(msgspec.Struct, frozen=True, array_like=True, tag="command", gc=Fa
     expires_utc_ns: int
     test: bool = False
     pulse_ms: int = 0  # of a bool: it goes back to false after so long, whatever the deadline
+    prove: bool = True  # read it back, where it can be read
 
 
 class Outcome(IntEnum):

@@ -80,6 +80,7 @@ def _ied(draft: Draft, ied: DraftIed) -> IedPlan:
         presets=tuple(ied.presets),
         unfed=tuple(ied.unfed),
         commands=tuple(ied.commands),
+        settings=tuple(ied.settings_bound),
         report_buffer_octets=ied.settings.report_buffer.octets,
         report_buffer_age_ms=ied.settings.report_buffer.age,
     )

@@ -177,13 +177,29 @@ class Preset(msgspec.Struct, frozen=True):
     value: Value
 
 
+class Proof(msgspec.Struct, frozen=True):
+    """The point that shows that a command was done, if it is another than the one that is written.
+
+    A number shows it within `tolerance`; without `values` and `scale`, as with a step command, it only has to move
+    (`moves`): up for higher, down for lower.
+    """
+
+    point: int
+    timeout_ms: int
+    values: tuple[tuple[Value, Value], ...] = ()  # control value -> point value
+    scale: float = 1.0
+    offset: float = 0.0
+    tolerance: float = 0.0
+    moves: bool = False
+
+
 class CommandBinding(msgspec.Struct, frozen=True):
     """The way of a control to the field."""
 
     reference: str  # ACSI, `LD/LN.DO`
     point: int
     timeout_ms: int
-    proof: int | None  # the point that shows it was done; None: the point itself where it can be read
+    proof: Proof | None  # None: the point itself, where it can be read
     scale: float = 1.0  # point value = control value * scale + offset
     offset: float = 0.0
     values: tuple[tuple[Value, Value], ...] = ()  # control value -> point value
@@ -192,6 +208,18 @@ class CommandBinding(msgspec.Struct, frozen=True):
     minimum: float | None = None
     maximum: float | None = None
     allow_if: str | None = None
+    one_of: str | None = None
+
+
+class SettingBinding(msgspec.Struct, frozen=True):
+    """The register of a setting: written when its group is activated or a client writes it, and read back."""
+
+    target: str  # `DOMAIN/LN$FC$DO$DA` of the value that is in force (SG, SP)
+    point: int
+    timeout_ms: int
+    scale: float = 1.0  # point value = setting * scale + offset
+    offset: float = 0.0
+    values: tuple[tuple[Value, Value], ...] = ()
 
 
 class TlsPlan(msgspec.Struct, frozen=True):
@@ -229,6 +257,7 @@ class IedPlan(msgspec.Struct, frozen=True):
     presets: tuple[Preset, ...]
     unfed: tuple[str, ...]  # `q` of process data that nothing feeds: invalid from the start, and for ever
     commands: tuple[CommandBinding, ...] = ()
+    settings: tuple[SettingBinding, ...] = ()
     report_buffer_octets: int = 1 << 20
     report_buffer_age_ms: int = 30 * 24 * 3600 * 1000
 

@@ -144,6 +144,8 @@ class Point(Strict):
             self._check_reply()
         if self.write is not None and self.write.table not in ("coil", "holding"):
             raise ValueError(f"`{self.write.table}` cannot be written, expected coil or holding")
+        if self.write is not None and self.write.type in ("string", "mod10", "bits"):
+            raise ValueError(f"a {self.write.type} cannot be written")
         if not self.scale:
             raise ValueError("scale 0 would make every value the same")
         return self
@@ -298,14 +300,18 @@ class Site(Strict):
 class Command(Strict):
     """The way of a control to the field."""
 
-    to: str
-    timeout: Period | None = None
-    proof: str | None = None
-    pulse: Period | None = None
-    off: str | None = None
-    min: Number | None = None
-    max: Number | None = None
-    allow_if: str | None = None
+    to: Annotated[str, Field(description="the point that is written")]
+    timeout: Annotated[Period | None, Field(description="until it is written and proven")] = None
+    proof: Annotated[str | None, Field(description="the point that shows it is done, where `to` does not")] = None
+    proof_timeout: Annotated[Period | None, Field(description="how long `proof` may take; default `timeout`")] = None
+    pulse: Annotated[Period | None, Field(description="write true, and false again after so long")] = None
+    off: Annotated[str | None, Field(description="the point that is set for off (or lower) instead of `to`")] = None
+    min: Annotated[Number | None, Field(description="least value, in the object's unit")] = None
+    max: Annotated[Number | None, Field(description="largest value")] = None
+    allow_if: Annotated[str | None, Field(description="expression over points that must hold")] = None
+    one_of: Annotated[
+        str | None, Field(description="a group of rows: one of them at a time is selected or operated")
+    ] = None
 
 
 class Row(Strict):

@@ -10,19 +10,22 @@ from typing import Final
 
 from bus.codec import Message
 from bus.liveness import Apply, Back, Dropped, Event, Liveness, Lost, NeedSnapshot
-from bus.messages import Command, CommandResult, Heartbeat, SampleBatch, Snapshot
+from bus.messages import Command, CommandResult, Heartbeat, SampleBatch, Snapshot, Value
 from bus.sockets import Subscriber
 from mapping.diagnostics import Diagnostics
-from mapping.model import Server
+from mapping.model import FC, Server
 from mapping.plan import IedPlan, Plan
 from mapping.scl.access_points import server as read_server
 from mapping.scl.reader import read
+from mms_server.acsi.clients import Client
 from mms_server.acsi.entries import BufferLimits
 from mms_server.acsi.field_values import NEVER, Fed, FieldValues, Pair
+from mms_server.acsi.guards import Callback
 from mms_server.acsi.writing import OPEN_TO_CLIENTS
 from mms_server.engine import Engine
 from mms_server.field_commands import FieldCommands
 from mms_server.ied_server import DEFAULT_CLIENTS, identity_of
+from mms_server.mms.errors import DataAccessError
 from mms_server.model.tree import DataModel
 from mms_server.server import Access, MmsServer, now, password_is
 from mms_server.store import Store
@@ -69,12 +72,14 @@ class GatewayServer:
             ied.name,
             plan.revision,
             {_full(model, one.reference): one for one in ied.commands},
+            {_slot(model, one.target): one for one in ied.settings},
             plan.points(),
             workers,
             self._send_command,
         )
         self._engine.behaviour.execute = self._commands.begin
         self._server.complete_operation = self._commands.complete
+        self._bind_controls(ied, model)
         self._bus = Subscriber(
             run_dir,
             [worker.name for worker in plan.workers],
@@ -82,6 +87,28 @@ class GatewayServer:
             on_messages=self._heard,
             on_refused=_Changes("message refused: %s"),
         )
+
+    def _bind_controls(self, ied: IedPlan, model: DataModel) -> None:
+        """What control and settings ask of the field."""
+        behaviour = self._engine.behaviour
+        if ied.commands:
+            self._engine.check_selections(self._commands.check)
+        objects = {one.reference: one for one in behaviour.control.objects()}
+        for group in {one.one_of for one in ied.commands if one.one_of is not None}:
+            behaviour.control.one_of(
+                [objects[_full(model, one.reference)] for one in ied.commands if one.one_of == group]
+            )
+        for one in ied.settings:
+            slot = _slot(model, one.target)
+            if model.node(slot).fc is FC.SP:
+                behaviour.writing.guards.add(slot, self._set_one(slot))
+        behaviour.settings.to_field = (self._commands.bound, self._commands.set_all)
+
+    def _set_one(self, slot: int) -> Callback:
+        async def decide(_client: Client, _reference: str, value: Value) -> bool | DataAccessError:
+            return await self._commands.set_all([(slot, value)])
+
+        return decide
 
     async def start(self, host: str, port: int, tls: TlsPort | None = None) -> int:
         """Fill the cache, then listen, with `tls` for TLS only; the port. May be called for each. Raises OSError."""
@@ -207,6 +234,11 @@ def _full(model: DataModel, reference: str) -> str:
     ld, slash, rest = reference.partition("/")
     domain = model.domain(ld)
     return reference if domain is None else f"{domain.name.decode()}{slash}{rest}"
+
+
+def _slot(model: DataModel, target: str) -> int:
+    domain, _, item = target.partition("/")
+    return model.slot(domain.encode(), item.encode())
 
 
 def _access(ied: IedPlan, described: Server) -> Access:

@@ -32,7 +32,10 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """Write `values` (registers 0..65535, or bits 0 and 1) from `address`, with Modbus function 5, 6, 15 or 16."""
+    """Write `values` (registers 0..65535, or bits 0 and 1) from `address`, with Modbus function 5, 6, 15 or 16.
+
+    Function 22 changes bits of one register: `values` are the mask of those that stay, and the bits to be set.
+    """
 
     unit: int
     function: int

@@ -13,6 +13,7 @@ from pymodbus.pdu.bit_message import (
     WriteSingleCoilRequest,
 )
 from pymodbus.pdu.register_message import (
+    MaskWriteRegisterRequest,
     ReadHoldingRegistersRequest,
     ReadInputRegistersRequest,
     WriteMultipleRegistersRequest,
@@ -61,8 +62,10 @@ def _message(ask: Ask) -> ModbusPDU:
             return WriteMultipleCoilsRequest(address=ask.address, bits=[bool(value) for value in ask.values])
         case Write(function=16):
             return WriteMultipleRegistersRequest(address=ask.address, registers=list(ask.values))
+        case Write(function=22):
+            return MaskWriteRegisterRequest(address=ask.address, and_mask=ask.values[0], or_mask=ask.values[1])
         case Write():
-            raise ValueError(f"function {ask.function}, expected 5, 6, 15 or 16")
+            raise ValueError(f"function {ask.function}, expected 5, 6, 15, 16 or 22")
         case Question():
             raise TypeError("a question to a serial instrument on a Modbus line")
 
@@ -83,6 +86,8 @@ def reply_octets(pdu: bytes) -> int | None:
         return 2
     if function in READ_FUNCTIONS.values():
         return None if len(pdu) < 2 else 2 + pdu[1]
+    if function == 22:
+        return 7
     return 5 if function in (5, 6, 15, 16) else 0
 
 
@@ -108,6 +113,6 @@ def judge(ask: Ask, unit: int, pdu: bytes) -> Registers | Confirmed | Refused | 
 
 
 def _confirmation(ask: Write) -> bytes:
-    if ask.function in (5, 6):
+    if ask.function in (5, 6, 22):
         return request_pdu(ask)
     return bytes((ask.function,)) + ask.address.to_bytes(2, "big") + len(ask.values).to_bytes(2, "big")

@@ -17,12 +17,15 @@ from mapping.plan import DevicePlan, Identify, Own, PointPlan, Register, Reply
 
 TEXT_DECIMALS: Final = 3
 WRITES_KEPT: Final = 2000
-FAULTS: Final = ("silent", "late", "exception", "crc", "wrong_unit", "garbage")
+FAULTS: Final = ("silent", "late", "exception", "crc", "wrong_unit", "garbage", "stuck")
 
 
 @dataclass(slots=True)
 class Fault:
-    """What is wrong with a device: `late` by `ms`, `exception` with `code`; the others need no number."""
+    """What is wrong with a device: `late` by `ms`, `exception` with `code`; the others need no number.
+
+    `stuck`: it confirms what is written, and nothing follows.
+    """
 
     kind: str
     ms: int = 1000
@@ -63,9 +66,17 @@ class SimulatedDevice:
             self.values[point.local_name] = round(value, TEXT_DECIMALS) if isinstance(value, float) else value
             return
         words = _words(point, point.source, value)
+        if point.source.type in ("bit", "bits"):
+            words = self._beside(point.source, words[0])
         for offset, word in enumerate(words):
             self.registers[point.source.table, point.source.address + offset] = word
         self.values[point.local_name] = convert.reading(point, point.source, words).value
+
+    def _beside(self, register: Register, bits: int) -> tuple[int]:
+        """The word of `register` with its bits as given, and all others as they are."""
+        own = (1 << register.high_bit - register.low_bit + 1) - 1 << register.low_bit
+        before = self.registers.get((register.table, register.address), 0)
+        return (before & ~own | bits & own,)
 
     def _identify(self, identify: Identify) -> None:
         """Be what the profile says: its identify register shows what it must."""
@@ -78,6 +89,8 @@ class SimulatedDevice:
     def written(self, table: str, address: int, words: list[int]) -> None:
         """A master has written: the points there show it from now on."""
         self.writes.append((table, address, tuple(words)))
+        if self.fault is not None and self.fault.kind == "stuck":
+            return
         for offset, word in enumerate(words):
             self.registers[table, address + offset] = word
         for point in self.plan.points:

@@ -135,7 +135,7 @@ class PtyLine:
     def _take_frame(self) -> "Callable[[], Any] | None":
         buffer = self._buffer
         while len(buffer) >= 8:
-            size = 9 + buffer[6] if buffer[1] in (15, 16) else 8
+            size = 9 + buffer[6] if buffer[1] in (15, 16) else 10 if buffer[1] == 22 else 8
             if len(buffer) < size:
                 return None
             frame = bytes(buffer[:size])

@@ -19,6 +19,8 @@ def answer(device: SimulatedDevice, pdu: bytes) -> bytes:
         return _write_one(device, function, pdu)
     if function in (15, 16) and len(pdu) > 6 and len(pdu) == 6 + pdu[5]:
         return _write_many(device, function, pdu)
+    if function == 22 and len(pdu) == 7:
+        return _write_bits(device, pdu)
     return exception(function, ILLEGAL_FUNCTION)
 
 
@@ -63,6 +65,15 @@ def _write_one(device: SimulatedDevice, function: int, pdu: bytes) -> bytes:
     if function == 5 and word not in (0, 0xFF00):
         return exception(function, ILLEGAL_VALUE)
     device.written(table, address, [int(word == 0xFF00) if function == 5 else word])
+    return pdu
+
+
+def _write_bits(device: SimulatedDevice, pdu: bytes) -> bytes:
+    address, stay, set_ = (int.from_bytes(pdu[at : at + 2], "big") for at in (1, 3, 5))
+    if not _writable(device, "holding", address, 1):
+        return exception(pdu[0], ILLEGAL_ADDRESS)
+    word = device.registers.get(("holding", address), 0)
+    device.written("holding", address, [word & stay | set_ & ~stay & 0xFFFF])
     return pdu
 
 

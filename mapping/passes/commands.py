@@ -1,4 +1,4 @@
-"""Commands: the way from a control of the model to a register of a device."""
+"""Commands: the way from a control, or a setting, of the model to a register of a device."""
 
 from typing import Final
 
@@ -6,21 +6,28 @@ from bus.messages import Value
 from mapping.diagnostics import Span
 from mapping.expressions import ExpressionError, compile_expression
 from mapping.located import inside
+from mapping.model import FC, BasicType
 from mapping.passes.carry import Pairs, commanded, control_value, point_value
 from mapping.passes.conversion import Conversion, UnsuitableError, conversion
 from mapping.passes.draft import Draft, DraftIed, DraftPoint, Target
 from mapping.passes.finding import Miss, find_point
 from mapping.passes.objects import CONTROLLABLE, Leaf
-from mapping.plan import CommandBinding
+from mapping.plan import CommandBinding, Proof, Register, SettingBinding
 from mapping.schema import Command
 
 DEFAULT_COMMAND_MS: Final = 2000
+HIGHER, LOWER = 2, 1  # of a Tcmd
 _STATUS_ONLY: Final = 0
+_SETTINGS: Final = (FC.SP, FC.SG, FC.SE)
 
 
 def bind_command(draft: Draft, ied: DraftIed, target: Target, command: Command) -> None:
     """Add the command of a row to its IED, or say why there can be none."""
-    _Command(draft, ied, target, command).bind()
+    leaves = target.object.value_leaves()
+    if leaves and leaves[0].fc in _SETTINGS:
+        _Command(draft, ied, target, command).bind_setting(leaves[0])
+    else:
+        _Command(draft, ied, target, command).bind()
 
 
 class _Command:
@@ -35,24 +42,58 @@ class _Command:
     def bind(self) -> None:
         control = self._control()
         to = self._writable("to", self._command.to)
-        proof = self._point("proof", self._command.proof) if self._command.proof else None
         off = self._writable("off", self._command.off) if self._command.off else None
+        proof = self._point("proof", self._command.proof) if self._command.proof else None
         if proof is not None and not proof.plan.readable:
             self._say("not-readable", self._at("proof"), f"`{self._command.proof}` has no `read`: it proves nothing")
             return
-        if (
-            control is None
-            or to is None
-            or (self._command.proof and proof is None)
-            or (self._command.off and off is None)
-        ):
+        if control is None or to is None:
             return
-        if not self._interlock():
+        if (self._command.off and off is None) or (self._command.proof and proof is None) or not self._interlock():
             return
         try:
             self._add(control, to, proof, off)
         except UnsuitableError as error:
             self._say(error.code, self._at("to"), str(error), error.hint)
+
+    def bind_setting(self, setting: Leaf) -> None:
+        """The way of a setting: it is written when its group is activated, or when a client writes it."""
+        more = self._command.model_fields_set - {"to", "timeout"}
+        if more:
+            name = min(more)
+            place = self._ied.map_file.key_at("points", self._target.key, "command", name)
+            self._say("bad-row", place, f"`{self._target.object.reference}` is a setting: it takes `to` and `timeout`")
+            return
+        to = self._writable("to", self._command.to)
+        if to is None:
+            return
+        if not to.plan.readable:
+            self._say("not-readable", self._at("to"), f"`{self._command.to}` has no `read`: nothing proves the setting")
+            return
+        force = Leaf(FC.SG, setting.path, setting.attribute) if setting.fc is FC.SE else setting
+        try:
+            values = self._values(setting, to)
+            back = self._back(to) if values == () and to.kind == "number" else Conversion()
+        except UnsuitableError as error:
+            self._say(error.code, self._at("to"), str(error), error.hint)
+            return
+        thing = self._target.object
+        self._ied.settings_bound.append(
+            SettingBinding(
+                force.target(thing.ld.name, thing.ln.name),
+                to.plan.number,
+                self._timeout(to),
+                back.scale,
+                back.offset,
+                values,
+            )
+        )
+        self._draft.used.add(to.plan.number)
+
+    def _timeout(self, to: DraftPoint) -> int:
+        device = self._draft.devices[to.plan.name.partition(".")[0]]
+        worst = 2 * device.timeout_ms * (1 + device.retries)
+        return self._command.timeout or device.command_timeout_ms or max(DEFAULT_COMMAND_MS, worst)
 
     def _interlock(self) -> bool:
         """True if `allow_if` is an expression over points that there are; they are polled then."""
@@ -87,16 +128,14 @@ class _Command:
         return control
 
     def _add(self, control: Leaf, to: DraftPoint, proof: DraftPoint | None, off: DraftPoint | None) -> None:
-        device = self._draft.devices[to.plan.name.partition(".")[0]]
-        worst = 2 * device.timeout_ms * (1 + device.retries)
-        values = self._values(control, to)
+        values = self._values(control, to, stepped=off is not None)
         back = self._back(to) if values == () and to.kind == "number" else Conversion()
         self._ied.commands.append(
             CommandBinding(
                 reference=self._target.object.reference,
                 point=to.plan.number,
-                timeout_ms=self._command.timeout or device.command_timeout_ms or max(DEFAULT_COMMAND_MS, worst),
-                proof=None if proof is None else proof.plan.number,
+                timeout_ms=self._timeout(to),
+                proof=None if proof is None else self._proof(control, proof, self._timeout(to)),
                 scale=back.scale,
                 offset=back.offset,
                 values=values,
@@ -105,24 +144,45 @@ class _Command:
                 minimum=None if self._command.min is None else float(self._command.min),
                 maximum=None if self._command.max is None else float(self._command.max),
                 allow_if=self._command.allow_if,
+                one_of=self._command.one_of,
             )
         )
         self._draft.used.update(one.plan.number for one in (to, proof) if one is not None and one.plan.readable)
 
-    def _values(self, control: Leaf, to: DraftPoint) -> Pairs:
-        """Control value -> point value: the row's `values:` turned round, or what the types say."""
+    def _values(self, control: Leaf, point: DraftPoint, *, stepped: bool = False) -> Pairs:
+        """Control value -> value of `point`: the row's `values:` turned round, or what the types say.
+
+        `values:` is said of the point that feeds the row; for a point of another kind the types decide.
+        """
+        fed = self._target.point
         turned: list[tuple[Value, Value]] = []
-        for key, given in self._target.row.values.items():
-            there = point_value(to, key)
+        for key, given in self._target.row.values.items() if fed is None or fed.kind == point.kind else ():
+            there = point_value(point, key)
             here = control_value(control.attribute, given)
             if there is not None and here is not None:
                 turned.append((here, there))
-        values = tuple(turned) or commanded(to, control.attribute)
+        step = ((HIGHER, True), (LOWER, False))
+        by_two = stepped and point.kind == "bool" and control.attribute.basic is BasicType.TCMD
+        values = tuple(turned) or (step if by_two else commanded(point, control.attribute))
         if values is None:
             basic = control.attribute.basic.value
-            message = f"`{to.plan.name}` is a {to.kind}, which ctlVal of `{self._target.object.reference}` ({basic}) cannot set"
+            thing = self._target.object.reference
+            kind = "ctlVal" if control.fc is FC.CO else "the value"
+            message = f"`{point.plan.name}` is a {point.kind}, which {kind} of `{thing}` ({basic}) cannot set"
             raise UnsuitableError("type-mismatch", message)
         return values
+
+    def _proof(self, control: Leaf, proof: DraftPoint, timeout_ms: int) -> Proof:
+        """What `proof` shows once the command is done."""
+        within = self._command.proof_timeout or timeout_ms
+        if control.attribute.basic is BasicType.TCMD:
+            return Proof(proof.plan.number, within, moves=True)
+        try:
+            values = self._values(control, proof)
+            back = self._back(proof) if values == () and proof.kind == "number" else Conversion()
+        except UnsuitableError as error:
+            raise UnsuitableError(error.code, str(error).replace("cannot set", "never shows"), error.hint) from None
+        return Proof(proof.plan.number, within, values, back.scale, back.offset, _step(proof))
 
     def _back(self, to: DraftPoint) -> Conversion:
         """From the object's unit to that of the point that is written."""
@@ -154,3 +214,10 @@ class _Command:
     def _say(self, code: str, place: Span, message: str, hint: str | None = None) -> None:
         if not any(one.code == code and one.message == message for one in self._draft.found):
             self._draft.found.error(code, place, message, hint=hint)
+
+
+def _step(point: DraftPoint) -> float:
+    """Half of the least change that the register of `point` can show."""
+    source = point.plan.source
+    floating = isinstance(source, Register) and source.type.startswith("float")
+    return 0.0 if floating else abs(point.plan.scale) / 2

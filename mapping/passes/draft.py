@@ -18,6 +18,7 @@ from mapping.plan import (
     PointPlan,
     Preset,
     Reply,
+    SettingBinding,
 )
 from mapping.schema import Ied, Map, Row, Site
 
@@ -91,6 +92,7 @@ class DraftIed:
     presets: list[Preset] = field(default_factory=list)
     unfed: list[str] = field(default_factory=list)
     commands: list[CommandBinding] = field(default_factory=list)
+    settings_bound: list[SettingBinding] = field(default_factory=list)
     passed_over: list[str] = field(default_factory=list)  # proposals that the LN lacks, for people
 
 

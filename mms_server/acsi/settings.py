@@ -15,6 +15,7 @@ from bus.quality import Now, UtcTime
 from mapping.model import FC
 from mms_server.acsi import kept
 from mms_server.acsi.clients import Client
+from mms_server.acsi.guards import Call, Callback
 from mms_server.acsi.journal import Journal, Put, Stored
 from mms_server.mms.data import Scalar
 from mms_server.mms.errors import DataAccessError
@@ -30,6 +31,7 @@ _UNAVAILABLE: Final = DataAccessError.TEMPORARILY_UNAVAILABLE
 _INVALID: Final = DataAccessError.OBJECT_VALUE_INVALID
 
 Commit = Callable[[list[tuple[int, object]], Now], object]
+ToField = tuple[Callable[[int], bool], Callback]  # whether a setting stands in a register; who writes such ones
 
 
 @dataclass(eq=False, slots=True)
@@ -66,6 +68,7 @@ class Settings:
         self._attributes = {slot: (block, name) for block in self._blocks for name, slot in block.slots.items()}
         self._tops = {min(block.slots.values()) - 1 for block in self._blocks}
         self._by_domain = {block.domain.name: block for block in self._blocks}
+        self.to_field: ToField | None = None
         self.problems: list[str] = []
         if stored is not None:
             for block in self._blocks:
@@ -109,6 +112,25 @@ class Settings:
         return None
 
     # ------------------------------------------------------------------ what clients write
+
+    def question(self, client: Client, slot: int, tag: int, contents: bytes) -> Call | None:
+        """What is to be settled with the field before `write` of the same; None: nothing.
+
+        Its verdict is that of a write callback: if it is no yes, nothing is active that was not before.
+        """
+        if self.to_field is None or slot not in self._attributes:
+            return None
+        block, name = self._attributes[slot]
+        kind = self._model.node(slot).kind
+        value = None if kind is None else kind.decode(tag, contents)
+        active: list[tuple[int, Scalar]] = []
+        if name == "ActSG" and isinstance(value, int) and 1 <= value <= block.count:
+            active = [(one.sg, one.values[value - 1]) for one in block.settings]
+        elif name == "CnfEdit" and value is True and block.editor is client and self._edits_active(block):
+            active = [(one.sg, self._model.cache.values[one.se]) for one in block.settings]  # type: ignore[misc]
+        bound, write = self.to_field
+        there = [(one, setting) for one, setting in active if bound(one)]
+        return Call(write, (there,)) if there else None
 
     def write(self, client: Client, slot: int, tag: int, contents: bytes, now: Now) -> DataAccessError | None:
         """Write one attribute of an SGCB; why not, or None."""
@@ -171,7 +193,7 @@ class Settings:
                 setting.values[group - 1] = value
                 key = f"{name}/{group}/{setting.key}"
                 self._journal.add(Put(KIND, key, self._model.cache.read(setting.se)))
-        if group == self._number(block, "ActSG"):
+        if self._edits_active(block):
             self._load(block, group, now)
         self._drop(block, now)
         return None
@@ -205,6 +227,9 @@ class Settings:
         for block in self._blocks:
             if block.until_ns <= now.monotonic_ns:
                 self._drop(block, now)
+
+    def _edits_active(self, block: SettingGroups) -> bool:
+        return self._number(block, "EditSG") == self._number(block, "ActSG")
 
     def _number(self, block: SettingGroups, name: str) -> int:
         return int(self._model.cache.values[block.slots[name]])  # type: ignore[call-overload, no-any-return]

@@ -35,6 +35,7 @@ class _Block:
     slot: int
     tag: int
     contents: bytes
+    calls: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,10 @@ def _item(
         return target
     if _owner(context, target) is not None:
         tag, first, after = ber.header(body, start, end)
-        return _Block(target, tag, body[first:after])
+        contents = body[first:after]
+        call = context.behaviour.settings.question(context.client, target, tag, contents)
+        calls += [] if call is None else [call]
+        return _Block(target, tag, contents, int(call is not None))
     if context.behaviour.control.find(target) is not None:
         return _control(context, target, body, start, end, calls)
     writing = context.behaviour.writing
@@ -208,9 +212,9 @@ def _carried_out(context: Context, items: Sequence[_Item], verdicts: Sequence[Ve
             )
             results.append(_SUCCESS if unselected is None else unselected.error.result())
         elif isinstance(item, _Block):
-            owner = _owner(context, item.slot)
-            assert owner is not None  # noqa: S101 - it was found before
-            refused = owner.write(context.client, item.slot, item.tag, item.contents, context.now)
+            said = [refusal(verdict) for verdict in verdicts[at : at + item.calls]]
+            at += item.calls
+            refused = next((one for one in said if one is not None), None) or _written(context, item)
             results.append(_SUCCESS if refused is None else refused.result())
         else:
             said = [refusal(verdict) for verdict in verdicts[at : at + item.calls]]
@@ -223,6 +227,12 @@ def _carried_out(context: Context, items: Sequence[_Item], verdicts: Sequence[Ve
         context.commit(taken, context.now)
         context.behaviour.writing.written(taken)
     return ber.tlv(0xA5, b"".join(results))
+
+
+def _written(context: Context, item: _Block) -> DataAccessError | None:
+    owner = _owner(context, item.slot)
+    assert owner is not None  # noqa: S101 - it was found before
+    return owner.write(context.client, item.slot, item.tag, item.contents, context.now)
 
 
 SERVICE: Final = Service("write", 0xA5, 5, answer)

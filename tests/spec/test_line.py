@@ -8,7 +8,7 @@ import pytest
 from acquisition.simulate.device import Fault
 from bus import quality
 from bus.messages import Outcome
-from mapping.plan import Identify, RegisterBlock
+from mapping.plan import Identify, Register, RegisterBlock
 from tests.support.field import Field, device, meter, point, polled, register
 
 PROTOCOLS = ["modbus-tcp", "modbus-rtu"]
@@ -155,6 +155,49 @@ def test_a_pulse_goes_back_by_itself_even_past_a_silence(protocol: str) -> None:
             assert [tuple(words) for _, _, words in field.devices["io"].writes] == [(1,), (0,)]
             field.command(0, False, pulse_ms=300)
             assert field.outcomes[-1] is Outcome.UNFIT_VALUE
+
+    run(scenario)
+
+
+FLAGS = device(
+    "io",
+    1,
+    [
+        point(number, f"io.bit{bit}", flag, write=flag)
+        for number, bit in enumerate((0, 3, 15))
+        for flag in [Register("holding", 5, "bit", 1, low_bit=bit, high_bit=bit)]
+    ],
+    [RegisterBlock("holding", 5, 1, 50, (0, 1, 2))],
+)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_bit_is_written_alone_and_its_neighbours_stay(protocol: str) -> None:
+    async def scenario() -> None:
+        async with polled(protocol, FLAGS) as field:
+            field.devices["io"].set("bit15", True)
+            await field.until(lambda: good(field, 2, True))
+            field.command(1, True)
+            await field.until(lambda: field.outcomes == [Outcome.ACCEPTED, Outcome.PROVEN])
+            assert field.devices["io"].registers["holding", 5] == 0x8008
+            field.command(2, False)
+            await field.until(lambda: field.outcomes[2:] == [Outcome.ACCEPTED, Outcome.PROVEN])
+            assert field.devices["io"].registers["holding", 5] == 0x0008
+
+    run(scenario)
+
+
+def test_a_command_that_nothing_proves_keeps_no_neighbour_waiting() -> None:
+    async def scenario() -> None:
+        async with polled("modbus-tcp", RELAY, meter("well", 2, 10)) as field:
+            await field.until(lambda: good(field, 0, False) and 10 in field.last)
+            field.devices["io"].fault = Fault("stuck")
+            field.command(0, True, within_s=1.0)
+            await field.until(lambda: field.outcomes == [Outcome.ACCEPTED])
+            seen = len([one for one in field.seen if one.point == 10])
+            await field.until(lambda: Outcome.DIFFERS in field.outcomes)
+            assert field.results[-1].reason == "reads back 0000"
+            assert len([one for one in field.seen if one.point == 10]) >= seen + 5
 
     run(scenario)
 

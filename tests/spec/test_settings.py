@@ -7,6 +7,7 @@ import pytest
 from mapping.model import Services
 from mms_server.acsi.journal import Put, Stored
 from mms_server.engine import Engine
+from mms_server.mms.errors import DataAccessError
 from mms_server.model.tree import DataModel
 from tests.support import models
 from tests.support.engine_client import CLOCK, IDENTITY, EngineClient, bare
@@ -51,6 +52,43 @@ class Bench:
 @pytest.fixture
 def bench() -> Bench:
     return Bench(engine_of(sg_resv_tms=True))
+
+
+class Registers:
+    """Settings that stand in registers: what was written there, and what is said of it."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.written: list[list[tuple[int, Any]]] = []
+        self.verdict: Any = True
+        self.slot = bench.engine.model.slot(LD.encode(), SG.encode())
+        bench.engine.behaviour.settings.to_field = (lambda slot: slot == self.slot, self._write)
+
+    def _write(self, settings: list[tuple[int, Any]]) -> Any:
+        self.written.append(settings)
+        return self.verdict
+
+
+@pytest.mark.conformance("SG-1", "SG-2")
+def test_a_group_is_active_once_its_registers_are_written(bench: Bench) -> None:
+    field = Registers(bench)
+    assert bench.put("ActSG", unsigned(1)) == "success"
+    assert (field.written, bench.value(SG)) == ([[(field.slot, 1.5)]], 1.5)
+    field.verdict = DataAccessError.HARDWARE_FAULT
+    assert bench.put("ActSG", unsigned(2)) == 1
+    assert (bench.read(f"{SGCB}$ActSG"), bench.value(SG)) == (1, 1.5)
+    assert [bench.put("EditSG", unsigned(1)), bench.set(7.5), bench.put("CnfEdit", boolean(True))] == [
+        "success",
+        "success",
+        1,
+    ]
+    assert (field.written[-1], bench.value(SG)) == ([(field.slot, 7.5)], 1.5)
+    field.verdict = True
+    assert bench.put("CnfEdit", boolean(True)) == "success"
+    assert bench.value(SG) == 7.5
+    assert [bench.put("EditSG", unsigned(3)), bench.set(9.5), bench.put("CnfEdit", boolean(True))] == ["success"] * 3
+    assert (len(field.written), bench.value(SG)) == (4, 7.5)  # the group that was edited is not active
+    assert [bench.put("ActSG", unsigned(4)), bench.put("CnfEdit", boolean(True))] == [11, 3]
+    assert len(field.written) == 4
 
 
 @pytest.mark.conformance("SG-1")

@@ -9,7 +9,7 @@ import pytest
 from acquisition.drivers.registry import by_protocol
 from mapping.compile import Compiled, compile_site
 from mapping.diagnostics import render
-from mapping.plan import CommandBinding, DevicePlan, IedPlan, ObjectBinding, Preset, Source
+from mapping.plan import CommandBinding, DevicePlan, IedPlan, ObjectBinding, Preset, Proof, SettingBinding, Source
 from mapping.schema import FILES, json_schema
 from tests.support.sites import compile_folder
 
@@ -146,7 +146,21 @@ COMMANDS = [
     ("SPCSO1", "io.relay, command: io.relay", {}),
     ("SPCSO1", "io.relay, command: io.tap", {"values": ((False, 0), (True, 1))}),
     ("SPCSO1", "io.relay, command: {to: io.relay, pulse: 500ms, off: io.horn}", {"pulse_ms": 500, "off_point": "io.horn"}),
-    ("SPCSO1", "io.relay, command: {to: io.horn, proof: io.contact, timeout: 3s}", {"proof": "io.contact", "timeout_ms": 3000}),
+    (
+        "SPCSO1",
+        "io.relay, command: {to: io.horn, proof: io.contact, timeout: 3s}",
+        {"proof": Proof(9, 3000, tolerance=0.5), "timeout_ms": 3000},
+    ),
+    (
+        "SPCSO1",
+        "io.relay, command: {to: io.horn, proof: io.tap, proof_timeout: 9s}, values: {false: true, true: false}",
+        {"proof": Proof(13, 9000, ((False, 0), (True, 1)), tolerance=0.5), "values": ((True, False), (False, True))},
+    ),
+    (
+        "AnOut1",
+        "io.setpoint, command: {to: io.setpoint, proof: meter.total_active_power, one_of: loads}",
+        {"proof": Proof(0, 2000), "one_of": "loads"},
+    ),
     ("AnOut1", "io.setpoint, command: {to: io.setpoint, min: 0, max: 10}", {"scale": 1e-3, "minimum": 0.0, "maximum": 10.0}),
     ("EnumSO1", "io.tap, command: io.tap", {}),
     (
@@ -166,7 +180,7 @@ def test_a_command_goes_back_the_way_of_its_value(
     names = point_names(result)
     (command,) = result.plan.ieds[0].commands
     found = {key: getattr(command, key) for key in wanted}
-    found |= {key: names[number] for key in ("proof", "off_point") if (number := found.get(key)) is not None}
+    found |= {key: names[number] for key in ("off_point",) if (number := found.get(key)) is not None}
     assert found == pytest.approx(wanted) if "scale" in wanted else found == wanted
 
 
@@ -176,6 +190,52 @@ def test_a_breaker_takes_its_positions_from_the_control_of_a_double_point(tmp_pa
     assert ied.commands == (
         CommandBinding("LD0/XCBR1.Pos", 10, 2000, None, values=((True, False), (False, True))),
     )  # fmt: skip
+
+
+SETTINGS = """
+    <LNodeType id="PTOC" lnClass="PTOC"><DO name="StrVal" type="ASG"/><DO name="Kind" type="SPG"/></LNodeType>
+    <DOType id="ASG" cdc="ASG"><DA name="setMag" fc="SE" bType="Struct" type="Float"/></DOType>
+    <DOType id="SPG" cdc="SPG"><DA name="setVal" fc="SP" bType="BOOLEAN"/></DOType>
+"""
+
+
+def with_settings(folder: Path, row: str) -> Compiled:
+    """A row for an LN with a setting of a group, StrVal, and one of its own, Kind."""
+    shutil.copytree(COMMON, folder, dirs_exist_ok=True)
+    scl = (folder / "meter.icd").read_text(encoding="utf-8")
+    scl = scl.replace("<DataTypeTemplates>", "<DataTypeTemplates>" + SETTINGS)
+    scl = scl.replace("</LDevice>", '<LN lnClass="PTOC" inst="1" lnType="PTOC"/></LDevice>')
+    (folder / "meter.icd").write_text(scl, encoding="utf-8")
+    (folder / "map.yaml").write_text(f"points:\n  LD0/PTOC1.{row}\n{UNMAPPED}", encoding="utf-8")
+    return compile_folder(folder)
+
+
+def test_a_setting_finds_its_register(tmp_path: Path) -> None:
+    result = with_settings(
+        tmp_path, "StrVal: {command: io.setpoint}\n  LD0/PTOC1.Kind: {command: {to: io.tap, timeout: 5s}}"
+    )
+    assert render(result.diagnostics.found) == ""
+    assert result.plan is not None
+    assert result.plan.ieds[0].settings == (
+        SettingBinding("MLD0/PTOC1$SG$StrVal$setMag$f", 12, 2000, 0.001),
+        SettingBinding("MLD0/PTOC1$SP$Kind$setVal", 13, 5000, values=((False, 0), (True, 1))),
+    )
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("Kind: {command: {to: io.tap, pulse: 1s}}", "bad-row]: `LD0/PTOC1.Kind` is a setting: it takes `to` and `timeout`"),
+        ("Kind: {command: io.horn}", "not-readable]: `io.horn` has no `read`: nothing proves the setting"),
+        (
+            "StrVal: {command: io.relay}",
+            "type-mismatch]: `io.relay` is a bool, which the value of `LD0/PTOC1.StrVal` (FLOAT32) cannot set",
+        ),
+        ("Kind: {command: io.contact}", "not-writable]: `io.contact` has no `write:` register"),
+    ],
+)  # fmt: skip
+def test_what_no_setting_can_be_is_said(row: str, said: str, tmp_path: Path) -> None:
+    assert said in render(with_settings(tmp_path, row).diagnostics.found)
 
 
 def test_what_can_only_be_written_is_never_polled(tmp_path: Path) -> None:

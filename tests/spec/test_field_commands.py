@@ -1,0 +1,210 @@
+"""Controls and settings of a site on their way: what is sent to a worker, what its results and the field's samples mean."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import pytest
+
+from bus import quality
+from bus.messages import Command, CommandResult, Outcome, Sample, Value
+from mapping.plan import CommandBinding, Proof, SettingBinding
+from mms_server.acsi.clients import Client
+from mms_server.acsi.control import Operation, Selection
+from mms_server.acsi.control_objects import ControlAction
+from mms_server.field_commands import FieldCommands
+from mms_server.mms.add_cause import AddCause
+from mms_server.mms.errors import DataAccessError
+from tests.support.field import point, register
+
+COIL, POSITION, TAP, LIMIT, LOCAL = range(5)
+POINTS = {
+    COIL: point(COIL, "io.close", register("coil", 0, "bool"), write=register("coil", 0, "bool")),
+    POSITION: point(POSITION, "io.position", register("discrete", 0, "bool")),
+    TAP: point(TAP, "io.tap", register("holding", 0)),
+    LIMIT: point(LIMIT, "io.limit", register("holding", 1)),
+    LOCAL: point(LOCAL, "io.local", register("discrete", 1, "bool")),
+}
+BREAKER, CHANGER, SWITCH, SETPOINT = (f"LD/GGIO1.{name}" for name in ("Breaker", "Tap", "Switch", "Setpoint"))
+BINDINGS = {
+    BREAKER: CommandBinding(BREAKER, COIL, 500, Proof(POSITION, 200), pulse_ms=50, allow_if="not io.local"),
+    CHANGER: CommandBinding(
+        CHANGER, COIL, 500, Proof(TAP, 200, moves=True), values=((2, True), (1, False)), off_point=LIMIT
+    ),
+    SWITCH: CommandBinding(SWITCH, COIL, 150, None),
+    SETPOINT: CommandBinding(SETPOINT, LIMIT, 500, Proof(TAP, 200, scale=0.1, tolerance=0.5), scale=0.1, maximum=1000),
+}
+SETTINGS = {7: SettingBinding("LD/PTOC1$SG$StrVal$setMag$f", LIMIT, 150, 10.0)}
+
+
+class _Object:
+    def __init__(self, reference: str) -> None:
+        self.reference = reference
+
+
+class Way:
+    """The commands of one IED, with a worker that does what a test says."""
+
+    def __init__(self) -> None:
+        self.sent: list[Command] = []
+        self.there = True
+        self.then: Sequence[Callable[[], None]] = ()  # what happens once it has left, in this order
+        self.commands = FieldCommands("IED", "r", BINDINGS, SETTINGS, POINTS, dict.fromkeys(POINTS, "w"), self._send)
+
+    def _send(self, _worker: str, command: Command) -> bool:
+        self.sent.append(command)
+        for step in self.then:
+            asyncio.get_running_loop().call_soon(step)
+        return self.there
+
+    def result(self, *outcomes: Outcome) -> None:
+        command = self.sent[-1]
+        for outcome in outcomes:
+            self.commands.heard(CommandResult(command.issuer, command.number, outcome, 0, "", 0, "w"))
+
+    def sample(self, number: int, value: Value, judged: int = quality.GOOD, *, age_s: float = 0.0) -> None:
+        seen = time.monotonic_ns() - int(age_s * 1e9)
+        self.commands.sampled([Sample(number, value, judged, time.time_ns(), "")], [seen])
+
+    async def operate(
+        self, reference: str, value: object, *then: Callable[[], None], enhanced: bool = False, test: bool = False
+    ) -> Any:
+        """The verdict on an operation, or both where the second tells the end."""
+        action = ControlAction(reference, value, 3, b"", 1, test, False, False)
+        operation = Operation(_Object(reference), action, Client(1, "127.0.0.1:1", 0), b"", enhanced)  # type: ignore[arg-type]
+        self.then = then
+        return await self._verdicts(operation)
+
+    async def _verdicts(self, operation: Operation) -> Any:
+        began = await self.commands.begin(operation)
+        return [began, await self.commands.complete(operation)] if operation.enhanced and began is True else began
+
+
+def run(scenario: Callable[[Way], Awaitable[None]]) -> None:
+    async def whole() -> None:
+        await scenario(Way())
+
+    asyncio.run(whole())
+
+
+@pytest.mark.conformance("GW-5", "DOE-1")
+def test_a_pulse_is_proven_by_the_position_and_by_nothing_older_than_the_command() -> None:
+    async def scenario(way: Way) -> None:
+        way.sample(LOCAL, False)
+        accepted, closed = lambda: way.result(Outcome.ACCEPTED), lambda: way.sample(POSITION, True)
+        assert await way.operate(BREAKER, True, accepted, closed) is True
+        command = way.sent[0]
+        assert (command.point, command.value, command.pulse_ms, command.prove) == (COIL, True, 50, False)
+        assert await way.operate(BREAKER, True, accepted, closed, enhanced=True) == [True, True]
+        old = lambda: way.sample(POSITION, True, age_s=1)  # noqa: E731
+        assert await way.operate(BREAKER, True, accepted, old) is AddCause.TIME_LIMIT_OVER
+        bad = lambda: way.sample(POSITION, True, quality.INVALID)  # noqa: E731
+        assert await way.operate(BREAKER, True, accepted, bad) is AddCause.TIME_LIMIT_OVER
+
+    run(scenario)
+
+
+@pytest.mark.conformance("DOE-3", "DOE-4")
+def test_a_position_that_never_comes_and_a_wrong_one_have_their_causes() -> None:
+    async def scenario(way: Way) -> None:
+        way.sample(LOCAL, False)
+        way.sample(TAP, 10)
+        accepted = lambda: way.result(Outcome.ACCEPTED)  # noqa: E731
+        assert await way.operate(SETPOINT, 200.0, accepted, enhanced=True) == [True, AddCause.TIME_LIMIT_OVER]
+        there = lambda: way.sample(TAP, 20)  # noqa: E731
+        assert await way.operate(SETPOINT, 204.0, accepted, there, enhanced=True) == [True, True]
+        wrong = lambda: way.sample(TAP, 21)  # noqa: E731
+        assert await way.operate(SETPOINT, 200.0, accepted, wrong, enhanced=True) == [True, AddCause.INVALID_POSITION]
+
+    run(scenario)
+
+
+def test_a_step_is_proven_by_moving_its_way() -> None:
+    async def scenario(way: Way) -> None:
+        accepted = lambda: way.result(Outcome.ACCEPTED)  # noqa: E731
+        way.sample(TAP, 5)
+        up, down = (lambda: way.sample(TAP, 6)), (lambda: way.sample(TAP, 4))
+        assert await way.operate(CHANGER, 2, accepted, up) is True
+        assert (way.sent[-1].point, way.sent[-1].value) == (COIL, True)
+        assert await way.operate(CHANGER, 1, accepted, down) is True
+        assert (way.sent[-1].point, way.sent[-1].value) == (LIMIT, True)
+        way.sample(TAP, 6)
+        assert await way.operate(CHANGER, 2, accepted, down) is AddCause.INVALID_POSITION
+        assert await way.operate(CHANGER, 0) is AddCause.INCONSISTENT_PARAMETERS  # stop is neither
+
+    run(scenario)
+
+
+CAUSES = [
+    ([Outcome.EXPIRED], AddCause.TIME_LIMIT_OVER),
+    ([Outcome.NO_ANSWER], AddCause.ABORTION_BY_COMMUNICATION_LOSS),
+    ([Outcome.EXCEPTION], AddCause.BLOCKED_BY_PROCESS),
+    ([Outcome.ACCEPTED, Outcome.DIFFERS], AddCause.INVALID_POSITION),
+    ([Outcome.ACCEPTED], AddCause.TIME_LIMIT_OVER),
+    ([], AddCause.TIME_LIMIT_OVER),
+    ([Outcome.ACCEPTED, Outcome.PROVEN], True),
+]
+
+
+@pytest.mark.conformance("CT-14", "GW-5")
+@pytest.mark.parametrize(("outcomes", "verdict"), CAUSES)
+def test_what_the_worker_says_is_the_cause(outcomes: Sequence[Outcome], verdict: Any) -> None:
+    async def scenario(way: Way) -> None:
+        assert await way.operate(SWITCH, True, lambda: way.result(*outcomes)) is verdict
+
+    run(scenario)
+
+
+def test_what_cannot_leave_is_refused_and_nothing_is_sent() -> None:
+    async def scenario(way: Way) -> None:
+        assert await way.operate(BREAKER, True) is AddCause.BLOCKED_BY_INTERLOCKING  # nothing is known of io.local
+        way.sample(LOCAL, True)
+        assert await way.operate(BREAKER, True) is AddCause.BLOCKED_BY_INTERLOCKING
+        way.sample(LOCAL, False)
+        assert await way.operate(BREAKER, False) is AddCause.INCONSISTENT_PARAMETERS  # no pulse of off
+        assert await way.operate(SETPOINT, 1001.0) is AddCause.INCONSISTENT_PARAMETERS
+        assert await way.operate("LD/GGIO1.Other", True) is AddCause.NOT_SUPPORTED
+        assert await way.operate(SWITCH, True, test=True) is True
+        assert way.sent == []
+        way.there = False
+        assert await way.operate(SWITCH, True) is AddCause.ABORTION_BY_COMMUNICATION_LOSS
+
+    run(scenario)
+
+
+@pytest.mark.conformance("SBE-2")
+@pytest.mark.parametrize(
+    ("value", "local", "verdict"),
+    [
+        (True, False, True), (None, False, True), (None, True, AddCause.BLOCKED_BY_INTERLOCKING),
+        (False, False, AddCause.INCONSISTENT_PARAMETERS),
+    ],
+)  # fmt: skip
+def test_a_selection_is_judged_by_the_rule_and_the_value(value: object, local: bool, verdict: Any) -> None:
+    async def scenario(way: Way) -> None:
+        way.sample(LOCAL, local)
+        action = ControlAction(BREAKER, value, 3, b"", 1, False, False, False, select=True)
+        selection = Selection(_Object(BREAKER), action, Client(1, "127.0.0.1:1", 0))  # type: ignore[arg-type]
+        assert await way.commands.check(selection) is verdict
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "verdict"),
+    [
+        ([Outcome.ACCEPTED, Outcome.PROVEN], True),
+        ([Outcome.ACCEPTED, Outcome.DIFFERS], DataAccessError.HARDWARE_FAULT),
+        ([Outcome.EXCEPTION], DataAccessError.HARDWARE_FAULT),
+    ],
+)
+def test_a_setting_is_written_in_the_points_unit_and_stands_once_it_reads_back(
+    outcomes: Sequence[Outcome], verdict: Any
+) -> None:
+    async def scenario(way: Way) -> None:
+        way.then = [lambda: way.result(*outcomes)]
+        assert await way.commands.set_all([(7, 2.5), (8, 1.0)]) is verdict
+        assert [(one.point, one.value) for one in way.sent] == [(LIMIT, 25.0)]
+
+    run(scenario)
