@@ -126,9 +126,8 @@ def test_an_interlock_of_the_mapping_blocks_the_breaker(gateway: Gateway) -> Non
         until(lambda locked=locked: relay(gateway, 4) is locked, 5)  # type: ignore[misc]
         until(lambda locked=locked: watcher.ask(0xA4, status).endswith(bytes((0x83, 1, locked))), 5)  # type: ignore[misc]
         breaker = oper(boolean(True))
-        assert client.write(LD, ("CSWI1$CO$Pos$SBOw", breaker)) == ["success"]
-        answer = client.write(LD, ("CSWI1$CO$Pos$Oper", breaker))
-        assert answer == ([3] if locked else ["success"])
+        answers = [client.write(LD, (f"CSWI1$CO$Pos${service}", breaker)) for service in ("SBOw", "Oper")]
+        assert answers == ([[3], [3]] if locked else [["success"], ["success"]])
         assert gateway.simulator(get="io1")["values"]["breaker"] is not locked
     client.close()
 
