@@ -23,8 +23,10 @@ from mms_server.acsi.guards import Call, Deferred, Guards, Verdict
 from mms_server.acsi.journal import Journal, Stored
 from mms_server.acsi.logs import Logs
 from mms_server.acsi.overlay import Overlay
+from mms_server.acsi.publishing import Publishing
 from mms_server.acsi.reporting import Notice, Reporting
 from mms_server.acsi.settings import Settings
+from mms_server.acsi.tracking import tracking_of
 from mms_server.acsi.writing import OPEN_TO_CLIENTS, Writing
 from mms_server.mms import reject
 from mms_server.mms.add_cause import AddCause
@@ -74,10 +76,13 @@ class Engine:
         self.problems = [*sets.problems, *(writing.restore(stored) if stored else ())]
         reporting = Reporting(model, sets.by_text, self.journal, stored, buffers)
         logs = Logs(model, sets.by_text, self.journal, stored)
-        control = Control(model, reporting.post, self.commit)
+        publishing = Publishing(model, sets.by_text, self.commit)
+        tracking = tracking_of(model, self.commit)
+        control = Control(model, reporting.post, self.commit, tracking)
         self.behaviour = Behaviour(
-            self.journal, sets, reporting, settings, writing, control, Files(), logs, Guards(model), _at_once
-        )
+            self.journal, sets, reporting, settings, writing, control, Files(), logs, publishing, tracking,
+            Guards(model), _at_once,
+        )  # fmt: skip
         self.stirred = False  # something may wait to be stored, sent or told, or be due at another time: see to it
         self._overlay = Overlay(model)
         model.cache.commit(self._overlay.start())

@@ -183,6 +183,10 @@ ROWS: Final[dict[str, dict[str, str]]] = {
         "FT-N2": "an unknown number, a position past the end",
         "FT-N3": "open files are few and do not stay",
     },
+    "Service tracking, GOOSE control blocks": {
+        "TRK-1": "each tracked service, accepted and refused: a record, and a report by dupd",
+        "GO-1": "GoEna is written, nothing else: failure 3",
+    },
     "The gateway's own": {
         "GW-1": "a meter unplugged: invalid, with its time, its neighbours untouched",
         "GW-2": "a worker killed: the same, MMS stays up",

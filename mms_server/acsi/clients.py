@@ -57,3 +57,11 @@ class Client:
     def host(self) -> str:
         """The address without the port, and without the brackets of IPv6."""
         return self.address.rpartition(":")[0].strip("[]")
+
+    @property
+    def address_octets(self) -> bytes:
+        """The host as Owner and originatorID show it: the four octets of an IPv4 address, else at most 64 of its text."""
+        parts = self.host.split(".")
+        if len(parts) == 4 and all(part.isdecimal() and int(part) < 256 for part in parts):
+            return bytes(int(part) for part in parts)
+        return self.host.encode("ascii", "replace")[:64]

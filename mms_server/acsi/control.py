@@ -36,6 +36,7 @@ from mms_server.acsi.control_objects import (
     ControlObject,
     control_objects,
 )
+from mms_server.acsi.tracking import Tracking
 from mms_server.mms import add_cause
 from mms_server.mms.add_cause import AddCause
 from mms_server.mms.data import Scalar, VisibleString
@@ -145,9 +146,10 @@ Commit = Callable[[list[tuple[int, object]], Now], object]
 class Control:
     """All controllable objects of a server. `post` queues what is told later, `commit` takes what changes in the model."""
 
-    def __init__(self, model: DataModel, post: Post, commit: Commit) -> None:
+    def __init__(self, model: DataModel, post: Post, commit: Commit, tracking: Tracking | None = None) -> None:
         self._post = post
         self._commit = commit
+        self._tracking = tracking
         self._objects = list(control_objects(model))
         self._states: dict[ControlObject, State] = {}
         self._by_slot: dict[int, tuple[ControlObject, str]] = {
@@ -180,12 +182,26 @@ class Control:
     def select(self, client: Client, slot: int, now: Now) -> bytes | Selection:
         """The Data that a Read of SBO gives: the object's own reference, or an empty string if it is not to be had."""
         one, _ = self._by_slot[slot]
-        if one.ctl_model != SBO_NORMAL or isinstance(self.state(one).after(Ask.SELECT, client, True), Refused):
-            return _TEXT.encode("")
-        if self._hierarchy(one, None) is not None or self._rival(one) or one.beh() in (BLOCKED, OFF):
-            return _TEXT.encode("")
-        waiting = self._hold(one, client, None, now)
-        return self.sbo(one) if waiting is None else waiting
+        refused = self._unselectable(one, client)
+        waiting = self._hold(one, client, None, now) if refused is None else None
+        if waiting is not None:
+            return waiting
+        self._note(one, "SBO", one.selecting(), refused, now)
+        return self.sbo(one if refused is None else None)
+
+    def _unselectable(self, one: ControlObject, client: Client) -> Refused | None:
+        """Why a Read of SBO does not select `one`."""
+        if one.ctl_model != SBO_NORMAL:
+            return Refused(_DENIED)
+        step = self.state(one).after(Ask.SELECT, client, True)
+        if isinstance(step, Refused):
+            return step
+        cause = self._hierarchy(one, None)
+        if cause is None and one.beh() in (BLOCKED, OFF):
+            cause = AddCause.BLOCKED_BY_MODE
+        if cause is None and self._rival(one):
+            cause = AddCause.ONE_OF_N_CONTROL
+        return None if cause is None else Refused(_DENIED, cause)
 
     @staticmethod
     def sbo(one: ControlObject | None) -> bytes:
@@ -199,16 +215,25 @@ class Control:
         one, service = self._by_slot[slot]
         action = one.action(service, pairs)
         model = one.ctl_model
+        answer: Refused | Selection | Operation | None
         if model == STATUS_ONLY or service == "SBO" or (service == "SBOw" and model != SBO_ENHANCED):
-            return Refused(_DENIED)
-        answer = {"SBOw": self._select, "Oper": self._operate, "Cancel": self._cancel}[service](
-            one, client, action, octets, now
-        )
+            answer = Refused(_DENIED)
+        else:
+            answer = {"SBOw": self._select, "Oper": self._operate, "Cancel": self._cancel}[service](
+                one, client, action, octets, now
+            )
         if isinstance(answer, Refused):
             self._say(one, service, client, action, answer)
         elif service != "Cancel":
             self._commit(list(pairs), now)
+        if not isinstance(answer, Selection | Operation):
+            self._note(one, service, action, answer, now)
         return answer
+
+    def unread(self, slot: int, error: DataAccessError, now: Now) -> None:
+        """A Write to SBOw, Oper or Cancel whose Data mean nothing was refused with `error`."""
+        one, service = self._by_slot[slot]
+        self._note(one, service, None, Refused(error), now)
 
     def _select(
         self, one: ControlObject, client: Client, action: ControlAction, _: bytes, now: Now
@@ -221,16 +246,19 @@ class Control:
     def selected(self, selection: Selection, verdict: bool | AddCause, now: Now) -> Refused | None:
         """What has been said of a selection that waited; why there is none, or None."""
         one, action = selection.target, selection.action
+        service = "SBOw" if one.ctl_model == SBO_ENHANCED else "SBO"
         mine = self.state(one).asked is selection  # and has not ended meanwhile
         if mine and verdict is True:
             self._states[one] = replace(self.state(one), asked=None)
             self._show(one, now, stSeld=True)
+            self._note(one, service, action, None, now)
             return None
         if mine:
             del self._states[one]
         refused = Refused(_DENIED, verdict if isinstance(verdict, AddCause) else AddCause.SELECT_FAILED)
         if one.ctl_model == SBO_ENHANCED:
             self._say(one, "SBOw", selection.client, action, refused)
+        self._note(one, service, action, refused, now)
         return refused
 
     def _operate(
@@ -293,6 +321,11 @@ class Control:
 
     def started(self, operation: Operation, verdict: bool | AddCause, now: Now) -> Refused | None:
         """The process has taken the operation (with enhanced security), done it (with normal), or refused it."""
+        refused = self._begin(operation, verdict, now)
+        self._note(operation.target, "Oper", operation.action, refused, now)
+        return refused
+
+    def _begin(self, operation: Operation, verdict: bool | AddCause, now: Now) -> Refused | None:
         one, action = operation.target, operation.action
         if verdict is True:
             done: list[tuple[int, object]] = []
@@ -324,10 +357,12 @@ class Control:
         self._after(operation, now)
         if not operation.enhanced or not held:
             return
-        error = None
+        cause, error = None, None
         if verdict is not True:
             cause = verdict if isinstance(verdict, AddCause) else AddCause.UNKNOWN
             error = _error(one, "Oper", operation.action, cause)
+        if self._tracking is not None:
+            self._tracking.terminated(one, operation.action, cause, now)
         pdu = add_cause.termination(one.placed.domain.name, one.variable("Oper"), operation.oper, error)
         if len(pdu) <= client.max_pdu:
             self._post(client, [pdu])
@@ -389,7 +424,7 @@ class Control:
         if verdict is not True:
             self.ended(operation, verdict, now)
             return False
-        self.started(operation, True, now)
+        self._begin(operation, True, now)
         return operation.enhanced
 
     def closed(self, client: Client, now: Now) -> None:
@@ -414,6 +449,14 @@ class Control:
             pairs.append((stamp, UtcTime(now.utc_ns, now.time_quality)))
         if pairs:
             self._commit(pairs, now)
+
+    def _note(
+        self, one: ControlObject, service: str, action: ControlAction | None, refused: Refused | None, now: Now
+    ) -> None:
+        """Track what was answered, where the model tracks services."""
+        if self._tracking is not None:
+            error, cause = (None, None) if refused is None else (refused.error, refused.cause)
+            self._tracking.control(one, service, action, error, cause, now)
 
     def _say(self, one: ControlObject, service: str, client: Client, action: ControlAction, refused: Refused) -> None:
         if refused.cause is not None:

@@ -24,7 +24,7 @@ class ControlAction:
     """What a client asks of one object. `value` is ctlVal in Python: a bool, a number, or a dict of an analogue value.
 
     `or_cat` and `or_ident` say who is behind it; `at` is the time at which it is to be done, None for now. `select`: it
-    is to be selected only; with normal security `value` is None then.
+    is to be selected only; with normal security `value` is None then. `sent` is T, when the client sent it.
     """
 
     reference: str
@@ -37,6 +37,7 @@ class ControlAction:
     interlock_check: bool
     at: UtcTime | None = None
     select: bool = False
+    sent: UtcTime | None = None
 
     def agrees(self, other: "ControlAction", *, checks: bool = True) -> bool:
         """True if both ask the same; T is never compared, Check where both have one."""
@@ -52,6 +53,7 @@ class ControlObject:
     def __init__(self, model: DataModel, placed: PlacedNode, node: Node) -> None:
         self.model = model
         self.placed = placed
+        self.node = node
         suffix = node.suffix or b""
         self.path = suffix.removeprefix(b"$CO$")  # DO, or DO$SDO
         self.slots = {child.name.decode(): placed.base + child.index for child in node.children}
@@ -114,7 +116,7 @@ class ControlObject:
         asked = {
             child.name.decode(): self.model.value(top + child.index - node.index, values) for child in node.children
         }
-        origin, check, at = asked.get("origin"), asked.get("Check"), asked.get("operTm")
+        origin, check, at, sent = (asked.get(name) for name in ("origin", "Check", "operTm", "T"))
         who = origin if isinstance(origin, dict) else {}
         bits = check if isinstance(check, int) else 0
         return ControlAction(
@@ -128,6 +130,7 @@ class ControlObject:
             bool(bits & 0b01),
             at if isinstance(at, UtcTime) and at.ns else None,
             select=service == "SBOw",
+            sent=sent if isinstance(sent, UtcTime) else None,
         )
 
     def selecting(self) -> ControlAction:

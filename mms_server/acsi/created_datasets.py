@@ -137,27 +137,18 @@ class CreatedDataSets:
 
     # ------------------------------------------------------------------ deleting
 
-    def delete(
-        self, client: Client, wanted: Sequence[ObjectName], in_use: Callable[[DataSet], bool]
-    ) -> tuple[int, int, bool]:
-        """How many of `wanted` there are, how many are gone now, and whether one stays because a block has it."""
-        matched = deleted = 0
-        blocked = False
-        for name in wanted:
-            found = self.find(client, name)
-            if found is None:
-                continue
-            matched += 1
-            if not found.deletable:
-                continue
-            if in_use(found):
-                blocked = True
-                continue
-            self._remove(client, name)
-            deleted += 1
-        if deleted:
-            self._model.plans.forget()
-        return matched, deleted, blocked
+    def delete(self, client: Client, name: ObjectName, in_use: Callable[[DataSet], bool]) -> ServiceError | None:
+        """Delete a data set; why not, or None: there is none, it is the file's, or a control block has it."""
+        found = self.find(client, name)
+        if found is None:
+            return ServiceError.ACCESS_NON_EXISTENT
+        if not found.deletable:
+            return ServiceError.ACCESS_DENIED
+        if in_use(found):
+            return ServiceError.OBJECT_CONSTRAINT_CONFLICT
+        self._remove(client, name)
+        self._model.plans.forget()
+        return None
 
     def _remove(self, client: Client, name: ObjectName) -> None:
         if name.scope == ASSOCIATION_SPECIFIC:

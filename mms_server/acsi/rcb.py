@@ -122,7 +122,7 @@ class ReportControlBlock:
             return
         self.owner, self.implicit = client, implicit
         self.held_for = None
-        self.set("Owner", _host_octets(client.host))
+        self.set("Owner", client.address_octets)
         self.set("Resv", True)
         if implicit and self.get_or("ResvTms", 0) == 0:
             self.set("ResvTms", IMPLICIT_S)
@@ -167,10 +167,3 @@ class ReportControlBlock:
         if self.enabled:
             return UNAVAILABLE
         return DENIED if name == "ResvTms" and self.preassigned is not None else ALLOWED
-
-
-def _host_octets(host: str) -> bytes:
-    parts = host.split(".")
-    if len(parts) == 4 and all(part.isdecimal() and int(part) < 256 for part in parts):
-        return bytes(int(part) for part in parts)
-    return host.encode("ascii", "replace")[:64]

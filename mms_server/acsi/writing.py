@@ -2,8 +2,8 @@
 
     FC                              a client may write
     SP SV SE BL CF DC               where the policy or a callback opens it, and valKind is Set
-    ST MX SG EX OR GO LG MS US      never
-    RP BR                           as reporting says
+    ST MX SG SR EX OR               never
+    RP BR LG GO MS US               as the control block's own file says
     SE, SGCB                        as setting groups say, where the LD has them
     CO                              as control says, SBOw, Oper and Cancel as a whole
 

@@ -20,6 +20,16 @@ class ObjectName(NamedTuple):
     domain: bytes | None
     item: bytes
 
+    @property
+    def reference(self) -> str:
+        """The ACSI reference: `LD/LN.DO.DA` or `LD/LN.name` of a data set, `@name` of one of the association's own."""
+        item = self.item.decode("ascii", "replace")
+        if self.domain is None:
+            return f"@{item}" if self.scope == ASSOCIATION_SPECIFIC else item
+        ln, *steps = item.split("$")
+        path = steps[1:] if len(steps) > 1 else steps  # without the functional constraint
+        return f"{self.domain.decode('ascii', 'replace')}/{'.'.join((ln, *path))}"
+
 
 def decode(buffer: bytes, start: int, end: int) -> ObjectName:
     """The name whose TLV fills `buffer[start:end]`. Raises ArgumentError or WireError."""

@@ -10,6 +10,7 @@ Edition 1 has neither ResvTms nor Owner; from Edition 2 on ReportSettings decide
 and Owner is not.
 """
 
+from collections.abc import Iterator
 from typing import Final
 
 from mapping.model import (
@@ -53,6 +54,17 @@ def block_drafts(server: Server, ld: LogicalDevice, ln: LogicalNode) -> dict[FC,
         FC.US: [fixed.sampled_values(one) for one in ln.sampled_values if not one.multicast],
     }
     return {fc: drafts for fc, drafts in found.items() if drafts}
+
+
+def block_names(ln: LogicalNode) -> Iterator[tuple[FC, str]]:
+    """The functional constraint and the name of every control block of `ln`."""
+    for report in ln.reports:
+        yield from ((FC.BR if report.buffered else FC.RP, name) for name in report.instance_names())
+    yield from ((FC.LG, one.name) for one in ln.logs)
+    if ln.setting_control is not None:
+        yield FC.SP, "SGCB"
+    yield from ((FC.GO, one.name) for one in ln.gooses)
+    yield from ((FC.MS if one.multicast else FC.US, one.name) for one in ln.sampled_values)
 
 
 def _leaf(name: str, kind: Kind, value: bool | int | str | bytes) -> Draft:

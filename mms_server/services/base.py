@@ -22,10 +22,13 @@ from mms_server.acsi.files import Files
 from mms_server.acsi.guards import Deferred, Guards
 from mms_server.acsi.journal import Journal
 from mms_server.acsi.logs import Logs
+from mms_server.acsi.publishing import Publishing
 from mms_server.acsi.reporting import Reporting
 from mms_server.acsi.settings import Settings
+from mms_server.acsi.tracked import ServiceName
+from mms_server.acsi.tracking import Tracking
 from mms_server.acsi.writing import Writing
-from mms_server.mms.errors import ServiceError, ServiceFailure
+from mms_server.mms.errors import DataAccessError, ServiceError, ServiceFailure
 from mms_server.model.cache import Changes
 from mms_server.model.tree import DataModel
 
@@ -54,6 +57,8 @@ class Behaviour:
     control: Control
     files: Files
     logs: Logs
+    publishing: Publishing
+    tracking: Tracking | None  # None: the model tracks no services
     read_guards: Guards
     execute: Execute  # how an operation begins; its verdict is True, False or an AddCause
     check: Check | None = None  # whether a selection may be; None: nobody is asked
@@ -73,6 +78,11 @@ class Context:
     room: int
     commit: Callable[[Iterable[tuple[int, object]], Now], Changes]
     now: Now
+
+    def track(self, service: ServiceName, reference: str, error: DataAccessError | ServiceError | None) -> None:
+        """Track a service that has no tracking object of its own; `error` None: it succeeded."""
+        if self.behaviour.tracking is not None:
+            self.behaviour.tracking.other(self.client, service, reference, error, self.now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ AB { name, A0 { 30 { A0 { variable } [A5 selection] } ... } }   ->   8B 00
 
 from typing import Final
 
+from mms_server.acsi.tracked import ServiceName
 from mms_server.mms import access, names
 from mms_server.mms.errors import ArgumentError, ServiceError
 from mms_server.mms.names import ObjectName
@@ -20,6 +21,7 @@ def answer(context: Context, body: bytes) -> bytes | ServiceError:
     if isinstance(variables, ObjectName):
         raise ArgumentError("a list of lists, expected variables")
     refused = context.behaviour.sets.define(context.client, name, variables)
+    context.track(ServiceName.CREATE_DATA_SET, name.reference, refused)
     return b"\x8b\x00" if refused is None else refused
 
 

@@ -7,6 +7,7 @@ A data set that a report control block refers to stays; the answer is then an er
 
 from typing import Final
 
+from mms_server.acsi.tracked import ServiceName
 from mms_server.mms import names
 from mms_server.mms.errors import ArgumentError, ServiceError, ServiceFailure
 from mms_server.mms.names import ASSOCIATION_SPECIFIC, ObjectName
@@ -32,13 +33,20 @@ def answer(context: Context, body: bytes) -> bytes | ServiceFailure:
         return ServiceFailure(ServiceError.ACCESS_UNSUPPORTED)
     elif not wanted:
         raise ArgumentError("no data set to delete")
-    reporting, logs = context.behaviour.reporting, context.behaviour.logs
-    matched, deleted, blocked = context.behaviour.sets.delete(
-        context.client, wanted, lambda one: reporting.uses(one) or logs.uses(one)
-    )
-    if blocked:
+    ends = [_deleted(context, name) for name in wanted]
+    deleted = ends.count(None)
+    if ServiceError.OBJECT_CONSTRAINT_CONFLICT in ends:
         return ServiceFailure(ServiceError.OBJECT_CONSTRAINT_CONFLICT, ber.tlv(0x86, ber.unsigned(deleted)))
+    matched = len(ends) - ends.count(ServiceError.ACCESS_NON_EXISTENT)
     return ber.tlv(0xAD, ber.tlv(0x80, ber.unsigned(matched)) + ber.tlv(0x81, ber.unsigned(deleted)))
+
+
+def _deleted(context: Context, name: ObjectName) -> ServiceError | None:
+    """Delete one data set; why not, or None."""
+    reporting, logs = context.behaviour.reporting, context.behaviour.logs
+    error = context.behaviour.sets.delete(context.client, name, lambda one: reporting.uses(one) or logs.uses(one))
+    context.track(ServiceName.DELETE_DATA_SET, name.reference, error)
+    return error
 
 
 def _arguments(body: bytes) -> tuple[int, list[ObjectName], bytes]:

@@ -3,6 +3,7 @@
 A5 { A0 { variables } | A1 { list name }, A0 { data ... } }   ->   A5 { 81 success | 80 error ... }
 
 Items are taken in their order. What has no callback to ask is answered at once; the rest when all callbacks have said.
+Each item is a service of its own to those who track services; a Write of a list is one, SetDataSetValues.
 """
 
 from collections.abc import Sequence
@@ -12,8 +13,10 @@ from typing import Final
 from mms_server.acsi.control import Operation, Refused, Selection
 from mms_server.acsi.guards import Call, Deferred, Verdict, refusal
 from mms_server.acsi.logs import Logs
+from mms_server.acsi.publishing import Publishing
 from mms_server.acsi.reporting import Reporting
 from mms_server.acsi.settings import Settings
+from mms_server.acsi.tracked import ServiceName
 from mms_server.acsi.writing import Pairs
 from mms_server.mms import access
 from mms_server.mms.access import Variable
@@ -30,7 +33,7 @@ _SUCCESS: Final = b"\x81\x00"
 
 @dataclass(frozen=True, slots=True)
 class _Block:
-    """An attribute of a report, log or setting group control block, and the Data for it."""
+    """An attribute of a control block, and the Data for it."""
 
     slot: int
     tag: int
@@ -73,6 +76,8 @@ def answer(context: Context, body: bytes) -> bytes | ServiceError | Deferred:
         raise ArgumentError(f"tag {tag:02x}, expected the list of data")
     targets = _targets(context, wanted)
     if isinstance(targets, ServiceError):
+        assert isinstance(wanted, ObjectName)  # noqa: S101 - only a list as a whole is refused so
+        context.track(ServiceName.SET_DATA_SET_VALUES, wanted.reference, targets)
         return targets
     data = _spans(body, start, after)
     if len(data) != len(targets):
@@ -81,9 +86,14 @@ def answer(context: Context, body: bytes) -> bytes | ServiceError | Deferred:
     items = [
         _item(context, target, body, first, last, calls) for target, (first, last) in zip(targets, data, strict=True)
     ]
-    if calls:
-        return Deferred(calls, lambda verdicts: _carried_out(context, items, verdicts))
-    return _carried_out(context, items, ())
+
+    def finish(verdicts: Sequence[Verdict]) -> bytes:
+        results = _carried_out(context, items, verdicts)
+        if context.behaviour.tracking is not None:
+            _track(context, wanted, targets, results)
+        return ber.tlv(0xA5, b"".join(_SUCCESS if error is None else error.result() for error in results))
+
+    return Deferred(calls, finish) if calls else finish(())
 
 
 def _targets(context: Context, wanted: Sequence[Variable] | ObjectName) -> list[int | DataAccessError] | ServiceError:
@@ -147,14 +157,16 @@ def _item(
     return _Plain(pairs, len(calls) - before)
 
 
-def _owner(context: Context, target: int) -> Reporting | Settings | Logs | None:
+def _owner(context: Context, target: int) -> Reporting | Settings | Logs | Publishing | None:
     """Whose control block `target` belongs to."""
     behaviour = context.behaviour
     if behaviour.reporting.owns(target):
         return behaviour.reporting
     if behaviour.settings.owns(target):
         return behaviour.settings
-    return behaviour.logs if behaviour.logs.owns(target) else None
+    if behaviour.logs.owns(target):
+        return behaviour.logs
+    return behaviour.publishing if behaviour.publishing.owns(target) else None
 
 
 def _control(context: Context, target: int, body: bytes, start: int, end: int, calls: list[Call]) -> _Item:
@@ -162,6 +174,7 @@ def _control(context: Context, target: int, body: bytes, start: int, end: int, c
     behaviour = context.behaviour
     pairs = behaviour.writing.values(target, body, start, end)
     if isinstance(pairs, DataAccessError):
+        behaviour.control.unread(target, pairs, context.now)
         return pairs
     answer = behaviour.control.asked(context.client, target, pairs, body[start:end], context.now)
     if isinstance(answer, Refused):
@@ -187,52 +200,77 @@ def _ask(context: Context, target: int, pairs: Pairs, calls: list[Call]) -> None
         calls.append(Call(callback, (context.client, model.plain_reference(slot), model.value(slot, values))))
 
 
-def _carried_out(context: Context, items: Sequence[_Item], verdicts: Sequence[Verdict]) -> bytes:
-    """Do what may be done, front to back, and say of each how it went."""
-    results: list[bytes] = []
+def _carried_out(context: Context, items: Sequence[_Item], verdicts: Sequence[Verdict]) -> list[DataAccessError | None]:
+    """Do what may be done, front to back; why not, or None, for each."""
+    results: list[DataAccessError | None] = []
     taken: Pairs = []
     at = 0
     for item in items:
-        if item is None:
-            results.append(_SUCCESS)
-        elif isinstance(item, DataAccessError):
-            results.append(item.result())
+        if item is None or isinstance(item, DataAccessError):
+            results.append(item)
         elif isinstance(item, _Operate):
             verdict = verdicts[at]
             at += 1
             not_begun = context.behaviour.control.started(
                 item.operation, verdict if isinstance(verdict, AddCause) else verdict is True, context.now
             )
-            results.append(_SUCCESS if not_begun is None else not_begun.error.result())
+            results.append(None if not_begun is None else not_begun.error)
         elif isinstance(item, _Select):
             verdict = verdicts[at]
             at += 1
             unselected = context.behaviour.control.selected(
                 item.selection, verdict if isinstance(verdict, AddCause) else verdict is True, context.now
             )
-            results.append(_SUCCESS if unselected is None else unselected.error.result())
+            results.append(None if unselected is None else unselected.error)
         elif isinstance(item, _Block):
             said = [refusal(verdict) for verdict in verdicts[at : at + item.calls]]
             at += item.calls
-            refused = next((one for one in said if one is not None), None) or _written(context, item)
-            results.append(_SUCCESS if refused is None else refused.result())
+            results.append(_written(context, item, next((one for one in said if one is not None), None)))
         else:
             said = [refusal(verdict) for verdict in verdicts[at : at + item.calls]]
             at += item.calls
             no = next((one for one in said if one is not None), None)
             if no is None:
                 taken += item.pairs
-            results.append(_SUCCESS if no is None else no.result())
+            results.append(no)
     if taken:
         context.commit(taken, context.now)
         context.behaviour.writing.written(taken)
-    return ber.tlv(0xA5, b"".join(results))
+    return results
 
 
-def _written(context: Context, item: _Block) -> DataAccessError | None:
+def _written(context: Context, item: _Block, refused: DataAccessError | None) -> DataAccessError | None:
+    """Write to a control block, unless that is `refused` already; why not, or None."""
     owner = _owner(context, item.slot)
     assert owner is not None  # noqa: S101 - it was found before
-    return owner.write(context.client, item.slot, item.tag, item.contents, context.now)
+    if refused is None:
+        refused = owner.write(context.client, item.slot, item.tag, item.contents, context.now)
+    if context.behaviour.tracking is not None:
+        context.behaviour.tracking.block(context.client, item.slot, item.tag, item.contents, refused, context.now)
+    return refused
+
+
+def _track(
+    context: Context,
+    wanted: Sequence[Variable] | ObjectName,
+    targets: Sequence[int | DataAccessError],
+    results: Sequence[DataAccessError | None],
+) -> None:
+    """Track what is written to data; control blocks and controls see to it themselves."""
+    if isinstance(wanted, ObjectName):
+        failed = next((error for error in results if error is not None), None)
+        context.track(ServiceName.SET_DATA_SET_VALUES, wanted.reference, failed)
+        return
+    behaviour = context.behaviour
+    for variable, target, error in zip(wanted, targets, results, strict=True):
+        service = ServiceName.SET_DATA_VALUES
+        if isinstance(target, int):
+            if _owner(context, target) is not None or behaviour.control.find(target) is not None:
+                continue
+            if behaviour.settings.grouped(target):
+                service = ServiceName.SET_EDIT_SG_VALUE
+        if variable.name is not None:
+            context.track(service, variable.name.reference, error)
 
 
 SERVICE: Final = Service("write", 0xA5, 5, answer)

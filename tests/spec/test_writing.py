@@ -116,7 +116,7 @@ def test_data_of_another_type_or_beyond_it_are_refused(client: EngineClient, ite
         ("LLN0$SE$StrVal$setMag$f", single(1), 2),
         ("GAPC1$SP$Fixed$setVal", integer(1), 3),
         ("GAPC1$SP", structure(), 3),
-        ("LLN0$GO$fast$GoEna", boolean(True), 3),
+        ("LLN0$GO$fast$ConfRev", unsigned(4), 3),
         ("LLN0$BR$history01", structure(), 3),
     ],
 )

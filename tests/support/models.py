@@ -1,6 +1,9 @@
 """Small engineered models for tests of the server, made without any SCL file."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
 
 from mapping.model import (
     FC,
@@ -164,8 +167,10 @@ def lln0(
     data_sets: Iterable[DataSet] = (MEASURED,),
     reports: Iterable[ReportControl] = (report("events", buffered=False), report("history", buffered=True)),
     active_group: int = 2,
+    goose: Mapping[str, Any] = MappingProxyType({}),
 ) -> LogicalNode:
-    """An LLN0 with one of each kind of control block."""
+    """An LLN0 with one of each kind of control block; `goose` is what its GoCB has otherwise."""
+    fast = GooseControl("fast", "demo/fast", "measured", 3, mac_address=bytes.fromhex("010ccd010001"), appid=1)
     return LogicalNode(
         "LLN0",
         "LLN0",
@@ -177,7 +182,7 @@ def lln0(
         logs=(LogControl("logged", "measured", "DEMOLD0", "LLN0$LD0", True, 0b010000, 0),),
         log_names=("LD0",),
         setting_control=SettingControl(3, active_group, None),
-        gooses=(GooseControl("fast", "demo/fast", "measured", 3, mac_address=bytes.fromhex("010ccd010001"), appid=1),),
+        gooses=(replace(fast, **goose),),
         sampled_values=(SampledValueControl("waves", "demo/waves", None, 1, 80, 1, multicast=True),),
     )
 
