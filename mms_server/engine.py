@@ -22,6 +22,7 @@ from mms_server.acsi.files import Files
 from mms_server.acsi.guards import Call, Deferred, Guards, Verdict
 from mms_server.acsi.journal import Journal, Stored
 from mms_server.acsi.logs import Logs
+from mms_server.acsi.measuring import Measuring
 from mms_server.acsi.overlay import Overlay
 from mms_server.acsi.publishing import Publishing
 from mms_server.acsi.reporting import Notice, Reporting
@@ -86,6 +87,7 @@ class Engine:
         self.stirred = False  # something may wait to be stored, sent or told, or be due at another time: see to it
         self._overlay = Overlay(model)
         model.cache.commit(self._overlay.start())
+        self._measuring = Measuring(model, self._overlay.process)
         self._begun: list[Operation] = []
         self._identity = identity
         self._services = registry.by_tag()
@@ -194,11 +196,15 @@ class Engine:
         Raises TypeError or ValueError for a value that does not fit its leaf.
         """
         self.stirred = True
-        changes = self._taken(pairs, force=force)
+        changes = self._taken(self._measuring.judged(pairs, now), force=force)
         if not quiet:
             self.behaviour.reporting.changed(changes, now)
             self.behaviour.logs.changed(changes, now)
         return changes
+
+    def field_feeds(self, held: Iterable[int]) -> None:
+        """All values are the field's; the leaves `held` are held back already, by a deadband that is not the model's."""
+        self._measuring.field_feeds(held)
 
     def _taken(self, pairs: Iterable[tuple[int, object]], *, force: bool) -> Changes:
         """Commit `pairs` as they are shown, and what follows from them."""

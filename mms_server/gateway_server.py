@@ -58,6 +58,7 @@ class GatewayServer:
         self._engine = Engine(model, identity_of(described), None if store is None else store.load(), buffers)
         self._engine.behaviour.writing.open_fcs = {fc for fc in OPEN_TO_CLIENTS if ied.writes.get(fc.value, True)}
         self._values = FieldValues(ied, plan.points(), workers, model)
+        self._engine.field_feeds(self._values.held())
         self._loop = asyncio.get_running_loop()
         self._liveness = Liveness((worker.name for worker in plan.workers), self._loop.time())
         self._server = MmsServer(self._engine, _access(ied, described), due=self._due)

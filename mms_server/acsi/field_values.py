@@ -34,6 +34,7 @@ class _Object:
     q: int | None
     t: int | None
     qualities: dict[int, Quality] = field(default_factory=dict)  # by the number of the source within the object
+    said: Quality = quality.NOT_YET  # the quality that was said last; what is shown may have more to it
 
     def worst(self) -> Quality:
         worst = quality.GOOD
@@ -114,6 +115,10 @@ class FieldValues:
 
     # ------------------------------------------------------------------ what comes
 
+    def held(self) -> list[int]:
+        """The leaves that a deadband of the map holds back."""
+        return [slot for point in self._points.values() for feed in point.feeds for slot in feed.held]
+
     def start(self) -> list[Pair]:
         """Before the first sample: what the plan presets, and everything else of the process invalid."""
         pairs: list[Pair] = [(self._slot(one.target), one.value) for one in self._plan.presets]
@@ -185,12 +190,11 @@ class FieldValues:
             else:
                 moved = self._set_values(feed, shown, pairs)
         bound = feed.object
-        before = bound.worst()
         bound.qualities[feed.number] = judged
         after = bound.worst()
-        if bound.q is not None and (after != before or self._cache.values[bound.q] != after):
+        if bound.q is not None and after != bound.said:
             pairs.append((bound.q, after))
-            moved = True
+            bound.said, moved = after, True
         if moved and bound.t is not None:
             pairs.append((bound.t, stamp))
 

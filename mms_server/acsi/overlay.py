@@ -90,6 +90,10 @@ class Overlay:
         """True if there is anything in the model that could cover something."""
         return bool(self._by_control or self._modes)
 
+    def process(self, slot: int) -> Scalar:
+        """What the process says of the leaf at `slot`, whatever is shown."""
+        return self._raw[slot] if slot in self._raw else self._values[slot]  # type: ignore[return-value]
+
     def applied(self, pairs: Iterable[Pair]) -> list[Pair]:
         """`pairs` as they are shown: what is covered keeps what covers it. Raises TypeError or ValueError, as a commit."""
         shown: list[Pair] = []
