@@ -32,11 +32,14 @@ UNREACHED: Final = (10, 11)  # a gateway says that nobody answered behind it
 
 log = logging.getLogger("acquisition.line")
 
-Publish = Callable[[list[PointReading], int, int], None]
+Publish = Callable[[list[PointReading], int, int, int], None]
 
 
 class Line:
-    """One line with its devices. `publish(readings, monotonic_ns, utc_ns)` takes what one exchange gave."""
+    """One line with its devices. `publish(readings, monotonic_ns, utc_ns, uncertainty_ns)` takes what one exchange gave.
+
+    What is read is as old as the middle of its exchange, give or take half of it.
+    """
 
     def __init__(self, plan: LinePlan, spec: DriverSpec, publish: Publish, commands: Commands) -> None:
         self._plan = plan
@@ -193,9 +196,10 @@ class Line:
             if parts is None:
                 self._poller.later(job, self._loop.time(), min(job.due.period_s, 1.0))
                 return
+            asked = self._loop.time()
             found = await self._link.ask_parts(device, parts)
             if isinstance(found, dict):
-                self._answered(job, readings.from_registers(points, found))
+                self._answered(job, readings.from_registers(points, found), asked)
                 return
             if isinstance(found, Refused):
                 if any(part.read.count > part.count for part in parts) and found.code in (2, 3):
@@ -222,18 +226,20 @@ class Line:
         started = self._loop.time()
         reason = f"no answer within {device.timeout_ms} ms"
         for _ in range(1 if job.probe else 1 + device.retries):
+            asked = self._loop.time()
             found = await self._link.exchange(Question(block.request, block.end), device)
             if isinstance(found, Text):
                 read = readings.from_line(device, block.points, found.line)
                 if read is not None:
-                    self._answered(job, read)
+                    self._answered(job, read, asked)
                     return
                 reason = f"the answer `{found.line[:40]}` fits no expression"
         self._failed(job, self._loop.time() - started, reason, block.points)
 
     # ------------------------------------------------------------------ outcomes
 
-    def _answered(self, job: Job, read: list[PointReading]) -> None:
+    def _answered(self, job: Job, read: list[PointReading], asked: float | None = None) -> None:
+        """The device has answered: `asked` is when it was asked for what was read."""
         device = job.device
         self._poller.answered(job, self._loop.time())
         state = self._states[device.plan.name]
@@ -241,7 +247,7 @@ class Line:
         own = state.changed(True, "")
         if own:
             log.info("device %s: online", device.plan.name)
-        self._emit(read + own)
+        self._emit(read + own, asked)
 
     def _failed(self, job: Job, cost_s: float, reason: str, numbers: Sequence[int]) -> None:
         device = job.device
@@ -263,9 +269,10 @@ class Line:
             polled = [one.number for one in device.plan.points if one.polled and not isinstance(one.source, Own)]
             self._emit(readings.no_answer(polled, reason) + own)
 
-    def _emit(self, read: list[PointReading]) -> None:
+    def _emit(self, read: list[PointReading], asked: float | None = None) -> None:
         if read:
-            self._publish(read, time.monotonic_ns(), time.time_ns())
+            half_ns = 0 if asked is None else round((self._loop.time() - asked) * 5e8)
+            self._publish(read, time.monotonic_ns(), time.time_ns() - half_ns, half_ns)
 
     # ------------------------------------------------------------------ commands
 

@@ -3,8 +3,9 @@
 import asyncio
 import time
 from collections.abc import Callable
+from functools import reduce
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -12,9 +13,10 @@ from acquisition.commands import Commands, Task
 from acquisition.drivers.registry import by_protocol
 from acquisition.line import Line
 from acquisition.readings import PointReading
+from bus.clock import FINEST, blurred, worst
 from bus.messages import Command, CommandResult, Heartbeat, Sample, SampleBatch, Snapshot
-from bus.quality import TimeQuality
 from bus.sockets import WorkerEndpoint
+from bus.system_clock import SystemClock
 from bus.topics import TOPICS
 from mapping.plan import Plan
 
@@ -26,6 +28,14 @@ def boot_id() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
+class _Last(NamedTuple):
+    """What a point gave last: its sample, the monotonic time of its exchange, the TimeQuality of its stamp."""
+
+    sample: Sample
+    since_ns: int
+    time_quality: int
+
+
 class Worker:
     """Runs the lines of one WorkerPlan; must be made within a running loop."""
 
@@ -34,7 +44,8 @@ class Worker:
         self._revision = plan.revision
         self._started_ns = time.time_ns()
         self._sequence = 0
-        self._last: dict[int, tuple[Sample, int]] = {}  # point -> its sample, and its age's start
+        self._clock = SystemClock(plan.assumed_clock_error_ns)
+        self._last: dict[int, _Last] = {}  # by point
         described = plan.worker(name)
         devices = [device for line in described.lines for device in line.devices]
         self._commands = Commands(name, plan.revision, boot_id(), devices)
@@ -55,12 +66,13 @@ class Worker:
         finally:
             self._endpoint.close()
 
-    def _publish(self, read: list[PointReading], monotonic_ns: int, utc_ns: int) -> None:
+    def _publish(self, read: list[PointReading], monotonic_ns: int, utc_ns: int, uncertainty_ns: int) -> None:
+        time_quality = blurred(self._clock.now().time_quality, uncertainty_ns)
         samples = tuple(
             self._sample(point, reading.value, reading.quality, reading.reason, utc_ns) for point, reading in read
         )
         for sample in samples:
-            self._last[sample.point] = (sample, monotonic_ns)
+            self._last[sample.point] = _Last(sample, monotonic_ns, time_quality)
         self._sequence += 1
         self._endpoint.publish(
             SampleBatch(
@@ -69,7 +81,7 @@ class Worker:
                 self._revision,
                 self._sequence,
                 monotonic_ns,
-                TimeQuality.MILLISECOND,
+                time_quality,
                 samples,
             )
         )
@@ -77,7 +89,7 @@ class Worker:
     def _sample(self, point: int, value: object, quality: int, reason: str, utc_ns: int) -> Sample:
         """The sample of one reading; without a value the last one stays."""
         if value is None and point in self._last:
-            value = self._last[point][0].value
+            value = self._last[point].sample.value
         return Sample(point, value, quality, utc_ns, reason)  # type: ignore[arg-type]
 
     def _snapshot(self) -> Snapshot:
@@ -88,9 +100,9 @@ class Worker:
             revision=self._revision,
             sequence=self._sequence,
             monotonic_ns=now,
-            time_quality=TimeQuality.MILLISECOND,
-            samples=tuple(sample for sample, _ in self._last.values()),
-            ages_ms=tuple((now - since) // 1_000_000 for _, since in self._last.values()),
+            time_quality=reduce(worst, (last.time_quality for last in self._last.values()), FINEST),
+            samples=tuple(last.sample for last in self._last.values()),
+            ages_ms=tuple((now - last.since_ns) // 1_000_000 for last in self._last.values()),
         )
 
     async def _command(self, command: Command, answer: Callable[[CommandResult], None]) -> None:

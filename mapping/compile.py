@@ -63,7 +63,8 @@ def compile_site(site: Path, line_settings: Mapping[str, type[BaseModel]], *, li
 def _plan(draft: Draft, workers: tuple[WorkerPlan, ...]) -> Plan:
     assert draft.site is not None  # noqa: S101 - asked by the caller
     ieds = tuple(_ied(draft, ied) for ied in draft.ieds)
-    return sealed(Plan(draft.site.site, str(draft.site_path.resolve()), workers, ieds))
+    site = draft.site
+    return sealed(Plan(site.site, str(draft.site_path.resolve()), workers, ieds, site.clock.assumed_error_ns))
 
 
 def _ied(draft: Draft, ied: DraftIed) -> IedPlan:

@@ -269,6 +269,7 @@ class Plan(msgspec.Struct, frozen=True):
     site_file: str  # absolute path
     workers: tuple[WorkerPlan, ...]
     ieds: tuple[IedPlan, ...]
+    assumed_clock_error_ns: int | None = None  # the most that this host's clock is off; None: the kernel says
     revision: str = ""
     format: int = FORMAT
 

@@ -288,6 +288,24 @@ class Ied(Strict):
         return self
 
 
+class Clock(Strict):
+    """Who says how good this host's clock is: its kernel, or whoever writes `assume-synchronized`."""
+
+    source: Literal["kernel", "assume-synchronized"] = "kernel"
+    accuracy: Annotated[Period | None, Field(description="of a clock that is assumed synchronized; default 1ms")] = None
+
+    @model_validator(mode="after")
+    def _who_says(self) -> "Clock":
+        if self.accuracy is not None and self.source == "kernel":
+            raise ValueError("`accuracy` is for `source: assume-synchronized`: the kernel knows its own")
+        return self
+
+    @property
+    def assumed_error_ns(self) -> int | None:
+        """The most that the clock is off; None if the kernel is to say."""
+        return None if self.source == "kernel" else (self.accuracy or 1) * 1_000_000
+
+
 class Site(Strict):
     """One gateway: its IEDs, its lines, the devices on them."""
 
@@ -295,6 +313,7 @@ class Site(Strict):
     ieds: dict[Name, Ied]
     lines: Annotated[dict[Name, dict[str, Any]], Field(description="by name: protocol, and that protocol's keys")]
     devices: dict[Name, Device]
+    clock: Clock = Clock()
 
 
 class Command(Strict):

@@ -12,6 +12,7 @@ from bus.codec import Message
 from bus.liveness import Apply, Back, Dropped, Event, Liveness, Lost, NeedSnapshot
 from bus.messages import Command, CommandResult, Heartbeat, SampleBatch, Snapshot, Value
 from bus.sockets import Subscriber
+from bus.system_clock import SystemClock
 from mapping.diagnostics import Diagnostics
 from mapping.model import FC, Server
 from mapping.plan import IedPlan, Plan
@@ -27,7 +28,7 @@ from mms_server.field_commands import FieldCommands
 from mms_server.ied_server import DEFAULT_CLIENTS, identity_of
 from mms_server.mms.errors import DataAccessError
 from mms_server.model.tree import DataModel
-from mms_server.server import Access, MmsServer, now, password_is
+from mms_server.server import Access, MmsServer, password_is
 from mms_server.store import Store
 from mms_server.tls import TlsPort
 
@@ -43,6 +44,7 @@ class GatewayServer:
     def __init__(self, plan: Plan, ied: IedPlan, scl: Path, run_dir: Path, state_dir: Path | None) -> None:
         """Raises OSError if the state folder cannot be used."""
         self._plan = plan
+        self._clock = SystemClock(plan.assumed_clock_error_ns)
         self._ied = ied
         described = _described(ied, scl)
         model = DataModel(described)
@@ -61,7 +63,7 @@ class GatewayServer:
         self._engine.field_feeds(self._values.held())
         self._loop = asyncio.get_running_loop()
         self._liveness = Liveness((worker.name for worker in plan.workers), self._loop.time())
-        self._server = MmsServer(self._engine, _access(ied, described), due=self._due)
+        self._server = MmsServer(self._engine, _access(ied, described), due=self._due, clock=self._clock)
         self._server.store = store
         self._sequences: dict[str, int] = {}  # of each worker's last publication
         self._results: list[CommandResult] = []  # that wait for the publication with their proof
@@ -160,16 +162,16 @@ class GatewayServer:
                 case Apply(SampleBatch() as batch):
                     seen = [batch.monotonic_ns] * len(batch.samples)
                     self._commands.sampled(batch.samples, seen)
-                    self._take(self._values.samples(batch.samples, seen, batch.time_quality, now()))
+                    self._take(self._values.samples(batch.samples, seen, batch.time_quality, self._clock.now()))
                 case Apply(Snapshot() as snapshot):
                     seen = [snapshot.monotonic_ns - age * 1_000_000 for age in snapshot.ages_ms]
                     self._commands.sampled(snapshot.samples, seen)
-                    self._take(self._values.samples(snapshot.samples, seen, snapshot.time_quality, now()))
+                    self._take(self._values.samples(snapshot.samples, seen, snapshot.time_quality, self._clock.now()))
                 case NeedSnapshot(worker):
                     self._bus.request_snapshot(worker)
                 case Lost(worker):
                     log.warning("worker %s is silent: all that it feeds is invalid", worker)
-                    self._commit(self._values.lost(worker, now()))
+                    self._commit(self._values.lost(worker, self._clock.now()))
                 case Back(worker, restarted):
                     log.info("worker %s is %s", worker, "there again, restarted" if restarted else "there")
                 case Dropped(worker, reason):
@@ -187,14 +189,14 @@ class GatewayServer:
     def _commit(self, pairs: list[Pair], *, quiet: bool = False) -> None:
         if pairs:
             with self._server.lock:
-                self._engine.commit(pairs, now(), quiet=quiet or not self._serving)
+                self._engine.commit(pairs, self._clock.now(), quiet=quiet or not self._serving)
             self._server.changed()
 
     # ------------------------------------------------------------------ time
 
     def _due(self) -> None:
         """Before any request: what has become stale is not read as good."""
-        self._commit(self._values.stale(now()))
+        self._commit(self._values.stale(self._clock.now()))
 
     def _set_timer(self) -> None:
         if self._timer is not None:

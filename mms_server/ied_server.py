@@ -16,6 +16,7 @@ from os import PathLike
 from pathlib import Path
 from typing import NewType
 
+from bus.quality import Now, UtcTime
 from mapping.diagnostics import Diagnostic, Diagnostics
 from mapping.model import FC, Server
 from mapping.scl.access_points import server as read_server
@@ -28,7 +29,7 @@ from mms_server.acsi.writing import OPEN_TO_CLIENTS
 from mms_server.engine import Engine
 from mms_server.loops import loop_factory
 from mms_server.model.tree import DataModel
-from mms_server.server import Access, Authenticator, Listener, MmsServer, now, password_is, verdict_of
+from mms_server.server import Access, Authenticator, Listener, MmsServer, password_is, verdict_of
 from mms_server.services.base import Identity
 from mms_server.simulated_process import SimulatedProcess
 from mms_server.store import Store
@@ -244,24 +245,28 @@ class IedServer:
     ) -> None:
         """Set leaves, by reference or handle, in one commit: all of them or, if one does not fit, none.
 
-        One commit gives at most one report of each report control block. `quiet` gives none; with `force` a value
+        A time without a quality, as `time.time()`, gets that of this host's clock; a UtcTime has its own. One commit
+        gives at most one report of each report control block. `quiet` gives none; with `force` a value
         that is what it was is an event too. From any thread, or from asyncio: nothing here waits.
 
         Raises KeyError for an unknown reference, TypeError or ValueError for a value that its leaf cannot hold.
         """
         pairs = values.items() if isinstance(values, Mapping) else values
         listed = [(self.model.find(key) if isinstance(key, str) else int(key), value) for key, value in pairs]
-        for slot, value in listed:
-            self._fits(slot, value)
+        now = self._mms.clock.now()
+        fitting = [(slot, self._fitting(slot, value, now)) for slot, value in listed]
         with self._mms.lock:
-            self._engine.commit(listed, now(), quiet=quiet, force=force)
+            self._engine.commit(fitting, now, quiet=quiet, force=force)
         self._mms.changed()
 
-    def _fits(self, slot: int, value: object) -> None:
+    def _fitting(self, slot: int, value: object, now: Now) -> object:
         try:
-            self.model.cache.check(slot, value)
+            checked = self.model.cache.check(slot, value)
         except (TypeError, ValueError) as error:
             raise type(error)(f"{self.model.reference(slot)}: {error}") from None
+        if isinstance(checked, UtcTime) and not isinstance(value, UtcTime):
+            return UtcTime(checked.ns, now.time_quality)
+        return checked
 
     def get_value(self, reference: str | Handle) -> object:
         """What `reference` is worth: a leaf's value, a dict of members, a list of elements. Raises KeyError."""

@@ -16,7 +16,9 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Final, cast
 
+from bus.clock import ClockState
 from bus.quality import Now
+from bus.system_clock import SystemClock
 from mapping.model import FC
 from mms_server.acsi.clients import Client
 from mms_server.acsi.control import Operation
@@ -42,6 +44,7 @@ FAILED_LOGIN_DELAY_LIMIT_S: Final = 2.0
 FAILED_LOGINS_KEPT: Final = 1024
 
 log = logging.getLogger("mms.association")
+clock_log = logging.getLogger("mms.clock")
 
 Authenticator = Callable[[Client, bytes | None], bool | Awaitable[bool]]
 Listener = Callable[[Client, bool], None]
@@ -54,11 +57,6 @@ class Access:
     max_clients: int = 64
     allow: tuple[IPv4Network | IPv6Network, ...] = ()
     authenticate: Authenticator | None = None
-
-
-def now() -> Now:
-    """Both clocks."""
-    return Now(time.monotonic_ns(), time.time_ns())
 
 
 def password_is(expected: str) -> Authenticator:
@@ -74,7 +72,16 @@ def password_is(expected: str) -> Authenticator:
 class MmsServer:
     """One listening port and its connections. `lock` guards the engine: whoever commits values takes it."""
 
-    def __init__(self, engine: Engine, access: Access, *, due: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        access: Access,
+        *,
+        due: Callable[[], None] | None = None,
+        clock: SystemClock | None = None,
+    ) -> None:
+        self.clock = SystemClock() if clock is None else clock
+        self.clock.on_change = _tell_clock
         self.engine = engine
         self.access = access
         self.store: Store | None = None
@@ -157,7 +164,7 @@ class MmsServer:
         if self.store is not None:
             self.store.start(self._stored)
         with self.lock:
-            self.engine.start(now())
+            self.engine.start(self.clock.now())
         self._pump()
 
     def changed(self) -> None:
@@ -224,7 +231,8 @@ class MmsServer:
         """Begin what has waited for its time: the process is asked again."""
         verdict = await verdict_of(Call(self.engine.behaviour.execute, (operation,)))
         with self.lock:
-            goes_on = self.engine.fired(operation, verdict if isinstance(verdict, AddCause) else verdict is True, now())
+            begun = verdict if isinstance(verdict, AddCause) else verdict is True
+            goes_on = self.engine.fired(operation, begun, self.clock.now())
         self.changed()
         if goes_on:
             await self._completed(operation)
@@ -241,7 +249,7 @@ class MmsServer:
         self._timer = None
         self.before_requests()
         with self.lock:
-            self.engine.deadline(now())
+            self.engine.deadline(self.clock.now())
         self._pump()
 
     def complete(self, operation: Operation) -> None:
@@ -258,7 +266,8 @@ class MmsServer:
             except TimeoutError:
                 verdict = AddCause.TIME_LIMIT_OVER
         with self.lock:
-            self.engine.ended(operation, verdict if isinstance(verdict, AddCause) else verdict is True, now())
+            ended = verdict if isinstance(verdict, AddCause) else verdict is True
+            self.engine.ended(operation, ended, self.clock.now())
         self.changed()
 
     def associated(self, client: Client, connection: "Connection") -> None:
@@ -272,7 +281,7 @@ class MmsServer:
         """`client` is gone."""
         self._by_client.pop(client, None)
         with self.lock:
-            self.engine.closed(client, now())
+            self.engine.closed(client, self.clock.now())
         self.told(client, False)
         self.changed()
 
@@ -334,6 +343,18 @@ class MmsServer:
             self._failed.pop(next(iter(self._failed)))
         await asyncio.sleep(min(failures * FAILED_LOGIN_DELAY_S, FAILED_LOGIN_DELAY_LIMIT_S))
         return False
+
+
+def _tell_clock(before: ClockState | None, state: ClockState) -> None:
+    """One line for each change of what the clock is worth; how it is at the start is no change for the worse."""
+    worse = logging.INFO if before is None else logging.WARNING
+    if state.failed:
+        clock_log.log(worse, "the clock fails: time stamps say clockFailure")
+    elif state.synchronized:
+        error = "" if state.error_ns is None else f", off by {state.error_ns / 1e6:g} ms at most"
+        clock_log.info("the clock is synchronized%s", error)
+    else:
+        clock_log.log(worse, "the clock is not synchronized: time stamps say so")
 
 
 def _is_quick(decide: Authenticator) -> bool:
@@ -456,7 +477,7 @@ class Connection(asyncio.Protocol):
     def _turn(self) -> None:
         self._turn_due = False
         left = TURN_REQUESTS
-        at = now()
+        at = self._server.clock.now()
         association = self._association
         while not self._paused and not self._consulting:
             if not self._events:
@@ -520,7 +541,7 @@ class Connection(asyncio.Protocol):
         """
         verdicts = [await verdict_of(call) for call in waiting.calls]
         with self._server.lock:
-            pdu = self._server.engine.finish(waiting, verdicts, now())
+            pdu = self._server.engine.finish(waiting, verdicts, self._server.clock.now())
             begun = self._server.engine.begun()
         self._consulting = False
         if pdu is not None:

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from bus.quality import UtcTime
 from mapping.model import FC
 from mms_server.acsi.control import Operation
 from mms_server.acsi.control_objects import ControlObject
@@ -58,7 +57,7 @@ class SimulatedProcess:
     def _set(self, target: ControlObject, fc: FC, pairs: list[tuple[int, object]]) -> None:
         stamp, judged = target.slot(fc, "t"), target.slot(fc, "q")
         if stamp is not None:
-            pairs.append((stamp, UtcTime.of(time.time())))
+            pairs.append((stamp, time.time()))
         if judged is not None:
             pairs.append((judged, 0))
         self._update(pairs)

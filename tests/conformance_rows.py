@@ -187,6 +187,11 @@ ROWS: Final[dict[str, dict[str, str]]] = {
         "TRK-1": "each tracked service, accepted and refused: a record, and a report by dupd",
         "GO-1": "GoEna is written, nothing else: failure 3",
     },
+    "Time": {
+        "TM-1": "stamps say how accurate they are, and no more",
+        "TM-2": "leap seconds known, clock failure, not synchronized: bits 0x80, 0x40, 0x20",
+        "TM-N1": "a clock that loses its source says so, until it has it again",
+    },
     "The gateway's own": {
         "GW-1": "a meter unplugged: invalid, with its time, its neighbours untouched",
         "GW-2": "a worker killed: the same, MMS stays up",

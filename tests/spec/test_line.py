@@ -1,6 +1,7 @@
 """A line: what it publishes of sound, silent and wrong devices, and what becomes of commands on their way."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -40,6 +41,21 @@ def test_a_dead_unit_is_invalid_and_its_neighbour_is_not(protocol: str) -> None:
             assert reason(field, 0) == "no answer within 120 ms"
             assert field.last[2].reading.value is False
             assert field.last[12].reading.value is True
+
+    run(scenario)
+
+
+@pytest.mark.conformance("TM-1")
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_the_time_of_what_is_read_lies_within_its_exchange(protocol: str) -> None:
+    async def scenario() -> None:
+        async with polled(protocol, meter("feeder", 1, 0)) as field:
+            field.devices["feeder"].set("power", 7)
+            began = time.time_ns()
+            await field.until(lambda: good(field, 0, 7))
+            ended = time.time_ns()
+            assert all(began <= utc - uncertainty <= utc + uncertainty <= ended for utc, uncertainty in field.times)
+            assert max(uncertainty for _, uncertainty in field.times) > 0
 
     run(scenario)
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from bus.quality import Now
 from mapping.model import ClientLn, DataSet, DataSetMember, Edition, ReportControl, ReportSettings, Setting
 from mms_server.acsi.clients import OUTBOX_OCTETS
 from mms_server.engine import Engine
@@ -64,6 +65,11 @@ def bench() -> Bench:
 
 def members(report: Report) -> list[int]:
     return [number for number, bit in enumerate(report.inclusion) if bit == "1"]
+
+
+def milliseconds(time_of_entry: bytes) -> int:
+    """A BinaryTime: milliseconds since midnight, days since 1984."""
+    return int.from_bytes(time_of_entry[:4], "big") + 86_400_000 * int.from_bytes(time_of_entry[4:], "big")
 
 
 IMMEDIATE = {"BufTm": unsigned(0), "TrgOps": bits(ALL_TRIGGERS), "OptFlds": bits(ALL_FIELDS), "IntgPd": unsigned(0)}
@@ -229,6 +235,30 @@ def test_integrity_reports_that_were_missed_are_not_made_up_for(bench: Bench) ->
     assert len(bench.reports()) == 1
     bench.pass_ms(500)
     assert len(bench.reports()) == 1
+
+
+@pytest.mark.conformance("GW-9")
+@pytest.mark.parametrize("hours", [1, -1])
+def test_a_jump_of_the_clock_changes_times_of_entry_and_no_period(bench: Bench, hours: int) -> None:
+    bench.enable(**IMMEDIATE | {"IntgPd": unsigned(500)})
+
+    def jumped() -> Now:
+        now = CLOCK.now()
+        return now._replace(utc_ns=now.utc_ns + hours * 3_600_000_000_000)
+
+    bench.pass_ms(500)
+    (before,) = bench.reports()
+    CLOCK.pass_ms(499)
+    bench.engine.deadline(jumped())
+    assert bench.reports() == []
+    CLOCK.pass_ms(1)
+    bench.engine.deadline(jumped())
+    (after,) = bench.reports()
+    assert before.time is not None
+    assert after.time is not None
+    assert milliseconds(after.time) - milliseconds(before.time) == 500 + hours * 3_600_000
+    bench.engine.deadline(jumped())
+    assert bench.reports() == []
 
 
 @pytest.mark.conformance("RP-11")

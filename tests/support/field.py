@@ -63,13 +63,15 @@ class Field:
             simulated.tick(0)
         self.last: dict[int, PointReading] = {}
         self.seen: list[PointReading] = []
+        self.times: list[tuple[int, int]] = []  # UTC and uncertainty of each publication, in ns
         self.results: list[CommandResult] = []
         self._published = asyncio.Event()
         self._commands = Commands("w", "r", BOOT, list(plan.devices))
         self._number = 0
         self.line: Line
 
-    def publish(self, read: list[PointReading], _monotonic_ns: int, _utc_ns: int) -> None:
+    def publish(self, read: list[PointReading], _monotonic_ns: int, utc_ns: int, uncertainty_ns: int) -> None:
+        self.times.append((utc_ns, uncertainty_ns))
         self.seen += read
         self.last |= {one.point: one for one in read}
         self._published.set()

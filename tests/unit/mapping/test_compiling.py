@@ -37,6 +37,25 @@ def test_a_row_binds_value_quality_and_time_together(tmp_path: Path) -> None:
     )
 
 
+def test_the_kernel_says_how_good_the_clock_is_unless_the_site_vouches_for_it(tmp_path: Path) -> None:
+    for clock, error_ns in (
+        ("", None), ("clock: {source: kernel}\n", None), ("clock: {source: assume-synchronized}\n", 1_000_000),
+        ("clock: {source: assume-synchronized, accuracy: 20ms}\n", 20_000_000),
+    ):  # fmt: skip
+        assert (
+            plan_of(tmp_path, "  LD0/GGIO1.AnIn3: io1.temperature\n", SITE + clock).assumed_clock_error_ns == error_ns
+        )
+
+
+def test_nobody_but_the_kernel_says_how_accurate_its_clock_is(tmp_path: Path) -> None:
+    rows = "  LD0/GGIO1.AnIn3: io1.temperature\n"
+    assert findings(tmp_path, rows, SITE + "clock: {accuracy: 1ms}\n") == (
+        "site.yaml:18:8: error[bad-value]: `accuracy` is for `source: assume-synchronized`: the kernel knows its own\n"
+        "   18 | clock: {accuracy: 1ms}\n"
+        "      |        ^^^^^^^^^^^^^^^"
+    )
+
+
 def test_a_unit_that_the_model_does_not_name_is_preset_from_the_point(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, "  LD0/GGIO1.AnIn3: io1.temperature\n")
     assert plan.ieds[0].presets == (Preset("IOLD0/GGIO1$CF$AnIn3$units$SIUnit", 23),)
