@@ -21,7 +21,7 @@ class Sample(msgspec.Struct, frozen=True, array_like=True, gc=False):
     point: int  # its number in the plan
     value: Value
     quality: int  # 13 bits, see bus.quality
-    time_ns: int  # UTC of the exchange that gave it, or of the detection if it went bad
+    time_ns: int  # UTC of the middle of the exchange that gave it, or of the detection if it went bad
     reason: str = ""  # why it is not good, for people; empty if good
 
 
@@ -88,7 +88,7 @@ class Snapshot(msgspec.Struct, frozen=True, array_like=True, tag="snapshot", gc=
     revision: str
     sequence: int
     monotonic_ns: int
-    time_quality: int
+    time_quality: int  # the worst of theirs
     samples: tuple[Sample, ...]
     ages_ms: tuple[int, ...]
 

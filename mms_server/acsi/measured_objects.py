@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from bus.quality import Quality
+from mms_server.acsi.measured_bounds import Bounds
 from mms_server.model.layout import Node
 from mms_server.model.tree import DataModel, PlacedNode
 
@@ -53,30 +55,34 @@ class MeasuredNumber:
         yield from self.limits.values()
 
 
-@dataclass(eq=False, slots=True)
 class MeasuredObject:
     """One data object: its numbers, the magnitude first, and what is known of the process behind it."""
 
-    q: int
-    t: int | None
-    numbers: list[MeasuredNumber]
-    said_q: int | None = None  # what the process has said of its quality; None before it has said anything
-    fed: bool = False  # a value has come
-    by_inst: bool = False  # the last value came as instMag or instCVal
-    beyond: bool = False  # the magnitude is below min or above max
+    __slots__ = (
+        "beyond", "bounds", "by_inst", "fed", "has_deadband", "inst", "leaves", "numbers", "q", "said_q", "settings",
+        "shown", "t", "values",
+    )  # fmt: skip
+
+    def __init__(self, q: int, t: int | None, numbers: list[MeasuredNumber]) -> None:
+        self.q = q
+        self.t = t
+        self.numbers = numbers
+        self.leaves = [leaf for one in numbers for leaf in one.leaves]
+        self.inst = frozenset(inst for inst, _ in self.leaves if inst is not None)
+        self.shown = frozenset(shown for _, shown in self.leaves)
+        self.values = self.inst | self.shown
+        self.settings = frozenset(slot for one in numbers for slot in one.settings())
+        self.has_deadband = any(one.db is not None or one.zero_db is not None for one in numbers)
+        self.bounds: list[Bounds] | None = None  # of the numbers, as configured; None: to be looked at again
+        self.said_q: Quality | None = None  # what the process has said of its quality; None before it has said anything
+        self.fed = False  # a value has come
+        self.by_inst = False  # the last value came as instMag or instCVal
+        self.beyond = False  # the magnitude is below min or above max
 
     @property
-    def has_deadband(self) -> bool:
-        """True if the model says how mag follows instMag."""
-        return any(one.db is not None or one.zero_db is not None for one in self.numbers)
-
-    def leaves(self) -> Iterator[Leaf]:
-        """All value leaves."""
-        return (leaf for one in self.numbers for leaf in one.leaves)
-
-    def values(self) -> Iterator[int]:
-        """The slots of all value leaves."""
-        return (slot for leaf in self.leaves() for slot in leaf if slot is not None)
+    def idle(self) -> bool:
+        """True if nothing of it depends on anything but what an embedding program says."""
+        return not self.inst and not any(one.limits for one in self.numbers)
 
 
 def found(model: DataModel) -> Iterator[MeasuredObject]:
@@ -93,8 +99,9 @@ def _below(placed: PlacedNode, node: Node, config: Node | None) -> Iterator[Meas
     q = _slot(placed, node, b"q")
     if q is not None and (node.child(b"mag") or node.child(b"cVal")):
         numbers = [one for one in _numbers(placed, node, config) if one.leaves]
-        if any(next(one.settings(), None) is not None for one in numbers):
-            yield MeasuredObject(q, _slot(placed, node, b"t"), numbers)
+        one = MeasuredObject(q, _slot(placed, node, b"t"), numbers)
+        if one.settings:
+            yield one
         return
     for at, child in enumerate(node.children):
         if child.kind is None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from bus import quality
 from bus.quality import UtcTime
 from mapping.model import FC, LogicalNodeType, ReportControl
-from mms_server.acsi.measuring import Range, range_of
+from mms_server.acsi.measured_bounds import Bounds, Range
 from mms_server.engine import Engine
 from mms_server.model.cache import Changes
 from mms_server.model.tree import DataModel
@@ -239,7 +239,7 @@ def test_each_element_of_an_array_has_its_own_deadband() -> None:
 @pytest.mark.conformance("SRV-11")
 def test_a_range_is_left_a_hysteresis_inside_its_limit(value: float, present: Range, judged: Range) -> None:
     limits = {"hhLim": 90.0, "hLim": 80.0, "lLim": 20.0, "llLim": 10.0}
-    assert range_of(value, present, limits, 2.0) == judged
+    assert Bounds(0.0, 0.0, 0.0, limits, 2.0).range_of(value, present) == judged
 
 
 @given(
@@ -249,8 +249,9 @@ def test_a_range_is_left_a_hysteresis_inside_its_limit(value: float, present: Ra
 def test_a_range_that_has_been_judged_stays_while_the_value_does(
     value: float, present: Range, hysteresis: float, limits: dict[str, float]
 ) -> None:
-    judged = range_of(value, present, limits, hysteresis)
-    assert range_of(value, judged, limits, hysteresis) == judged
+    bounds = Bounds(0.0, 0.0, 0.0, limits, hysteresis)
+    judged = bounds.range_of(value, present)
+    assert bounds.range_of(value, judged) == judged
 
 
 @pytest.mark.conformance("SRV-11")

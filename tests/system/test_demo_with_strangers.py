@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from bus.clock import time_quality
+from bus.system_clock import kernel_state
 from mapping.plan import Plan
 from tests.support import strangers
 from tests.support.running import ROOT, Gateway, until
@@ -177,11 +179,15 @@ def _packets(tshark: str, capture: Path, port: int, wanted: str) -> int:
     return len(done.stdout.splitlines())
 
 
+@pytest.mark.conformance("TM-1")
 def test_time_stamps_are_of_now_and_say_how_exact_they_are(demo: Gateway) -> None:
     client = strangers.module("open61850.mms.client").MmsClient.connect("127.0.0.1", demo.mms_port)
     try:
         stamp = client.read("DEMOSCALE/GGIO1$ST$Ind1$t")
-        assert "q=0x0a" in str(stamp)
+        octet = int(str(stamp).rpartition("q=")[2].rstrip(")"), 16)
+        host = kernel_state()
+        assert octet & 0xE0 == time_quality(host) & 0xE0
+        assert octet & 0x1F in (range(21) if host.synchronized else (31,))
         assert time.strftime("%Y-%m-%d", time.gmtime()) in str(stamp)
     finally:
         client.close()
