@@ -26,8 +26,8 @@ check: $(VENV)/.check  ## format, lint, types, import contracts, generated docum
 	$(BIN)/python -m tests.conformance_page --check
 	$(BIN)/python -m pytest --ignore=tests/system
 
-bench: $(VENV)/.test $(BENCH_VENV)/.peer  ## ours and libIEC61850's server, interleaved: reads a second
-	$(BIN)/python -m bench.reads --peer $(BENCH_VENV)/bin/python
+bench: $(VENV)/.bench $(BENCH_VENV)/.peer  ## ours and libIEC61850's server, interleaved: a table and plots in bench/results
+	$(BIN)/python -m bench --peer $(BENCH_VENV)/bin/python
 
 peer: $(BENCH_VENV)/.peer  ## libIEC61850 in an environment of its own: one more client for the tests, the peer of the bench
 
@@ -48,6 +48,10 @@ $(VENV)/.run: $(BIN)/python pyproject.toml
 $(VENV)/.test: $(BIN)/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
 	@touch $@ $(VENV)/.run
+
+$(VENV)/.bench: $(VENV)/.test
+	$(BIN)/python -m pip install --quiet --editable '.[test,bench]'
+	@touch $@
 
 $(VENV)/.check: $(BIN)/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[test,check]'

@@ -10,11 +10,11 @@ import pkgutil
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
 import cyclopts
 
+from bus.version import VERSION
 from gateway import commands
 
 OK: Final = 0
@@ -31,19 +31,12 @@ class Command:
     run: Callable[..., int]
 
 
-def _version() -> str:
-    try:
-        return version("mms-gateway")
-    except PackageNotFoundError:
-        return "from the source tree"
-
-
 def build() -> cyclopts.App:
     """The application with every subcommand."""
     app = cyclopts.App(
         name="mms-gateway",
         help="An IEC 61850 MMS gateway: meters and I/O on field lines, served to SCADA with quality and time.",
-        version=_version,
+        version=VERSION,
         result_action="return_value",
     )
     for module in pkgutil.iter_modules(commands.__path__):

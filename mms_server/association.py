@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from mms_server.asking import decode as decode_asking
 from mms_server.mms import initiate, reject
 from mms_server.mms.initiate import Negotiated, Own, Proposal, Refusal
 from mms_server.stack import acse, ber, cotp, presentation, session, tpkt
@@ -134,6 +135,21 @@ class Association:
     def full(self) -> bool:
         """True while more requests wait than it keeps: the owner stops reading until `answer` has made room."""
         return len(self._waiting) >= WAITING_LIMIT
+
+    @property
+    def idle(self) -> bool:
+        """True while it is open, owes no answer, and waits for no rest of a message."""
+        return self.phase is Phase.OPEN and not (self._open_calls or self._pending or self._fragments)
+
+    @property
+    def context(self) -> int:
+        """The presentation context in which MMS is talked."""
+        return self._mms_context
+
+    @property
+    def tpdu_octets(self) -> int:
+        """How many octets a TPDU may have."""
+        return self._tpdu_octets
 
     def _take(self, octets: bytes, now: float) -> None:
         try:
@@ -270,18 +286,14 @@ class Association:
     # ------------------------------------------------------------------ coming and going
 
     def _connect_tsdu(self, tsdu: bytes) -> None:
-        spdu = session.decode(tsdu)
-        if spdu.identifier != session.CONNECT:
-            raise WireError("session", 0, f"SPDU {spdu.identifier:02x}, expected CONNECT")
-        connect = presentation.decode_connect(spdu.user_data)
-        asked = acse.decode_associate(connect.user_data)
-        self._acse_context = connect.context(presentation.ACSE_SYNTAX)
-        self._mms_context = connect.context(presentation.MMS_SYNTAX)
-        self._connect_spdu, self._connect = spdu, connect
-        if not self._selectors_fit(spdu, connect):
+        asking = decode_asking(tsdu)
+        self._acse_context, self._mms_context = asking.acse_context, asking.mms_context
+        self._connect_spdu, self._connect = asking.spdu, asking.connect
+        if not self._selectors_fit(asking.spdu, asking.connect):
             self._close("another S- or P-selector was called")
             return
-        self.asked = Asked(asked, initiate.decode_request(asked.mms))
+        asked = asking.acse
+        self.asked = Asked(asked, asking.proposal)
         self.phase = Phase.ASKED
         if asked.application != acse.MMS_APPLICATION:
             self.refuse(acse.APPLICATION_CONTEXT_UNKNOWN, f"application context {asked.application}")

@@ -196,7 +196,8 @@ class GatewayServer:
 
     def _due(self) -> None:
         """Before any request: what has become stale is not read as good."""
-        self._commit(self._values.stale(self._clock.now()))
+        if time.monotonic_ns() >= self._values.next_deadline_ns():
+            self._commit(self._values.stale(self._clock.now()))
 
     def _set_timer(self) -> None:
         if self._timer is not None:

@@ -11,12 +11,12 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from importlib.metadata import PackageNotFoundError, version
 from os import PathLike
 from pathlib import Path
 from typing import NewType
 
-from bus.quality import Now, UtcTime
+from bus.quality import UtcTime
+from bus.version import VERSION
 from mapping.diagnostics import Diagnostic, Diagnostics
 from mapping.model import FC, Server
 from mapping.scl.access_points import server as read_server
@@ -28,6 +28,7 @@ from mms_server.acsi.guards import Call, Callback, Guards, Verdict
 from mms_server.acsi.writing import OPEN_TO_CLIENTS
 from mms_server.engine import Engine
 from mms_server.loops import loop_factory
+from mms_server.mms.data import UtcTimestamp
 from mms_server.model.tree import DataModel
 from mms_server.server import Access, Authenticator, Listener, MmsServer, password_is, verdict_of
 from mms_server.services.base import Identity
@@ -43,11 +44,7 @@ OPEN_IN_THE_LIBRARY = frozenset({FC.SP, FC.SV, FC.SE, FC.BL})
 
 def identity_of(server: Server) -> Identity:
     """What Identify answers for `server`: the file's manufacturer and type, our own version."""
-    try:
-        own = version("mms-gateway")
-    except PackageNotFoundError:
-        own = "0"
-    return Identity(server.manufacturer or "mms-gateway", server.ied_type or server.ied_name, own)
+    return Identity(server.manufacturer or "mms-gateway", server.ied_type or server.ied_name, VERSION)
 
 
 class IedServer:
@@ -73,6 +70,8 @@ class IedServer:
         self._engine.behaviour.writing.open_fcs = set(OPEN_IN_THE_LIBRARY)
         self._access = Access(server.services.dyn_association_max or DEFAULT_CLIENTS)
         self._mms = MmsServer(self._engine, self._access)
+        nodes = self.model.cache.nodes
+        self._stamps = frozenset(slot for slot in self.model.leaves() if isinstance(nodes[slot].kind, UtcTimestamp))
         self._checks, self._controls = Guards(self.model), Guards(self.model)
         self._engine.behaviour.execute = self._begin
         self._mms.complete_operation = self._complete
@@ -254,19 +253,28 @@ class IedServer:
         pairs = values.items() if isinstance(values, Mapping) else values
         listed = [(self.model.find(key) if isinstance(key, str) else int(key), value) for key, value in pairs]
         now = self._mms.clock.now()
-        fitting = [(slot, self._fitting(slot, value, now)) for slot, value in listed]
+        stamps, times = self._stamps, UtcTimestamp()
         with self._mms.lock:
-            self._engine.commit(fitting, now, quiet=quiet, force=force)
+            try:
+                fitting = [
+                    (slot, UtcTime(times.check(value).ns, now.time_quality))
+                    if slot in stamps and value.__class__ is not UtcTime
+                    else (slot, value)
+                    for slot, value in listed
+                ]
+                self._engine.commit(fitting, now, quiet=quiet, force=force)
+            except (TypeError, ValueError):
+                for slot, value in listed:
+                    self._fits(slot, value)
+                raise
         self._mms.changed()
 
-    def _fitting(self, slot: int, value: object, now: Now) -> object:
+    def _fits(self, slot: int, value: object) -> None:
+        """Say which leaf it is that cannot hold a value."""
         try:
-            checked = self.model.cache.check(slot, value)
+            self.model.cache.check(slot, value)
         except (TypeError, ValueError) as error:
             raise type(error)(f"{self.model.reference(slot)}: {error}") from None
-        if isinstance(checked, UtcTime) and not isinstance(value, UtcTime):
-            return UtcTime(checked.ns, now.time_quality)
-        return checked
 
     def get_value(self, reference: str | Handle) -> object:
         """What `reference` is worth: a leaf's value, a dict of members, a list of elements. Raises KeyError."""

@@ -26,6 +26,7 @@ from mms_server.acsi.guards import Call, Callback, Verdict
 from mms_server.acsi.reporting import NEVER
 from mms_server.association import Asked, Association, Closed, Request
 from mms_server.engine import Engine, Waiting
+from mms_server.familiar import SHORTEST, Familiar, Room
 from mms_server.mms.add_cause import AddCause
 from mms_server.mms.initiate import Own
 from mms_server.sockets import listening_socket, set_keepalive
@@ -42,6 +43,7 @@ STOP_S: Final = 0.5  # for peers to take our abort, when we stop
 FAILED_LOGIN_DELAY_S: Final = 0.2
 FAILED_LOGIN_DELAY_LIMIT_S: Final = 2.0
 FAILED_LOGINS_KEPT: Final = 1024
+CONTEXTS_KEPT: Final = 8  # presentation contexts whose Reads are remembered; nearly every client talks in 3
 
 log = logging.getLogger("mms.association")
 clock_log = logging.getLogger("mms.clock")
@@ -101,6 +103,7 @@ class MmsServer:
         self._pump_due = False
         self._thread = 0
         self._failed: dict[str, int] = {}
+        self._familiar: dict[int, Familiar] = {}
         self._listening: list[asyncio.Server] = []
         self._gone = asyncio.Event()  # no connection is left
 
@@ -285,6 +288,12 @@ class MmsServer:
         self.told(client, False)
         self.changed()
 
+    def familiar(self, context: int) -> Familiar | None:
+        """What is known of the Reads of clients that talk in the presentation context `context`."""
+        if context not in self._familiar and len(self._familiar) < CONTEXTS_KEPT:
+            self._familiar[context] = Familiar(self.engine.model, context)
+        return self._familiar.get(context)
+
     def before_requests(self) -> None:
         """What is due comes before what is asked: a value that has just become stale is not read as good."""
         if self._due is not None:
@@ -393,6 +402,9 @@ class Connection(asyncio.Protocol):
         self._paused = False
         self._turn_due = False
         self._consulting = False  # the embedding program is being asked
+        self._familiar: Familiar | None = None
+        self._id_at = 0  # where this client's Reads have their invokeID
+        self._room = Room(0, 0, 0)
         self._events: list[Asked | Request | Closed] = []
 
     # ------------------------------------------------------------------ asyncio's side
@@ -419,8 +431,37 @@ class Connection(asyncio.Protocol):
                 return
             data = opened
         self._server.before_requests()
+        if self._id_at and not self._events and not self._paused and not self._consulting:
+            data = self._answer_known(data)
+            if not data:
+                return
         self._association.receive(data, self._loop.time())
         self._turn()
+        if self._familiar is not None:
+            self._id_at = self._familiar.learn(data) or self._id_at
+
+    def _answer_known(self, data: bytes) -> bytes:
+        """Answer the Reads at the front of `data` that have been asked before; what is left of it."""
+        familiar, association = self._familiar, self._association
+        if familiar is None or not association.idle or self._server.engine.behaviour.read_guards.any:
+            return data
+        answers: list[bytes] = []
+        position, end = 0, len(data)
+        with self._server.lock:
+            while end - position >= SHORTEST and len(answers) < TURN_REQUESTS:
+                size = data[position + 2] << 8 | data[position + 3]
+                packet = data if size == end else data[position : position + size]
+                if len(packet) != size or size < SHORTEST:
+                    break
+                answer = familiar.answer(packet, self._id_at, self._room)
+                if answer is None:
+                    break
+                answers.append(answer)
+                position += size
+        if answers and self._transport is not None:
+            octets = answers[0] if len(answers) == 1 else b"".join(answers)
+            self._transport.write(octets if self._tls is None else self._sealed(self._tls, octets))
+        return data if not position else data[position:]
 
     def _opened(self, tls: TlsSession, data: bytes) -> bytes | None:
         """What `data` carry for the association; None if nothing does, or the peer is refused."""
@@ -594,6 +635,8 @@ class Connection(asyncio.Protocol):
                 client.max_pdu = agreed.max_pdu
                 client.authenticated = self._server.access.authenticate is not None
                 self.client = client
+                self._familiar = self._server.familiar(self._association.context)
+                self._room = Room.of(self._association.tpdu_octets, agreed.max_pdu)
                 log.info("associated, PDU %d octets", agreed.max_pdu, extra=self._who())
                 self._server.associated(client, self)
         self._turn()

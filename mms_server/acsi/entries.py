@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mms_server.acsi import journal
+from mms_server.mms.report import Body
 
 ENTRY_OCTETS: Final = 64  # what an entry costs besides its members' octets
 _COMPACT: Final = 1024
@@ -18,15 +19,14 @@ _COMPACT: Final = 1024
 
 @dataclass(slots=True)
 class Entry:
-    """One report that happened: `members` are (index in the data set, reason), `data` their Data at that moment.
+    """One report that happened; the body has the Data that its members had at that moment.
 
     A `hollow` entry was replaced by a newer one of its kind: it holds its place, and is not sent. `after_gap`: events
     between the one before it and this one are not known to us.
     """
 
     time_ns: int
-    members: tuple[tuple[int, int], ...]
-    data: tuple[bytes, ...]
+    body: Body
     interrogation: bool = False
     entry_id: int = 0
     ticket: int = 0
@@ -36,14 +36,14 @@ class Entry:
     @property
     def octets(self) -> int:
         """What it costs in a buffer."""
-        return ENTRY_OCTETS + sum(map(len, self.data))
+        return ENTRY_OCTETS + sum(map(len, self.body.data))
 
     def content(self) -> bytes:
         """As the store keeps it: its kind, its members, its Data."""
         head = bytes((self.interrogation | self.after_gap << 1,))
         rows = (
             member.to_bytes(4, "big") + bytes((reason,)) + data
-            for (member, reason), data in zip(self.members, self.data, strict=True)
+            for (member, reason), data in zip(self.body.members, self.body.data, strict=True)
         )
         return head + journal.octets_of(rows)
 
@@ -56,7 +56,7 @@ class Entry:
         if len(members) != len(data) or not filed.content:
             raise ValueError(f"entry {filed.entry_id:016x}: a row without Data")
         flags = filed.content[0]
-        return cls(filed.time_ns, members, data, bool(flags & 1), filed.entry_id, after_gap=bool(flags & 2))
+        return cls(filed.time_ns, Body(members, data), bool(flags & 1), filed.entry_id, after_gap=bool(flags & 2))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ class EntryBuffer:
         for entry in self._entries[self._next :]:
             if entry.interrogation and not entry.hollow:
                 self._octets -= entry.octets - ENTRY_OCTETS
-                entry.hollow, entry.data, entry.members = True, (), ()
+                entry.hollow, entry.body = True, Body((), ())
 
     def purge(self) -> None:
         """Forget all, as the client asked or because nothing of it means anything any more."""

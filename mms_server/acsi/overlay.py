@@ -15,7 +15,7 @@ from typing import Final
 from bus import quality
 from mapping.model import FC
 from mms_server.mms.data import Scalar
-from mms_server.model.layout import Node
+from mms_server.model.layout import Layout, Node
 from mms_server.model.tree import DataModel, PlacedNode
 
 ON, BLOCKED, TEST, TEST_BLOCKED, OFF = 1, 2, 3, 4, 5
@@ -34,6 +34,12 @@ class _Covered:
     blk_ena: int | None = None
     values: list[tuple[int, int]] = field(default_factory=list)
 
+    def at(self, base: int, beh: int | None) -> "_Covered":
+        """This object of a layout in the LN at `base`."""
+        moved = [None if one is None else base + one for one in (self.q, self.sub_ena, self.sub_q, self.blk_ena)]
+        pairs = [(base + leaf, base + sub) for leaf, sub in self.values]
+        return _Covered(moved[0], beh, moved[1], moved[2], moved[3], pairs)
+
 
 class Overlay:
     """All that covers the process in one server."""
@@ -45,25 +51,20 @@ class Overlay:
         self._by_control: dict[int, list[_Covered]] = {}  # by the leaf that decides
         self._by_leaf: dict[int, _Covered] = {}
         self._modes: dict[int, list[tuple[int, int, int | None]]] = {}  # Mod -> (Beh, Mod of the LN, Mod of LLN0)
+        self._objects: dict[Layout, list[_Covered]] = {}  # what each layout has, by its indexes
         for placed in model.nodes():
             self._place(placed)
+        self._objects.clear()
+        self._deciding = self._by_control.keys() | self._modes.keys()
 
     def _place(self, placed: PlacedNode) -> None:
         beh = _leaf(placed, b"$ST$Beh$stVal")
         self._place_mode(placed, beh)
-        for suffix, node in placed.layout.by_suffix.items():
-            if node.name != b"q" or node.fc not in (FC.ST, FC.MX) or suffix.count(b"$") < 3:
-                continue
-            path = suffix[3:].rpartition(b"$")[0]  # `$DO` or `$DO$SDO`
-            if path in (b"$Beh", b"$Mod"):
-                continue
-            covered = _Covered(placed.base + node.index, beh)
-            covered.sub_ena = _leaf(placed, b"$SV" + path + b"$subEna")
-            covered.sub_q = _leaf(placed, b"$SV" + path + b"$subQ")
-            covered.blk_ena = _leaf(placed, b"$BL" + path + b"$blkEna")
-            if covered.sub_ena is not None:
-                covered.values = list(_paired(placed, path, suffix[:3]))
-            self._index(covered)
+        objects = self._objects.get(placed.layout)
+        if objects is None:
+            objects = self._objects[placed.layout] = list(_objects_of(placed.layout))
+        for one in objects:
+            self._index(one.at(placed.base, beh))
 
     def _index(self, covered: _Covered) -> None:
         controls = [covered.sub_ena, covered.sub_q, covered.blk_ena, covered.beh, *(sub for _, sub in covered.values)]
@@ -94,20 +95,19 @@ class Overlay:
         """What the process says of the leaf at `slot`, whatever is shown."""
         return self._raw[slot] if slot in self._raw else self._values[slot]  # type: ignore[return-value]
 
-    def applied(self, pairs: Iterable[Pair]) -> list[Pair]:
+    def applied(self, pairs: list[Pair]) -> list[Pair]:
         """`pairs` as they are shown: what is covered keeps what covers it. Raises TypeError or ValueError, as a commit."""
-        shown: list[Pair] = []
-        for slot, value in pairs:
-            if slot in self._raw:
-                self._raw[slot] = self._model.cache.check(slot, value)
-                value = self._shown(slot)
-            shown.append((slot, value))
-        return shown
+        raw, cache = self._raw, self._model.cache
+        if not raw:
+            return pairs
+        checked = [(slot, cache.check(slot, value)) for slot, value in pairs]  # all or none, also underneath
+        raw.update((slot, value) for slot, value in checked if slot in raw)
+        return [(slot, self._shown(slot) if slot in raw else value) for slot, value in checked]
 
     def follow(self, slots: Iterable[int]) -> list[Pair]:
         """What else changes now that these leaves have: Beh after Mod, and what is covered or uncovered."""
         pairs: list[Pair] = []
-        touched = set(slots)
+        touched = self._deciding.intersection(slots)
         for slot in touched & self._modes.keys():
             for beh, own, top in self._modes[slot]:
                 modes = [_mode(self._values[one]) for one in (own, top) if one is not None and one >= 0]
@@ -181,26 +181,50 @@ def derived(modes: list[int]) -> int:
 
 
 def _leaf(placed: PlacedNode, suffix: bytes) -> int | None:
-    node = placed.layout.by_suffix.get(suffix)
-    return None if node is None or node.kind is None else placed.base + node.index
+    index = _index_of(placed.layout, suffix)
+    return None if index is None else placed.base + index
 
 
-def _paired(placed: PlacedNode, path: bytes, fc: bytes) -> Iterable[tuple[int, int]]:
+def _index_of(layout: Layout, suffix: bytes) -> int | None:
+    node = layout.by_suffix.get(suffix)
+    return None if node is None or node.kind is None else node.index
+
+
+def _objects_of(layout: Layout) -> Iterable[_Covered]:
+    """The data objects of a layout that something can cover, by its indexes."""
+    for suffix, node in layout.by_suffix.items():
+        if node.name != b"q" or node.fc not in (FC.ST, FC.MX) or suffix.count(b"$") < 3:
+            continue
+        path = suffix[3:].rpartition(b"$")[0]  # `$DO` or `$DO$SDO`
+        if path in (b"$Beh", b"$Mod"):
+            continue
+        sub_ena = _index_of(layout, b"$SV" + path + b"$subEna")
+        yield _Covered(
+            node.index,
+            None,
+            sub_ena,
+            _index_of(layout, b"$SV" + path + b"$subQ"),
+            _index_of(layout, b"$BL" + path + b"$blkEna"),
+            [] if sub_ena is None else list(_paired(layout, path, suffix[:3])),
+        )
+
+
+def _paired(layout: Layout, path: bytes, fc: bytes) -> Iterable[tuple[int, int]]:
     """The leaves of the object at `path` that substitution covers, each with that which stands for it."""
     for name, targets in _VALUES.items():
-        sub = placed.layout.by_suffix.get(b"$SV" + path + b"$" + name.encode())
+        sub = layout.by_suffix.get(b"$SV" + path + b"$" + name.encode())
         for target in targets if sub is not None else ():
-            node = placed.layout.by_suffix.get(fc + path + b"$" + target.encode())
+            node = layout.by_suffix.get(fc + path + b"$" + target.encode())
             if node is not None and sub is not None:
-                yield from _alike(placed, node, sub)
+                yield from _alike(node, sub)
 
 
-def _alike(placed: PlacedNode, node: Node, sub: Node) -> Iterable[tuple[int, int]]:
+def _alike(node: Node, sub: Node) -> Iterable[tuple[int, int]]:
     if node.kind is not None:
         if sub.kind == node.kind:
-            yield placed.base + node.index, placed.base + sub.index
+            yield node.index, sub.index
         return
     for child in node.children:
         other = sub.child(child.name)
         if other is not None:
-            yield from _alike(placed, child, other)
+            yield from _alike(child, other)

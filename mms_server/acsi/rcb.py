@@ -33,6 +33,15 @@ UNAVAILABLE: Final = DataAccessError.TEMPORARILY_UNAVAILABLE
 INVALID: Final = DataAccessError.OBJECT_VALUE_INVALID
 
 
+@dataclass(eq=False, slots=True)
+class Listeners:
+    """The blocks that listen to one data set, and what a commit that is being told has changed in it."""
+
+    data_set: DataSet
+    blocks: "list[ReportControlBlock]" = field(default_factory=list)
+    touched: dict[int, int] = field(default_factory=dict)  # member -> triggers
+
+
 @dataclass(eq=False)
 class ReportControlBlock:
     """One instance. `slots` are those of its attributes by name; `settings` what ReportSettings says of each."""
@@ -51,6 +60,7 @@ class ReportControlBlock:
     held_until_ns: int = 0
     enabled: bool = False
     resumed: bool = False  # a client has said where to go on
+    listeners: "Listeners | None" = None  # with whom it listens to the data set
     pending: dict[int, tuple[int, bytes]] = field(default_factory=dict)  # member -> reason and Data, within BufTm
     window_until_ns: int = 0
     integrity_at_ns: int = 0
@@ -95,7 +105,7 @@ class ReportControlBlock:
             entry.time_ns,
             str(self.get("DatSet")),
             self.number("ConfRev"),
-            len(self.data_set.members),
+            self.data_set.told,
             entry.entry_id.to_bytes(8, "big") if self.buffer is not None else None,
             self.buffer is not None and (self.buffer.lost or entry.after_gap),
         )

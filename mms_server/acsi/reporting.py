@@ -20,10 +20,10 @@ from mms_server.acsi import kept, rcb
 from mms_server.acsi.clients import Client
 from mms_server.acsi.entries import BufferLimits, Entry, EntryBuffer
 from mms_server.acsi.journal import Drop, File, Journal, Put, Stored
-from mms_server.acsi.rcb import ReportControlBlock
+from mms_server.acsi.rcb import Listeners, ReportControlBlock
 from mms_server.mms import report
 from mms_server.mms.errors import DataAccessError
-from mms_server.mms.report import Included
+from mms_server.mms.report import Body
 from mms_server.model.cache import Changes
 from mms_server.model.datasets import DataSet
 from mms_server.model.tree import UNKNOWN, DataModel, PlacedNode
@@ -51,7 +51,8 @@ class Reporting:
         self._model = model
         self._find = find
         self._journal = journal
-        self._index: dict[int, list[tuple[ReportControlBlock, int]]] = {}  # leaf -> who holds it, and as which member
+        self._index: dict[int, list[tuple[Listeners, int]]] = {}  # leaf -> who listens, and as which member it counts
+        self._listeners: dict[int, Listeners] = {}  # by the identity of the data set
         self._held: dict[Client, list[ReportControlBlock]] = {}
         self._timers: list[tuple[int, int, ReportControlBlock]] = []
         self._numbers = count()
@@ -106,21 +107,33 @@ class Reporting:
         block.data_set = self._find(block.owner, str(block.get("DatSet")))
         if not block.listens or block.data_set is None:
             return
-        for number, member in enumerate(block.data_set.members):
+        listeners = self._listeners.get(id(block.data_set)) or self._listened_to(block.data_set)
+        listeners.blocks.append(block)
+        block.listeners = listeners
+
+    def _listened_to(self, data_set: DataSet) -> Listeners:
+        """From now on the changes of `data_set` are told to its blocks."""
+        listeners = self._listeners[id(data_set)] = Listeners(data_set)
+        for number, member in enumerate(data_set.members):
             for slot in self._model.triggering(member.slot):
-                self._index.setdefault(slot, []).append((block, number))
+                self._index.setdefault(slot, []).append((listeners, number))
+        return listeners
 
     def _detach(self, block: ReportControlBlock) -> None:
-        if block.data_set is None:
+        listeners, block.listeners, block.data_set = block.listeners, None, None
+        if listeners is None:
             return
-        for member in block.data_set.members:
+        listeners.blocks.remove(block)
+        if listeners.blocks:
+            return
+        del self._listeners[id(listeners.data_set)]
+        for member in listeners.data_set.members:
             for slot in self._model.triggering(member.slot):
-                rest = [one for one in self._index.get(slot, ()) if one[0] is not block]
+                rest = [one for one in self._index.get(slot, ()) if one[0] is not listeners]
                 if rest:
                     self._index[slot] = rest
                 else:
                     self._index.pop(slot, None)
-        block.data_set = None
 
     def uses(self, data_set: DataSet) -> bool:
         """True if a block has `data_set` as its DatSet."""
@@ -132,24 +145,48 @@ class Reporting:
         """What one commit has changed."""
         if not self._index:
             return
-        touched: dict[ReportControlBlock, dict[int, int]] = {}
+        touched: list[Listeners] = []
+        index = self._index
         for slots, trigger in ((changes.dchg, rcb.DCHG), (changes.qchg, rcb.QCHG), (changes.dupd, rcb.DUPD)):
             for slot in slots:
-                for block, member in self._index.get(slot, ()):
-                    if block.triggers & trigger:
-                        members = touched.setdefault(block, {})
-                        members[member] = members.get(member, 0) | trigger
-        for block, members in touched.items():
-            self._event(block, members, now)
+                for listeners, member in index.get(slot, ()):
+                    members = listeners.touched
+                    if not members:
+                        touched.append(listeners)
+                    members[member] = members.get(member, 0) | trigger
+        for listeners in touched:
+            members, listeners.touched = listeners.touched, {}
+            self._events(listeners, members, now)
 
-    def _event(self, block: ReportControlBlock, members: dict[int, int], now: Now) -> None:
-        assert block.data_set is not None  # noqa: S101 - it listens
-        if block.pending and not members.keys().isdisjoint(block.pending):
-            self._flush(block, now)
-        read = self._model.cache.read
-        for member, reason in members.items():
-            block.pending[member] = (reason, read(block.data_set.members[member].slot))
+    def _events(self, listeners: Listeners, members: dict[int, int], now: Now) -> None:
+        """Tell the blocks of one data set which of its members have changed; those that hear the same share a body."""
+        bodies: dict[int, Body] = {}  # by the triggers that count
+        seen = 0
+        for reason in members.values():
+            seen |= reason
+        for block in tuple(listeners.blocks):
+            triggers = block.triggers & seen
+            if not triggers:
+                continue
+            body = bodies.get(triggers)
+            if body is None:
+                body = bodies[triggers] = self._body(listeners.data_set, members, triggers)
+            self._event(block, body, now)
+
+    def _body(self, data_set: DataSet, members: dict[int, int], triggers: int) -> Body:
+        read, there = self._model.cache.read, data_set.members
+        reasons = sorted((member, reason & triggers) for member, reason in members.items() if reason & triggers)
+        return Body(tuple(reasons), tuple([read(there[member].slot) for member, _ in reasons]))
+
+    def _event(self, block: ReportControlBlock, body: Body, now: Now) -> None:
         window_ms = block.number("BufTm")
+        if window_ms == 0 and not block.pending:
+            self._file(block, Entry(now.utc_ns, body), now)
+            return
+        if not block.pending.keys().isdisjoint(member for member, _ in body.members):
+            self._flush(block, now)
+        for (member, reason), data in zip(body.members, body.data, strict=True):
+            block.pending[member] = (reason, data)
         if window_ms == 0:
             self._flush(block, now)
         elif not block.window_until_ns:
@@ -163,7 +200,7 @@ class Reporting:
         pending = sorted(block.pending.items())
         block.pending = {}
         members = tuple((member, reason) for member, (reason, _) in pending)
-        self._file(block, Entry(now.utc_ns, members, tuple(data for _, (_, data) in pending)), now)
+        self._file(block, Entry(now.utc_ns, Body(members, tuple(data for _, (_, data) in pending))), now)
 
     def _whole(self, block: ReportControlBlock, reason: int, now: Now) -> None:
         """An entry of every member; what happened before it goes first."""
@@ -173,7 +210,7 @@ class Reporting:
         read = self._model.cache.read
         data = tuple(read(member.slot) for member in block.data_set.members)
         members = tuple((number, reason) for number in range(len(data)))
-        self._file(block, Entry(now.utc_ns, members, data, interrogation=reason == rcb.GI), now)
+        self._file(block, Entry(now.utc_ns, Body(members, data), interrogation=reason == rcb.GI), now)
 
     def _file(self, block: ReportControlBlock, entry: Entry, now: Now) -> None:
         if block.buffer is None:
@@ -203,19 +240,11 @@ class Reporting:
 
     def _post(self, block: ReportControlBlock, entry: Entry) -> None:
         assert block.owner is not None  # noqa: S101 - an URCB has entries while it is enabled
-        pdus = report.encode(block.header(entry), self._included(block, entry), block.owner.max_pdu)
+        pdus = report.encode(block.header(entry), entry.body, block.owner.max_pdu)
         if not pdus or not block.owner.outbox.post(pdus):
             self.notices.append((block.owner, block.path, "dropped"))
         self._ready.add(block.owner)
         block.counted()
-
-    def _included(self, block: ReportControlBlock, entry: Entry) -> list[Included]:
-        assert block.data_set is not None  # noqa: S101 - it has entries
-        members = block.data_set.members
-        return [
-            Included(member, reason, members[member].reference, data)
-            for (member, reason), data in zip(entry.members, entry.data, strict=True)
-        ]
 
     def pull(self, client: Client) -> list[bytes]:
         """The PDUs that `client` is to get now: what waits in its outbox, and the next of its buffered entries."""
@@ -256,7 +285,7 @@ class Reporting:
     def _send(self, block: ReportControlBlock, entry: Entry) -> list[bytes]:
         assert block.buffer is not None and block.owner is not None  # noqa: S101, PT018 - `_next` looked
         header = block.header(entry)
-        pdus = report.encode(header, self._included(block, entry), block.owner.max_pdu)
+        pdus = report.encode(header, entry.body, block.owner.max_pdu)
         block.buffer.sent()
         block.counted()
         if pdus:
@@ -380,8 +409,8 @@ class Reporting:
         assert block.data_set is not None and block.owner is not None  # noqa: S101, PT018 - just found
         read = self._model.cache.read
         members = block.data_set.members
-        entry = Entry(0, tuple((number, 0) for number in range(len(members))), tuple(read(one.slot) for one in members))
-        return report.fits(block.header(entry), self._included(block, entry), block.owner.max_pdu)
+        body = Body(tuple((number, 0) for number in range(len(members))), tuple(read(one.slot) for one in members))
+        return report.fits(block.header(Entry(0, body)), body, block.owner.max_pdu)
 
     def _disable(self, block: ReportControlBlock, now: Now) -> None:
         if not block.enabled:
@@ -499,7 +528,7 @@ class Reporting:
             if str(block.get("DatSet")).startswith("@"):
                 block.set("DatSet", "")
                 block.set("ConfRev", block.number("ConfRev") + 1 & 0xFFFFFFFF)
-                block.data_set = None
+                self._detach(block)
 
 
 def _signature(block: ReportControlBlock) -> bytes:

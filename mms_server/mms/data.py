@@ -26,6 +26,9 @@ _DAY_MS: Final = 86_400_000
 _DAYS_TO_1984: Final = 5_113
 _FLOAT32: Final = struct.Struct(">BBBf").pack
 _FLOAT64: Final = struct.Struct(">BBBd").pack
+_SINGLE: Final = struct.Struct(">f").unpack_from
+_LARGEST_SINGLE: Final = 3.4028234663852886e38
+_latest: tuple[UtcTime, bytes] = (UtcTime(0, 0), b"\x91\x08" + bytes(8))
 NAN32: Final = bytes.fromhex("8705087fc00000")
 NAN64: Final = bytes.fromhex("87090b7ff8000000000000")
 
@@ -47,8 +50,31 @@ class Kind(Protocol):
     def encode(self, value: Scalar) -> bytes:
         """The Data of a checked value."""
 
+    @property
+    def fixed_octets(self) -> int:
+        """How many octets every value of it takes on the wire; 0 if that depends on the value."""
+
+    def taken(self, value: object) -> tuple[Scalar, bytes]:
+        """`value` as the cache keeps it, and its Data: `check` and `encode` in one. Raises as `check` does."""
+
     def decode(self, tag: int, contents: bytes) -> Scalar | DataAccessError:
         """What a client's Data of this `tag` means here, or why it means nothing."""
+
+
+class _Plain:
+    """What most kinds have in common."""
+
+    __slots__ = ()
+
+    @property
+    def fixed_octets(self) -> int:
+        """Depends on the value."""
+        return 0
+
+    def taken(self: Kind, value: object) -> tuple[Scalar, bytes]:
+        """Checked, then encoded."""
+        checked = self.check(value)
+        return checked, self.encode(checked)
 
 
 def _refused(value: object, expected: str) -> TypeError:
@@ -56,10 +82,15 @@ def _refused(value: object, expected: str) -> TypeError:
 
 
 @dataclass(frozen=True, slots=True)
-class Boolean:
+class Boolean(_Plain):
     """BOOLEAN; true is sent as 01, since some devices misread FF."""
 
     description: bytes = b"\x83\x00"
+
+    @property
+    def fixed_octets(self) -> int:
+        """Tag, length, one octet."""
+        return 3
 
     def check(self, value: object) -> bool:
         """True or False; 0 and 1 are taken as such."""
@@ -77,7 +108,7 @@ class Boolean:
 
 
 @dataclass(frozen=True, slots=True)
-class Integer:
+class Integer(_Plain):
     """INTEGER of `bits` bits, signed; also enumerations."""
 
     bits: int
@@ -86,6 +117,11 @@ class Integer:
     def description(self) -> bytes:
         """`85 01 bits`; 128 needs the sign octet."""
         return ber.tlv(0x85, ber.unsigned(self.bits))
+
+    @property
+    def fixed_octets(self) -> int:
+        """Of 8 bits: always one octet of contents."""
+        return 3 if self.bits == 8 else 0
 
     def check(self, value: object) -> int:
         """An int in range."""
@@ -133,7 +169,7 @@ def _decoded_integer(tag: int, contents: bytes) -> int | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Unsigned:
+class Unsigned(_Plain):
     """Unsigned of `bits` bits; on the wire a positive INTEGER, so 200 needs a leading 00."""
 
     bits: int
@@ -170,10 +206,15 @@ def _number(value: object) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Float32:
+class Float32(_Plain):
     """FLOAT32: exponent width 8, IEEE 754 single. Every NaN is the same NaN, so that none is a change."""
 
     description: bytes = bytes.fromhex("a706020120020108")
+
+    @property
+    def fixed_octets(self) -> int:
+        """Exponent width and a single."""
+        return 7
 
     def check(self, value: object) -> float:
         """The nearest single; beyond its range the infinity of that sign."""
@@ -182,6 +223,13 @@ class Float32:
             return float(struct.unpack(">f", struct.pack(">f", number))[0])
         except OverflowError:
             return math.copysign(math.inf, number)
+
+    def taken(self, value: object) -> tuple[Scalar, bytes]:
+        """The nearest single and its Data; the way of nearly all values from the field."""
+        if value.__class__ is float and -_LARGEST_SINGLE <= value <= _LARGEST_SINGLE:
+            octets = _FLOAT32(0x87, 5, 8, value)
+            return _SINGLE(octets, 3)[0], octets
+        return _Plain.taken(self, value)
 
     def encode(self, value: Scalar) -> bytes:
         """`87 05 08 xx xx xx xx`."""
@@ -196,10 +244,15 @@ class Float32:
 
 
 @dataclass(frozen=True, slots=True)
-class Float64:
+class Float64(_Plain):
     """FLOAT64: exponent width 11, IEEE 754 double."""
 
     description: bytes = bytes.fromhex("a70602014002010b")
+
+    @property
+    def fixed_octets(self) -> int:
+        """Exponent width and a double."""
+        return 11
 
     def check(self, value: object) -> float:
         """Any number."""
@@ -218,7 +271,7 @@ class Float64:
 
 
 @dataclass(frozen=True, slots=True)
-class BitString:
+class BitString(_Plain):
     """A bit string of `bits` bits, sent whole; `varying` ones are described as "at most" and clients may shorten them."""
 
     bits: int
@@ -228,6 +281,11 @@ class BitString:
     def description(self) -> bytes:
         """`84 01 size`."""
         return ber.tlv(0x84, ber.integer(-self.bits if self.varying else self.bits))
+
+    @property
+    def fixed_octets(self) -> int:
+        """Sent whole, also where it is described as varying."""
+        return 3 - -self.bits // 8
 
     def check(self, value: object) -> int:
         """An int of that many bits."""
@@ -255,7 +313,7 @@ class BitString:
 
 
 @dataclass(frozen=True, slots=True)
-class OctetString:
+class OctetString(_Plain):
     """An octet string of at most, or of `fixed` exactly, `octets` octets."""
 
     octets: int
@@ -265,6 +323,11 @@ class OctetString:
     def description(self) -> bytes:
         """`89 len size`."""
         return ber.tlv(0x89, ber.integer(self.octets if self.fixed else -self.octets))
+
+    @property
+    def fixed_octets(self) -> int:
+        """Of a fixed one."""
+        return 2 + self.octets if self.fixed and self.octets < 0x80 else 0
 
     def check(self, value: object) -> bytes:
         """Bytes that fit."""
@@ -286,7 +349,7 @@ class OctetString:
 
 
 @dataclass(frozen=True, slots=True)
-class VisibleString:
+class VisibleString(_Plain):
     """A visible string (ASCII) of at most `characters`."""
 
     characters: int
@@ -316,7 +379,7 @@ class VisibleString:
 
 
 @dataclass(frozen=True, slots=True)
-class MmsString:
+class MmsString(_Plain):
     """A Unicode string (UTF-8) of at most `characters`."""
 
     characters: int
@@ -351,10 +414,15 @@ class MmsString:
 
 
 @dataclass(frozen=True, slots=True)
-class UtcTimestamp:
+class UtcTimestamp(_Plain):
     """A UTC time of 8 octets."""
 
     description: bytes = b"\x91\x00"
+
+    @property
+    def fixed_octets(self) -> int:
+        """Tag, length, eight octets."""
+        return 10
 
     def check(self, value: object) -> UtcTime:
         """Seconds since 1970 as float, an aware datetime, or UtcTime."""
@@ -363,6 +431,16 @@ class UtcTimestamp:
         if isinstance(value, bool) or not isinstance(value, int | float | datetime):
             raise _refused(value, "seconds since 1970, a datetime or a UtcTime")
         return UtcTime.of(value)
+
+    def taken(self, value: object) -> tuple[Scalar, bytes]:
+        """The time and its Data; values that are measured together have one time, which is encoded once."""
+        global _latest  # noqa: PLW0603 - a memory of one, replaced whole
+        known, octets = _latest
+        if value == known and value.__class__ is UtcTime:
+            return known, octets
+        checked = self.check(value)
+        _latest = (checked, self.encode(checked))
+        return _latest
 
     def encode(self, value: Scalar) -> bytes:
         """`91 08` and the octets of UtcTime."""
@@ -374,10 +452,15 @@ class UtcTimestamp:
 
 
 @dataclass(frozen=True, slots=True)
-class BinaryTime:
+class BinaryTime(_Plain):
     """A binary time of 6 octets: milliseconds since midnight, days since 1984-01-01; the value is ns since 1970."""
 
     description: bytes = b"\x8c\x01\x01"
+
+    @property
+    def fixed_octets(self) -> int:
+        """Tag, length, six octets."""
+        return 8
 
     def check(self, value: object) -> int:
         """Nanoseconds since 1970; what lies before 1984 becomes 1984-01-01."""

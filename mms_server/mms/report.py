@@ -8,8 +8,8 @@ segments: same SqNum and TimeOfEntry, SubSeqNum from 0, each with the inclusion 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final, NamedTuple
+from dataclasses import dataclass, field
+from typing import Final
 
 from mms_server.mms.data import BinaryTime, BitString, VisibleString
 from mms_server.stack import ber
@@ -26,6 +26,7 @@ SEGMENTATION: Final = 0x001
 
 _OPT_FLDS: Final = BitString(10)
 _REASON: Final = BitString(6)
+_REASONS: Final = tuple(_REASON.encode(reason) for reason in range(64))
 _TIME: Final = BinaryTime()
 _STRING: Final = VisibleString(255)
 _NAME: Final = bytes.fromhex("a1058003525054")
@@ -33,13 +34,69 @@ _ENVELOPE_OCTETS: Final = len(_NAME) + 3 * 5  # the tags and lengths around the 
 _SEGMENT_OCTETS: Final = 8 + 3  # SubSeqNum and MoreSegmentsFollow, at their longest
 
 
-class Included(NamedTuple):
-    """One member in a report: which it is, why (six bits of ReasonCode), its reference and its Data."""
+@dataclass(slots=True)
+class Body:
+    """What a report tells: which members (ascending) and why, six bits of ReasonCode, and the Data of each.
 
-    member: int
-    reason: int
-    reference: str
-    data: bytes
+    Blocks that tell the same share one body, and what was joined for one is there for the others.
+    """
+
+    members: tuple[tuple[int, int], ...]
+    data: tuple[bytes, ...]
+    _joined: dict[int, bytes] = field(default_factory=dict, compare=False)
+
+    def joined(self, flags: int, of: "Members") -> bytes:
+        """Inclusion bits, references, values and reasons, as `flags` say. A body is of one data set."""
+        wanted = flags & (REFERENCES | REASON)
+        octets = self._joined.get(wanted)
+        if octets is None:
+            octets = self._joined[wanted] = self._join(wanted, of)
+        return octets
+
+    def _join(self, flags: int, of: "Members") -> bytes:
+        parts = [of.inclusion([member for member, _ in self.members])]
+        if flags & REFERENCES:
+            references = of.references()
+            parts += [references[member] for member, _ in self.members]
+        parts += self.data
+        if flags & REASON:
+            parts += [_REASONS[reason] for _, reason in self.members]
+        return b"".join(parts)
+
+    def cut(self, start: int, end: int) -> "Body":
+        """Some of its members, by their places in it."""
+        return Body(self.members[start:end], self.data[start:end])
+
+
+class Members:
+    """The members of a data set as reports tell them; `references` are their texts."""
+
+    def __init__(self, references: Sequence[str]) -> None:
+        self._texts = references
+        self._encoded: list[bytes] = []
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    def references(self) -> Sequence[bytes]:
+        """The reference of each, encoded; once, when the first client wants them."""
+        if not self._encoded:
+            self._encoded = [_STRING.encode(one) for one in self._texts]
+        return self._encoded
+
+    def inclusion(self, included: Sequence[int]) -> bytes:
+        """The inclusion bit string, also of more members than one length octet counts."""
+        count = len(self._texts)
+        unused = -count % 8
+        octets = bytearray((count + unused) // 8)
+        if len(included) == count:
+            octets[:] = b"\xff" * len(octets)
+            if unused:
+                octets[-1] = 0xFF << unused & 0xFF
+        else:
+            for member in included:
+                octets[member >> 3] |= 0x80 >> (member & 7)
+        return ber.tlv(0x84, bytes((unused,)) + octets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,74 +109,58 @@ class Header:
     time_ns: int
     data_set: str
     conf_rev: int
-    members: int  # of the whole data set
+    members: Members  # of the whole data set
     entry_id: bytes | None = None
     overflow: bool = False
 
 
-def encode(header: Header, included: Sequence[Included], limit: int) -> list[bytes]:
+def encode(header: Header, body: Body, limit: int) -> list[bytes]:
     """The PDUs of one report, each of at most `limit` octets; none if a member alone is longer than that."""
-    whole = _pdu(header, included, None)
+    whole = _pdu(header, body, None)
     if len(whole) <= limit:
         return [whole]
-    cut = _cut(header, included, limit)
+    cut = _cut(header, body, limit)
     last = len(cut) - 1
     return [_pdu(header, part, (number, number < last)) for number, part in enumerate(cut)]
 
 
-def _cut(header: Header, included: Sequence[Included], limit: int) -> list[Sequence[Included]]:
+def _cut(header: Header, body: Body, limit: int) -> list[Body]:
     room = limit - _ENVELOPE_OCTETS - len(_head(header, SEGMENTATION)) - _SEGMENT_OCTETS - _inclusion_octets(header)
-    segments: list[Sequence[Included]] = []
-    taken: list[Included] = []
-    left = room
-    for one in included:
-        octets = _octets_of(header, one)
+    segments: list[Body] = []
+    start, left = 0, room
+    for place, ((member, _), data) in enumerate(zip(body.members, body.data, strict=True)):
+        octets = _octets_of(header, member, data)
         if octets > room:
             return []
         if octets > left:
-            segments.append(taken)
-            taken, left = [], room
-        taken.append(one)
+            segments.append(body.cut(start, place))
+            start, left = place, room
         left -= octets
-    return [*segments, taken]
+    return [*segments, body.cut(start, len(body.members))]
 
 
-def fits(header: Header, included: Sequence[Included], limit: int) -> bool:
+def fits(header: Header, body: Body, limit: int) -> bool:
     """True if each member, were it alone, can be sent in a PDU of `limit` octets."""
-    return len(_pdu(header, included, None)) <= limit or bool(_cut(header, included, limit))
+    return len(_pdu(header, body, None)) <= limit or bool(_cut(header, body, limit))
 
 
-def _octets_of(header: Header, one: Included) -> int:
-    octets = len(one.data)
+def _octets_of(header: Header, member: int, data: bytes) -> int:
+    octets = len(data)
     if header.opt_flds & REFERENCES:
-        octets += len(one.reference) + 4
-    return octets + 4 if header.opt_flds & REASON else octets
+        octets += len(header.members.references()[member])
+    return octets + len(_REASONS[0]) if header.opt_flds & REASON else octets
 
 
 def _inclusion_octets(header: Header) -> int:
-    return -(-header.members // 8) + 6
+    return -(-len(header.members) // 8) + 6
 
 
-def _pdu(header: Header, included: Sequence[Included], segment: tuple[int, bool] | None) -> bytes:
-    parts = [_head(header, 0 if segment is None else SEGMENTATION)]
+def _pdu(header: Header, body: Body, segment: tuple[int, bool] | None) -> bytes:
+    parts = _head(header, 0 if segment is None else SEGMENTATION)
     if segment is not None:
-        parts.append(ber.tlv(0x86, ber.unsigned(segment[0])) + (b"\x83\x01\x01" if segment[1] else b"\x83\x01\x00"))
-    bits = 0
-    for one in included:
-        bits |= 1 << header.members - 1 - one.member
-    parts.append(inclusion(header.members, bits))
-    if header.opt_flds & REFERENCES:
-        parts += [_STRING.encode(one.reference) for one in included]
-    parts += [one.data for one in included]
-    if header.opt_flds & REASON:
-        parts += [_REASON.encode(one.reason) for one in included]
-    return ber.tlv(0xA3, ber.tlv(0xA0, _NAME + ber.tlv(0xA0, b"".join(parts))))
-
-
-def inclusion(members: int, bits: int) -> bytes:
-    """The inclusion bit string, also of more members than one length octet counts."""
-    unused = -members % 8
-    return ber.tlv(0x84, bytes((unused,)) + (bits << unused).to_bytes((members + unused) // 8, "big"))
+        parts += ber.tlv(0x86, ber.unsigned(segment[0])) + (b"\x83\x01\x01" if segment[1] else b"\x83\x01\x00")
+    listed = ber.tlv(0xA0, parts + body.joined(header.opt_flds, header.members))
+    return ber.tlv(0xA3, ber.tlv(0xA0, _NAME + listed))
 
 
 def _head(header: Header, segmented: int) -> bytes:

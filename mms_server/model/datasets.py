@@ -1,9 +1,11 @@
 """Data sets: members in order, each a slot; read by joining what the cache holds."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from mms_server.mms import access
 from mms_server.mms.access import Component, Range, Selection
+from mms_server.mms.report import Members
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +40,15 @@ class Member:
         return access.encode_variable(self.domain, self.item, Selection(Range(index, 1, single=True), inner))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DataSet:
     """A named variable list: `LN$name` within its domain."""
 
     name: bytes
     members: tuple[Member, ...]
     deletable: bool
+
+    @cached_property
+    def told(self) -> Members:
+        """Its members as reports tell them."""
+        return Members([member.reference for member in self.members])

@@ -13,7 +13,10 @@ from typing import Final
 from mapping.model import FC
 from mms_server.mms import data
 from mms_server.mms.data import Kind, Scalar
+from mms_server.stack import ber
 
+_OBJECT: Final = 2  # dollars in the suffix of a data object: `$MX$TotW`
+_PIECES_LIMIT: Final = 64
 DCHG: Final = 1
 QCHG: Final = 2
 DUPD: Final = 4
@@ -41,13 +44,16 @@ class Node:
     """One node of a layout; all numbers are relative to the LN."""
 
     __slots__ = (
+        "above",
         "children",
         "description",
         "fc",
         "index",
+        "kept",
         "kind",
         "name",
         "offsets",
+        "pieces",
         "size",
         "suffix",
         "tag",
@@ -68,6 +74,9 @@ class Node:
         self.offsets: tuple[int, ...] = ()  # of the children, from this node
         self.size = 1
         self.description = b""  # its TypeDescription
+        self.kept = False  # the cache keeps its octets: of every leaf, of inner nodes where that pays
+        self.above = 0  # index minus that of the nearest node above whose octets are kept; 0 if there is none
+        self.pieces: tuple[bytes | int, ...] = ()  # of a node of fixed size: its headers, and the offsets of its leaves
 
     @property
     def array(self) -> bool:
@@ -99,7 +108,7 @@ class Layout:
         self.locked: set[int] = set()  # leaves that no client may change
         self.given: set[int] = set()  # leaves for which the file has a value
         self.groups: dict[int, Mapping[int, Scalar]] = {}  # settings whose values differ by group
-        self._lay(root, 0, b"", None)
+        self._settle(self._lay(root, 0, b"", None), 0, inside=True)
         self.suffixes = sorted(self.by_suffix)
 
     @property
@@ -129,12 +138,38 @@ class Layout:
         node.offsets = tuple(child.index - index for child in node.children)
         node.size = len(self.nodes) - index
         node.description = _described(node)
+        if suffix is not None and suffix.count(b"$") >= _OBJECT:
+            node.pieces, _ = _pieces(node)
         return node
+
+    def _settle(self, node: Node, above: int, *, inside: bool) -> None:
+        """Decide where the cache keeps octets: not of the LN, nor inside of what is put together in one step."""
+        node.above = node.index - above if above else 0
+        node.kept = node.kind is not None or not inside
+        below = node.index if node.kept else above
+        for child in node.children:
+            self._settle(child, below, inside=(node.kept and bool(node.pieces)) or (inside and node.index != 0))
 
     def _members(self, draft: Draft, node: Node, suffix: bytes | None, fc: FC | None) -> Iterator[Node]:
         for member in draft.members:
             below = None if suffix is None or draft.array else suffix + b"$" + member.name.encode("ascii", "replace")
             yield self._lay(member, node.index, below, FC(member.name) if fc is None and node.index == 0 else fc)
+
+
+def _pieces(node: Node) -> tuple[tuple[bytes | int, ...], int]:
+    """What the octets of `node` are put together from, and how many they are; nothing if that depends on values."""
+    pieces: list[bytes | int] = []
+    octets = 0
+    for child, offset in zip(node.children, node.offsets, strict=True):
+        below, size = ((0,), child.kind.fixed_octets) if child.kind is not None else _pieces(child)
+        if not size or len(pieces) + len(below) > _PIECES_LIMIT:
+            return (), 0
+        octets += size
+        pieces += [piece + offset if isinstance(piece, int) else piece for piece in below]
+    header = bytes((node.tag,)) + ber.length(octets)
+    if pieces and isinstance(pieces[0], bytes):
+        header += pieces.pop(0)  # type: ignore[operator]
+    return (header, *pieces), len(bytes((node.tag,)) + ber.length(octets)) + octets
 
 
 def _described(node: Node) -> bytes:

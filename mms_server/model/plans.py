@@ -47,6 +47,7 @@ class Plans:
     def __init__(self) -> None:
         self._by_body: dict[bytes, ReadPlan] = {}
         self._octets = 0
+        self.generation = 0  # grows when all are dropped: whoever has taken one looks again
         self.get = self._by_body.get
 
     def __len__(self) -> int:
@@ -65,3 +66,4 @@ class Plans:
         """Drop all plans."""
         self._by_body.clear()
         self._octets = 0
+        self.generation += 1

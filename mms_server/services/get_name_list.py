@@ -26,6 +26,7 @@ VMD: Final = 0x80
 IN_DOMAIN: Final = 0x81
 IN_ASSOCIATION: Final = 0x82
 _FRAME_OCTETS: Final = 16  # headers of the list and moreFollows, at their longest
+_HEADERS: Final = tuple(bytes((0x1A, size)) for size in range(0x80))
 
 
 def answer(context: Context, body: bytes) -> bytes | ServiceError:
@@ -94,7 +95,7 @@ def _page(names: Iterable[bytes], room: int) -> bytes | ServiceError:
     taken: list[bytes] = []
     more = False
     for name in names:
-        encoded = ber.tlv(0x1A, name)
+        encoded = _HEADERS[len(name)] + name if len(name) < 0x80 else ber.tlv(0x1A, name)
         room -= len(encoded)
         if room < 0:
             more = True

@@ -9,6 +9,7 @@ from mapping.model import ClientLn, ReportControl
 from mms_server.acsi.entries import BufferLimits, Entry, EntryBuffer
 from mms_server.acsi.journal import File, Put, Stored
 from mms_server.engine import Engine
+from mms_server.mms.report import Body
 from mms_server.model.tree import DataModel
 from tests.spec.test_reporting import ALL_FIELDS, ALL_TRIGGERS, DCHG, GI, INTEGRITY, LD, Bench, members
 from tests.support import models
@@ -385,14 +386,14 @@ def test_a_damaged_entry_is_left_out_and_told() -> None:
         Entry.restored(File("b", 1, 0, b"\x00\x00\x00\x00\x09x"))
     with pytest.raises(ValueError, match=r"a row without Data"):
         Entry.restored(File("b", 1, 0, b"\x00\x00\x00\x00\x02xx"))
-    entry = Entry(5, ((3, 16), (0, 8)), (b"\x83\x01\x01", b"\x85\x01\x05"), True, 9)
+    entry = Entry(5, Body(((3, 16), (0, 8)), (b"\x83\x01\x01", b"\x85\x01\x05")), True, 9)
     assert Entry.restored(File("b", 9, 5, entry.content())) == entry
 
 
 def test_a_buffer_keeps_its_order_through_thousands_of_entries() -> None:
     buffer = EntryBuffer(BufferLimits(64_000))
     for number in range(1, 5001):
-        buffer.add(Entry(number, ((0, 16),), (b"\x83\x01\x01",), entry_id=number))
+        buffer.add(Entry(number, Body(((0, 16),), (b"\x83\x01\x01",)), entry_id=number))
     assert (len(buffer), buffer.lost) == (64_000 // 67, True)
     assert not buffer.resume(1)
     assert buffer.resume(4998)
@@ -406,7 +407,7 @@ def test_a_buffer_keeps_its_order_through_thousands_of_entries() -> None:
 def test_entries_go_by_their_age_too() -> None:
     buffer, second = EntryBuffer(BufferLimits(64_000, age_s=10)), 1_000_000_000
     for number in range(1, 31):
-        buffer.add(Entry(number * second, ((0, 16),), (b"\x83\x01\x01",), entry_id=number))
+        buffer.add(Entry(number * second, Body(((0, 16),), (b"\x83\x01\x01",)), entry_id=number))
     assert (len(buffer), buffer.lost) == (11, True)
     first = buffer.peek()
     assert first is not None

@@ -1,0 +1,64 @@
+"""What a client says to associate: CONNECT around CP around AARQ around Initiate, taken apart once.
+
+Each client begins with the same octets every time, and pyasn1 needs the better part of a millisecond for them: the last
+ones are remembered, whole, by their octets. Those with a password are not: it stays nowhere longer than it must.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Final
+
+from mms_server.mms import initiate
+from mms_server.mms.initiate import Proposal
+from mms_server.stack import acse, presentation, session
+from mms_server.stack.acse import AssociateRequest
+from mms_server.stack.errors import WireError
+from mms_server.stack.presentation import ConnectPresentation
+from mms_server.stack.session import Spdu
+
+REMEMBERED: Final = 64
+LONGEST: Final = 2_048  # octets worth remembering
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """One association request, layer by layer, with the presentation contexts that it proposes."""
+
+    spdu: Spdu
+    connect: ConnectPresentation
+    acse: AssociateRequest
+    proposal: Proposal
+    acse_context: int
+    mms_context: int
+
+
+_known: OrderedDict[bytes, Asking] = OrderedDict()
+
+
+def decode(tsdu: bytes) -> Asking:
+    """The association request in `tsdu`. Raises WireError for anything else."""
+    known = _known.get(tsdu)
+    if known is not None:
+        return known
+    asking = _decoded(tsdu)
+    if asking.acse.password is None and len(tsdu) <= LONGEST:
+        _known[tsdu] = asking
+        if len(_known) > REMEMBERED:
+            _known.popitem(last=False)
+    return asking
+
+
+def _decoded(tsdu: bytes) -> Asking:
+    spdu = session.decode(tsdu)
+    if spdu.identifier != session.CONNECT:
+        raise WireError("session", 0, f"SPDU {spdu.identifier:02x}, expected CONNECT")
+    connect = presentation.decode_connect(spdu.user_data)
+    asked = acse.decode_associate(connect.user_data)
+    return Asking(
+        spdu,
+        connect,
+        asked,
+        initiate.decode_request(asked.mms),
+        connect.context(presentation.ACSE_SYNTAX),
+        connect.context(presentation.MMS_SYNTAX),
+    )

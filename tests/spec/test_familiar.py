@@ -1,0 +1,163 @@
+"""Reads that have been asked before: the short way gives what the long way gives, or nothing."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mms_server.engine import Engine, Waiting
+from mms_server.familiar import MANY, SHORTEST, Familiar, Room
+from mms_server.model.datasets import DataSet, Member
+from mms_server.model.tree import DataModel
+from mms_server.stack import ber, cotp, presentation, session
+from tests.support import models
+from tests.support.client import request
+from tests.support.engine_client import CLOCK, IDENTITY, EngineClient, read_request, tlv, variable
+
+CONTEXT = 3
+ROOM = Room.of(8192, 65_000)
+ITEMS = ["MMXU1$MX$TotW", "MMXU1$MX$TotW$mag$f", "MMXU1$MX$TotW$q", "MMXU1$ST$Beh$stVal", "GGIO1$ST"]
+
+
+def served() -> tuple[Engine, EngineClient, Familiar]:
+    model = DataModel(models.server(models.node(models.MMXU), models.node(models.GGIO)))
+    client = EngineClient(Engine(model, IDENTITY))
+    return client.engine, client, Familiar(model, CONTEXT)
+
+
+def the_long_way(engine: Engine, client: EngineClient, packet: bytes, room: Room = ROOM) -> bytes:
+    """The packets that answer `packet`, layer by layer."""
+    _, start, end = presentation.take(packet, 11)
+    _, start, _ = ber.header(packet, start, end)
+    _, start, after = ber.header(packet, start, end)
+    _, body, _ = ber.header(packet, after, end)
+    invoke_id = int.from_bytes(packet[start:after], "big")
+    answer = engine.request(client.client, invoke_id, 0xA4, packet[body:], CLOCK.now())
+    assert not isinstance(answer, Waiting)
+    return cotp.segments(session.DATA + presentation.wrap(CONTEXT, answer), room.tpdu)
+
+
+def packet_of(invoke_id: int, *items: str) -> bytes:
+    """A Read of `items`, with an invokeID of as many octets as it needs."""
+    plain = request(0xA4, read_request(*(variable("DEMOLD0", item) for item in items)), 1)
+    octets = invoke_id.to_bytes(invoke_id.bit_length() // 8 + 1, "big")
+    pdu_at = plain.index(b"\x02\x01\x01", 18)
+    pdu = tlv(0xA0, tlv(0x02, octets) + plain[pdu_at + 3 :])
+    tsdu = session.DATA + tlv(0x61, tlv(0x30, b"\x02\x01\x03" + tlv(0xA0, pdu)))
+    return cotp.segments(tsdu, 1 << 16)
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(st.sampled_from(ITEMS), min_size=1, max_size=MANY + 2),
+    st.integers(0, 0x7FFFFFFF),
+    st.integers(0, 0x7FFFFFFF),
+    st.sampled_from([1.5, -2.0, 1e9]),
+)
+def test_what_is_known_is_answered_as_if_it_were_not(items: list[str], first: int, second: int, value: float) -> None:
+    engine, client, familiar = served()
+    at = 0
+    for invoke_id in (first, second, first):
+        packet = packet_of(invoke_id, *items)
+        expected = the_long_way(engine, client, packet)
+        known = familiar.answer(packet, at, ROOM) if at else None
+        assert known in (None, expected)
+        at = familiar.learn(packet) or at
+        assert familiar.answer(packet, at, ROOM) == expected
+        engine.commit([(engine.model.find("LD0/MMXU1.TotW.mag.f"), value)], CLOCK.now())
+        assert familiar.answer(packet, at, ROOM) == the_long_way(engine, client, packet)
+
+
+def test_an_answer_of_many_values_in_several_tpdus_is_kept_until_one_changes() -> None:
+    engine, client, familiar = served()
+    room = Room.of(128, 65_000)
+    packet = packet_of(7, *ITEMS[:3] * 4)
+    the_long_way(engine, client, packet, room)
+    at = familiar.learn(packet)
+    first = familiar.answer(packet, at, room)
+    assert first == the_long_way(engine, client, packet, room)
+    assert first is not None
+    assert b"\x02\xf0\x00" in first
+    engine.commit([(engine.model.find("LD0/MMXU1.TotW.mag.f"), 77.0)], CLOCK.now())
+    changed = familiar.answer(packet, at, room)
+    assert changed == the_long_way(engine, client, packet, room)
+    assert changed != first
+    assert familiar.answer(packet, at, Room.of(256, 65_000)) == the_long_way(
+        engine, client, packet, Room.of(256, 65_000)
+    )
+
+
+def test_an_answer_that_does_not_fit_goes_the_long_way() -> None:
+    engine, client, familiar = served()
+    for items in (ITEMS[:1], ITEMS * 3):
+        packet = packet_of(1, *items)
+        the_long_way(engine, client, packet)
+        at = familiar.learn(packet)
+        assert familiar.answer(packet, at, ROOM) is not None
+        assert familiar.answer(packet, at, Room.of(8192, 40)) is None
+
+
+@pytest.mark.parametrize("octets", ["ff", "80", "0001", "00000001"])
+def test_an_invoke_id_that_is_negative_or_longer_than_need_be_goes_the_long_way(octets: str) -> None:
+    engine, client, familiar = served()
+    usual = packet_of(int("7f" * (len(octets) // 2), 16), ITEMS[0])
+    the_long_way(engine, client, usual)
+    at = familiar.learn(usual)
+    assert familiar.answer(usual, at, ROOM) is not None
+    odd = usual[:at] + bytes.fromhex(octets) + usual[at + len(octets) // 2 :]
+    assert len(odd) == len(usual)
+    assert familiar.answer(odd, at, ROOM) is None
+
+
+def test_what_is_no_read_in_one_packet_is_not_learned() -> None:
+    engine, client, familiar = served()
+    packet = packet_of(1, ITEMS[0])
+    assert familiar.learn(packet) == 0  # nobody has asked yet: there is no plan
+    the_long_way(engine, client, packet)
+    for octets in (
+        packet[:-1],
+        packet[:SHORTEST],
+        packet[:5] + b"\xf0\x00" + packet[7:],  # more follows
+        packet[:7] + b"\x01\x00\x01\x01" + packet[11:],
+        packet.replace(b"\x02\x01\x03\xa0", b"\x02\x01\x05\xa0"),  # another presentation context
+        packet.replace(b"\xa4", b"\xa6", 1),
+        request(0xA1, tlv(0xA0, b"\x80\x01\x09") + tlv(0xA1, b"\x80\x00")),
+    ):
+        assert familiar.learn(octets) == 0
+    assert familiar.learn(packet) > 0
+    assert familiar.learn(packet + packet) > 0  # the first of what came together
+
+
+def test_what_one_client_alone_sees_is_never_learned() -> None:
+    engine, client, familiar = served()
+    member = Member(engine.model.find("LD0/MMXU1.TotW [MX]"), b"DEMOLD0", b"MMXU1$MX$TotW")
+    client.client.data_sets[b"mine"] = DataSet(b"mine", (member,), deletable=True)
+    packet = request(0xA4, tlv(0xA1, tlv(0xA1, tlv(0x82, b"mine"))))
+    the_long_way(engine, client, packet)
+    assert familiar.learn(packet) == 0
+
+
+def test_when_data_sets_change_everything_is_asked_anew() -> None:
+    engine, client, familiar = served()
+    packet = packet_of(1, ITEMS[0])
+    the_long_way(engine, client, packet)
+    at = familiar.learn(packet)
+    engine.model.plans.forget()
+    assert familiar.answer(packet, at, ROOM) is None
+    assert familiar.learn(packet) == 0
+    the_long_way(engine, client, packet)
+    assert familiar.answer(packet, familiar.learn(packet), ROOM) == the_long_way(engine, client, packet)
+
+
+def test_a_read_costs_the_same_however_large_the_model_and_however_often_it_is_asked() -> None:
+    for nodes in (1, 100):
+        model = DataModel(models.server(*(models.node(models.MMXU, str(number)) for number in range(nodes))))
+        engine = Engine(model, IDENTITY)
+        client = EngineClient(engine)
+        familiar = Familiar(model, CONTEXT)
+        packet = packet_of(1, "MMXU0$MX$TotW")
+        the_long_way(engine, client, packet)
+        at = familiar.learn(packet)
+        encoded, plans = model.cache.encodings, len(model.plans)
+        for invoke_id in range(100):
+            assert familiar.answer(packet_of(invoke_id, "MMXU0$MX$TotW"), at, ROOM) is not None
+        assert (model.cache.encodings, len(model.plans)) == (encoded, plans)
