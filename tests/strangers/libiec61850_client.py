@@ -1,11 +1,16 @@
 """libIEC61850 as a client, driven line by line: runs in the environment that has pyiec61850-ng, and imports nothing of ours.
 
 stdin has one JSON command a line, `["connect", 10102]`; stdout one JSON answer each, and `{"report": ...}` whenever one comes.
+
+The binding keeps Python's lock while a call waits for its answer, and needs it to come out of a report's callback: who asks
+while a callback has not quite ended waits for ever. So a report is said a moment after its callback, when nobody asks.
 """
 
 import json
+import queue
 import sys
 import threading
+import time
 
 from pyiec61850 import pyiec61850 as iec
 
@@ -17,12 +22,21 @@ MASKS = {
 }  # fmt: skip
 FCS = {name: getattr(iec, f"IEC61850_FC_{name}") for name in ("ST", "MX", "SP", "CF", "DC", "BR", "RP")}
 LOCK = threading.Lock()
+CALLBACK_S = 0.05  # more than a callback needs to end once it has said its report
+REPORTS = queue.Queue()
 
 
 def say(answer):
     with LOCK:
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
+
+
+def say_reports():
+    while True:
+        report = REPORTS.get()
+        time.sleep(CALLBACK_S)
+        say(report)
 
 
 def plain(value):
@@ -57,7 +71,7 @@ class Handler(iec.RCBHandler):
         size = iec.MmsValue_getArraySize(values)
         reasons = [iec.ClientReport_getReasonForInclusion(report, at) for at in range(size)]
         entry_id = iec.ClientReport_getEntryId(report)
-        say(
+        REPORTS.put(
             {
                 "report": iec.ClientReport_getRptId(report),
                 "sq_num": iec.ClientReport_getSeqNum(report) if iec.ClientReport_hasSeqNum(report) else None,
@@ -173,6 +187,7 @@ def set_attribute(block, name, value):
 
 
 CLIENT = Client()
+threading.Thread(target=say_reports, daemon=True).start()
 for line in sys.stdin:
     name, *arguments = json.loads(line)
     keywords = arguments.pop() if arguments and isinstance(arguments[-1], dict) else {}

@@ -132,12 +132,12 @@ class LibIec61850:
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(command) + "\n")
         self._process.stdin.flush()
-        return self._answers.get(timeout=10)["answer"]
+        return self._answers.get(timeout=30)["answer"]
 
     def end(self) -> None:
         assert self._process.stdin is not None
         self._process.stdin.close()
-        self._process.wait(10)
+        self._process.wait(30)
         with contextlib.suppress(OSError):
             assert self._process.stdout is not None
             self._process.stdout.close()
