@@ -47,6 +47,13 @@ class Reply(msgspec.Struct, frozen=True, tag_field="kind", tag="reply"):
     end: str = ""  # the line's end; empty means CR, LF or CR LF
 
 
+class Obis(msgspec.Struct, frozen=True, tag_field="kind", tag="obis"):
+    """Which line of a meter's readout is the value (IEC 62056-21)."""
+
+    request: str  # the sign-on, with the meter's address where it has one
+    code: str  # C.D.E, with medium and channel, and period, where they matter
+
+
 class Own(msgspec.Struct, frozen=True, tag_field="kind", tag="own"):
     """A point that the worker itself makes, for every device."""
 
@@ -59,7 +66,7 @@ class PointPlan(msgspec.Struct, frozen=True):
     number: int  # its index in the site, in every Sample
     name: str  # `device.point`
     unit: str
-    source: Register | Reply | Own
+    source: Register | Reply | Obis | Own
     polled: bool  # False: known from the profile, but nothing uses it
     stale_after_ms: int
     every_ms: int
@@ -87,7 +94,7 @@ class RegisterBlock(msgspec.Struct, frozen=True, tag_field="kind", tag="register
 
 
 class ReplyBlock(msgspec.Struct, frozen=True, tag_field="kind", tag="replies"):
-    """One question to a serial instrument, and the points that its answer may carry."""
+    """One question to a serial instrument, or the readout of a meter, and the points that its answer may carry."""
 
     request: str
     end: str

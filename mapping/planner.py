@@ -5,14 +5,15 @@ A request costs 8 characters, its answer 5 + 2N, each is preceded by 3.5 charact
     T(N) = (13 + 2N) * c + 2 * t35 + t
 
 so a hole is worth reading along while it costs less than a request more: g = (13c + 2 t35 + t) / 2c registers.
-On TCP c is nearly 0: always merge, up to what the device allows.
+On TCP c is nearly 0: always merge, up to what the device allows. What each protocol makes of a frame of so many octets
+is its Framing; instruments and meters that answer in text are reckoned by the character.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from mapping.plan import Block, LinePlan, PointPlan, Register, RegisterBlock, Reply, ReplyBlock
+from mapping.plan import Block, LinePlan, Obis, PointPlan, Register, RegisterBlock, Reply, ReplyBlock
 
 TURNAROUND_S: Final = 0.005
 TCP_ROUND_TRIP_S: Final = 0.005
@@ -20,10 +21,39 @@ REGISTERS_LIMIT: Final = 125
 BITS_LIMIT: Final = 2000
 REQUEST_OCTETS: Final = 8
 ANSWER_OCTETS: Final = 5
-TCP_HEADER_OCTETS: Final = 6
 FAST_BAUDRATE: Final = 19200
 FAST_SILENCE_S: Final = 0.00175
 TEXT_ANSWER_OCTETS: Final = 24  # a guess: an instrument's line
+READOUT_LINES: Final = 40  # a guess: what a meter says beside the lines that are wanted
+READOUT_BAUDRATE: Final = 9600  # what most meters offer
+SIGN_ON_OCTETS: Final = 20 + 6  # identification and acknowledgement
+SIGN_ON_TURNAROUND_S: Final = 2 * 0.2
+ADAM_REGISTERS: Final = 2  # a channel is one exchange
+
+
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """How a protocol puts the octets of an RTU frame on the line: so many characters each, and so many more."""
+
+    characters: int = 1
+    more: int = 0
+
+    def of(self, octets: int) -> int:
+        """The characters for a frame that has `octets` in RTU."""
+        return self.characters * octets + self.more
+
+
+_RTU: Final = Framing()
+_MBAP: Final = Framing(more=4)  # transaction id, protocol and length instead of CRC
+_FRAMINGS: Final = {
+    "modbus-tcp": _MBAP,
+    "modbus-udp": _MBAP,
+    "simulated": _MBAP,
+    "modbus-tls": Framing(more=4 + 22),  # the record's header, type and tag
+    "modbus-ascii": Framing(characters=2, more=1),  # LRC is an octet less than CRC; the colon, CR and LF
+}
+
+_ADAM: Final = {"input": (5, 9), "discrete": (5, 8), "coil": (5, 8), "holding": (7, 11)}  # without checksum
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +63,8 @@ class Physics:
     character_s: float
     silence_s: float
     turnaround_s: float
+    protocol: str = "modbus-rtu"
+    readout_s: float = 0.0  # a character of a meter's readout, once both have changed over
 
     @property
     def serial(self) -> bool:
@@ -41,38 +73,54 @@ class Physics:
 
     def exchange_s(self, block: Block) -> float:
         """How long one exchange takes."""
-        asked, answered = octets(block, serial=self.serial)
+        asked, answered = octets(block, self)
+        if self.protocol == "iec62056-21":
+            signing_on = (asked + SIGN_ON_OCTETS) * self.character_s + SIGN_ON_TURNAROUND_S
+            return signing_on + (answered - SIGN_ON_OCTETS) * self.readout_s + self.turnaround_s
         return (asked + answered) * self.character_s + 2 * self.silence_s + self.turnaround_s
 
     def gap(self) -> int:
         """The largest hole, in registers, that is cheaper read along than asked round."""
         if not self.serial:
             return REGISTERS_LIMIT
-        overhead = (REQUEST_OCTETS + ANSWER_OCTETS) * self.character_s + 2 * self.silence_s + self.turnaround_s
-        return int(overhead / (2 * self.character_s))
+        framing = _FRAMINGS.get(self.protocol, _RTU)
+        frames = framing.of(REQUEST_OCTETS) + framing.of(ANSWER_OCTETS)
+        overhead = frames * self.character_s + 2 * self.silence_s + self.turnaround_s
+        return int(overhead / (2 * framing.characters * self.character_s))
 
 
 def physics(protocol: str, settings: Mapping[str, str | int | float | bool]) -> Physics:
     """The physics of a line from its settings."""
     baudrate = settings.get("baudrate")
     if baudrate is None:
-        return Physics(0.0, 0.0, TCP_ROUND_TRIP_S)
+        return Physics(0.0, 0.0, TCP_ROUND_TRIP_S, protocol)
     parity = 0 if settings.get("parity", "none") == "none" else 1
     bits = 1 + int(settings.get("data_bits", 8)) + parity + int(settings.get("stop_bits", 1))
     character = bits / float(baudrate)
     silence = 0.0
     if protocol == "modbus-rtu":
         silence = FAST_SILENCE_S if float(baudrate) > FAST_BAUDRATE else 3.5 * character
-    return Physics(character, silence, TURNAROUND_S)
+    changed = float(baudrate) if settings.get("fixed_baudrate") else max(float(baudrate), READOUT_BAUDRATE)
+    return Physics(character, silence, TURNAROUND_S, protocol, character * float(baudrate) / changed)
 
 
-def octets(block: Block, *, serial: bool) -> tuple[int, int]:
-    """The octets of the request and of the answer."""
+def registers_limit(protocol: str, max_registers: int) -> int:
+    """How many registers one request may have, on a line of that protocol, of a device that allows `max_registers`."""
+    return min(max_registers, ADAM_REGISTERS) if protocol == "adam-ascii" else max_registers
+
+
+def octets(block: Block, line: Physics) -> tuple[int, int]:
+    """The characters of the request and of the answer; of a readout the identification and its acknowledgement too."""
     if isinstance(block, ReplyBlock):
+        if line.protocol == "iec62056-21":
+            lines = max(READOUT_LINES, len(block.points))
+            return len(block.request), SIGN_ON_OCTETS + lines * TEXT_ANSWER_OCTETS
         return len(block.request), TEXT_ANSWER_OCTETS
+    if line.protocol == "adam-ascii":
+        return _ADAM[block.table]
     data = -(-block.count // 8) if block.table in ("coil", "discrete") else 2 * block.count
-    header = 0 if serial else TCP_HEADER_OCTETS - 2  # MBAP instead of unit and CRC
-    return REQUEST_OCTETS + header, ANSWER_OCTETS + data + header
+    framing = _FRAMINGS.get(line.protocol, _RTU)
+    return framing.of(REQUEST_OCTETS), framing.of(ANSWER_OCTETS + data)
 
 
 def plan_blocks(
@@ -84,9 +132,9 @@ def plan_blocks(
     for point in points:
         if isinstance(point.source, Register):
             registers.setdefault((point.source.table, point.every_ms), []).append((point.source, point.number))
-        elif isinstance(point.source, Reply):
-            key = (point.source.request, point.source.end, point.every_ms)
-            questions.setdefault(key, []).append(point.number)
+        elif isinstance(point.source, Reply | Obis):
+            end = point.source.end if isinstance(point.source, Reply) else ""
+            questions.setdefault((point.source.request, end, point.every_ms), []).append(point.number)
     gap = line.gap() if max_gap is None else max_gap
     blocks: list[Block] = []
     for (table, every_ms), wanted in registers.items():

@@ -35,7 +35,7 @@ def _block(device: DevicePlan, block: Block, physics: planner.Physics, stretch: 
         what = f"{block.table} {block.address}..{block.address + block.count - 1}"
     else:
         what = block.request.strip()
-    asked, answered = planner.octets(block, serial=physics.serial)
+    asked, answered = planner.octets(block, physics)
     ms = physics.exchange_s(block) * 1000 + device.pause_ms
     octets = f"{asked}+{answered}"
     every, gets = f"{block.every_ms} ms", f"{block.every_ms * stretch:.0f} ms"

@@ -4,6 +4,7 @@ Every model is closed and frozen; units are said; what people get wrong is answe
 """
 
 import re
+from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
@@ -14,6 +15,7 @@ from mapping.register_text import REGISTER_SCHEMA, long_form
 
 NAME_PATTERN: Final = r"^[A-Za-z_][A-Za-z0-9_-]*$"
 _DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m)")
+_OBIS: Final = re.compile(r"([0-9]{1,3}-[0-9]{1,3}:)?[0-9A-Z]{1,3}(\.[0-9A-Z]{1,3}){1,2}(\*[0-9]{1,3})?")
 _UNITS_MS: Final = {"ms": 1.0, "s": 1000.0, "m": 60_000.0}
 
 
@@ -47,6 +49,14 @@ Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 Number = int | float
 Proposal = Annotated[str, Field(pattern=r"^[A-Z]{4}(\.[A-Za-z][A-Za-z0-9]*)+$")]
 Plain = bool | int | float | str
+
+
+@dataclass(frozen=True)
+class RelativePath:
+    """Marks the setting of a line that is a file: its path is relative to site.yaml, and it must be there."""
+
+
+SiteFile = Annotated[str, Field(min_length=1), RelativePath()]
 
 
 class Register(Strict):
@@ -94,6 +104,12 @@ def _expression(text: str) -> re.Pattern[str]:
         raise ValueError(f"`{text}` is no expression: {error}") from error
 
 
+def _obis(text: str) -> str:
+    if _OBIS.fullmatch(text) is None:
+        raise ValueError(f"`{text}` is no code of a readout, expected one as 1.8.0, F.F or 1-0:1.8.0*255")
+    return text
+
+
 class Point(Strict):
     """One quantity: a register, or the answer of a serial instrument. value = raw * scale + offset, in `unit`."""
 
@@ -123,6 +139,10 @@ class Point(Strict):
         _one_or_more({"type": ["number", "string"]}),
     ] = []
     every: Annotated[Period | None, Field(description="period of this point, where it is not the device's")] = None
+    obis: Annotated[
+        Annotated[str, AfterValidator(_obis)] | None,
+        Field(description="iec62056-21: code of the line in the readout, as 1.8.0 or 1-0:1.8.0*255"),
+    ] = None
 
     @model_validator(mode="before")
     @classmethod
@@ -138,8 +158,10 @@ class Point(Strict):
     def _whole(self) -> "Point":
         if (self.read or self.write) and self.request is not None:
             raise ValueError("both a register and a request, expected one of them")
-        if self.request is None and not (self.read or self.write):
-            raise ValueError("neither `read`, `write` nor `request`: nothing to acquire")
+        if self.obis is not None and (self.read or self.write or self.request is not None):
+            raise ValueError("`obis` beside a register or a request, expected one of them")
+        if self.request is None and self.obis is None and not (self.read or self.write):
+            raise ValueError("neither `read`, `write`, `request` nor `obis`: nothing to acquire")
         if self.request is not None:
             self._check_reply()
         if self.write is not None and self.write.table not in ("coil", "holding"):
@@ -186,6 +208,13 @@ class Device(DeviceKeys):
     unit: Annotated[int, Field(ge=0, le=255)] = 1
     profile: str | None = None
     points: dict[Name, Point] = {}
+    address: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[0-9A-Za-z ]{1,32}$",
+            description="iec62056-21: the meter's own address, where a line has several",
+        ),
+    ] = None
 
 
 class ProfileDefaults(DeviceKeys):

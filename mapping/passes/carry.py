@@ -3,7 +3,7 @@
 point is a        attribute may be                                             otherwise
 bool              BOOLEAN, an integer (0, 1), Dbpos (off, on)                  `values:`
 number            a float, an integer, Enum by ordinal; Dbpos, Tcmd if whole   `values:`
-text              a string; of a serial instrument a float or an integer too   `values:`
+text              a string; of an instrument or a readout a float or an integer too   `values:`
 """
 
 import math
@@ -13,7 +13,7 @@ from typing import Final
 from bus.messages import Value
 from mapping.model import STRING_LIMITS, AttributeType, BasicType, Scalar
 from mapping.passes.draft import DraftPoint
-from mapping.plan import Own, Register, Reply
+from mapping.plan import Obis, Own, Register, Reply
 
 Pairs = tuple[tuple[Value, Value], ...]
 HEALTH: Final[Pairs] = ((True, 1), (False, 3))
@@ -58,7 +58,7 @@ def naturally(point: DraftPoint, attribute: AttributeType) -> Pairs | None:
             return ((False, 0), (True, 1))
         case "number" if numeric(attribute) or basic is BasicType.ENUM or (basic in _CODED and _whole(point)):
             return ()
-        case "text" if textual(attribute) or (numeric(attribute) and isinstance(point.plan.source, Reply)):
+        case "text" if textual(attribute) or (numeric(attribute) and isinstance(point.plan.source, Reply | Obis)):
             return ()
     return None
 

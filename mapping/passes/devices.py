@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 from mapping.diagnostics import Diagnostics, Span, did_you_mean
 from mapping.located import Located, load
 from mapping.passes.draft import Draft, DraftDevice, DraftPoint
-from mapping.plan import Identify, Order, Own, PointPlan, Register, Reply
+from mapping.plan import Identify, Obis, Order, Own, PointPlan, Register, Reply
 from mapping.schema import Device, Point, Profile, ProfileDefaults
 from mapping.schema import Register as RegisterSpec
 from mapping.validated import nearest, validated
@@ -15,6 +15,8 @@ from mapping.validated import nearest, validated
 BASES_LIMIT: Final = 8
 DEFAULT_EVERY_MS: Final = 1000
 DEFAULT_TIMEOUT_MS: Final = 500
+READOUT_EVERY_MS: Final = 60_000  # a readout takes seconds, and wears a battery
+READOUT_TIMEOUT_MS: Final = 2000  # a meter may take 1.5 s between two of its characters
 LEAST_STALE_MS: Final = 2000
 OWN_POINTS: Final[tuple[Literal["online", "last_error"], ...]] = ("online", "last_error")
 
@@ -82,7 +84,7 @@ def load_device(draft: Draft, profiles: Profiles, name: str, device: Device, loc
     layers = [profile.defaults for profile, _ in chain]
     order: Order = next((one.order for one in layers if one.order), "abcd")
     proof = next((profile.identify for profile, _ in chain if profile.identify), None)
-    drafted = _drafted(name, device, layers)
+    drafted = _drafted(name, device, layers, readout=_protocol(draft, device) == "iec62056-21")
     drafted.identify = None if proof is None else Identify(_register(proof.read, order), proof.equals, proof.match)
     mistaken = any(path[:2] == ("devices", name) and len(path) == 3 for path in draft.wrong)
     drafted.half_known = mistaken or (device.profile is not None and not chain)
@@ -104,19 +106,23 @@ def load_device(draft: Draft, profiles: Profiles, name: str, device: Device, loc
     _Checks(draft, drafted, device, located).all()
 
 
-def _drafted(name: str, device: Device, layers: list[ProfileDefaults]) -> DraftDevice:
+def _protocol(draft: Draft, device: Device) -> str:
+    return str(draft.lines.get(device.line, {}).get("protocol", ""))
+
+
+def _drafted(name: str, device: Device, layers: list[ProfileDefaults], *, readout: bool) -> DraftDevice:
     def key(attribute: str, otherwise: Any) -> Any:
         given = (getattr(layer, attribute) for layer in (device, *layers))
         return next((value for value in given if value is not None), otherwise)
 
-    every = key("every", DEFAULT_EVERY_MS)
+    every = key("every", READOUT_EVERY_MS if readout else DEFAULT_EVERY_MS)
     return DraftDevice(
         name=name,
         line=device.line,
         unit=device.unit,
         profile=device.profile,
         every_ms=every,
-        timeout_ms=key("timeout", DEFAULT_TIMEOUT_MS),
+        timeout_ms=key("timeout", READOUT_TIMEOUT_MS if readout else DEFAULT_TIMEOUT_MS),
         retries=key("retries", 1),
         stale_after_ms=key("stale_after", max(3 * every, LEAST_STALE_MS)),
         pause_ms=key("pause", 0),
@@ -124,6 +130,7 @@ def _drafted(name: str, device: Device, layers: list[ProfileDefaults]) -> DraftD
         max_gap=key("max_gap", None),
         close_after=key("close_after", False),
         command_timeout_ms=key("command_timeout", None),
+        address=device.address,
     )
 
 
@@ -134,12 +141,12 @@ def _next_number(draft: Draft) -> int:
 def _point(draft: Draft, device: DraftDevice, name: str, point: Point, order: Order, *, in_site: bool) -> None:
     number = _next_number(draft)
     every = point.every or device.every_ms
-    readable = point.read is not None or point.request is not None
+    readable = point.read is not None or point.request is not None or point.obis is not None
     plan = PointPlan(
         number=number,
         name=f"{device.name}.{name}",
         unit=point.unit,
-        source=_source(point, order),
+        source=_source(point, order, device.address or ""),
         polled=False,
         stale_after_ms=max(device.stale_after_ms, 3 * every if point.every else 0),
         every_ms=every,
@@ -155,7 +162,9 @@ def _point(draft: Draft, device: DraftDevice, name: str, point: Point, order: Or
         draft.used.add(number)
 
 
-def _source(point: Point, order: Order) -> Register | Reply:
+def _source(point: Point, order: Order, address: str) -> Register | Reply | Obis:
+    if point.obis is not None:
+        return Obis(f"/?{address}!\r\n", point.obis)
     if point.request is not None:
         return Reply(point.request, point.reply or "", point.value or "", tuple(point.good_if.items()), point.end)
     register = point.read or point.write
@@ -175,6 +184,30 @@ def _register(spec: RegisterSpec, order: Order) -> Register:
 
 # ---------------------------------------------------------------------- what cannot work
 
+_BROADCASTING: Final = ("modbus-rtu", "modbus-ascii", "modbus-rtu-over-tcp")
+_TAKES: Final[dict[str, type[Register | Reply | Obis]]] = {"serial-ascii": Reply, "iec62056-21": Obis}
+_ASKED: Final[dict[type, str]] = {
+    Register: "is a register",
+    Reply: "asks in text",
+    Obis: "is a line of a readout",
+}
+_ADAM_PLACES: Final = {"input": 16, "holding": 16, "discrete": 16, "coil": 8}
+
+
+def _adam_misfit(plan: PointPlan) -> str | None:
+    """What an ADAM module has not got; None if it has `plan`."""
+    for register in (plan.source, plan.write):
+        if not isinstance(register, Register):
+            continue
+        places = _ADAM_PLACES[register.table]
+        if register.address >= places:
+            return f"{register.table} {register.address}, expected 0..{places - 1} of an ADAM module"
+        if register.table in ("input", "holding") and (register.type, register.order) != ("float32", "abcd"):
+            return (
+                f"{register.type} {register.order}, expected float32 abcd: so a channel of an ADAM module is delivered"
+            )
+    return None
+
 
 class _Checks:
     """What each part of a device allows, and the whole does not."""
@@ -184,11 +217,13 @@ class _Checks:
         self._drafted = drafted
         self._device = device
         self._located = located
-        self._protocol = str(draft.lines.get(device.line, {}).get("protocol", ""))
+        self._protocol = _protocol(draft, device)
 
     def all(self) -> None:
         self._line()
         self._unit()
+        self._address()
+        self._identify()
         self._silence()
         for name, point in self._drafted.points.items():
             if not self._point(name, point.plan):
@@ -202,9 +237,22 @@ class _Checks:
             self._draft.found.error("unknown-line", self._at("line"), f"no line `{name}`", hint=hint)
 
     def _unit(self) -> None:
-        serial = self._protocol.startswith("modbus") and "baudrate" in self._draft.lines[self._device.line]
-        if serial and self._drafted.unit == 0:
+        if self._protocol in _BROADCASTING and self._drafted.unit == 0:
             self._draft.found.error("bad-value", self._at("unit"), "unit 0 is everybody: nobody answers it")
+
+    def _address(self) -> None:
+        if self._device.address is not None and self._protocol not in ("iec62056-21", ""):
+            message = f"`address` is a meter's on a line that is iec62056-21, but line `{self._device.line}` is {self._protocol}"
+            self._draft.found.error(
+                "bad-value", self._at("address"), message, hint="the number of a device is its `unit`"
+            )
+
+    def _identify(self) -> None:
+        if self._drafted.identify is not None and self._protocol in (*_TAKES, "adam-ascii"):
+            message = (
+                f"the profile identifies its device by a register, but line `{self._device.line}` is {self._protocol}"
+            )
+            self._draft.found.error("bad-point", self._at("profile"), message)
 
     def _silence(self) -> None:
         every, stale = self._drafted.every_ms, self._drafted.stale_after_ms
@@ -214,13 +262,15 @@ class _Checks:
 
     def _point(self, name: str, plan: PointPlan) -> bool:
         place = self._at("points", name) if name in self._device.points else self._at("profile")
-        if isinstance(plan.source, Reply) and self._protocol.startswith("modbus"):
-            message = f"`{plan.name}` asks in text, but line `{self._device.line}` is {self._protocol}"
-        elif isinstance(plan.source, Register) and self._protocol == "serial-ascii":
-            message = f"`{plan.name}` is a register, but line `{self._device.line}` is {self._protocol}"
-        elif isinstance(plan.source, Register) and plan.source.count > self._drafted.max_registers:
+        source = plan.source
+        wanted = _TAKES.get(self._protocol, Register)
+        if self._protocol and not isinstance(source, Own | wanted):
+            message = f"`{plan.name}` {_ASKED[type(source)]}, but line `{self._device.line}` is {self._protocol}"
+        elif self._protocol == "adam-ascii" and (misfit := _adam_misfit(plan)) is not None:
+            message = f"`{plan.name}`: {misfit}"
+        elif isinstance(source, Register) and source.count > self._drafted.max_registers:
             limit = self._drafted.max_registers
-            message = f"`{plan.name}` takes {plan.source.count} registers, over the {limit} of one request"
+            message = f"`{plan.name}` takes {source.count} registers, over the {limit} of one request"
         else:
             return True
         self._draft.found.error("bad-point", place, message)

@@ -13,6 +13,7 @@ from mapping.passes.objects import DataObject, Leaf
 from mapping.plan import (
     CommandBinding,
     Identify,
+    Obis,
     ObjectBinding,
     Own,
     PointPlan,
@@ -36,7 +37,7 @@ class DraftPoint:
         source = self.plan.source
         if isinstance(source, Own):
             return "bool" if source.name == "online" else "text"
-        if isinstance(source, Reply):
+        if isinstance(source, Reply | Obis):
             return "text" if self.plan.unit == "" else "number"
         return {"bool": "bool", "bit": "bool", "string": "text"}.get(source.type, "number")
 
@@ -58,6 +59,7 @@ class DraftDevice:
     max_gap: int | None
     close_after: bool
     command_timeout_ms: int | None
+    address: str | None = None  # of a meter that is read out
     identify: Identify | None = None
     left_out: frozenset[str] = frozenset()  # names of points that are written, but wrong: that is said already
     half_known: bool = False  # its profile cannot be had, or a key of it is wrong: any point may be one of its

@@ -4,12 +4,14 @@ import re
 from pathlib import Path
 from typing import Any, Final
 
+from pydantic import BaseModel
+
 from mapping import model
 from mapping.diagnostics import MappingError, Span, did_you_mean
 from mapping.located import Located, load
 from mapping.passes.devices import Profiles, load_device
 from mapping.passes.draft import Draft, DraftIed
-from mapping.schema import NAME_PATTERN, Map, Site
+from mapping.schema import NAME_PATTERN, Map, RelativePath, Site
 from mapping.scl.access_points import server
 from mapping.scl.reader import SclFile, read
 from mapping.validated import nearest, validated
@@ -49,8 +51,21 @@ def _lines(draft: Draft, site: Site, located: Located) -> None:
             continue
         settings = validated(located, model_of, draft.found, data=keys, path=("lines", name))
         if settings is not None:
-            draft.lines[name] = {"protocol": str(protocol), **settings.model_dump(exclude_none=True)}
+            files = _files(draft, located, name, settings)
+            draft.lines[name] = {"protocol": str(protocol), **settings.model_dump(exclude_none=True), **files}
             _check_worker(draft, located, name)
+
+
+def _files(draft: Draft, located: Located, line: str, settings: BaseModel) -> dict[str, str]:
+    """The settings of a line that are files, absolute; one that is not there is said."""
+    found: dict[str, str] = {}
+    for key, field in type(settings).model_fields.items():
+        if any(isinstance(mark, RelativePath) for mark in field.metadata):
+            path = (draft.site_path.parent / getattr(settings, key)).resolve()
+            found[key] = str(path)
+            if not path.is_file():
+                draft.found.error("no-file", located.at("lines", line, key), f"no file `{path}`")
+    return found
 
 
 def _no_protocol(draft: Draft, located: Located, line: str, protocol: object) -> None:

@@ -29,7 +29,8 @@ def plan_polls(draft: Draft) -> tuple[WorkerPlan, ...]:
 def _device(draft: Draft, device: DraftDevice, physics: planner.Physics) -> DevicePlan:
     points = tuple(_polled(draft, point.plan) for point in device.points.values())
     polled = [point for point in points if point.polled and not isinstance(point.source, Own)]
-    blocks = planner.plan_blocks(polled, physics, max_registers=device.max_registers, max_gap=device.max_gap)
+    limit = planner.registers_limit(physics.protocol, device.max_registers)
+    blocks = planner.plan_blocks(polled, physics, max_registers=limit, max_gap=device.max_gap)
     return DevicePlan(
         name=device.name,
         unit=device.unit,
