@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from acquisition import transaction
-from acquisition.drivers.base import Ask, DriverSpec, Foreign, Found, Question, Read, Refused, Registers
-from acquisition.ports import Port, SerialPort, TcpPort
+from acquisition.drivers.base import Ask, Continue, DriverSpec, Foreign, Found, Read, Refused, Registers
+from acquisition.ports import SerialPort
 from acquisition.transaction import Counters, Ghosts, Part
+from acquisition.transports import port_of
 from mapping.plan import DevicePlan, LinePlan
 
 SILENCE_CHARACTERS: Final = 3.5
@@ -27,8 +28,8 @@ class Link:
     def __init__(self, plan: LinePlan, spec: DriverSpec) -> None:
         self._plan = plan
         self._spec = spec
-        self._driver = spec.make()
-        self._port: Port = SerialPort(plan.settings) if spec.serial else TcpPort(plan.settings)
+        self._driver = spec.make(plan.settings)
+        self._port = port_of(plan, spec)
         self._loop = asyncio.get_running_loop()
         self._ghosts = Ghosts()
         self._buffer = bytearray()
@@ -61,7 +62,7 @@ class Link:
 
         `borders`: where its values end; `longer`: the device may be asked for registers beyond it.
         """
-        if self._spec.tagged:
+        if self._spec.tagged or self._spec.anonymous:
             return [Part(read, read.address, read.count)]
         bits = read.table in ("coil", "discrete")
         limit = transaction.BITS_LIMIT if bits else min(max_registers, transaction.REGISTERS_LIMIT)
@@ -83,6 +84,8 @@ class Link:
         await self.silence(device)
         self._buffer.clear()
         self.counters.discarded_octets += self._port.discard()
+        if self._spec.longest_s:
+            await self._go_on_at(int(self._plan.settings.get("baudrate", 9600)))
         self._tag = transaction.next_tag(self._tag)
         octets = self._driver.request(ask, self._tag)
         await self._port.write(octets)
@@ -90,7 +93,8 @@ class Link:
         sent = self._loop.time() + len(octets) * self._character_s
         timeout_s = device.timeout_ms / 1000
         answer_octets = transaction.octets_of(ask) + 5 if isinstance(ask, Read) else 8
-        found = await self._await_answer(ask, sent + timeout_s + answer_octets * self._character_s)
+        characters = answer_octets * self._spec.characters_per_octet
+        found = await self._await_answer(ask, sent + timeout_s + characters * self._character_s, timeout_s)
         now = self._loop.time()
         self._asked_at[device.unit] = now
         if found is not None:
@@ -103,29 +107,47 @@ class Link:
         await self._after_timeout(ask, timeout_s)
         return None
 
-    async def _await_answer(self, ask: Ask, deadline: float) -> Found | None:
+    async def _await_answer(self, ask: Ask, deadline: float, timeout_s: float) -> Found | None:
+        last = self._loop.time() + self._spec.longest_s
         while (left := deadline - self._loop.time()) > 0:
             octets = await self._port.read(left)
             if not octets:
                 continue
             self._quiet_since = self._loop.time()
             self._buffer += octets
+            if self._spec.longest_s:
+                deadline = min(last, self._quiet_since + timeout_s)
             while (found := self._driver.take(ask, self._tag, self._buffer)) is not None:
-                if not isinstance(found, Foreign):
+                if isinstance(found, Continue):
+                    await self._say_more(found)
+                    deadline = min(last, self._loop.time() + timeout_s)
+                elif isinstance(found, Foreign):
+                    self.counters.foreign += 1
+                    self._ghosts.lay(found, _FUNCTION_TABLES)
+                else:
                     return found
-                self.counters.foreign += 1
-                self._ghosts.lay(found, _FUNCTION_TABLES)
         return None
+
+    async def _say_more(self, more: Continue) -> None:
+        """Go on with a conversation; ends when all of it is on the line."""
+        await asyncio.sleep(more.after_s)
+        await self._port.write(more.octets)
+        await asyncio.sleep(len(more.octets) * self._character_s)
+        await self._go_on_at(more.baudrate)
+
+    async def _go_on_at(self, baudrate: int | None) -> None:
+        if baudrate is not None and isinstance(self._port, SerialPort):
+            await self._port.set_baudrate(baudrate)
 
     async def _after_timeout(self, ask: Ask, timeout_s: float) -> None:
         """Leave a ghost, and let the line fall silent; what comes is thrown away."""
         if self._spec.tagged:
             return
-        if isinstance(ask, Read):
-            self._ghosts.raise_for(ask, self._loop.time(), timeout_s)
-        if isinstance(ask, Question):
+        if self._spec.anonymous:
             await self._until_late_line(ask, 4 * timeout_s)
             return
+        if isinstance(ask, Read):
+            self._ghosts.raise_for(ask, self._loop.time(), timeout_s)
         hold = min(self._longest_answer_s, timeout_s)
         until = self._loop.time() + timeout_s
         while self._loop.time() < until:
@@ -144,7 +166,7 @@ class Link:
             if isinstance(found, Foreign):
                 self._ghosts.lay(found, _FUNCTION_TABLES)
 
-    async def _until_late_line(self, ask: Question, seconds: float) -> None:
+    async def _until_late_line(self, ask: Ask, seconds: float) -> None:
         """A line of text tells nothing of its question: wait for the missing one, or long enough that none will come."""
         until = self._loop.time() + seconds
         while (left := until - self._loop.time()) > 0:

@@ -115,6 +115,16 @@ class SerialPort:
         self._received.clear()
         return count
 
+    async def set_baudrate(self, baudrate: int) -> None:
+        """Go on at `baudrate` once all that was written is on the line. Raises LinkError."""
+        if self._serial is None or str(Path(str(self._settings["port"])).resolve()).startswith("/dev/pts/"):
+            return  # a pseudo-terminal has no speed
+        try:
+            await asyncio.to_thread(self._serial.flush)
+            self._serial.baudrate = baudrate
+        except (OSError, ValueError, termios.error) as error:
+            raise LinkError(_reason(error, "port")) from error
+
     async def close(self) -> None:
         if self._serial is not None:
             with contextlib.suppress(OSError, ValueError):

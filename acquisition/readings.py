@@ -10,10 +10,10 @@ The quality of what went wrong is decided here and nowhere else:
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from acquisition import convert
+from acquisition import convert, obis
 from acquisition.convert import Reading
 from bus import quality
-from mapping.plan import Block, DevicePlan, PointPlan, Register, RegisterBlock, Reply
+from mapping.plan import Block, DevicePlan, Obis, PointPlan, Register, RegisterBlock, Reply
 
 EXCEPTIONS = {
     1: "illegal function", 2: "illegal data address", 3: "illegal data value", 4: "device failure", 5: "acknowledge",
@@ -75,13 +75,18 @@ def from_registers(points: Sequence[Located], values: Mapping[int, int]) -> list
 
 
 def from_line(device: DevicePlan, numbers: Sequence[int], line: str) -> list[PointReading] | None:
-    """The readings of the points whose expressions fit `line`; None if it fits none: an unsound answer."""
+    """The readings of the points whose expressions fit `line`; None if it fits none: an unsound answer.
+
+    In a readout every point has a reading: a code that is not in it is invalid.
+    """
     found = []
     for point in device.points:
         if point.number in numbers and isinstance(point.source, Reply):
             reading = convert.text_reading(point, point.source, line)
             if reading is not None:
                 found.append(PointReading(point.number, reading))
+        elif point.number in numbers and isinstance(point.source, Obis):
+            found.append(PointReading(point.number, obis.reading(point, point.source, line)))
     return found or None
 
 

@@ -4,20 +4,26 @@ A driver turns a request into octets, and finds in the octets that came the one 
 
     request(ask, tag)              the octets that ask
     take(ask, tag, buffer)         Registers, Text, Confirmed or Refused if the answer is there (and removed from
-                                   `buffer`); Foreign for a sound unit that answers something else; None if no unit
-                                   is complete. What cannot begin an answer is removed.
+                                   `buffer`); Foreign for a sound unit that answers something else; Continue if the
+                                   device first wants to hear more; None if no unit is complete. What cannot begin
+                                   an answer is removed.
+
+A driver that continues is in a conversation: `request` begins a new one, whatever became of the last.
 
 `tag` is the shell's number of the request; drivers whose protocol has transaction ids put it on the wire. Each file
 here has one driver and ends with one constant `DRIVER`; `Settings` are the site's keys for a line of that protocol.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Final, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from mapping.plan import Table
+
+Transport = Literal["serial", "tcp", "tls", "udp", "simulated"]
+LineSettings = Mapping[str, str | int | float | bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +51,7 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Ask a serial instrument; its answer is one line that ends with `end` (empty: CR, LF or CR LF)."""
+    """Ask an instrument in text; a serial one answers with a line that ends with `end` (empty: CR, LF or CR LF)."""
 
     text: str
     end: str = ""
@@ -63,7 +69,7 @@ class Registers:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """The line that an instrument answered, without its end."""
+    """What an instrument answered: a line without its end, or a meter's whole readout."""
 
     line: str
 
@@ -75,7 +81,7 @@ class Confirmed:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The device said no: a Modbus exception."""
+    """The device said no: a Modbus exception, or what means the same elsewhere."""
 
     code: int
 
@@ -92,7 +98,17 @@ class Foreign:
     octets_of_data: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Continue:
+    """The conversation goes on: wait, write `octets` (there may be none), then go on at `baudrate` (None: as before)."""
+
+    octets: bytes
+    baudrate: int | None = None
+    after_s: float = 0.0
+
+
 Found = Registers | Text | Confirmed | Refused | Foreign
+Step = Found | Continue
 
 
 class Driver(Protocol):
@@ -101,7 +117,7 @@ class Driver(Protocol):
     def request(self, ask: Ask, tag: int) -> bytes:
         """The octets that ask."""
 
-    def take(self, ask: Ask, tag: int, buffer: bytearray) -> Found | None:
+    def take(self, ask: Ask, tag: int, buffer: bytearray) -> Step | None:
         """The next unit in `buffer`, which is removed from it; None while there is no whole one."""
 
 
@@ -132,16 +148,34 @@ class TcpSettings(Settings):
     port: Annotated[int, Field(ge=1, le=65535)] = 502
 
 
+_NO_SETTINGS: Final[LineSettings] = {}
+
+
 @dataclass(frozen=True, slots=True)
 class DriverSpec:
-    """One protocol: its name in site.yaml, its settings, its driver.
+    """One protocol: its name in site.yaml, its settings, its driver (made from a line's settings), what carries it.
 
-    `frame_silence` says that frames end by silence on the line (RTU); `tagged` that a late answer is known by its tag.
+    `frame_silence`: frames end by silence on the line (RTU). `tagged`: a late answer is known by its tag.
+    `anonymous`: an answer tells nothing of its question, so that after a time-out the line waits for the missing one.
+    `characters_per_octet`: what an octet costs on the line. `longest_s`: an answer of many parts, for which a device's
+    time-out runs from the last octet that came, the whole taking no longer than that; 0: the time-out is for the whole.
     """
 
     protocol: str
     settings: type[Settings]
-    make: Callable[[], Driver]
-    serial: bool
+    driver: Callable[[LineSettings], Driver]
+    transport: Transport
     frame_silence: bool = False
     tagged: bool = False
+    anonymous: bool = False
+    characters_per_octet: int = 1
+    longest_s: float = 0.0
+
+    @property
+    def serial(self) -> bool:
+        """True if the line is a serial port."""
+        return self.transport == "serial"
+
+    def make(self, settings: LineSettings = _NO_SETTINGS) -> Driver:
+        """The driver of a line with these settings."""
+        return self.driver(settings)

@@ -55,8 +55,13 @@ class ModbusRtu:
         return buffer[start] == ask.unit and buffer[start + 1] & 0x7F == modbus.function_of(ask)
 
 
+def crc(octets: bytes) -> bytes:
+    """The two octets that end a frame of `octets`."""
+    return FramerRTU.compute_CRC(octets).to_bytes(2, "big")
+
+
 def _sound(frame: bytes) -> bool:
-    return FramerRTU.compute_CRC(frame[:-2]).to_bytes(2, "big") == frame[-2:]
+    return crc(frame[:-2]) == frame[-2:]
 
 
-DRIVER: Final = DriverSpec("modbus-rtu", SerialSettings, ModbusRtu, serial=True, frame_silence=True)
+DRIVER: Final = DriverSpec("modbus-rtu", SerialSettings, lambda _: ModbusRtu(), "serial", frame_silence=True)

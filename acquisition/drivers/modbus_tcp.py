@@ -47,4 +47,4 @@ class ModbusTcp:
         return found
 
 
-DRIVER: Final = DriverSpec("modbus-tcp", TcpSettings, ModbusTcp, serial=False, tagged=True)
+DRIVER: Final = DriverSpec("modbus-tcp", TcpSettings, lambda _: ModbusTcp(), "tcp", tagged=True)

@@ -1,4 +1,4 @@
-r"""Serial instruments that answer a request with one line of text: scales, thermostats, ADAM modules.
+r"""Serial instruments that answer a request with one line of text: scales, thermostats, balances.
 
     "SI\r\n"   ->   "S S     100.00 kg\r\n"
 
@@ -47,4 +47,4 @@ def _end_of_line(buffer: bytearray, end: bytes) -> tuple[int, int]:
     return (min(found), 1) if found else (-1, 0)
 
 
-DRIVER: Final = DriverSpec("serial-ascii", SerialSettings, SerialAscii, serial=True)
+DRIVER: Final = DriverSpec("serial-ascii", SerialSettings, lambda _: SerialAscii(), "serial", anonymous=True)

@@ -17,7 +17,7 @@ import yaml
 
 from acquisition.simulate.control import Control
 from acquisition.simulate.device import SimulatedDevice
-from acquisition.simulate.lines import PtyLine, TcpLine
+from acquisition.simulate.lines import SimulatedLine, line_of
 from acquisition.simulate.timeline import Timeline, read_timeline
 from bus import logs, processes
 from mapping import plan as plans
@@ -49,19 +49,20 @@ def main() -> int:
 async def _run(plan: Plan, given: argparse.Namespace, faults: Timeline) -> int:
     log = logging.getLogger("simulate")
     devices: dict[str, SimulatedDevice] = {}
-    lines: list[TcpLine | PtyLine] = []
+    lines: list[SimulatedLine] = []
     overlay: dict[str, dict[str, Any]] = {}
     try:
         for worker in plan.workers:
             for line in worker.lines:
                 started = _line(line, devices)
-                overlay[line.name] = await started.start()
-                lines.append(started)
+                overlay[line.name] = {} if started is None else await started.start()
+                if started is not None:
+                    lines.append(started)
         fresh = given.out.with_name(given.out.name + ".new")
         fresh.write_text(yaml.safe_dump({"lines": overlay}), encoding="utf-8")
         fresh.replace(given.out)
         for name, where in overlay.items():
-            endpoint = where.get("port") if "host" not in where else f"{where['host']}:{where['port']}"
+            endpoint = f"{where['host']}:{where['port']}" if "host" in where else where.get("port", "its worker")
             sys.stderr.write(f"line {name} at {endpoint}\n")
         control = Control(given.run_dir / "simulate.ctl", devices)
         await control.start()
@@ -80,12 +81,14 @@ async def _run(plan: Plan, given: argparse.Namespace, faults: Timeline) -> int:
     return 0
 
 
-def _line(line: LinePlan, devices: dict[str, SimulatedDevice]) -> TcpLine | PtyLine:
+def _line(line: LinePlan, devices: dict[str, SimulatedDevice]) -> SimulatedLine | None:
     own = {device.unit: SimulatedDevice(device) for device in line.devices}
     for one in own.values():
         one.tick(int(time.time()))
-        devices[one.plan.name] = one
-    return TcpLine(line, own) if "host" in line.settings else PtyLine(line, own)
+    answered = line_of(line, own)
+    if answered is not None:
+        devices.update((one.plan.name, one) for one in own.values())
+    return answered
 
 
 async def _tick(devices: dict[str, SimulatedDevice], faults: Timeline) -> None:

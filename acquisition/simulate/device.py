@@ -13,7 +13,7 @@ from acquisition import convert
 from acquisition.simulate import physics
 from bus.messages import Value
 from mapping import units
-from mapping.plan import DevicePlan, Identify, Own, PointPlan, Register, Reply
+from mapping.plan import DevicePlan, Identify, Obis, Own, PointPlan, Register, Reply
 
 TEXT_DECIMALS: Final = 3
 WRITES_KEPT: Final = 2000
@@ -103,6 +103,30 @@ class SimulatedDevice:
                 raw = [self.registers[table, source.address + offset] for offset in range(source.count)]
                 self.values[point.local_name] = self.fixed[point.local_name] = convert.reading(point, source, raw).value
 
+    def at(self, table: str, address: int) -> PointPlan | None:
+        """The point that is read at `address`, where each address holds a whole value."""
+        for point in self.plan.points:
+            source = point.source
+            if isinstance(source, Register) and (source.table, source.address) == (table, address):
+                return point
+        return None
+
+    def take(self, point: PointPlan, value: Value, words: tuple[int, ...]) -> None:
+        """A master has written `value` to the whole of `point`, as `words`. Raises ValueError if it cannot be held."""
+        assert isinstance(point.source, Register)  # noqa: S101 - nothing else is written
+        self.writes.append((point.source.table, point.source.address, words))
+        if self.fault is None or self.fault.kind != "stuck":
+            self.set(point.local_name, value)
+
+    def readout(self) -> str:
+        """A meter's lines, each with its end."""
+        lines = []
+        for point in self.plan.points:
+            if isinstance(point.source, Obis):
+                unit = f"*{point.unit}" if point.unit else ""
+                lines.append(f"{point.source.code}({_decimals(point, self.values.get(point.local_name))}{unit})\r\n")
+        return "".join(lines)
+
     def line(self, request: str) -> str | None:
         """The text that answers `request`, without its end; None if the device does not know it."""
         for point in self.plan.points:
@@ -136,11 +160,16 @@ def _words(point: PointPlan, register: Register, value: Value) -> tuple[int, ...
     return convert.registers_of(point, register, value)
 
 
+def _decimals(point: PointPlan, value: Value) -> str:
+    """`value` as the device writes it."""
+    if isinstance(value, str):
+        return value
+    return f"{(float(value or 0) - point.offset) / point.scale:.{TEXT_DECIMALS}f}"
+
+
 def _text(point: PointPlan, reply: Reply, value: Value) -> str:
     good = dict(reply.good_if)
-    number = (
-        value if isinstance(value, str) else f"{(float(value or 0) - point.offset) / point.scale:.{TEXT_DECIMALS}f}"
-    )
+    number = _decimals(point, value)
     text = _example(_parser.parse(reply.pattern), {reply.group: number} | good)
     if re.fullmatch(reply.pattern, text) is None:
         raise ValueError(f"no example of `{reply.pattern}` can be made with `{number}`")

@@ -1,20 +1,17 @@
-"""Simulated lines: Modbus TCP on a port, RTU and text on a pseudo-terminal, paced as a real line would be. Shell."""
+"""Simulated lines: sockets and pseudo-terminals, paced as a real line would be. Shell."""
 
 import asyncio
 import contextlib
 import errno
 import logging
 import os
-import random
+import ssl
 import tty
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol, cast
 
-from pymodbus.framer import FramerRTU
-
-from acquisition.simulate import slave
+from acquisition.simulate.answering import Answering, Turn, answering
 from acquisition.simulate.device import SimulatedDevice
 from mapping import planner
 from mapping.plan import LinePlan
@@ -28,62 +25,151 @@ Devices = Mapping[int, SimulatedDevice]
 log = logging.getLogger("simulate")
 
 
+class SimulatedLine(Protocol):
+    """One line with its devices."""
+
+    async def start(self) -> dict[str, Any]:
+        """Answer; what to lay over the site's line. Raises OSError."""
+
+    async def stop(self) -> None:
+        """Answer no more."""
+
+
+def line_of(plan: LinePlan, devices: Devices) -> SimulatedLine | None:
+    """The line, on what really carries it; None if its devices answer in the worker that asks them."""
+    if plan.protocol == "simulated":
+        return None
+    if plan.protocol == "modbus-udp":
+        return UdpLine(plan, devices)
+    return TcpLine(plan, devices) if "host" in plan.settings else PtyLine(plan, devices)
+
+
+class _Turns:
+    """The answers that are on their way."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def begin(self, answer: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(answer)  # a master that asks again gets the late answer all the same
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def cancel(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+
+
+async def _bound(plan: LinePlan, bind: Callable[[str, int], Awaitable[Any]]) -> Any:
+    """What `bind` makes on the line's own address if that is this host's, otherwise on a free port."""
+    host, port = str(plan.settings["host"]), int(plan.settings.get("port", 502))
+    local = host.startswith(LOOPBACK)
+    try:
+        return await bind(host if local else "127.0.0.1", port if local else 0)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        log.warning("line %s: port %d is taken, a free one serves", plan.name, port)
+        return await bind("127.0.0.1", 0)
+
+
 class TcpLine:
-    """A Modbus TCP server for the devices of one line, by unit."""
+    """A server for the devices of one line: Modbus TCP, the same inside TLS, or RTU frames in a stream."""
 
     def __init__(self, plan: LinePlan, devices: Devices) -> None:
         self._plan = plan
         self._devices = devices
         self._server: asyncio.Server | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._turns = _Turns()
 
     async def start(self) -> dict[str, Any]:
-        """Listen; what to lay over the site's line. Raises OSError."""
-        host, port = str(self._plan.settings["host"]), int(self._plan.settings.get("port", 502))
-        local = host.startswith(LOOPBACK)
-        try:
-            self._server = await asyncio.start_server(self._serve, host if local else "127.0.0.1", port if local else 0)
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                raise
-            log.warning("line %s: port %d is taken, a free one serves", self._plan.name, port)
-            self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        """See SimulatedLine."""
+        context = server_context(self._plan) if self._plan.protocol == "modbus-tls" else None
+        self._server = await _bound(
+            self._plan, lambda host, port: asyncio.start_server(self._serve, host, port, ssl=context)
+        )
         host, port = self._server.sockets[0].getsockname()[:2]
         return {"host": host, "port": port}
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
-            while True:
-                header = await reader.readexactly(7)
-                pdu = await reader.readexactly(int.from_bytes(header[4:6], "big") - 1)
-                task = asyncio.ensure_future(self._answer(header, pdu, writer))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+        protocol = answering(self._plan.protocol, self._devices, self._plan.settings)
+        buffer = bytearray()
+        with contextlib.suppress(OSError, asyncio.CancelledError):
+            while octets := await reader.read(_LONGEST):
+                buffer += octets
+                while (turn := protocol.take(buffer)) is not None:
+                    self._turns.begin(self._answer(turn, writer))
         writer.close()
 
-    async def _answer(self, header: bytes, pdu: bytes, writer: asyncio.StreamWriter) -> None:
-        device = self._devices.get(header[6])
-        fault = device.fault if device else None
-        if device is None or (fault and fault.kind == "silent"):
-            return
-        await asyncio.sleep(fault.ms / 1000 if fault and fault.kind == "late" else TURNAROUND_S)
-        answered = (
-            slave.exception(pdu[0], fault.code) if fault and fault.kind == "exception" else slave.answer(device, pdu)
-        )
-        unit = header[6] + 1 & 0xFF if fault and fault.kind == "wrong_unit" else header[6]
-        octets = header[:4] + (len(answered) + 1).to_bytes(2, "big") + bytes((unit,)) + answered
-        if fault and fault.kind in ("crc", "garbage"):
-            octets = random.randbytes(len(octets))  # noqa: S311
-        with contextlib.suppress(ConnectionError):
-            writer.write(octets)
+    async def _answer(self, turn: Turn, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(TURNAROUND_S if turn.late_s is None else turn.late_s)
+        with contextlib.suppress(OSError):
+            writer.write(turn.answer())
             await writer.drain()
 
     async def stop(self) -> None:
-        """Listen no more."""
-        for task in self._tasks:
-            task.cancel()
+        """See SimulatedLine."""
+        self._turns.cancel()
         if self._server is not None:
             self._server.close()
+
+
+def server_context(plan: LinePlan) -> ssl.SSLContext:
+    """The devices' end of TLS: they show the certificate of the line, and want one of the same authority. Raises OSError."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(str(plan.settings["cert"]), str(plan.settings["key"]))
+    context.load_verify_locations(str(plan.settings["ca"]))
+    context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+class UdpLine:
+    """A socket for the devices of one line: a datagram is one unit."""
+
+    def __init__(self, plan: LinePlan, devices: Devices) -> None:
+        self._plan = plan
+        self._protocol = answering(plan.protocol, devices, plan.settings)
+        self._transport: asyncio.DatagramTransport | None = None
+        self._turns = _Turns()
+
+    async def start(self) -> dict[str, Any]:
+        """See SimulatedLine."""
+        loop = asyncio.get_running_loop()
+        transport, _ = await _bound(
+            self._plan,
+            lambda host, port: loop.create_datagram_endpoint(
+                lambda: _Datagrams(self._received), local_addr=(host, port)
+            ),
+        )
+        self._transport = cast("asyncio.DatagramTransport", transport)
+        host, port = transport.get_extra_info("sockname")[:2]
+        return {"host": host, "port": port}
+
+    def _received(self, datagram: bytes, address: Any) -> None:
+        turn = self._protocol.take(bytearray(datagram))
+        if turn is not None:
+            self._turns.begin(self._answer(turn, address))
+
+    async def _answer(self, turn: Turn, address: Any) -> None:
+        await asyncio.sleep(TURNAROUND_S if turn.late_s is None else turn.late_s)
+        octets = turn.answer()
+        if octets and self._transport is not None:
+            self._transport.sendto(octets, address)
+
+    async def stop(self) -> None:
+        """See SimulatedLine."""
+        self._turns.cancel()
+        if self._transport is not None:
+            self._transport.close()
+
+
+class _Datagrams(asyncio.DatagramProtocol):
+    def __init__(self, received: Callable[[bytes, Any], None]) -> None:
+        self._received = received
+
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        self._received(data, addr)
 
 
 class PtyLine:
@@ -91,15 +177,14 @@ class PtyLine:
 
     def __init__(self, plan: LinePlan, devices: Devices) -> None:
         self._plan = plan
-        self._devices = devices
+        self._protocol: Answering = answering(plan.protocol, devices, plan.settings)
         self._master = self._slave = -1
         self._link: Path | None = None
         self._buffer = bytearray()
-        self._turns: set[asyncio.Task[None]] = set()
-        self._costs = planner.physics(plan.protocol, plan.settings)
+        self._turns = _Turns()
 
     async def start(self) -> dict[str, Any]:
-        """Open the terminal; what to lay over the site's line. Raises OSError."""
+        """See SimulatedLine."""
         self._master, self._slave = os.openpty()
         tty.setraw(self._master)
         tty.setraw(self._slave)
@@ -116,78 +201,25 @@ class PtyLine:
     def _read(self) -> None:
         with contextlib.suppress(BlockingIOError, OSError):
             self._buffer += os.read(self._master, _LONGEST)
-        take = self._take_line if self._plan.protocol == "serial-ascii" else self._take_frame
-        while (turn := take()) is not None:
-            task = asyncio.ensure_future(turn())  # a master that asks again gets the late answer all the same
-            self._turns.add(task)
-            task.add_done_callback(self._turns.discard)
+        while (turn := self._protocol.take(self._buffer)) is not None:
+            self._turns.begin(self._answer(turn, turn.answer()))
         del self._buffer[:-_LONGEST]
 
-    async def _write(self, octets: bytes, asked: int, late_s: float) -> None:
+    async def _answer(self, turn: Turn, octets: bytes) -> None:
         """Write after the time that the request, the device and the answer take on such a line."""
-        on_line = (asked + len(octets)) * self._costs.character_s
-        await asyncio.sleep(on_line + self._costs.silence_s + TURNAROUND_S + late_s)
+        costs = planner.physics(self._plan.protocol, self._plan.settings)
+        changed = self._plan.settings if turn.baudrate is None else {**self._plan.settings, "baudrate": turn.baudrate}
+        answer_s = len(octets) * planner.physics(self._plan.protocol, changed).character_s
+        await asyncio.sleep(turn.asked * costs.character_s + answer_s + costs.silence_s + TURNAROUND_S)
+        await asyncio.sleep(turn.late_s or 0.0)
         with contextlib.suppress(BlockingIOError, OSError):
-            os.write(self._master, octets)
-
-    # ------------------------------------------------------------------ RTU
-
-    def _take_frame(self) -> "Callable[[], Any] | None":
-        buffer = self._buffer
-        while len(buffer) >= 8:
-            size = 9 + buffer[6] if buffer[1] in (15, 16) else 10 if buffer[1] == 22 else 8
-            if len(buffer) < size:
-                return None
-            frame = bytes(buffer[:size])
-            if FramerRTU.compute_CRC(frame[:-2]).to_bytes(2, "big") == frame[-2:]:
-                del buffer[:size]
-                return partial(self._answer_frame, frame)
-            del buffer[:1]
-        return None
-
-    async def _answer_frame(self, frame: bytes) -> None:
-        device = self._devices.get(frame[0])
-        fault = device.fault if device else None
-        if device is None or (fault and fault.kind == "silent"):
-            return
-        pdu = frame[1:-2]
-        answered = (
-            slave.exception(pdu[0], fault.code) if fault and fault.kind == "exception" else slave.answer(device, pdu)
-        )
-        unit = frame[0] + 1 if fault and fault.kind == "wrong_unit" else frame[0]
-        octets = bytes((unit & 0xFF,)) + answered
-        octets += FramerRTU.compute_CRC(octets).to_bytes(2, "big")
-        if fault and fault.kind == "crc":
-            octets = octets[:-1] + bytes((octets[-1] ^ 0xFF,))
-        if fault and fault.kind == "garbage":
-            octets = random.randbytes(len(octets))  # noqa: S311
-        await self._write(octets, len(frame), fault.ms / 1000 if fault and fault.kind == "late" else 0.0)
-
-    # ------------------------------------------------------------------ text
-
-    def _take_line(self) -> "Callable[[], Any] | None":
-        for device in self._devices.values():
-            for point in device.plan.points:
-                request = getattr(point.source, "request", None)
-                if request and bytes(self._buffer).startswith(request.encode("ascii")):
-                    del self._buffer[: len(request)]
-                    return partial(self._answer_line, device, request)
-        if len(self._buffer) > 256:
-            self._buffer.clear()
-        return None
-
-    async def _answer_line(self, device: SimulatedDevice, request: str) -> None:
-        fault = device.fault
-        if fault and fault.kind == "silent":
-            return
-        text = "?" * 8 if fault and fault.kind in ("garbage", "crc", "exception") else device.line(request) or ""
-        octets = (text + device.end_of(request)).encode("ascii", "replace")
-        await self._write(octets, len(request), fault.ms / 1000 if fault and fault.kind == "late" else 0.0)
+            while octets:  # a terminal takes some 4000 octets at once
+                octets = octets[os.write(self._master, octets) :]
+                await asyncio.sleep(0)
 
     async def stop(self) -> None:
-        """Close the terminal and remove the link."""
-        for task in self._turns:
-            task.cancel()
+        """See SimulatedLine."""
+        self._turns.cancel()
         asyncio.get_running_loop().remove_reader(self._master)
         for descriptor in (self._master, self._slave):
             os.close(descriptor)

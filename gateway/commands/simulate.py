@@ -66,7 +66,7 @@ async def _simulate(
             if not await supervisor.ready():
                 return BAD_CONFIGURATION if supervisor.failed.is_set() else FAILED
             for name, where in yaml.safe_load(out.read_text(encoding="utf-8"))["lines"].items():
-                endpoint = f"{where['host']}:{where['port']}" if "host" in where else where["port"]
+                endpoint = f"{where['host']}:{where['port']}" if "host" in where else where.get("port", "its worker")
                 sys.stdout.write(f"line {name} at {endpoint}\n")
             sys.stdout.flush()
             await told.wait()

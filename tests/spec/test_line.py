@@ -12,7 +12,7 @@ from bus.messages import Outcome
 from mapping.plan import Identify, Register, RegisterBlock
 from tests.support.field import Field, device, meter, point, polled, register
 
-PROTOCOLS = ["modbus-tcp", "modbus-rtu"]
+PROTOCOLS = ["modbus-tcp", "modbus-rtu", "modbus-rtu-over-tcp", "modbus-ascii", "modbus-udp"]
 TYPE_CODE = Identify(register("holding", 100), equals=630)
 
 
@@ -283,9 +283,10 @@ def test_a_command_that_cannot_be_delivered_before_its_deadline_is_never_written
     run(scenario)
 
 
-def test_a_late_answer_never_passes_for_another_registers_value() -> None:
+@pytest.mark.parametrize("protocol", ["modbus-rtu", "modbus-rtu-over-tcp", "modbus-ascii"])
+def test_a_late_answer_never_passes_for_another_registers_value(protocol: str) -> None:
     async def scenario() -> None:
-        async with polled("modbus-rtu", meter("slow", 1, 0)) as field:
+        async with polled(protocol, meter("slow", 1, 0)) as field:
             slow = field.devices["slow"]
             slow.registers["holding", 2] = slow.registers["holding", 3] = 0xDEAD
             slow.set("power", 100)
@@ -297,7 +298,7 @@ def test_a_late_answer_never_passes_for_another_registers_value() -> None:
                 await field.until(lambda: 0 in field.last)
                 slow.set("power", 200 + turn)
                 slow.fault = None
-                await field.until(lambda turn=turn: good(field, 0, 200 + turn))  # type: ignore[misc]
+                await field.until(lambda turn=turn: good(field, 0, 200 + turn), 20)  # type: ignore[misc]
             values = [one.reading.value for one in field.seen if one.point == 0 and one.reading.quality == quality.GOOD]
             assert set(values) <= {100, *range(200, 206)}
             assert values == sorted(values, key=float)

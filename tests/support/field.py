@@ -12,7 +12,7 @@ from acquisition.drivers.registry import by_protocol
 from acquisition.line import Line
 from acquisition.readings import PointReading
 from acquisition.simulate.device import SimulatedDevice
-from acquisition.simulate.lines import PtyLine, TcpLine
+from acquisition.simulate.lines import line_of
 from bus.messages import Command, CommandResult, Outcome, Value
 from mapping.plan import (
     Block,
@@ -114,15 +114,17 @@ class Field:
 
 
 @asynccontextmanager
-async def polled(protocol: str, *devices: DevicePlan) -> AsyncIterator[Field]:
-    """A line of that protocol with simulated `devices`, polled until the block ends."""
+async def polled(protocol: str, *devices: DevicePlan, **more: str | float | bool) -> AsyncIterator[Field]:
+    """A line of that protocol, with `more` settings, and with simulated `devices`, polled until the block ends."""
     settings: dict[str, str | int | float | bool]
-    settings = {"host": "127.0.0.1", "port": 0} if protocol == "modbus-tcp" else {"port": "pty", "baudrate": 115200}
+    serial = by_protocol()[protocol].serial
+    settings = {"port": "pty", "baudrate": 115200} if serial else {"host": "127.0.0.1", "port": 0}
+    settings |= more
     plan = LinePlan("bench", protocol, settings, devices)
     field = Field(plan)
     by_unit = {one.plan.unit: one for one in field.devices.values()}
-    simulated = TcpLine(plan, by_unit) if protocol == "modbus-tcp" else PtyLine(plan, by_unit)
-    laid_over = await simulated.start()
+    simulated = line_of(plan, by_unit)
+    laid_over = {} if simulated is None else await simulated.start()
     plan = msgspec.structs.replace(plan, settings=settings | laid_over)
     field.line = Line(plan, by_protocol()[protocol], field.publish, field._commands)
     polling = asyncio.create_task(field.line.run())
@@ -131,4 +133,5 @@ async def polled(protocol: str, *devices: DevicePlan) -> AsyncIterator[Field]:
     finally:
         polling.cancel()
         await asyncio.gather(polling, return_exceptions=True)
-        await simulated.stop()
+        if simulated is not None:
+            await simulated.stop()

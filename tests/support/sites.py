@@ -1,5 +1,6 @@
 """Small sites for tests: written into a folder, compiled with the real drivers' settings."""
 
+import re
 from pathlib import Path
 
 from acquisition.drivers.registry import by_protocol
@@ -26,6 +27,13 @@ devices:
       relay:       {read: coil 20 bool, write: coil 20 bool}
       name:        {read: holding 300 string:4}
 """
+
+
+def with_inputs(count: int) -> str:
+    """io.icd with `count` analogue inputs in its GGIO1, each in the unit of what feeds it."""
+    more = "".join(f'<DO name="AnIn{number}" type="MV"/>' for number in range(3, count + 1))
+    text = re.sub(r'<DOI name="AnIn2">.*?</DOI>', "", SCL.read_text(encoding="utf-8"))
+    return text.replace('<DO name="AnIn3" type="MV"/>', more)
 
 
 def write_site(folder: Path, map_text: str, site_text: str = SITE) -> Path:

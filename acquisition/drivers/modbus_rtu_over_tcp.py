@@ -1,0 +1,14 @@
+"""Modbus RTU frames in a TCP stream: a serial line behind a converter that passes octets on as they come.
+
+    | unit | function | ... | CRC low | CRC high |        as on the serial line, without a transaction id
+
+Nothing in a frame tells which request it answers, so all that holds on a serial line holds here: late twins are kept
+apart by their size, and after a time-out the stream must fall silent. The converter makes the silence between frames.
+"""
+
+from typing import Final
+
+from acquisition.drivers.base import DriverSpec, TcpSettings
+from acquisition.drivers.modbus_rtu import ModbusRtu
+
+DRIVER: Final = DriverSpec("modbus-rtu-over-tcp", TcpSettings, lambda _: ModbusRtu(), "tcp")

@@ -1,0 +1,11 @@
+"""Devices that are not there: their profiles answer inside the worker, with values that obey physics.
+
+Requests and answers are units of Modbus TCP that never leave the process, so that all of a line's behaviour is the real one.
+"""
+
+from typing import Final
+
+from acquisition.drivers.base import DriverSpec, Settings
+from acquisition.drivers.modbus_tcp import ModbusTcp
+
+DRIVER: Final = DriverSpec("simulated", Settings, lambda _: ModbusTcp(), "simulated", tagged=True)

@@ -1,0 +1,58 @@
+"""A line without a port: devices of a plan that answer in memory, once their turnaround is over. Part of the shell."""
+
+import asyncio
+import time
+from collections.abc import Iterable
+
+from acquisition.ports import LinkError
+from acquisition.simulate.answering import Mbap
+from acquisition.simulate.device import SimulatedDevice
+from mapping.plan import DevicePlan
+from mapping.planner import TURNAROUND_S
+
+
+class SimulatedPort:
+    """Units of Modbus TCP in and out. The devices' values are those of the second in which they are asked."""
+
+    def __init__(self, devices: Iterable[DevicePlan]) -> None:
+        self._devices = {plan.unit: SimulatedDevice(plan) for plan in devices}
+        self._answering = Mbap(self._devices)
+        self._second = 0
+        self._answers = bytearray()
+        self._ready_at = 0.0
+        self._is_open = False
+
+    async def open(self) -> None:
+        self._is_open = True
+        self._answers.clear()
+
+    async def write(self, octets: bytes) -> None:
+        if not self._is_open:
+            raise LinkError("not open")
+        if int(time.time()) != self._second:
+            self._second = int(time.time())
+            for device in self._devices.values():
+                device.tick(self._second)
+        asked = bytearray(octets)
+        while (turn := self._answering.take(asked)) is not None:
+            self._answers += turn.answer()
+        self._ready_at = asyncio.get_running_loop().time() + TURNAROUND_S
+
+    async def read(self, timeout_s: float) -> bytes:
+        if not self._is_open:
+            raise LinkError("not open")
+        left = self._ready_at - asyncio.get_running_loop().time()
+        await asyncio.sleep(min(max(left, 0.0), timeout_s) if self._answers else timeout_s)
+        if left > timeout_s:
+            return b""
+        octets = bytes(self._answers)
+        self._answers.clear()
+        return octets
+
+    def discard(self) -> int:
+        count = len(self._answers)
+        self._answers.clear()
+        return count
+
+    async def close(self) -> None:
+        self._is_open = False

@@ -1,0 +1,24 @@
+"""Which port carries a line: the transport of its driver, with the line's own settings."""
+
+from acquisition.drivers.base import DriverSpec
+from acquisition.network_ports import ConnectionPort, UdpPort, client_context
+from acquisition.ports import Port, SerialPort, TcpPort
+from acquisition.simulate.port import SimulatedPort
+from mapping.plan import LinePlan
+
+
+def port_of(plan: LinePlan, spec: DriverSpec) -> Port:
+    """The port of the line, not open yet."""
+    match spec.transport:
+        case "serial":
+            return SerialPort(plan.settings)
+        case "tcp" if spec.tagged:
+            return TcpPort(plan.settings)
+        case "tcp":
+            return ConnectionPort(plan.settings)
+        case "tls":
+            return ConnectionPort(plan.settings, client_context)
+        case "udp":
+            return UdpPort(plan.settings)
+        case "simulated":
+            return SimulatedPort(plan.devices)
