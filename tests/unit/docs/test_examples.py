@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from acquisition.drivers.registry import by_protocol
 from acquisition.simulate.timeline import read_timeline
 from gateway.cli import build
 from mapping.diagnostics import render
-from tests.support.sites import SCL, compile_folder
+from tests.support.sites import SCL, compile_folder, with_inputs
 
 ROOT = Path(__file__).parents[3]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -40,7 +41,23 @@ def test_the_files_of_an_example_site_compile_without_a_warning(site: str, tmp_p
     model = SCL.read_text(encoding="utf-8")
     (tmp_path / "io.icd").write_text(model, encoding="utf-8")
     (tmp_path / "cabinet.icd").write_text(cabinet(), encoding="utf-8")
+    (tmp_path / "lines.icd").write_text(with_inputs(10), encoding="utf-8")
+    for secret in ("gateway.pem", "gateway.key", "ca.pem"):
+        (tmp_path / secret).touch()
     assert render(compile_folder(tmp_path).diagnostics.found) == ""
+
+
+def test_the_page_of_lines_names_every_protocol_with_all_of_its_keys() -> None:
+    rows = re.findall(
+        r"^\| `([a-z0-9-]+)` \| (.*?) \|", (ROOT / "docs" / "lines.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    written = {protocol: set(re.findall(r"`([a-z_-]+)`", keys)) for protocol, keys in rows}
+    serial = written["modbus-rtu"]
+    written = {
+        protocol: keys - {"modbus-rtu"} | (serial if "as `modbus-rtu`" in dict(rows)[protocol] else set())
+        for protocol, keys in written.items()
+    }
+    assert written == {name: spec.settings.model_fields.keys() - {"worker"} for name, spec in by_protocol().items()}
 
 
 def cabinet() -> str:
