@@ -75,13 +75,13 @@ def is_good(quality: int) -> bool:
     return quality >> 11 == 0
 
 
-_RANK: Final = {Validity.GOOD: 0, Validity.QUESTIONABLE: 1, Validity.RESERVED: 2, Validity.INVALID: 3}
+_RANKS: Final = (0, 3, 2, 1)  # by validity: good, invalid, reserved, questionable
 
 
 def worst(first: int, second: int) -> Quality:
     """The worse validity of the two, with the details of both (how an object's `q` follows several sources)."""
-    bad = max(validity(first), validity(second), key=_RANK.__getitem__)
-    return Quality(bad << 11 | (first | second) & 0x7FF)
+    bad = first if _RANKS[first >> 11] >= _RANKS[second >> 11] else second
+    return Quality(bad & 0x1800 | (first | second) & 0x7FF)
 
 
 def describe(quality: int) -> str:

@@ -53,11 +53,10 @@ class _Feed:
     targets: tuple[int, ...]
     held: tuple[int, ...]
     values: "dict[Value, Value]"
+    first: int | None = None  # the leaf whose change moves `t`
 
-    @property
-    def first(self) -> int | None:
-        """The leaf whose change moves `t`."""
-        return next(iter(self.held or self.targets), None)
+    def __post_init__(self) -> None:
+        self.first = next(iter(self.held or self.targets), None)
 
 
 @dataclass(slots=True, eq=False)
@@ -190,11 +189,12 @@ class FieldValues:
             else:
                 moved = self._set_values(feed, shown, pairs)
         bound = feed.object
-        bound.qualities[feed.number] = judged
-        after = bound.worst()
-        if bound.q is not None and after != bound.said:
-            pairs.append((bound.q, after))
-            bound.said, moved = after, True
+        if judged != bound.qualities[feed.number]:
+            bound.qualities[feed.number] = judged
+            after = bound.worst()
+            if bound.q is not None and after != bound.said:
+                pairs.append((bound.q, after))
+                bound.said, moved = after, True
         if moved and bound.t is not None:
             pairs.append((bound.t, stamp))
 
