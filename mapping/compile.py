@@ -17,7 +17,7 @@ from mapping.passes.cover import cover_model
 from mapping.passes.draft import Draft, DraftIed
 from mapping.passes.enumerations import check_enumerations
 from mapping.passes.load import load_files
-from mapping.passes.poll import plan_polls
+from mapping.passes.poll import commanded, plan_polls
 from mapping.passes.resolve import resolve_rows
 from mapping.plan import IedPlan, Plan, SecurityPlan, TlsPlan, WorkerPlan, sealed
 from mapping.schema import Security
@@ -35,13 +35,15 @@ PASSES: Final[tuple[Callable[[Draft], None], ...]] = (
 class Compiled:
     """What became of a site: its plan if nothing is in error, and everything found.
 
-    `workers` and `passed_over` (proposals of profiles that an LN lacks) are there for reports even without a plan.
+    `workers`, `passed_over` (proposals of profiles that an LN lacks) and `commanded` (the lines that carry commands) are
+    there for reports even without a plan.
     """
 
     plan: Plan | None
     diagnostics: Diagnostics
     workers: tuple[WorkerPlan, ...]
     passed_over: tuple[str, ...]
+    commanded: frozenset[str] = frozenset()
 
 
 def site_file(path: Path) -> Path:
@@ -57,7 +59,9 @@ def compile_site(site: Path, line_settings: Mapping[str, type[BaseModel]], *, li
     workers = plan_polls(draft)
     passed_over = tuple(text for ied in draft.ieds for text in ied.passed_over)
     plan = None if draft.found.errors or draft.site is None else _plan(draft, workers)
-    return Compiled(plan, draft.found, workers, passed_over)
+    return Compiled(
+        plan, draft.found, workers, passed_over, frozenset(one for one in draft.lines if commanded(draft, one))
+    )
 
 
 def _plan(draft: Draft, workers: tuple[WorkerPlan, ...]) -> Plan:

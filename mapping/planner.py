@@ -7,6 +7,9 @@ A request costs 8 characters, its answer 5 + 2N, each is preceded by 3.5 charact
 so a hole is worth reading along while it costs less than a request more: g = (13c + 2 t35 + t) / 2c registers.
 On TCP c is nearly 0: always merge, up to what the device allows. What each protocol makes of a frame of so many octets
 is its Framing; instruments and meters that answer in text are reckoned by the character.
+
+A command leaves at the next frame border. So on a serial line that carries commands no block is longer than what keeps an
+exchange under 120 ms: at 9600 baud 125 registers would hold a command up for 290 ms, 45 registers do for 120 ms.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,6 +26,8 @@ REQUEST_OCTETS: Final = 8
 ANSWER_OCTETS: Final = 5
 FAST_BAUDRATE: Final = 19200
 FAST_SILENCE_S: Final = 0.00175
+COMMANDED_EXCHANGE_S: Final = 0.12
+COMMANDED_LEAST: Final = 16  # registers: at 2400 baud and below, reading in crumbs would cost more than it gives
 TEXT_ANSWER_OCTETS: Final = 24  # a guess: an instrument's line
 READOUT_LINES: Final = 40  # a guess: what a meter says beside the lines that are wanted
 READOUT_BAUDRATE: Final = 9600  # what most meters offer
@@ -78,6 +83,15 @@ class Physics:
             signing_on = (asked + SIGN_ON_OCTETS) * self.character_s + SIGN_ON_TURNAROUND_S
             return signing_on + (answered - SIGN_ON_OCTETS) * self.readout_s + self.turnaround_s
         return (asked + answered) * self.character_s + 2 * self.silence_s + self.turnaround_s
+
+    def commanded_limit(self) -> int:
+        """The longest block, in registers, of a line that carries commands."""
+        if not self.serial:
+            return REGISTERS_LIMIT
+        data_s = COMMANDED_EXCHANGE_S - 2 * self.silence_s - self.turnaround_s
+        octets = data_s / self.character_s / _FRAMINGS.get(self.protocol, _RTU).characters
+        count = int((octets - REQUEST_OCTETS - ANSWER_OCTETS) / 2)
+        return min(max(count, COMMANDED_LEAST), REGISTERS_LIMIT)
 
     def gap(self) -> int:
         """The largest hole, in registers, that is cheaper read along than asked round."""

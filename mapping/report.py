@@ -9,19 +9,26 @@ from mapping.plan import Block, DevicePlan, LinePlan, RegisterBlock
 
 def report(compiled: Compiled) -> str:
     """The report as text, a table for each line."""
-    parts = ["\n".join(_line(line)) for worker in compiled.workers for line in worker.lines]
+    parts = [
+        "\n".join(_line(line, commanded=line.name in compiled.commanded))
+        for worker in compiled.workers
+        for line in worker.lines
+    ]
     if compiled.passed_over:
         listed = "\n".join(f"  {text}" for text in compiled.passed_over)
         parts.append(f"proposed by a profile, but not in the SCL file:\n{listed}")
     return "\n\n".join(parts)
 
 
-def _line(line: LinePlan) -> Iterator[str]:
+def _line(line: LinePlan, *, commanded: bool) -> Iterator[str]:
     cost = planner.line_cost(line)
     physics = planner.physics(line.protocol, line.settings)
     yield f"line {line.name} ({line.protocol}): {cost.requests_per_s:.2f} requests/s, load {cost.load:.1%}"
     if cost.load > 1:
         yield f"  asked for more than it can do: every period becomes {cost.stretch:.2f} times as long"
+    if commanded and physics.serial:
+        limit = physics.commanded_limit()
+        yield f"  it carries commands: no block over {limit} registers, so that none waits long for a frame border"
     yield f"  {'device':<16} {'unit':>4} {'what':<26} {'values':>6} {'octets':>11} {'ms':>7} {'every':>8} {'gets':>8}"
     for device in line.devices:
         for block in device.blocks:

@@ -19,17 +19,29 @@ def plan_polls(draft: Draft) -> tuple[WorkerPlan, ...]:
         protocol = str(keys["protocol"])
         physics = planner.physics(protocol, settings)
         own = [device for device in draft.devices.values() if device.line == name]
-        line = LinePlan(name, protocol, settings, tuple(_device(draft, device, physics) for device in own))
+        longest = physics.commanded_limit() if commanded(draft, name) else planner.REGISTERS_LIMIT
+        line = LinePlan(name, protocol, settings, tuple(_device(draft, device, physics, longest) for device in own))
         _check_load(draft, line)
         serial = "baudrate" in settings
         workers.setdefault(str(keys.get("worker") or (name if serial else TCP_WORKER)), []).append(line)
     return tuple(WorkerPlan(name, tuple(lines)) for name, lines in workers.items())
 
 
-def _device(draft: Draft, device: DraftDevice, physics: planner.Physics) -> DevicePlan:
+def commanded(draft: Draft, line: str) -> bool:
+    """True if a command of some map is written on `line`."""
+    written = {number for ied in draft.ieds for one in ied.commands for number in (one.point, one.off_point)}
+    return any(
+        point.plan.number in written
+        for device in draft.devices.values()
+        for point in device.points.values()
+        if device.line == line
+    )
+
+
+def _device(draft: Draft, device: DraftDevice, physics: planner.Physics, longest: int) -> DevicePlan:
     points = tuple(_polled(draft, point.plan) for point in device.points.values())
     polled = [point for point in points if point.polled and not isinstance(point.source, Own)]
-    limit = planner.registers_limit(physics.protocol, device.max_registers)
+    limit = min(planner.registers_limit(physics.protocol, device.max_registers), longest)
     blocks = planner.plan_blocks(polled, physics, max_registers=limit, max_gap=device.max_gap)
     return DevicePlan(
         name=device.name,
