@@ -2,11 +2,13 @@
 
     or and not    == != < <= > >=    + - * /    min(a, b)  max(a, b)  abs(a)    device.point  number  true  false  'text'
 
-A whitelist of Python's own syntax tree: nothing else can be said. A point that is not good makes the whole unknown.
+A whitelist of Python's own syntax tree: nothing else can be said. A point that is not good makes the whole unknown. The
+dash of a device's name (`meter-1.voltage`) stands without blanks; a minus before a point has one on its right.
 """
 
 import ast
 import operator
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -27,6 +29,10 @@ _COMPARE: Final[dict[type[ast.cmpop], Callable[[Any, Any], bool]]] = {
 }  # fmt: skip
 _FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {"min": min, "max": max, "abs": abs}
 _NAMES: Final = {"true": True, "false": False}
+
+
+_DASHED: Final = re.compile(r"(?<![\w.'\"-])[A-Za-z_]\w*(?:-\w+)+(?=\.[A-Za-z_])")
+_DASH: Final = "\u01c0"  # a letter to Python, of the same width, for the dash of a name
 
 
 class ExpressionError(ValueError):
@@ -61,7 +67,7 @@ def compile_expression(text: str) -> Expression:
     if len(text) > LONGEST:
         raise ExpressionError(f"{len(text)} characters, expected at most {LONGEST}")
     try:
-        tree = ast.parse(text.strip(), mode="eval")
+        tree = ast.parse(_DASHED.sub(lambda found: found[0].replace("-", _DASH), text.strip()), mode="eval")
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
         column = (error.offset or 1) - 1 if isinstance(error, SyntaxError) else 0
         raise ExpressionError("no expression", column) from error
@@ -79,7 +85,7 @@ def _compiled(node: ast.expr, points: dict[str, None], depth: int) -> _Evaluate:
 
     found = _logic(node, inner) or _arithmetic(node, inner) or _leaf(node, points)
     if found is None:
-        word = ast.unparse(node)
+        word = ast.unparse(node).replace(_DASH, "-")
         raise ExpressionError(f"`{word}` is nothing that an expression may hold", node.col_offset, word)
     return found
 
@@ -117,12 +123,13 @@ def _arithmetic(node: ast.expr, inner: Callable[[ast.expr], _Evaluate]) -> _Eval
 def _leaf(node: ast.expr, points: dict[str, None]) -> _Evaluate | None:
     match node:
         case ast.Attribute(value=ast.Name(id=device), attr=point):
-            return _point(f"{device}.{point}", points)
+            return _point(f"{device.replace(_DASH, '-')}.{point}", points)
         case ast.Name(id=name) if name in _NAMES:
             known = _NAMES[name]
             return lambda _values: known
         case ast.Constant(value=constant) if isinstance(constant, int | float | str):
-            return lambda _values: constant
+            meant = constant.replace(_DASH, "-") if isinstance(constant, str) else constant
+            return lambda _values: meant
     return None
 
 
