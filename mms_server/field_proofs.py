@@ -86,6 +86,13 @@ class WatchedPoints:
         self._watches = [one for one in self._watches if not one.done]
         return ended
 
+    def lost(self, numbers: Iterable[int]) -> None:
+        """Nobody vouches for these points any more."""
+        for number in numbers:
+            known = self._by_number.get(number)
+            if known is not None:
+                known.sample = None
+
     def watch(self, proof: Proof, wanted: Value, *, upwards: bool, now_ns: int) -> Watch:
         """Wait for what `proof` shows."""
         known = self._by_number[proof.point]

@@ -18,6 +18,8 @@ DEFAULT_TIMEOUT_MS: Final = 500
 READOUT_EVERY_MS: Final = 60_000  # a readout takes seconds, and wears a battery
 READOUT_TIMEOUT_MS: Final = 2000  # a meter may take 1.5 s between two of its characters
 LEAST_STALE_MS: Final = 2000
+VOUCHED_FOR_MS: Final = 10 * 365 * 24 * 3600 * 1000
+"""A device's own points are told when they change, and hold for as long as their worker is heard."""
 OWN_POINTS: Final[tuple[Literal["online", "last_error"], ...]] = ("online", "last_error")
 
 
@@ -174,7 +176,7 @@ def _source(point: Point, order: Order, address: str) -> Register | Reply | Obis
 
 def _own_point(draft: Draft, device: DraftDevice, name: Literal["online", "last_error"]) -> None:
     number = _next_number(draft)
-    plan = PointPlan(number, f"{device.name}.{name}", "", Own(name), True, device.stale_after_ms, device.every_ms)
+    plan = PointPlan(number, f"{device.name}.{name}", "", Own(name), True, VOUCHED_FOR_MS, device.every_ms)
     device.points[name] = DraftPoint(plan)
 
 
