@@ -78,12 +78,12 @@ class Orders:
         for _ in range(len(self._writes)):
             order = self._writes.popleft()
             if self._expired(order):
-                self._say(order, Outcome.EXPIRED, "its deadline passed before it could be written")
+                self._say(order, Outcome.NO_ANSWER, "not written: the line is down")
             else:
                 self._writes.append(order)
         for _ in range(len(self._checks)):
             order = self._checks.popleft()
-            if self._expired(order):
+            if self._unproven(order):
                 self._say(order, Outcome.DIFFERS, f"reads back {order.shown}")
             else:
                 self._checks.append(order)
@@ -104,6 +104,11 @@ class Orders:
 
     async def _write(self, order: _Order) -> None:
         task = order.task
+        try:
+            await self._link.open()  # which may take its time: the deadline is looked at behind it
+        except LinkError as error:
+            self._say(order, Outcome.NO_ANSWER, f"not written: {error}")
+            raise
         await self._link.silence(task.device)
         if self._expired(order):
             self._say(order, Outcome.EXPIRED, "its deadline passed before it could be written")
@@ -160,7 +165,7 @@ class Orders:
             return
         if raw is not None:
             order = replace(order, shown=" ".join(f"{one:04x}" for one in raw))
-        if self._expired(order):
+        if self._unproven(order):
             self._say(order, Outcome.DIFFERS, f"reads back {order.shown}")
         else:
             self._later(AGAIN_S, self._checks, order)
@@ -174,6 +179,11 @@ class Orders:
 
     def _expired(self, order: _Order) -> bool:
         return self._commands.expired(order.task.command, time.monotonic_ns(), time.time_ns())
+
+    def _unproven(self, order: _Order) -> bool:
+        """True if it has had its time to show: what is pulsed has that of the pulse besides."""
+        pulse_ns = order.task.command.pulse_ms * 1_000_000
+        return self._commands.expired(order.task.command, time.monotonic_ns() - pulse_ns, time.time_ns() - pulse_ns)
 
     def _say(self, order: _Order, outcome: Outcome, reason: str, detail: int = 0) -> None:
         order.answer(self._commands.result(order.task.command, outcome, time.time_ns(), reason, detail))

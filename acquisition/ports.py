@@ -6,8 +6,10 @@ operating system says of a lost port becomes LinkError, in words that an operato
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import socket
+import struct
 import termios
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -16,6 +18,10 @@ import serial
 
 READ_OCTETS: Final = 4096
 CONNECT_TIMEOUT_S: Final = 3.0
+UNTAKEN_LIMIT_MS: Final = 1000
+"""A request that the host has not taken for so long is dropped with its connection: a cable that is put back must not
+deliver a command whose client has been told no."""
+_DROP_UNTAKEN: Final = struct.pack("ii", 1, 0)  # closing throws it away instead of delivering it
 _PARITIES: Final = {"none": serial.PARITY_NONE, "even": serial.PARITY_EVEN, "odd": serial.PARITY_ODD}
 
 
@@ -150,7 +156,9 @@ class TcpPort:
             raise LinkError(f"no connection to {self._host}:{self._port} within {CONNECT_TIMEOUT_S:g} s") from error
         except OSError as error:
             raise LinkError(_reason(error, f"{self._host}:{self._port}")) from error
-        writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock = writer.get_extra_info("socket")
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNTAKEN_LIMIT_MS)
         self._writer = writer
 
     async def write(self, octets: bytes) -> None:
@@ -181,9 +189,19 @@ class TcpPort:
     async def close(self) -> None:
         writer, self._reader, self._writer = self._writer, None, None
         if writer is not None:
+            sock = writer.get_extra_info("socket")
+            with contextlib.suppress(OSError):  # it has gone already
+                if _untaken(sock):
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DROP_UNTAKEN)
             writer.close()
             with contextlib.suppress(OSError, TimeoutError):
                 await asyncio.wait_for(writer.wait_closed(), 0.5)
+
+
+def _untaken(sock: socket.socket) -> bool:
+    """True if the host has not acknowledged everything."""
+    (waiting,) = struct.unpack("i", fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)))
+    return int(waiting) > 0
 
 
 def _reason(error: Exception, what: str) -> str:

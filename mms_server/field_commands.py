@@ -37,11 +37,36 @@ CAUSES: Final = {
     Outcome.DUPLICATE: AddCause.COMMAND_ALREADY_IN_EXECUTION,
 }
 DONE: Final = (Outcome.ACCEPTED, Outcome.PROVEN)
+UNTOUCHED: Final = (Outcome.EXCEPTION, Outcome.UNFIT_VALUE, Outcome.UNKNOWN_POINT, Outcome.OTHER_PLAN)
 HIGHER: Final = 2  # of a Tcmd
 
 log = logging.getLogger("mms.command")
 Send = Callable[[str, Command], bool]
-Setting = tuple[int, Value]
+Setting = tuple[int, Value, Value]  # the slot, the value that it is to have, the one in force
+_LOST: Final = (10, 11)  # exceptions of a Modbus gateway: nobody answers behind it
+_FAILED: Final = 4  # the exception of a device that cannot
+_TEXTS: Final = {Outcome.ACCEPTED: "taken by the device", Outcome.PROVEN: "done and proven"}
+
+
+class Heard(NamedTuple):
+    """What has become of a command: the worker's word, or ours where it said none."""
+
+    outcome: Outcome
+    reason: str = ""
+    detail: int = 0
+
+    def verdict(self) -> bool | AddCause:
+        """What the client is told."""
+        if self.outcome in DONE:
+            return True
+        if self.outcome is Outcome.EXCEPTION and self.detail in _LOST:
+            return AddCause.ABORTION_BY_COMMUNICATION_LOSS
+        if self.outcome is Outcome.EXCEPTION and self.detail == _FAILED:
+            return AddCause.BLOCKED_BY_HEALTH
+        return CAUSES[self.outcome]
+
+    def __str__(self) -> str:
+        return self.reason or _TEXTS.get(self.outcome) or self.outcome.name.lower().replace("_", " ")
 
 
 class Refusal(NamedTuple):
@@ -56,13 +81,13 @@ class _Way:
     """One command on its way: what has come back so far."""
 
     number: int
-    until_s: float
-    sent_s: float
+    written_until_s: float
+    ended_until_s: float
     provable: bool
     watch: Watch | None = None
-    accepted: "asyncio.Future[Outcome]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
-    ended: "asyncio.Future[Outcome]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
-    shown: "asyncio.Future[Outcome]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    accepted: "asyncio.Future[Heard]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    ended: "asyncio.Future[Heard]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    shown: "asyncio.Future[Heard]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
 class FieldCommands:
@@ -98,6 +123,7 @@ class FieldCommands:
             if point.name in named or number in proving:
                 self._watched.add(point)
         self._numbers = itertools.count(1)
+        self._settling = asyncio.Lock()
         self._ways: dict[int, _Way] = {}
         self._by_operation: dict[Operation, _Way] = {}
         self._by_watch: dict[Watch, _Way] = {}
@@ -109,43 +135,43 @@ class FieldCommands:
         refusal = self._refusal(selection.target.reference, selection.action)
         if refusal is None:
             return True
-        return self._told(selection.target.reference, selection, refusal.cause, f"select: {refusal.text}")
+        selection.note = refusal.text
+        return refusal.cause
 
     async def begin(self, operation: Operation) -> bool | AddCause:
         """Send the command; the verdict that the answer to Oper waits for."""
         reference = operation.target.reference
         refusal = self._refusal(reference, operation.action)
         if refusal is not None:
-            return self._told(reference, operation, refusal.cause, refusal.text)
+            operation.note = refusal.text
+            return refusal.cause
         if operation.action.test:
-            return self._told(reference, operation, True, "a test, nothing is written")
+            operation.note = "a test, nothing is written"
+            return True
         way = self._operated(self._bindings[reference], operation.action)
         if way is None:
-            cause = AddCause.ABORTION_BY_COMMUNICATION_LOSS
-            return self._told(reference, operation, cause, "its worker is not there")
-        self._by_operation[operation] = way
-        outcome = await (self._awaited(way, way.accepted) if operation.enhanced else self._done(way))
-        verdict = True if outcome in DONE else CAUSES[outcome]
-        if operation.enhanced and verdict is True:
-            return True
-        del self._by_operation[operation]
-        self._forget(way)
-        return self._told(reference, operation, verdict, outcome.name.lower(), way)
+            operation.note = "its worker is not there"
+            return AddCause.ABORTION_BY_COMMUNICATION_LOSS
+        heard = await (self._accepted(way) if operation.enhanced else self._done(way))
+        operation.note = str(heard)
+        if operation.enhanced and heard.outcome in DONE:
+            self._by_operation[operation] = way
+        else:
+            self._forget(way)
+        return heard.verdict()
 
     async def complete(self, operation: Operation) -> bool | AddCause:
         """The end of an operation with enhanced security."""
         way = self._by_operation.pop(operation, None)
         if way is None:
             return True  # a test
-        reference = operation.target.reference
+        operation.note = "not done within operTimeout"  # if we are cut short
         try:
-            outcome = await self._done(way)
-        except asyncio.CancelledError:
+            heard = await self._done(way)
+        finally:
             self._forget(way)
-            self._told(reference, operation, AddCause.TIME_LIMIT_OVER, "not done within operTimeout", way)
-            raise
-        self._forget(way)
-        return self._told(reference, operation, True if outcome in DONE else CAUSES[outcome], outcome.name.lower(), way)
+        operation.note = str(heard)
+        return heard.verdict()
 
     def _refusal(self, reference: str, action: ControlAction) -> Refusal | None:
         """Why nothing is sent; None if it may be."""
@@ -184,25 +210,47 @@ class FieldCommands:
         return slot in self._settings
 
     async def set_all(self, settings: Iterable[Setting]) -> bool | DataAccessError:
-        """Write settings, one behind the other, each proven by reading back; what stands in no register is passed over."""
-        for slot, value in settings:
-            binding = self._settings.get(slot)
-            verdict = True if binding is None else await self._set(binding, value)
-            if verdict is not True:
-                return verdict
+        """Write settings, one behind the other, each proven by reading back; what stands in no register is passed over.
+
+        If one fails, those before it, and it unless nothing of it was written, get back what was in force. Two clients'
+        settings do not mix.
+        """
+        async with self._settling:
+            begun: list[tuple[SettingBinding, Value]] = []
+            for slot, value, before in settings:
+                binding = self._settings.get(slot)
+                if binding is None:
+                    continue
+                if _converted(binding, value) is None:
+                    await self._take_back(begun)
+                    return DataAccessError.OBJECT_VALUE_INVALID
+                heard = await self._set(binding, value)
+                if heard is not None and heard.outcome not in UNTOUCHED:
+                    begun.append((binding, before))
+                if heard is None or heard.outcome is not Outcome.PROVEN:
+                    await self._take_back(begun)
+                    return DataAccessError.HARDWARE_FAULT
         return True
 
-    async def _set(self, binding: SettingBinding, setting: Value) -> bool | DataAccessError:
+    async def _take_back(self, begun: list[tuple[SettingBinding, Value]]) -> None:
+        """Write what was in force, the last first; where that fails the registers stay as they are, and it is said."""
+        for binding, before in reversed(begun):
+            heard = await self._set(binding, before)
+            if heard is None or heard.outcome is not Outcome.PROVEN:
+                log.error("%s: its register may not have the setting that is in force", binding.target)
+                return
+
+    async def _set(self, binding: SettingBinding, setting: Value) -> Heard | None:
+        """What became of one setting; None if nothing was sent."""
         value = _converted(binding, setting)
         way = None if value is None else self._started(binding.point, value, binding.timeout_ms, 0, None)
-        outcome = None if way is None else await self._done(way)
-        if way is not None:
-            self._forget(way)
-        what = "its worker is not there" if outcome is None else outcome.name.lower()
-        log.info("%s = %s: %s", binding.target, setting, what)
-        if value is None:
-            return DataAccessError.OBJECT_VALUE_INVALID
-        return True if outcome is Outcome.PROVEN else DataAccessError.HARDWARE_FAULT
+        if way is None:
+            log.info("%s = %s: its worker is not there", binding.target, setting)
+            return None
+        heard = await self._done(way)
+        self._forget(way)
+        log.info("%s = %s: %s", binding.target, setting, heard)
+        return heard
 
     # ------------------------------------------------------------------ what comes from the field
 
@@ -211,60 +259,67 @@ class FieldCommands:
         for watch in self._watched.sampled(samples, seen_ns):
             way = self._by_watch.pop(watch, None)
             if way is not None and not way.shown.done():
-                way.shown.set_result(Outcome.PROVEN)
+                way.shown.set_result(Heard(Outcome.PROVEN))
+
+    def lost(self, worker: str) -> None:
+        """A worker is silent: what it has told is not known any more."""
+        self._watched.lost(number for number, name in self._workers.items() if name == worker)
 
     def heard(self, result: CommandResult) -> None:
         """A worker has said what became of a command."""
         way = self._ways.get(result.number) if result.issuer == self._issuer else None
         if way is None:
             return
+        heard = Heard(result.outcome, result.reason, result.detail)
         if not way.accepted.done():
-            way.accepted.set_result(result.outcome)
+            way.accepted.set_result(heard)
         if result.outcome is not Outcome.ACCEPTED:
             del self._ways[result.number]
             if not way.ended.done():
-                way.ended.set_result(result.outcome)
+                way.ended.set_result(heard)
 
     # ------------------------------------------------------------------ one command
 
     def _started(self, point: int, value: Value, timeout_ms: int, pulse_ms: int, watch: Watch | None) -> _Way | None:
         number, now_ns, utc_ns = next(self._numbers), time.monotonic_ns(), time.time_ns()
-        within_ns = (timeout_ms + pulse_ms) * 1_000_000
+        within_ns = timeout_ms * 1_000_000
         command = Command(
             self._issuer, number, self._revision, point, value, self._boot, now_ns + within_ns, utc_ns + within_ns,
             pulse_ms=pulse_ms, prove=watch is None,
         )  # fmt: skip
         if not self._send(self._workers[point], command):
             return None
-        sent_s = asyncio.get_running_loop().time()
-        way = _Way(number, sent_s + within_ns / 1e9 + GRACE_S, sent_s, self._points[point].readable, watch)
+        written_until_s = asyncio.get_running_loop().time() + timeout_ms / 1000 + GRACE_S
+        way = _Way(number, written_until_s, written_until_s + pulse_ms / 1000, self._points[point].readable, watch)
         self._ways[number] = way
         if watch is not None:
             self._by_watch[watch] = way
         return way
 
-    async def _done(self, way: _Way) -> Outcome:
+    async def _accepted(self, way: _Way) -> Heard:
+        """What the device said to the write."""
+        return await _within(way.accepted, way.written_until_s) or Heard(Outcome.EXPIRED, "nothing heard of it in time")
+
+    async def _done(self, way: _Way) -> Heard:
         """The last that is told of a command: PROVEN, ACCEPTED where nothing could show more, or what went wrong."""
-        outcome = await self._awaited(way, way.accepted)
-        if outcome is not Outcome.ACCEPTED:
-            return outcome
+        heard = await self._accepted(way)
+        if heard.outcome is not Outcome.ACCEPTED:
+            return heard
         if way.watch is not None:
             return await self._shown(way, way.watch)
-        return await self._awaited(way, way.ended) if way.provable else outcome
+        if not way.provable:
+            return heard
+        return await _within(way.ended, way.ended_until_s) or Heard(Outcome.EXPIRED, "not proven in time")
 
-    async def _awaited(self, way: _Way, stage: "asyncio.Future[Outcome]") -> Outcome:
-        try:
-            async with asyncio.timeout_at(way.until_s):
-                return await asyncio.shield(stage)
-        except TimeoutError:
-            return Outcome.EXPIRED
-
-    async def _shown(self, way: _Way, watch: Watch) -> Outcome:
-        try:
-            async with asyncio.timeout(watch.proof.timeout_ms / 1000):
-                return await asyncio.shield(way.shown)
-        except TimeoutError:
-            return Outcome.DIFFERS if watch.wrong else Outcome.EXPIRED
+    async def _shown(self, way: _Way, watch: Watch) -> Heard:
+        until_s = asyncio.get_running_loop().time() + watch.proof.timeout_ms / 1000
+        heard = await _within(way.shown, until_s)
+        if heard is not None:
+            return heard
+        name = self._points[watch.proof.point].name
+        if watch.wrong:
+            return Heard(Outcome.DIFFERS, f"{name} shows {watch.shown!r}")
+        return Heard(Outcome.EXPIRED, f"{name} does not show it in time")
 
     def _forget(self, way: _Way) -> None:
         """Nobody waits for it any more."""
@@ -273,26 +328,14 @@ class FieldCommands:
             self._watched.forget(way.watch)
             self._by_watch.pop(way.watch, None)
 
-    def _told(
-        self,
-        reference: str,
-        asked: Operation | Selection,
-        verdict: bool | AddCause,
-        what: str,
-        way: _Way | None = None,
-    ) -> bool | AddCause:
-        """One audit line for each command."""
-        action = asked.action
-        spent = 0.0 if way is None else asyncio.get_running_loop().time() - way.sent_s
-        log.info(
-            "%s = %s: %s", reference, action.value, what,
-            extra={
-                "peer": asked.client.address, "orCat": action.or_cat, "orIdent": action.or_ident.hex(),
-                "ctlNum": action.ctl_num, "result": verdict.name.lower() if isinstance(verdict, AddCause) else "ok",
-                "ms": round(spent * 1000),
-            },
-        )  # fmt: skip
-        return verdict
+
+async def _within(stage: "asyncio.Future[Heard]", until_s: float) -> Heard | None:
+    """What `stage` brings; None if it has brought nothing by then."""
+    try:
+        async with asyncio.timeout_at(until_s):
+            return await asyncio.shield(stage)
+    except TimeoutError:
+        return None
 
 
 def _value(binding: CommandBinding, asked: object) -> Value:

@@ -109,7 +109,8 @@ class GatewayServer:
 
     def _set_one(self, slot: int) -> Callback:
         async def decide(_client: Client, _reference: str, value: Value) -> bool | DataAccessError:
-            return await self._commands.set_all([(slot, value)])
+            before: Value = self._engine.model.cache.values[slot]  # type: ignore[assignment]
+            return await self._commands.set_all([(slot, value, before)])
 
         return decide
 
@@ -171,6 +172,7 @@ class GatewayServer:
                     self._bus.request_snapshot(worker)
                 case Lost(worker):
                     log.warning("worker %s is silent: all that it feeds is invalid", worker)
+                    self._commands.lost(worker)
                     self._commit(self._values.lost(worker, self._clock.now()))
                 case Back(worker, restarted):
                     log.info("worker %s is %s", worker, "there again, restarted" if restarted else "there")

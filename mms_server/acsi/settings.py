@@ -123,13 +123,14 @@ class Settings:
         block, name = self._attributes[slot]
         kind = self._model.node(slot).kind
         value = None if kind is None else kind.decode(tag, contents)
-        active: list[tuple[int, Scalar]] = []
+        active: list[tuple[_Setting, Scalar]] = []
+        values = self._model.cache.values
         if name == "ActSG" and isinstance(value, int) and 1 <= value <= block.count:
-            active = [(one.sg, one.values[value - 1]) for one in block.settings]
+            active = [(one, one.values[value - 1]) for one in block.settings]
         elif name == "CnfEdit" and value is True and block.editor is client and self._edits_active(block):
-            active = [(one.sg, self._model.cache.values[one.se]) for one in block.settings]  # type: ignore[misc]
+            active = [(one, values[one.se]) for one in block.settings]  # type: ignore[misc]
         bound, write = self.to_field
-        there = [(one, setting) for one, setting in active if bound(one)]
+        there = [(one.sg, setting, values[one.sg]) for one, setting in active if bound(one.sg)]
         return Call(write, (there,)) if there else None
 
     def write(self, client: Client, slot: int, tag: int, contents: bytes, now: Now) -> DataAccessError | None:

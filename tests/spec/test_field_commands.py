@@ -35,7 +35,10 @@ BINDINGS = {
     SWITCH: CommandBinding(SWITCH, COIL, 150, None),
     SETPOINT: CommandBinding(SETPOINT, LIMIT, 500, Proof(TAP, 200, scale=0.1, tolerance=0.5), scale=0.1, maximum=1000),
 }
-SETTINGS = {7: SettingBinding("LD/PTOC1$SG$StrVal$setMag$f", LIMIT, 150, 10.0)}
+SETTINGS = {
+    7: SettingBinding("LD/PTOC1$SG$StrVal$setMag$f", LIMIT, 150, 10.0),
+    9: SettingBinding("LD/PTOC1$SG$OpDlTmms$setVal", TAP, 150),
+}
 
 
 class _Object:
@@ -49,6 +52,7 @@ class Way:
     def __init__(self) -> None:
         self.sent: list[Command] = []
         self.there = True
+        self.operation: Operation  # the last
         self.then: Sequence[Callable[[], None]] = ()  # what happens once it has left, in this order
         self.commands = FieldCommands("IED", "r", BINDINGS, SETTINGS, POINTS, dict.fromkeys(POINTS, "w"), self._send)
 
@@ -73,7 +77,7 @@ class Way:
         """The verdict on an operation, or both where the second tells the end."""
         action = ControlAction(reference, value, 3, b"", 1, test, False, False)
         operation = Operation(_Object(reference), action, Client(1, "127.0.0.1:1", 0), b"", enhanced)  # type: ignore[arg-type]
-        self.then = then
+        self.then, self.operation = then, operation
         return await self._verdicts(operation)
 
     async def _verdicts(self, operation: Operation) -> Any:
@@ -204,7 +208,81 @@ def test_a_setting_is_written_in_the_points_unit_and_stands_once_it_reads_back(
 ) -> None:
     async def scenario(way: Way) -> None:
         way.then = [lambda: way.result(*outcomes)]
-        assert await way.commands.set_all([(7, 2.5), (8, 1.0)]) is verdict
-        assert [(one.point, one.value) for one in way.sent] == [(LIMIT, 25.0)]
+        assert await way.commands.set_all([(7, 2.5, 2.0), (8, 1.0, 0.0)]) is verdict
+        back = [] if verdict is True or Outcome.EXCEPTION in outcomes else [(LIMIT, 20.0)]  # it may have been written
+        assert [(one.point, one.value) for one in way.sent] == [(LIMIT, 25.0), *back]
+
+    run(scenario)
+
+
+@pytest.mark.conformance("SG-1")
+def test_a_group_of_which_one_setting_fails_is_taken_back(caplog: pytest.LogCaptureFixture) -> None:
+    proven, refused = (Outcome.ACCEPTED, Outcome.PROVEN), (Outcome.EXCEPTION,)
+
+    async def scenario(way: Way) -> None:
+        said = [proven, refused, proven]
+        way.then = [lambda: way.result(*said.pop(0))]
+        assert await way.commands.set_all([(7, 2.5, 2.0), (9, 4, 3)]) is DataAccessError.HARDWARE_FAULT
+        assert [(one.point, one.value) for one in way.sent] == [(LIMIT, 25.0), (TAP, 4), (LIMIT, 20.0)]
+        said[:] = [proven, refused, refused]
+        assert await way.commands.set_all([(7, 2.5, 2.0), (9, 4, 3)]) is DataAccessError.HARDWARE_FAULT
+        assert len(way.sent) == 6
+
+    run(scenario)
+    assert [one.message for one in caplog.records if one.levelname == "ERROR"] == [
+        "LD/PTOC1$SG$StrVal$setMag$f: its register may not have the setting that is in force"
+    ]
+
+
+def test_the_settings_of_two_clients_do_not_mix() -> None:
+    async def scenario(way: Way) -> None:
+        way.then = [lambda: way.result(Outcome.ACCEPTED, Outcome.PROVEN)]
+        both = [way.commands.set_all([(7, one, 0.0), (9, one, 0)]) for one in (1, 2)]
+        assert await asyncio.gather(*both) == [True, True]
+        assert [(one.point, one.value) for one in way.sent] == [(LIMIT, 10.0), (TAP, 1), (LIMIT, 20.0), (TAP, 2)]
+
+    run(scenario)
+
+
+@pytest.mark.conformance("CT-14")
+@pytest.mark.parametrize(
+    ("code", "cause"),
+    [
+        (2, AddCause.BLOCKED_BY_PROCESS), (4, AddCause.BLOCKED_BY_HEALTH), (6, AddCause.BLOCKED_BY_PROCESS),
+        (10, AddCause.ABORTION_BY_COMMUNICATION_LOSS), (11, AddCause.ABORTION_BY_COMMUNICATION_LOSS),
+    ],
+)  # fmt: skip
+def test_the_exception_of_the_device_decides_the_cause(code: int, cause: AddCause) -> None:
+    async def scenario(way: Way) -> None:
+        def refused() -> None:
+            command = way.sent[-1]
+            way.commands.heard(
+                CommandResult(command.issuer, command.number, Outcome.EXCEPTION, code, f"exception {code}", 0, "w")
+            )
+
+        assert await way.operate(SWITCH, True, refused) is cause
+        assert way.operation.note == f"exception {code}"
+
+    run(scenario)
+
+
+def test_the_deadline_of_a_pulse_is_that_of_its_write() -> None:
+    async def scenario(way: Way) -> None:
+        way.sample(LOCAL, False)
+        accepted, closed = lambda: way.result(Outcome.ACCEPTED), lambda: way.sample(POSITION, True)
+        began = time.monotonic_ns()
+        assert await way.operate(BREAKER, True, accepted, closed) is True
+        assert way.sent[0].pulse_ms == 50
+        assert began <= way.sent[0].expires_monotonic_ns - 500_000_000 <= time.monotonic_ns()
+
+    run(scenario)
+
+
+def test_an_interlock_knows_nothing_of_a_worker_that_is_silent() -> None:
+    async def scenario(way: Way) -> None:
+        way.sample(LOCAL, False)
+        way.commands.lost("w")
+        assert await way.operate(BREAKER, True) is AddCause.BLOCKED_BY_INTERLOCKING
+        assert way.operation.note == "`not io.local` is not known to hold"
 
     run(scenario)

@@ -58,12 +58,12 @@ class Registers:
     """Settings that stand in registers: what was written there, and what is said of it."""
 
     def __init__(self, bench: Bench) -> None:
-        self.written: list[list[tuple[int, Any]]] = []
+        self.written: list[list[tuple[int, Any, Any]]] = []
         self.verdict: Any = True
         self.slot = bench.engine.model.slot(LD.encode(), SG.encode())
         bench.engine.behaviour.settings.to_field = (lambda slot: slot == self.slot, self._write)
 
-    def _write(self, settings: list[tuple[int, Any]]) -> Any:
+    def _write(self, settings: list[tuple[int, Any, Any]]) -> Any:
         self.written.append(settings)
         return self.verdict
 
@@ -72,7 +72,7 @@ class Registers:
 def test_a_group_is_active_once_its_registers_are_written(bench: Bench) -> None:
     field = Registers(bench)
     assert bench.put("ActSG", unsigned(1)) == "success"
-    assert (field.written, bench.value(SG)) == ([[(field.slot, 1.5)]], 1.5)
+    assert (field.written, bench.value(SG)) == ([[(field.slot, 1.5, 2.5)]], 1.5)
     field.verdict = DataAccessError.HARDWARE_FAULT
     assert bench.put("ActSG", unsigned(2)) == 1
     assert (bench.read(f"{SGCB}$ActSG"), bench.value(SG)) == (1, 1.5)
@@ -81,7 +81,7 @@ def test_a_group_is_active_once_its_registers_are_written(bench: Bench) -> None:
         "success",
         1,
     ]
-    assert (field.written[-1], bench.value(SG)) == ([(field.slot, 7.5)], 1.5)
+    assert (field.written[-1], bench.value(SG)) == ([(field.slot, 7.5, 1.5)], 1.5)
     field.verdict = True
     assert bench.put("CnfEdit", boolean(True)) == "success"
     assert bench.value(SG) == 7.5
