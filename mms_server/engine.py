@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bus.quality import Now
+from mms_server.acsi.audit import Audit
 from mms_server.acsi.clients import Client
 from mms_server.acsi.control import Control, Operation
 from mms_server.acsi.created_datasets import CreatedDataSets
@@ -142,6 +143,7 @@ class Engine:
             return reject.encode(Reason.INVALID_ARGUMENT, invoke_id)
         except WireError:
             return reject.encode(Reason.INVALID_PDU if body else Reason.INVALID_ARGUMENT, invoke_id)
+        self.stirred = self.stirred or bool(self.behaviour.control.audits)
         if isinstance(element, Deferred):
             return Waiting(client, invoke_id, element, context)
         return _pdu(client, invoke_id, element)
@@ -236,6 +238,11 @@ class Engine:
         self.stirred = True
         self.journal.stored(ticket)
         self.behaviour.reporting.stored()
+
+    def audits(self) -> list[Audit]:
+        """The commands that have come to their end since the last call."""
+        audits, self.behaviour.control.audits = self.behaviour.control.audits, []
+        return audits
 
     def notices(self) -> list[Notice]:
         """What has happened to report control blocks since the last call: client, block, event."""

@@ -47,6 +47,7 @@ CONTEXTS_KEPT: Final = 8  # presentation contexts whose Reads are remembered; ne
 
 log = logging.getLogger("mms.association")
 clock_log = logging.getLogger("mms.clock")
+commands = logging.getLogger("mms.command")
 
 Authenticator = Callable[[Client, bytes | None], bool | Awaitable[bool]]
 Listener = Callable[[Client, bool], None]
@@ -207,6 +208,7 @@ class MmsServer:
             operations, ticket = self.engine.journal.take()
             receivers = self.engine.receivers()
             notices = self.engine.notices()
+            audits = self.engine.audits()
             due = self.engine.due()
             deadline_ns = self.engine.next_deadline_ns()
         if operations and self.store is not None:
@@ -215,6 +217,8 @@ class MmsServer:
             connection = self._by_client.get(client)
             if connection is not None:
                 connection.push()
+        for audit in audits:
+            commands.info("%s", audit, extra=audit.fields())
         for who, block, event in notices:
             log.debug("%s: %s", block, event, extra={"peer": who.address if who else "-"})
             if self.on_notice is not None:

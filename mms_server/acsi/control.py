@@ -4,7 +4,8 @@
     UNSELECTED ──────────► READY ──────────────────────► EXECUTING ──────────────────────────► UNSELECTED or READY
         ▲                    │ cancel, time-out, other parameters, the client is gone                 (operate-many)
         └────────────────────┘
-    direct models go from UNSELECTED to EXECUTING; an Oper with operTm goes through WAITING, where Cancel ends it
+    direct models go from UNSELECTED to EXECUTING; an Oper with operTm goes through WAITING, where Cancel ends it;
+    what may not be operated now (mode, authority, origin) is deselected, unless it is operated many times
 
     asked            refused while ...        Write answers   AddCause
     select           selected                 2               object-already-selected
@@ -16,16 +17,17 @@
 
 A refusal is a LastApplError before the negative answer. With normal security the answer to Oper waits for the end of the
 operation; with enhanced security it waits for its start, and CommandTermination brings the end. `stVal` is never set here:
-it changes when the process says so.
+it changes when the process says so. Whatever was asked, however it ended, leaves one Audit.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
 from bus.quality import Now, UtcTime
 from mapping.model import FC
+from mms_server.acsi.audit import Audit
 from mms_server.acsi.clients import Client
 from mms_server.acsi.control_objects import (
     DIRECT_ENHANCED,
@@ -39,12 +41,14 @@ from mms_server.acsi.control_objects import (
 from mms_server.acsi.tracking import Tracking
 from mms_server.mms import add_cause
 from mms_server.mms.add_cause import AddCause
-from mms_server.mms.data import Scalar, VisibleString
+from mms_server.mms.data import Kind, Scalar, VisibleString
 from mms_server.mms.errors import DataAccessError
 from mms_server.model.tree import DataModel
 
 NEVER: Final = 1 << 63
+SERVICES: Final = ("SBO", "SBOw", "Oper", "Cancel")
 OR_CAT_LIMIT: Final = 8
+OR_IDENT_LIMIT: Final = 64
 REMOTE: Final = (3, 6)
 STATION: Final = (2, 5)
 ON, BLOCKED, TEST, TEST_BLOCKED, OFF = 1, 2, 3, 4, 5
@@ -109,7 +113,8 @@ class State:
     until_ns: int = NEVER
     action: ControlAction | None = None
     oper: bytes = b""  # of WAITING: the Data of what was written
-    asked: "Selection | None" = None  # of READY: not before the embedding program has said yes
+    asked: "Selection | None" = None  # of READY and WAITING: not before the embedding program has said yes
+    since_ns: int = 0  # of WAITING: when it was asked
 
     def after(self, ask: Ask, who: Client, select_first: bool) -> Phase | Refused:
         """The phase that `ask` of `who` leads to, or why it does not. Changes nothing."""
@@ -118,18 +123,28 @@ class State:
         return STEP[select_first][self.phase][ask]
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(eq=False, slots=True)
 class Selection:
-    """A selection that waits for the embedding program; nobody else gets the object meanwhile."""
+    """A selection, or an Oper for later, that waits for the embedding program; nobody else gets the object meanwhile.
+
+    `until_ns`: when it ends by itself, or is due. `note` is what the embedding program adds to the audit.
+    """
 
     target: ControlObject
     action: ControlAction
     client: Client
+    service: str = "SBOw"
+    until_ns: int = NEVER
+    since_ns: int = 0
+    note: str = ""
 
 
 @dataclass(eq=False, slots=True)
 class Operation:
-    """One operation on its way to the process; `oper` are the Data of what was written."""
+    """One operation on its way to the process; `oper` are the Data of what was written.
+
+    `note` is what the process adds to the audit.
+    """
 
     target: ControlObject
     action: ControlAction
@@ -137,6 +152,8 @@ class Operation:
     oper: bytes
     enhanced: bool
     ended: bool = False
+    since_ns: int = 0
+    note: str = ""
 
 
 Post = Callable[[Client, list[bytes]], None]
@@ -153,12 +170,14 @@ class Control:
         self._objects = list(control_objects(model))
         self._states: dict[ControlObject, State] = {}
         self._by_slot: dict[int, tuple[ControlObject, str]] = {
-            slot: (one, name) for one in self._objects for name, slot in one.slots.items()
+            slot: (one, name) for one in self._objects for name, slot in one.slots.items() if name in SERVICES
         }
         self._rivals: dict[ControlObject, tuple[ControlObject, ...]] = {}
         self.due: list[Operation] = []  # what has waited for its time
+        self.audits: list[Audit] = []  # that nobody has written down yet
         self.selections_wait = False  # for a verdict, see `selected`
         self.selectors = {slot for slot, (_, name) in self._by_slot.items() if name == "SBO"}
+        self.origins: Mapping[int, Kind] = {slot: kind for one in self._objects for slot, kind in one.origins()}
 
     def find(self, slot: int) -> tuple[ControlObject, str] | None:
         """The object and the service whose variable is at `slot`."""
@@ -187,6 +206,8 @@ class Control:
         if waiting is not None:
             return waiting
         self._note(one, "SBO", one.selecting(), refused, now)
+        if one.ctl_model == SBO_NORMAL:
+            self._audit(one, "SBO", client, one.selecting(), refused)
         return self.sbo(one if refused is None else None)
 
     def _unselectable(self, one: ControlObject, client: Client) -> Refused | None:
@@ -228,12 +249,15 @@ class Control:
             self._commit(list(pairs), now)
         if not isinstance(answer, Selection | Operation):
             self._note(one, service, action, answer, now)
+        if isinstance(answer, Refused) or (answer is None and self.state(one).phase is not Phase.WAITING):
+            self._audit(one, service, client, action, answer)
         return answer
 
-    def unread(self, slot: int, error: DataAccessError, now: Now) -> None:
+    def unread(self, client: Client, slot: int, error: DataAccessError, now: Now) -> None:
         """A Write to SBOw, Oper or Cancel whose Data mean nothing was refused with `error`."""
         one, service = self._by_slot[slot]
         self._note(one, service, None, Refused(error), now)
+        self._audit(one, service, client, None, Refused(error))
 
     def _select(
         self, one: ControlObject, client: Client, action: ControlAction, _: bytes, now: Now
@@ -244,26 +268,29 @@ class Control:
         return self._not_allowed(one, action, AddCause.SELECT_FAILED) or self._hold(one, client, action, now)
 
     def selected(self, selection: Selection, verdict: bool | AddCause, now: Now) -> Refused | None:
-        """What has been said of a selection that waited; why there is none, or None."""
-        one, action = selection.target, selection.action
-        service = "SBOw" if one.ctl_model == SBO_ENHANCED else "SBO"
+        """What has been said of a selection, or an Oper for later, that waited; why it is none, or None."""
+        one, action, service = selection.target, selection.action, selection.service
         mine = self.state(one).asked is selection  # and has not ended meanwhile
         if mine and verdict is True:
-            self._states[one] = replace(self.state(one), asked=None)
-            self._show(one, now, stSeld=True)
+            self._states[one] = replace(self.state(one), until_ns=selection.until_ns, asked=None)
+            if service != "Oper":
+                self._show(one, now, stSeld=True)
+                self._audit(one, service, selection.client, action, None, selection, now)
             self._note(one, service, action, None, now)
             return None
         if mine:
-            del self._states[one]
-        refused = Refused(_DENIED, verdict if isinstance(verdict, AddCause) else AddCause.SELECT_FAILED)
-        if one.ctl_model == SBO_ENHANCED:
-            self._say(one, "SBOw", selection.client, action, refused)
+            self._free(one, now)
+        bad = AddCause.BLOCKED_BY_PROCESS if service == "Oper" else AddCause.SELECT_FAILED
+        refused = Refused(_DENIED, verdict if isinstance(verdict, AddCause) else bad)
+        if service != "SBO":
+            self._say(one, service, selection.client, action, refused)
         self._note(one, service, action, refused, now)
+        self._audit(one, service, selection.client, action, refused, selection, now)
         return refused
 
     def _operate(
         self, one: ControlObject, client: Client, action: ControlAction, octets: bytes, now: Now
-    ) -> Refused | Operation | None:
+    ) -> Refused | Selection | Operation | None:
         state, model = self.state(one), one.ctl_model
         step = state.after(Ask.OPERATE, client, model in (SBO_NORMAL, SBO_ENHANCED))
         if isinstance(step, Refused):
@@ -273,16 +300,28 @@ class Control:
             return _OTHERS
         refused = self._not_allowed(one, action, AddCause.INCONSISTENT_PARAMETERS)
         if refused is not None:
+            if not one.operate_many:
+                self._free(one, now)
             return refused
         if action.at is not None and action.at.ns > now.utc_ns:
-            if not one.model.server.services.time_activated:
-                return Refused(_DENIED, AddCause.NOT_SUPPORTED)
-            until = now.monotonic_ns + action.at.ns - now.utc_ns
-            self._states[one] = State(Phase.WAITING, client, until, action, octets)
-            return None
+            return self._later(one, client, action, octets, action.at.ns - now.utc_ns, now)
         self._states[one] = State(Phase.EXECUTING, client, NEVER, action)
         self._show(one, now, opRcvd=True)
-        return Operation(one, action, client, octets, model in (DIRECT_ENHANCED, SBO_ENHANCED))
+        enhanced = model in (DIRECT_ENHANCED, SBO_ENHANCED)
+        return Operation(one, action, client, octets, enhanced, since_ns=now.monotonic_ns)
+
+    def _later(
+        self, one: ControlObject, client: Client, action: ControlAction, octets: bytes, wait_ns: int, now: Now
+    ) -> Refused | Selection | None:
+        """Keep an Oper until its time has come; it is judged now, where there is somebody to judge, and again then."""
+        if not one.model.server.services.time_activated:
+            return Refused(_DENIED, AddCause.NOT_SUPPORTED)
+        until = now.monotonic_ns + wait_ns
+        judged = Selection(one, action, client, "Oper", until, now.monotonic_ns) if self.selections_wait else None
+        self._states[one] = State(
+            Phase.WAITING, client, until if judged is None else NEVER, action, octets, judged, now.monotonic_ns
+        )
+        return judged
 
     def _cancel(self, one: ControlObject, client: Client, action: ControlAction, _: bytes, now: Now) -> Refused | None:
         state = self.state(one)
@@ -294,12 +333,12 @@ class Control:
                 return _OTHERS
             self._free(one, now)
         elif state.phase is Phase.WAITING:
-            self._free(one, now)
+            self._drop(one, state, AddCause.ABORTION_BY_CANCEL, now)
         return None
 
     def _not_allowed(self, one: ControlObject, action: ControlAction, bad_origin: AddCause) -> Refused | None:
         """Why `action` is refused whatever the process says: its origin, the switching authority, the mode."""
-        if not 0 <= action.or_cat <= OR_CAT_LIMIT:
+        if not 0 <= action.or_cat <= OR_CAT_LIMIT or len(action.or_ident) > OR_IDENT_LIMIT or not one.knows(action):
             return Refused(_DENIED, bad_origin)
         cause = self._hierarchy(one, action)
         if cause is None:
@@ -334,7 +373,7 @@ class Control:
                 ("origin.orCat", action.or_cat),
                 ("origin.orIdent", action.or_ident),
             ):
-                slot = one.slot(FC.ST, name.replace(".", "$"))
+                slot = one.shown(name.replace(".", "$"))
                 if slot is not None:
                     done.append((slot, value))
             self._commit(done, now)
@@ -346,6 +385,7 @@ class Control:
         self._after(operation, now)
         refused = Refused(_DENIED, cause)
         self._say(one, "Oper", operation.client, action, refused)
+        self._audit(one, "Oper", operation.client, action, refused, operation, now)
         return refused
 
     def ended(self, operation: Operation, verdict: bool | AddCause, now: Now) -> None:
@@ -355,12 +395,12 @@ class Control:
         one, client = operation.target, operation.client
         held = self.state(one).owner is client
         self._after(operation, now)
+        cause = None if verdict is True else verdict if isinstance(verdict, AddCause) else AddCause.UNKNOWN
+        refused = None if cause is None else Refused(_DENIED, cause)
+        self._audit(one, "Oper", client, operation.action, refused, operation, now)
         if not operation.enhanced or not held:
             return
-        cause, error = None, None
-        if verdict is not True:
-            cause = verdict if isinstance(verdict, AddCause) else AddCause.UNKNOWN
-            error = _error(one, "Oper", operation.action, cause)
+        error = None if cause is None else _error(one, "Oper", operation.action, cause)
         if self._tracking is not None:
             self._tracking.terminated(one, operation.action, cause, now)
         pdu = add_cause.termination(one.placed.domain.name, one.variable("Oper"), operation.oper, error)
@@ -375,7 +415,8 @@ class Control:
         if state.action is not operation.action:
             return  # its client has gone meanwhile
         if one.ctl_model in (SBO_NORMAL, SBO_ENHANCED) and one.operate_many and state.owner is not None:
-            self._hold(one, state.owner, operation.action, now, again=True)
+            selected = operation.action if one.ctl_model == SBO_ENHANCED else None
+            self._hold(one, state.owner, selected, now, again=True)
         else:
             self._free(one, now)
 
@@ -388,7 +429,8 @@ class Control:
         until = now.monotonic_ns + one.select_ms * 1_000_000
         waiting = None
         if self.selections_wait and not again:
-            waiting = Selection(one, action or one.selecting(), client)
+            service = "SBO" if action is None else "SBOw"
+            waiting = Selection(one, action or one.selecting(), client, service, until, now.monotonic_ns)
         self._states[one] = State(Phase.READY, client, until, action, asked=waiting)
         if waiting is None:
             self._show(one, now, stSeld=True)
@@ -397,6 +439,12 @@ class Control:
     def _free(self, one: ControlObject, now: Now) -> None:
         if self._states.pop(one, None) is not None:
             self._show(one, now, stSeld=False)
+
+    def _drop(self, one: ControlObject, state: State, why: AddCause, now: Now) -> None:
+        """End a selection, or an Oper that waits for its time and now is never done."""
+        self._free(one, now)
+        if state.phase is Phase.WAITING and state.asked is None and state.owner is not None:
+            self._audit(one, "Oper", state.owner, state.action, Refused(_DENIED, why), state, now)
 
     def next_deadline_ns(self) -> int:
         """When the next selection ends by itself."""
@@ -409,8 +457,9 @@ class Control:
                 continue
             if state.phase is Phase.WAITING and state.owner is not None and state.action is not None:
                 self._states[one] = replace(state, phase=Phase.EXECUTING, until_ns=NEVER)
+                self._show(one, now, opRcvd=True)
                 enhanced = one.ctl_model in (DIRECT_ENHANCED, SBO_ENHANCED)
-                operation = Operation(one, state.action, state.owner, state.oper, enhanced)
+                operation = Operation(one, state.action, state.owner, state.oper, enhanced, since_ns=state.since_ns)
                 refused = self._not_allowed(one, state.action, AddCause.INCONSISTENT_PARAMETERS)
                 if refused is None:
                     self.due.append(operation)
@@ -434,14 +483,14 @@ class Control:
                 if state.phase is Phase.EXECUTING:
                     self._states[one] = replace(state, owner=None)
                 else:
-                    self._free(one, now)
+                    self._drop(one, state, AddCause.ABORTION_BY_COMMUNICATION_LOSS, now)
 
     # ------------------------------------------------------------------ what is shown and told
 
     def _show(self, one: ControlObject, now: Now, **flags: bool) -> None:
         pairs: list[tuple[int, object]] = []
         for name, value in flags.items():
-            slot = one.slot(FC.ST if name == "stSeld" else FC.OR, name)
+            slot = one.shown(name) if name == "stSeld" else one.slot(FC.OR, name)
             if slot is not None:
                 pairs.append((slot, value))
         stamp = one.slot(FC.OR, "tOpOk")
@@ -458,13 +507,32 @@ class Control:
             error, cause = (None, None) if refused is None else (refused.error, refused.cause)
             self._tracking.control(one, service, action, error, cause, now)
 
+    def _audit(
+        self,
+        one: ControlObject,
+        service: str,
+        client: Client,
+        action: ControlAction | None,
+        refused: Refused | None,
+        since: Operation | Selection | State | None = None,
+        now: Now | None = None,
+    ) -> None:
+        """Leave the audit of a command that has come to its end; without `since` that was at once."""
+        result = None if refused is None else refused.error if refused.cause is None else refused.cause
+        text = "done" if result is None else result.name.lower().replace("_", "-")
+        ms = 0 if since is None or now is None else (now.monotonic_ns - since.since_ns) // 1_000_000
+        if isinstance(since, Operation | Selection) and since.note:
+            text = since.note
+        self.audits.append(Audit(client, one.reference, service, action, result, text, ms))
+
     def _say(self, one: ControlObject, service: str, client: Client, action: ControlAction, refused: Refused) -> None:
         if refused.cause is not None:
             client.before_answer.append(add_cause.refusal(_error(one, service, action, refused.cause)))
 
 
 def _error(one: ControlObject, service: str, action: ControlAction, cause: AddCause) -> bytes:
-    return add_cause.last_appl_error(one.item(service).decode(), action.or_cat, action.or_ident, action.ctl_num, cause)
+    ident = action.or_ident[:OR_IDENT_LIMIT]
+    return add_cause.last_appl_error(one.item(service).decode(), action.or_cat, ident, action.ctl_num, cause)
 
 
 def _mode(beh: int, test: bool) -> AddCause | None:

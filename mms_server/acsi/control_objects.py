@@ -11,12 +11,13 @@ from typing import Final
 
 from bus.quality import UtcTime
 from mapping.model import FC
-from mms_server.mms.data import Scalar
+from mms_server.mms.data import Enumeration, Integer, Kind, OctetString, Scalar
 from mms_server.model.layout import Node
 from mms_server.model.tree import DataModel, PlacedNode
 
 SBO_TIMEOUT_MS: Final = 30_000
 STATUS_ONLY, DIRECT_NORMAL, SBO_NORMAL, DIRECT_ENHANCED, SBO_ENHANCED = range(5)
+_ORIGIN: Final = ((b"orCat", Integer(32)), (b"orIdent", OctetString(255)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,14 @@ class ControlObject:
         self.node = node
         suffix = node.suffix or b""
         self.path = suffix.removeprefix(b"$CO$")  # DO, or DO$SDO
+        self.services = [child for child in node.children if child.name in (b"SBOw", b"Oper", b"Cancel")]
         self.slots = {child.name.decode(): placed.base + child.index for child in node.children}
+        self._categories = [
+            leaf.kind.ordinals
+            for service in self.services
+            if (origin := service.child(b"origin")) is not None and (leaf := origin.child(b"orCat")) is not None
+            if isinstance(leaf.kind, Enumeration) and leaf.kind.ordinals
+        ]
         dotted = self.path.decode().replace("$", ".")
         self.reference = f"{placed.domain.name.decode()}/{placed.name.decode()}.{dotted}"
         self.sbo_text = self.item("SBO").decode()
@@ -73,6 +81,24 @@ class ControlObject:
         """The slot of the object's attribute `name` under `fc`."""
         node = self.placed.layout.by_suffix.get(b"$" + fc.value.encode() + b"$" + self.path + b"$" + name.encode())
         return None if node is None else self.placed.base + node.index
+
+    def shown(self, name: str) -> int | None:
+        """The slot of what the object shows as `name`, under ST or, of an analogue value, under MX."""
+        slot = self.slot(FC.ST, name)
+        return self.slot(FC.MX, name) if slot is None else slot
+
+    def origins(self) -> Iterator[tuple[int, Kind]]:
+        """The leaves of every origin that a client writes, as they are read: control judges them, not their type."""
+        for service in self.services:
+            origin = service.child(b"origin")
+            for name, kind in _ORIGIN if origin is not None else ():
+                leaf = origin.child(name) if origin is not None else None
+                if leaf is not None:
+                    yield self.placed.base + leaf.index, kind
+
+    def knows(self, action: "ControlAction") -> bool:
+        """True if the file's enumeration has the originator category of `action`."""
+        return all(action.or_cat in one for one in self._categories)
 
     def number(self, fc: FC, name: str, otherwise: int = 0) -> int:
         """The value of a numeric attribute, `otherwise` where there is none."""

@@ -10,7 +10,9 @@
 What a client writes to configuration and settings is kept: it survives a restart.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from mapping.model import FC
@@ -18,7 +20,7 @@ from mms_server.acsi import kept
 from mms_server.acsi.guards import Guards
 from mms_server.acsi.journal import Journal, Stored
 from mms_server.acsi.settings import Settings
-from mms_server.mms.data import Scalar
+from mms_server.mms.data import Kind, Scalar
 from mms_server.mms.errors import DataAccessError
 from mms_server.model.tree import DataModel
 from mms_server.stack import ber
@@ -79,19 +81,26 @@ class Writing:
             return DataAccessError.OBJECT_VALUE_INVALID
         return pairs
 
-    def values(self, slot: int, octets: bytes, start: int, end: int) -> Pairs | DataAccessError:
-        """As `pairs`, without limits. Raises WireError for octets that are no Data."""
+    def values(
+        self, slot: int, octets: bytes, start: int, end: int, instead: Mapping[int, Kind] = MappingProxyType({})
+    ) -> Pairs | DataAccessError:
+        """As `pairs`, without limits; leaves that `instead` has are read as what stands there.
+
+        Raises WireError for octets that are no Data.
+        """
         pairs: Pairs = []
-        wrong = self._lay(slot, octets, start, end, pairs)
+        wrong = self._lay(slot, octets, start, end, pairs, instead)
         return pairs if wrong is None else wrong
 
-    def _lay(self, slot: int, octets: bytes, start: int, end: int, pairs: Pairs) -> DataAccessError | None:
+    def _lay(
+        self, slot: int, octets: bytes, start: int, end: int, pairs: Pairs, instead: Mapping[int, Kind]
+    ) -> DataAccessError | None:
         node = self.model.node(slot)
         tag, first, after = ber.header(octets, start, end)
         if after != end:
             return _INCONSISTENT
         if node.kind is not None:
-            value = node.kind.decode(tag, octets[first:after])
+            value = instead.get(slot, node.kind).decode(tag, octets[first:after])
             if isinstance(value, DataAccessError):
                 return value
             pairs.append((slot, value))
@@ -102,7 +111,7 @@ class Writing:
             if first >= after:
                 return _INCONSISTENT
             _, _, next_first = ber.header(octets, first, after)
-            wrong = self._lay(slot + offset, octets, first, next_first, pairs)
+            wrong = self._lay(slot + offset, octets, first, next_first, pairs, instead)
             if wrong is not None:
                 return wrong
             first = next_first

@@ -172,9 +172,9 @@ def _owner(context: Context, target: int) -> Reporting | Settings | Logs | Publi
 def _control(context: Context, target: int, body: bytes, start: int, end: int, calls: list[Call]) -> _Item:
     """SBOw, Oper or Cancel, as a whole."""
     behaviour = context.behaviour
-    pairs = behaviour.writing.values(target, body, start, end)
+    pairs = behaviour.writing.values(target, body, start, end, behaviour.control.origins)
     if isinstance(pairs, DataAccessError):
-        behaviour.control.unread(target, pairs, context.now)
+        behaviour.control.unread(context.client, target, pairs, context.now)
         return pairs
     answer = behaviour.control.asked(context.client, target, pairs, body[start:end], context.now)
     if isinstance(answer, Refused):

@@ -6,7 +6,8 @@ import pytest
 
 from bus.quality import UtcTime
 from mapping.model import FC, BasicType, EnumType, LogicalNodeType
-from mms_server.acsi.control import STEP, Ask, Operation, Phase, Selection
+from mms_server.acsi.clients import Client
+from mms_server.acsi.control import STEP, Ask, Control, Operation, Phase, Selection
 from mms_server.engine import Engine, Waiting
 from mms_server.mms.add_cause import AddCause
 from mms_server.model.tree import DataModel
@@ -19,13 +20,19 @@ CTL_MODEL = EnumType("CtlModelKind", {name: number for number, name in enumerate
 SBO_CLASS = EnumType("SboClassKind", {"operate-once": 0, "operate-many": 1})
 DIRECT, SBO, ENHANCED, SBO_ENHANCED = 1, 2, 3, 4
 TIME = b"\x91\x08" + bytes(8)
+IDLE = Client(1, "127.0.0.1:1", 65_000)
+LEAVES = (1, 3, 4, 5, 6, 7, 8)  # of SBOw and Oper: all but origin itself
+
+
+ORIGINATOR = EnumType("OriginatorCategoryKind", {str(number): number for number in range(7)})
 
 
 def controllable(name: str, ctl_model: int, *, many: bool = False, value: BasicType = BasicType.BOOLEAN) -> Any:
     """An SPC with everything that a control can have."""
-    origin = models.struct(
-        "origin", None, models.leaf("orCat", BasicType.INT8), models.leaf("orIdent", BasicType.OCTET_64)
-    )
+    category = models.leaf("orCat", BasicType.INT8)
+    if name.startswith("Limited"):
+        category = models.leaf("orCat", BasicType.ENUM, enum=ORIGINATOR)
+    origin = models.struct("origin", None, category, models.leaf("orIdent", BasicType.OCTET_64))
     timed = (models.leaf("operTm", BasicType.TIMESTAMP),) if name.startswith("Timed") else ()
     common = (models.leaf("ctlVal", value), *timed, origin, models.leaf("ctlNum", BasicType.INT8U))
     rest = (models.leaf("T", BasicType.TIMESTAMP), models.leaf("Test", BasicType.BOOLEAN))
@@ -54,7 +61,9 @@ XCBR = LogicalNodeType(
         controllable("None", 0), controllable("Direct", DIRECT), controllable("Sbo", SBO),
         controllable("Enhanced", ENHANCED), controllable("SboEnhanced", SBO_ENHANCED),
         controllable("Many", SBO_ENHANCED, many=True), controllable("TimedDirect", DIRECT),
-        controllable("TimedEnhanced", ENHANCED),
+        controllable("TimedEnhanced", ENHANCED), controllable("Limited", ENHANCED),
+        controllable("LimitedSbo", SBO_ENHANCED), controllable("ManySbo", SBO, many=True),
+        models.data_object("Bank", "WYE", controllable("Step", DIRECT)),
     ),
 )  # fmt: skip
 
@@ -412,6 +421,16 @@ def test_an_origin_that_the_standard_does_not_know_is_refused(bench: Bench, or_c
         assert bench.cause()[1] is AddCause.SELECT_FAILED
 
 
+@pytest.mark.conformance("CT-8")
+@pytest.mark.parametrize(("or_cat", "answer"), [(0, "success"), (6, "success"), (7, 3), (8, 3), (9, 3), (300, 3)])
+def test_an_origin_that_the_files_enumeration_lacks_is_refused(bench: Bench, or_cat: int, answer: Any) -> None:
+    assert bench.oper("Limited", or_cat=or_cat) == answer
+    if answer == 3:
+        assert bench.cause() == ("DEMOLD0/CSWI1$CO$Limited$Oper", AddCause.INCONSISTENT_PARAMETERS)
+        assert bench.oper("LimitedSbo", service="SBOw", or_cat=or_cat) == 3
+        assert bench.cause() == ("DEMOLD0/CSWI1$CO$LimitedSbo$SBOw", AddCause.SELECT_FAILED)
+
+
 @pytest.mark.conformance("CT-10")
 @pytest.mark.parametrize(
     ("switch", "or_cat", "answer"),
@@ -444,6 +463,123 @@ def test_the_mode_decides_which_commands_pass(bench: Bench, beh: int, test: bool
         assert bench.cause()[1] is AddCause.BLOCKED_BY_MODE
 
 
+@pytest.mark.conformance("CT-2", "SBN-3")
+def test_what_may_not_be_operated_now_is_deselected_unless_it_is_operated_many_times(bench: Bench) -> None:
+    for name in ("SboEnhanced", "Many"):
+        assert bench.oper(name, service="SBOw") == "success"
+    bench.set("Beh.stVal", 2)
+    assert [bench.oper(name) for name in ("SboEnhanced", "Many")] == [3, 3]
+    assert [bench.cause()[1] for _ in range(2)] == [AddCause.BLOCKED_BY_MODE] * 2
+    assert [bench.status(name, "stSeld") for name in ("SboEnhanced", "Many")] == [False, True]
+
+
+@pytest.mark.conformance("CT-5", "SBN-7")
+def test_a_selection_with_normal_security_is_given_back_whatever_was_operated_before(bench: Bench) -> None:
+    assert bench.select("ManySbo")
+    assert bench.oper("ManySbo", value=True, num=1) == "success"
+    assert bench.oper("ManySbo", value=False, num=2) == "success"
+    assert bench.oper("ManySbo", service="Cancel", value=True, num=3) == "success"
+    assert bench.status("ManySbo", "stSeld") is False
+
+
+@pytest.mark.conformance("CT-1")
+def test_every_state_is_shown_when_it_comes() -> None:
+    shown: list[tuple[str, Any]] = []
+    model = DataModel(models.server(models.lln0(data_sets=(), reports=()), models.node(XCBR)))
+
+    def commit(pairs: list[tuple[int, object]], _now: Any) -> None:
+        for slot, value in pairs:
+            reference = model.plain_reference(slot).partition("SboEnhanced.")[2]
+            if reference in ("stSeld", "opRcvd", "opOk", "tOpOk"):
+                shown.append((reference, value))
+        model.cache.commit(pairs)
+
+    control = Control(model, lambda _client, _pdus: None, commit)
+    client, now = IDLE, CLOCK.now()
+    slots = {name: model.slot(LD.encode(), f"CSWI1$CO$SboEnhanced${name}".encode()) for name in ("SBOw", "Oper")}
+    pairs = {name: [(slot + at, model.cache.values[slot + at]) for at in LEAVES] for name, slot in slots.items()}
+    assert control.asked(client, slots["SBOw"], pairs["SBOw"], b"", now) is None
+    assert shown == [("stSeld", True)]
+    operation = control.asked(client, slots["Oper"], pairs["Oper"], b"", now)
+    assert isinstance(operation, Operation)
+    assert shown[1:] == [("opRcvd", True)]
+    assert control.started(operation, True, now) is None
+    assert shown[2:] == [("opOk", True), ("tOpOk", UtcTime(now.utc_ns, now.time_quality))]
+    control.ended(operation, True, now)
+    assert shown[4:] == [("opRcvd", False), ("opOk", False), ("stSeld", False)]
+
+
+@pytest.mark.conformance("CT-1")
+def test_a_control_inside_another_object_is_one_like_any_other(bench: Bench) -> None:
+    octets_of_it = Bench.written("Bank", "Oper", True, 3, 1, False, "00", TIME, TIME)
+    assert bench.client.write(LD, ("CSWI1$CO$Bank$Step$Oper", octets_of_it)) == ["success"]
+    assert bench.done[0].action.reference == "DEMOLD0/CSWI1.Bank.Step"
+    assert bench.status("Bank", "Step$ctlNum") == 1
+
+
+# ---------------------------------------------------------------------- what is written down
+
+
+def audits(bench: Bench) -> list[tuple[str, str, str, int]]:
+    """Service, object, result and milliseconds of what has come to its end."""
+    return [
+        (one.service, one.reference.rpartition(".")[2], str(one.fields()["result"]), one.ms)
+        for one in bench.engine.audits()
+    ]
+
+
+def test_every_command_leaves_one_audit_whoever_refused_it(bench: Bench) -> None:
+    bench.oper("Direct")
+    bench.oper("None")
+    bench.oper("Sbo")
+    bench.select("Sbo")
+    bench.select("Sbo", bench.other)
+    bench.oper("Sbo", client=bench.other)
+    bench.oper("Sbo", service="Cancel")
+    bench.oper("Direct", check=None)
+    bench.select("Direct")  # nothing that could be selected
+    assert audits(bench) == [
+        ("Oper", "Direct", "ok", 0), ("Oper", "None", "object_access_denied", 0),
+        ("Oper", "Sbo", "object_not_selected", 0), ("SBO", "Sbo", "ok", 0), ("SBO", "Sbo", "object_already_selected", 0),
+        ("Oper", "Sbo", "locked_by_other_client", 0), ("Cancel", "Sbo", "ok", 0),
+        ("Oper", "Direct", "type_inconsistent", 0),
+    ]  # fmt: skip
+
+
+def test_an_operation_is_audited_at_its_end_with_its_time_and_what_the_process_says(bench: Bench) -> None:
+    bench.oper("SboEnhanced", service="SBOw", num=7)
+    bench.oper("SboEnhanced", num=7)
+    assert audits(bench) == [("SBOw", "SboEnhanced", "ok", 0)]
+    CLOCK.pass_ms(1500, bench.engine)
+    bench.done[0].note = "the spring is not charged"
+    bench.end(AddCause.BLOCKED_BY_PROCESS)
+    (audit,) = bench.engine.audits()
+    assert str(audit) == "DEMOLD0/CSWI1.SboEnhanced = True: the spring is not charged"
+    assert audit.fields() == {
+        "peer": bench.client.client.address, "service": "Oper", "orCat": 3, "orIdent": "6d65", "ctlNum": 7, "test": False,
+        "result": "blocked_by_process", "ms": 1500,
+    }  # fmt: skip
+    bench.verdict = AddCause.BLOCKED_BY_INTERLOCKING
+    bench.oper("Enhanced")
+    assert audits(bench) == [("Oper", "Enhanced", "blocked_by_interlocking", 0)]
+
+
+def test_an_operation_for_later_is_audited_when_it_is_done_or_never_will_be(bench: Bench) -> None:
+    bench.oper("TimedDirect", at=in_ms(5000))
+    CLOCK.pass_ms(2000, bench.engine)
+    assert audits(bench) == []
+    bench.oper("TimedDirect", service="Cancel")
+    assert audits(bench) == [("Oper", "TimedDirect", "abortion_by_cancel", 2000), ("Cancel", "TimedDirect", "ok", 0)]
+    bench.oper("TimedDirect", at=in_ms(5000))
+    CLOCK.pass_ms(5100, bench.engine)
+    (operation,) = bench.engine.due()
+    bench.engine.fired(operation, True, CLOCK.now())
+    assert audits(bench) == [("Oper", "TimedDirect", "ok", 5100)]
+    bench.oper("TimedDirect", at=in_ms(5000))
+    bench.client.close()
+    assert audits(bench) == [("Oper", "TimedDirect", "abortion_by_communication_loss", 0)]
+
+
 @pytest.mark.conformance("CT-15")
 def test_a_structure_that_is_none_is_type_inconsistent_and_a_component_is_denied(bench: Bench) -> None:
     assert bench.oper("Direct", check=None) == 7
@@ -453,13 +589,22 @@ def test_a_structure_that_is_none_is_type_inconsistent_and_a_component_is_denied
     assert bench.done == []
 
 
+@pytest.mark.conformance("CT-8")
 def test_an_origin_identifier_has_at_most_64_octets(bench: Bench) -> None:
-    def with_ident(size: int) -> Any:
+    def with_ident(size: int, variable: str) -> tuple[Any, Any]:
         origin = structure(integer(3), octets(bytes(size)))
         members = [boolean(True), origin, unsigned(1), TIME, boolean(False), bits("00")]
-        return bench.client.write(LD, ("CSWI1$CO$Direct$Oper", structure(*members)))
+        (answer,) = bench.client.write(LD, (f"CSWI1$CO${variable}", structure(*members)))
+        if not bench.client.told:
+            return answer, None
+        content = mms_oracle.decode(bench.client.told.pop())["unconfirmed"]["report"]
+        error = bare(content["results"][0]["success"])
+        assert error[2] == [3, bytes(64)]
+        return answer, AddCause(error[4])
 
-    assert [with_ident(64), with_ident(65)] == [["success"], [7]]
+    assert with_ident(64, "Direct$Oper") == ("success", None)
+    assert with_ident(65, "Direct$Oper") == (3, AddCause.INCONSISTENT_PARAMETERS)
+    assert with_ident(65, "SboEnhanced$SBOw") == (3, AddCause.SELECT_FAILED)
 
 
 def test_only_a_read_of_sbo_itself_selects(bench: Bench) -> None:
@@ -517,6 +662,25 @@ def test_a_control_that_waits_may_be_cancelled_by_its_own_client_and_ends_with_i
     assert bench.engine.due() == []
 
 
+@pytest.mark.conformance("DON-3")
+def test_a_control_with_a_time_is_judged_when_it_is_asked_for_too(bench: Bench) -> None:
+    bench.judge(AddCause.BLOCKED_BY_INTERLOCKING)
+    assert bench.oper("TimedDirect", at=in_ms(5000)) == 3
+    assert bench.cause() == ("DEMOLD0/CSWI1$CO$TimedDirect$Oper", AddCause.BLOCKED_BY_INTERLOCKING)
+    bench.judge(True)
+    assert bench.oper("TimedDirect", at=in_ms(5000)) == "success"
+    assert bench.status("TimedDirect", "stSeld") is False
+    CLOCK.pass_ms(5100, bench.engine)
+    assert len(bench.engine.due()) == 1
+
+
+@pytest.mark.conformance("DON-3")
+def test_a_time_that_has_passed_means_now(bench: Bench) -> None:
+    assert bench.oper("TimedDirect", at=in_ms(-5000)) == "success"
+    assert len(bench.done) == 1
+
+
+@pytest.mark.conformance("DON-3")
 def test_what_has_waited_is_judged_again_when_its_time_has_come(bench: Bench) -> None:
     assert bench.oper("TimedEnhanced", at=in_ms(1000)) == "success"
     bench.set("Beh.stVal", 5)
