@@ -12,6 +12,7 @@ from mms_server.mms.data import BitString
 
 TRANSIT_S: Final = 0.5
 INTERMEDIATE, OFF, ON = 0, 1, 2
+LOWER, HIGHER = 1, 2  # of a Tcmd
 Update = Callable[[list[tuple[int, object]]], None]
 
 
@@ -43,16 +44,23 @@ class SimulatedProcess:
         return True
 
     def _step_or_measure(self, target: ControlObject, value: object) -> None:
+        stepped = isinstance(target.model.node(target.slots["Oper"] + 1).kind, BitString)
+        step = {LOWER: -1, HIGHER: 1}.get(value, 0) if stepped and isinstance(value, int) else 0
         position = target.slot(FC.ST, "valWTr$posVal")
         if position is not None and isinstance(value, int):
-            now = target.model.cache.values[position]
-            tcmd = isinstance(target.model.node(target.slots["Oper"] + 1).kind, BitString)
-            step = {1: -1, 2: 1}.get(value, 0) if tcmd else 0
-            moved = now + step if tcmd and isinstance(now, int) else value
-            self._set(target, FC.ST, [(position, max(-64, min(63, moved)))])
+            moved = self._moved(target, position, step) if stepped else value
+            self._set(target, FC.ST, [(position, max(-64, min(63, int(moved))))])
+        elif stepped:
+            measured = [slot for part in ("f", "i") if (slot := target.slot(FC.MX, f"mxVal${part}")) is not None]
+            self._set(target, FC.MX, [(slot, self._moved(target, slot, step)) for slot in measured])
         elif isinstance(value, dict):
             found = [(target.slot(FC.MX, f"mxVal${part}"), one) for part, one in value.items()]
             self._set(target, FC.MX, [(slot, one) for slot, one in found if slot is not None])
+
+    @staticmethod
+    def _moved(target: ControlObject, slot: int, step: int) -> float:
+        now = target.model.cache.values[slot]
+        return now + step if isinstance(now, int | float) else step
 
     def _set(self, target: ControlObject, fc: FC, pairs: list[tuple[int, object]]) -> None:
         stamp, judged = target.slot(fc, "t"), target.slot(fc, "q")

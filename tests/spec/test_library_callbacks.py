@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from gateway.cli import main
+from mms_server import AddCause, ControlAction, DataAccessError, IedServer
 from mms_server import Client as ServerClient
-from mms_server import DataAccessError, IedServer
-from tests.support.client import Client
-from tests.support.engine_client import read_request, variable, write_body
+from tests.support import mms_oracle
+from tests.support.client import Client, mms
+from tests.support.engine_client import bare, read_request, variable, write_body
 from tests.support.running import ROOT, until
 from tests.support.wire_data import bits, boolean, integer, octets, structure, text, unsigned
 
@@ -153,6 +154,78 @@ def test_a_read_callback_hides_what_a_client_may_not_see(server: IedServer) -> N
     assert peer.ask(0xA4, read_request(variable(LD, "MMXU1$MX$TotW"))).endswith(b"\xa1\x03\x80\x01\x03")
     assert not peer.ask(0xA4, read_request(variable(LD, "MMXU1$MX$TotVAr"))).endswith(b"\x80\x01\x03")
     peer.close()
+
+
+def controlled(number: int, *, check: str = "00", value: bool = True) -> tuple[str, bytes]:
+    """An Oper of the IO's relay `number`."""
+    stamp = b"\x91\x08" + bytes(8)
+    origin = structure(integer(3), octets(b"me"))
+    oper = structure(boolean(value), origin, unsigned(1), stamp, boolean(False), bits(check))
+    return f"GGIO1$CO$SPCSO{number}$Oper", oper
+
+
+def told(peer: Client) -> tuple[int, int]:
+    """Error and AddCause of the LastApplError that came before the last answer, or comes now."""
+    pdu = peer.early.pop(0) if peer.early else mms(peer.tsdu())
+    content = mms_oracle.decode(pdu)["unconfirmed"]["report"]
+    _, error, _, _, cause = bare(content["results"][0]["success"])
+    return error, cause
+
+
+@pytest.mark.conformance("CT-7")
+@pytest.mark.parametrize(
+    ("bit", "cause"), [("01", AddCause.BLOCKED_BY_INTERLOCKING), ("10", AddCause.BLOCKED_BY_SYNCHROCHECK)]
+)
+def test_a_check_that_fails_denies_what_asks_for_it_and_lets_pass_what_does_not(
+    server: IedServer, bit: str, cause: AddCause
+) -> None:
+    def checked(_client: ServerClient, _reference: str, action: ControlAction) -> bool | AddCause:
+        if action.interlock_check:
+            return AddCause.BLOCKED_BY_INTERLOCKING
+        return AddCause.BLOCKED_BY_SYNCHROCHECK if action.synchro_check else True
+
+    done: list[object] = []
+    server.on_check("IO/GGIO1.SPCSO1", checked)
+    server.on_control("IO/GGIO1.SPCSO1", lambda _client, _reference, action: done.append(action.value) is None)
+    peer = peer_of(server)
+    assert peer.write("DEMOIO", controlled(1, check=bit)) == [3]
+    assert (told(peer), done) == ((1, cause), [])
+    assert peer.write("DEMOIO", controlled(1, check="00")) == ["success"]
+    assert done == [True]
+    peer.close()
+
+
+@pytest.mark.conformance("DOE-3")
+def test_an_end_that_does_not_come_within_opertimeout_is_a_negative_termination(server: IedServer) -> None:
+    never = threading.Event()
+
+    async def endless(_client: ServerClient, _reference: str, _action: ControlAction) -> bool:
+        await asyncio.to_thread(never.wait)
+        return True
+
+    server.on_control("IO/GGIO1.SPCSO3", endless)
+    server.update({"IO/GGIO1.SPCSO3.operTimeout": 50})
+    peer = peer_of(server)
+    assert peer.write("DEMOIO", controlled(3)) == ["success"]
+    assert told(peer) == (2, AddCause.TIME_LIMIT_OVER)
+    never.set()
+    peer.close()
+
+
+def test_commands_are_written_down_once_each(server: IedServer, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="mms.command")
+    server.on_check("IO/GGIO1.SPCSO1", lambda _client, _reference, action: action.value is True)
+    peer = peer_of(server)
+    assert peer.write("DEMOIO", controlled(1)) == ["success"]
+    assert peer.write("DEMOIO", controlled(1, value=False)) == [3]
+    assert peer.write("DEMOIO", controlled(2)) == [3]
+    peer.close()
+    until(lambda: len(caplog.records) == 3, 5)
+    assert [(one.message, one.__dict__["result"], one.__dict__["ctlNum"]) for one in caplog.records] == [
+        ("DEMOIO/GGIO1.SPCSO1 = True: done", "ok", 1),
+        ("DEMOIO/GGIO1.SPCSO1 = False: blocked-by-process", "blocked_by_process", 1),
+        ("DEMOIO/GGIO1.SPCSO2 = True: object-not-selected", "object_not_selected", 1),
+    ]
 
 
 def test_a_listener_is_told_what_becomes_of_report_control_blocks(server: IedServer) -> None:

@@ -106,6 +106,42 @@ def controllable(name: str) -> DataObjectType:
     return data_object(name, "SPC", *status(name).members, oper, model)
 
 
+def origin(fc: FC | None) -> AttributeType:
+    """Who is behind a control."""
+    return struct("origin", fc, leaf("orCat", BasicType.INT8), leaf("orIdent", BasicType.OCTET_64))
+
+
+def of_class(cdc: str, ctl_model: int = 1) -> DataObjectType:
+    """A data object `cdc` with Oper and SBOw, of one of the eight classes that can be controlled; named as its class."""
+    position = struct("valWTr", FC.ST, leaf("posVal", BasicType.INT8), leaf("transInd", BasicType.BOOLEAN), dchg=True)
+    measured = struct("mxVal", FC.MX, leaf("f", BasicType.FLOAT32), dchg=True)
+    values = {
+        "SPC": (leaf("ctlVal", BasicType.BOOLEAN), leaf("stVal", BasicType.BOOLEAN, FC.ST, dchg=True)),
+        "DPC": (leaf("ctlVal", BasicType.BOOLEAN), leaf("stVal", BasicType.DBPOS, FC.ST, dchg=True)),
+        "INC": (leaf("ctlVal", BasicType.INT32), leaf("stVal", BasicType.INT32, FC.ST, dchg=True)),
+        "ENC": (
+            leaf("ctlVal", BasicType.ENUM, enum=BEHAVIOUR),
+            leaf("stVal", BasicType.ENUM, FC.ST, enum=BEHAVIOUR, dchg=True),
+        ),
+        "BSC": (leaf("ctlVal", BasicType.TCMD), position),
+        "ISC": (leaf("ctlVal", BasicType.INT8), position),
+        "APC": (struct("ctlVal", None, leaf("f", BasicType.FLOAT32)), measured),
+        "BAC": (leaf("ctlVal", BasicType.TCMD), measured),
+    }
+    value, shown = values[cdc]
+    number, stamp, test = (
+        leaf("ctlNum", BasicType.INT8U), leaf("T", BasicType.TIMESTAMP), leaf("Test", BasicType.BOOLEAN),
+    )  # fmt: skip
+    asked = (value, origin(None), number, stamp, test, leaf("Check", BasicType.CHECK))
+    fc = FC.MX if cdc in ("APC", "BAC") else FC.ST
+    return data_object(
+        cdc, cdc, shown, *quality_and_time(fc), origin(fc), leaf("ctlNum", BasicType.INT8U, fc),
+        leaf("stSeld", BasicType.BOOLEAN, fc, dchg=True),
+        struct("SBOw", FC.CO, *asked), struct("Oper", FC.CO, *asked), struct("Cancel", FC.CO, *asked[:-1]),
+        leaf("ctlModel", BasicType.ENUM, FC.CF, values={0: ctl_model}),
+    )  # fmt: skip
+
+
 def setting(name: str, values: Mapping[int, Scalar]) -> DataObjectType:
     """ASG in setting groups: setMag.f, written once in the file, as SE."""
     return data_object(name, "ASG", struct("setMag", FC.SE, leaf("f", BasicType.FLOAT32, values=values)))
