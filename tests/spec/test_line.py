@@ -1,15 +1,18 @@
 """A line: what it publishes of sound, silent and wrong devices, and what becomes of commands on their way."""
 
 import asyncio
+import socket
 import time
 from collections.abc import Awaitable, Callable
 
 import pytest
 
+from acquisition.drivers.registry import by_protocol
+from acquisition.line import Line
 from acquisition.simulate.device import Fault
 from bus import quality
 from bus.messages import Outcome
-from mapping.plan import Identify, Register, RegisterBlock
+from mapping.plan import Identify, LinePlan, Own, Register, RegisterBlock
 from tests.support.field import Field, device, meter, point, polled, register
 
 PROTOCOLS = ["modbus-tcp", "modbus-rtu", "modbus-rtu-over-tcp", "modbus-ascii", "modbus-udp"]
@@ -279,6 +282,26 @@ def test_a_command_that_cannot_be_delivered_before_its_deadline_is_never_written
             said = "not written: the device has not identified itself yet"
             assert (field.results[0].outcome, field.results[0].reason) == (Outcome.NO_ANSWER, said)
             assert field.devices["io"].registers["coil", 20] == 0
+
+    run(scenario)
+
+
+def test_a_command_for_a_line_that_is_down_is_never_written() -> None:
+    async def scenario() -> None:
+        with socket.socket() as reserved:  # bound, and nobody listens
+            reserved.bind(("127.0.0.1", 0))
+            away = device("io", 1, [*RELAY.points, point(4, "io.online", Own("online"))], RELAY.blocks)
+            plan = LinePlan("bench", "modbus-tcp", {"host": "127.0.0.1", "port": reserved.getsockname()[1]}, (away,))
+            field = Field(plan)
+            field.line = Line(plan, by_protocol()["modbus-tcp"], field.publish, field._commands)
+            polling = asyncio.create_task(field.line.run())
+            await field.until(lambda: 4 in field.last)  # it has been tried
+            field.command(0, True, within_s=0.05)
+            await field.until(lambda: len(field.results) == 1)
+            said = (field.results[0].outcome, field.results[0].reason)
+            assert said == (Outcome.NO_ANSWER, "not written: the line is down")
+            polling.cancel()
+            await asyncio.gather(polling, return_exceptions=True)
 
     run(scenario)
 

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from mapping.diagnostics import render
+from mapping.passes.devices import VOUCHED_FOR_MS
 from mapping.plan import Deadband, ObjectBinding, Plan, Preset, RegisterBlock, ReplyBlock, Source
+from mapping.report import report
 from tests.support.sites import SITE, compile_folder, write_site
 
 UNMAPPED = "unmapped: [LD0/GGIO1, LD0/XCBR1, LD0/MMTR1]\n"
@@ -237,3 +239,36 @@ def test_a_line_that_cannot_keep_up_is_a_warning_with_what_it_can_do(tmp_path: P
 def test_one_compilation_of_a_site_has_one_revision(tmp_path: Path) -> None:
     rows = "  LD0/GGIO1.AnIn3: io1.temperature\n"
     assert plan_of(tmp_path, rows).revision == plan_of(tmp_path, rows).revision
+
+
+SERIAL_SITE = """site: bench
+ieds:
+  IO: {scl: io.icd, map: map.yaml}
+lines:
+  bus: {protocol: modbus-rtu, port: /dev/ttyS9, baudrate: 9600}
+devices:
+  io1:
+    line: bus
+    unit: 1
+    points:
+      relay: {read: coil 20 bool, write: coil 20 bool}
+""" + "".join(f"      value{one}: {{read: holding {one} uint16}}\n" for one in range(100))
+
+
+@pytest.mark.parametrize(
+    ("command", "spans"), [("", ["0..99"]), (", command: io1.relay", ["0..44", "45..89", "90..99"])]
+)
+def test_blocks_are_shorter_on_a_serial_line_that_carries_commands_and_the_plan_says_why(
+    command: str, spans: list[str], tmp_path: Path
+) -> None:
+    rows = f"points:\n  LD0/GGIO1.SPCSO1: {{from: io1.relay{command}}}\nunmapped: [LD0/GGIO1, LD0/XCBR1, LD0/MMTR1]\n"
+    text = report(compile_folder(write_site(tmp_path, rows, SERIAL_SITE)))
+    assert [line.split()[3] for line in text.splitlines() if " holding " in line] == spans
+    why = "  it carries commands: no block over 45 registers, so that none waits long for a frame border"
+    assert (why in text.splitlines()) is bool(command)
+
+
+def test_what_a_device_says_of_itself_does_not_go_stale(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, "  LD0/GGIO1.Ind1: io1.online\n")
+    stale = {one.name: one.stale_after_ms for one in plan.points().values()}
+    assert stale["io1.online"] == stale["io1.last_error"] == VOUCHED_FOR_MS

@@ -24,6 +24,14 @@ def test_what_an_expression_gives(text: str, holds: bool) -> None:
     assert compile_expression(text).holds(VALUES) is holds
 
 
+def test_the_dash_of_a_devices_name_is_no_minus() -> None:
+    names = {"bay-1-b.closed": True, "io1.count": 3, "io2.count": 5}
+    assert compile_expression("bay-1-b.closed and io2.count-io1.count == 2 and -io1.count < 0").holds(names)
+    assert compile_expression("not bay-1-b.closed or 'a-b.c' == 'a-b.c'").points == ("bay-1-b.closed",)
+    with pytest.raises(ExpressionError, match=r"^`bay-1\.a\.b` is nothing that an expression may hold$"):
+        compile_expression("bay-1.a.b")
+
+
 def test_a_point_that_is_missing_or_says_nothing_makes_it_unknown() -> None:
     expression = compile_expression("not io1.local or io1.gone")
     assert expression.points == ("io1.local", "io1.gone")

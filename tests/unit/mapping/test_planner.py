@@ -67,3 +67,18 @@ def test_an_exchange_takes_what_the_line_makes_it_take(baudrate: int, count: int
     line = planner.physics("modbus-rtu", {"baudrate": baudrate, "parity": "even"})
     block = RegisterBlock("holding", 0, count, 1000, ())
     assert 1 / line.exchange_s(block) == pytest.approx(per_s, rel=0.02)
+
+
+LIMITS = [(1200, "even", 16), (9600, "none", 45), (9600, "even", 40), (19200, "none", 100), (115200, "none", 125)]
+
+
+@pytest.mark.parametrize(("baudrate", "parity", "limit"), LIMITS)
+def test_a_line_that_carries_commands_has_blocks_that_hold_none_up(baudrate: int, parity: str, limit: int) -> None:
+    line = planner.physics("modbus-rtu", {"baudrate": baudrate, "parity": parity})
+    assert line.commanded_limit() == limit
+    if limit > planner.COMMANDED_LEAST:
+        assert line.exchange_s(RegisterBlock("holding", 0, limit, 1000, ())) <= planner.COMMANDED_EXCHANGE_S
+
+
+def test_a_connection_has_no_such_limit() -> None:
+    assert planner.physics("modbus-tcp", {"host": "127.0.0.1"}).commanded_limit() == 125
