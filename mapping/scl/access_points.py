@@ -9,6 +9,7 @@ from mapping.scl.communication import Addresses, read_addresses
 from mapping.scl.control_blocks import Blocks
 from mapping.scl.document import Document, Element, line_of
 from mapping.scl.instances import read_overrides
+from mapping.scl.name_lengths import long_names
 from mapping.scl.reader import SclFile, server_element
 from mapping.scl.services import read_services
 from mapping.scl.templates import Templates
@@ -17,7 +18,8 @@ from mapping.scl.templates import Templates
 def server(scl: SclFile, ied: str | None, access_point: str | None, found: Diagnostics) -> Server:
     """The server of `ied` at `access_point`; of the first that has one where they are None.
 
-    What is broken is left out with a warning each. Raises MappingError if there is no such server.
+    What is broken is left out, with a warning each; names that are too long have one too. Raises MappingError if there is no
+    such server.
     """
     chosen = _choose(scl, ied, access_point, found)
     document = scl.document
@@ -27,7 +29,7 @@ def server(scl: SclFile, ied: str | None, access_point: str | None, found: Diagn
     assert element is not None  # noqa: S101 - `servers` lists only those that have one
     own_services = document.kid(at, "Services")
     addresses = read_addresses(document, *chosen)
-    return Server(
+    made = Server(
         ied_name=chosen[0],
         access_point=chosen[1],
         edition=scl.edition,
@@ -41,6 +43,9 @@ def server(scl: SclFile, ied: str | None, access_point: str | None, found: Diagn
         config_version=ied_element.get("configVersion", ""),
         revision=ied_element.get("originalSclRevision", ""),
     )
+    for line, message in long_names(made):
+        found.warning("scl-long-name", Span(document.file, max(line, 1)), message)
+    return made
 
 
 def _choose(scl: SclFile, ied: str | None, access_point: str | None, found: Diagnostics) -> tuple[str, str]:

@@ -10,10 +10,12 @@ from lxml import etree
 
 from mapping import model
 from mapping.diagnostics import Diagnostics, MappingError
-from mapping.model import Edition
+from mapping.model import FC, BasicType, Edition, LogicalNodeType
 from mapping.scl import reader
 from mapping.scl.access_points import server
+from mapping.scl.name_lengths import long_names
 from mms_server.model.tree import DataModel
+from tests.support import models
 
 CASES = Path(__file__).parents[2] / "cases" / "scl"
 DEMO = Path(__file__).parents[3] / "hw_configs" / "demo" / "demo.icd"
@@ -197,3 +199,34 @@ def _read_root(root: etree._Element) -> model.Server | None:
             return read(Path(file.name))[0]
         except MappingError:
             return None
+
+
+@pytest.mark.conformance("MDL-3")
+def test_names_that_are_too_long_are_said_and_served(tmp_path: Path) -> None:
+    text = DEMO.read_text(encoding="utf-8")
+    long_ld = text.replace('"SCALE"', f'"{"S" * 61}"')
+    described, found = read(written(tmp_path, long_ld))
+    line = next(number for number, one in enumerate(long_ld.splitlines(), 1) if "S" * 61 in one)
+    said = f"the logical device `DEMO{'S' * 61}` has 65 characters, clients expect at most 64"
+    assert [(one.code, one.span.line, one.message) for one in found] == [("scl-long-name", line, said)]
+    assert "S" * 61 in [one.inst for one in described.devices]
+    long_do = text.replace('name="SPCSO1"', 'name="SPCSO12345678"')
+    _, found = read(written(tmp_path, long_do))
+    assert "the data object `SPCSO12345678` has 13 characters, clients expect at most 12" in [
+        one.message for one in found
+    ]
+
+
+@pytest.mark.conformance("MDL-3")
+def test_a_reference_as_a_whole_has_a_limit_by_edition() -> None:
+    def below(edition: Edition, name: str) -> list[str]:
+        attribute = models.struct(name, FC.ST, models.leaf("f", BasicType.FLOAT32))
+        node = LogicalNodeType("GGIO", "GGIO", (models.data_object("Ind1", "SPS", attribute),))
+        return [message for _, message in long_names(models.server(models.node(node), edition=edition))]
+
+    whole = f"DEMOLD0/GGIO1.Ind1.{'x' * 109}.f"
+    assert below(Edition.ED2, "x" * 108) == []
+    assert below(Edition.ED2, "x" * 109) == [f"the reference `{whole}` has 130 characters, clients expect at most 129"]
+    item = f"GGIO1$FC$Ind1${'x' * 49}$f"
+    assert below(Edition.ED1, "x" * 48) == []
+    assert below(Edition.ED1, "x" * 49) == [f"the MMS name `{item}` has 65 characters, clients expect at most 64"]
