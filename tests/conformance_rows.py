@@ -5,8 +5,11 @@ from typing import Final
 ROWS: Final[dict[str, dict[str, str]]] = {
     "Configuration and model": {
         "CNF-2": "what is browsed is what the SCL file has, and nothing else",
-        "MDL-2": "each basic type in its wire form",
+        "CNF-3": "CF, DC and SP begin as the file has them",
         "CNF-4": "what Services declare works, what they do not is refused",
+        "CNF-5": "ctlModel is the file's",
+        "MDL-2": "each basic type in its wire form",
+        "MDL-3": "names that are too long are said",
     },
     "Association": {
         "ASS-1": "associate, conclude: answered, closed, again and again",
@@ -119,8 +122,8 @@ ROWS: Final[dict[str, dict[str, str]]] = {
         "CT-4": "origin and ctlNum follow, stVal is the process'",
         "CT-5": "operate-once and operate-many",
         "CT-6": "the value that it has already: accepted",
-        "CT-7": "an interlock: blocked-by-interlocking",
-        "CT-8": "origins 0 to 8",
+        "CT-7": "interlock and synchrocheck: denied where they are asked for, a rule of the mapping always",
+        "CT-8": "origins that the file knows, identifiers of 64 octets",
         "CT-9": "cancel while executing: failure 2",
         "CT-10": "Loc, LocSta: failure 3, switching hierarchy",
         "CT-11": "two clients, one object: one is refused",
@@ -157,7 +160,8 @@ ROWS: Final[dict[str, dict[str, str]]] = {
     "Substitution": {
         "SUB-1": "subEna: value and quality are the substituted ones",
         "SUB-2": "subEna false: the process again",
-        "SUB-4": "subVal while subEna is false: allowed",
+        "SUB-3": "the association ends: the substitution stays",
+        "SUB-4": "subVal while subEna is true: allowed, and shown at once",
     },
     "Setting groups": {
         "SG-1": "activate: values and LActTm follow",

@@ -1,16 +1,17 @@
 """Substitution, blocking and the mode: what is shown instead of the process, and that it comes back."""
 
+import struct
 from typing import Any
 
 import pytest
 
 from bus import quality
-from mapping.model import FC, BasicType, LogicalNodeType
+from mapping.model import FC, BasicType, DataSet, DataSetMember, LogicalNodeType, ReportControl
 from mms_server.acsi.overlay import derived
 from mms_server.engine import Engine
 from mms_server.model.tree import DataModel
 from tests.support import models
-from tests.support.engine_client import CLOCK, IDENTITY, EngineClient
+from tests.support.engine_client import CLOCK, IDENTITY, EngineClient, bare
 from tests.support.wire_data import bits, boolean, single, structure, text
 
 LD = "DEMOLD0"
@@ -37,7 +38,9 @@ MMXU = LogicalNodeType("MMXU", "MMXU", (MODE, BEH, substitutable("TotW"), models
 
 class Bench:
     def __init__(self) -> None:
-        server = models.server(models.lln0(data_sets=(), reports=()), models.node(MMXU))
+        told = DataSet("told", (DataSetMember("DEMOLD0", "MMXU1$MX$TotW"),))
+        block = ReportControl("told", False, True, 1, None, "told", 1, 0, 0, 0b011001, 0b0101110100)
+        server = models.server(models.lln0(data_sets=(told,), reports=(block,)), models.node(MMXU))
         self.engine = Engine(DataModel(server), IDENTITY)
         self.client = EngineClient(self.engine)
 
@@ -66,7 +69,7 @@ def bench() -> Bench:
     return bench
 
 
-@pytest.mark.conformance("SUB-1", "SUB-2", "SUB-4")
+@pytest.mark.conformance("SUB-1", "SUB-2", "SUB-3", "SUB-4")
 def test_substitution_shows_its_own_value_and_then_the_process_again(bench: Bench) -> None:
     assert bench.put(
         ("MMXU1$SV$TotW$subMag", structure(single(42.0))), ("MMXU1$SV$TotW$subQ", bits("0" * 13)),
@@ -94,6 +97,23 @@ def test_substitution_is_a_change_like_any_other(bench: Bench) -> None:
     changes = bench.set("MMXU1.TotW.subEna", True)
     assert (changes.dchg, changes.qchg) == ([find("LD0/MMXU1.TotW.mag.f")], [find("LD0/MMXU1.TotW.q")])
     assert bench.process(99.0).dchg == []
+
+
+@pytest.mark.conformance("SUB-1", "SUB-2")
+def test_reports_tell_of_substitution_as_it_comes_and_goes(bench: Bench) -> None:
+    assert bench.put(("LLN0$RP$told01$RptEna", boolean(True))) == ["success"]
+    bench.put(("MMXU1$SV$TotW$subMag$f", single(42.0)), ("MMXU1$SV$TotW$subID", text("me")))
+    assert bench.client.reports() == []
+    bench.put(("MMXU1$SV$TotW$subEna", boolean(True)))
+    bench.put(("MMXU1$SV$TotW$subMag$f", single(43.0)))
+    bench.process(6.0)
+    bench.put(("MMXU1$SV$TotW$subEna", boolean(False)))
+    bench.process(7.0)
+    told = [(one.values[0][1][0][1:].hex(), one.reasons) for one in bench.client.reports()]
+    shown = [(42.0, "011000"), (43.0, "010000"), (6.0, "011000"), (7.0, "010000")]
+    assert told == [(struct.pack(">f", value).hex(), [reason]) for value, reason in shown]
+    (identity,) = bench.client.read(LD, "MMXU1$SV$TotW$subID")
+    assert bare(identity["success"]) == "me"
 
 
 def test_a_blocked_value_says_so(bench: Bench) -> None:

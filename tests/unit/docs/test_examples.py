@@ -29,6 +29,15 @@ def fences(language: str) -> list[tuple[str, str, str]]:
     return found
 
 
+def test_what_the_pixit_cites_is_there() -> None:
+    page = (ROOT / "docs" / "pixit.md").read_text(encoding="utf-8")
+    decisions = (ROOT / "DECISIONS.md").read_text(encoding="utf-8")
+    cited = set(re.findall(r"`(tests/\S+)`", page))
+    assert len(cited) > 15
+    assert [one for one in sorted(cited) if not (ROOT / one).is_file()] == []
+    assert [one for one in sorted(set(re.findall(r"\bD\d+\b", page))) if f"**{one}. " not in decisions] == []
+
+
 SITES = sorted({file.partition("/")[0] for _, file, _ in fences("yaml") if "/" in file})
 
 
