@@ -8,12 +8,12 @@ client, of a block of its own. The clients are another process. Prints milliseco
 
 import argparse
 import multiprocessing
-import resource
 import selectors
 import sys
 import time
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Final
 
 from mapping.model import DataSet, DataSetMember, LogicalNodeType, ReportControl
@@ -124,7 +124,8 @@ def main() -> int:
     late = sorted((there - at) * 1000 for times in arrived for there, at in zip(times, committed, strict=False))
     server.stop()
     peer.join(5)
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    memory = int(status["VmHWM"].split()[0]) / 1024
     sys.stdout.write(
         f"{load.clients} clients, {load.points} points at 1 Hz, {len(late)} reports of {load.in_a_commit} values: "
         f"median {late[len(late) // 2]:.1f} ms, p99 {late[int(len(late) * 0.99)]:.1f} ms, max {late[-1]:.1f} ms; "
