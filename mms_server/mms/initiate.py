@@ -111,7 +111,10 @@ class Refusal(IntEnum):
 @taken_apart(_LAYER)
 def decode_request(pdu: bytes) -> Proposal:
     """The proposal in an Initiate request. Raises WireError for anything else."""
-    value = decode(pdu, _request(), _LAYER)
+    return _proposal(decode(pdu, _request(), _LAYER))
+
+
+def _proposal(value: Any) -> Proposal:
     detail_octets, nesting = given(value, "detail_octets"), given(value, "nesting")
     detail = value["detail"]
     return Proposal(
@@ -158,14 +161,38 @@ def negotiate(proposal: Proposal, own: Own) -> Negotiated | Refusal:
 @lru_cache(maxsize=64)
 def encode_response(agreed: Negotiated) -> bytes:
     """The Initiate response that tells the client what was agreed; version 1."""
-    value = _response()
-    value["detail_octets"] = agreed.max_pdu
-    value["calling"] = agreed.calling
-    value["called"] = agreed.called
-    value["nesting"] = agreed.nesting
+    return _encoded(_response(), agreed)
+
+
+def encode_request(proposed: Negotiated) -> bytes:
+    """The Initiate request of a client that proposes this; version 1."""
+    return _encoded(_request(), proposed)
+
+
+@taken_apart(_LAYER)
+def decode_response(pdu: bytes, proposed: Negotiated) -> Negotiated:
+    """What the Initiate response in `pdu` settles of what was `proposed`.
+
+    Raises WireError for anything else: for an Initiate error, and for more than was proposed.
+    """
+    if pdu[:1] == b"\xaa":
+        raise WireError(_LAYER, 0, f"initiate refused: {pdu.hex()}")
+    said = _proposal(decode(pdu, _response(), _LAYER))
+    max_pdu = proposed.max_pdu if said.max_pdu is None else said.max_pdu
+    if not SMALLEST_PDU <= max_pdu <= proposed.max_pdu:
+        raise WireError(_LAYER, 0, f"PDUs of {max_pdu} octets, expected {SMALLEST_PDU}..{proposed.max_pdu}")
+    nesting = proposed.nesting if said.nesting is None else said.nesting
+    return Negotiated(max_pdu, said.calling, said.called, nesting, said.parameters, said.services)
+
+
+def _encoded(value: Any, detail: Negotiated) -> bytes:
+    value["detail_octets"] = detail.max_pdu
+    value["calling"] = detail.calling
+    value["called"] = detail.called
+    value["nesting"] = detail.nesting
     value["detail"]["version"] = 1
-    value["detail"]["parameters"] = _bit_string(agreed.parameters, PARAMETERS)
-    value["detail"]["services"] = _bit_string(agreed.services, SERVICES)
+    value["detail"]["parameters"] = _bit_string(detail.parameters, PARAMETERS)
+    value["detail"]["services"] = _bit_string(detail.services, SERVICES)
     return encode(value)
 
 

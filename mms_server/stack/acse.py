@@ -35,6 +35,7 @@ ACCEPTED: Final = 0
 REJECTED_PERMANENT: Final = 1
 AUTHENTICATION_FAILURE: Final = 13
 APPLICATION_CONTEXT_UNKNOWN: Final = 2
+RLRQ: Final = bytes.fromhex("6203800100")  # release request, reason normal
 RLRE: Final = bytes.fromhex("6303800100")  # release response, reason normal
 _LAYER: Final = "acse"
 
@@ -126,6 +127,15 @@ class _Aare(univ.Sequence):
         required("application", explicit(univ.ObjectIdentifier(), 1)),
         required("result", explicit(univ.Integer(), 2)),
         required("diagnostic", explicit(_Diagnostic(), 3)),
+        optional("responding_title", explicit(_Title(), 4)),
+        optional("responding_qualifier", explicit(_Qualifier(), 5)),
+        optional("responding_ap_invocation", explicit(univ.Integer(), 6)),
+        optional("responding_ae_invocation", explicit(univ.Integer(), 7)),
+        optional("requirements", implicit(univ.BitString(), 8)),
+        optional("mechanism", implicit(univ.ObjectIdentifier(), 9)),
+        optional("authentication", explicit(_Authentication(), 10)),
+        optional("contexts", implicit(_Contexts(), 11)),
+        optional("implementation", implicit(char.GraphicString(), 29)),
         optional("information", implicit(_UserInformation(), 30)),
     )
 
@@ -206,6 +216,42 @@ def encode_answer(result: int, diagnostic: int, mms_context: int, mms: bytes | N
         external["indirect"] = mms_context
         external["encoding"]["single"] = mms
     return encode(aare)
+
+
+def encode_associate(mms_context: int, mms: bytes, password: bytes | None = None) -> bytes:
+    """An AARQ around the Initiate `mms`; with `password` it asks to be authenticated by it. It carries no titles."""
+    aarq = _Aarq()
+    aarq["application"] = MMS_APPLICATION
+    if password is not None:
+        aarq["requirements"] = "1"  # the functional unit authentication
+        aarq["mechanism"] = PASSWORD_MECHANISM
+        aarq["authentication"]["text"] = password
+    external = aarq["information"].getComponentByPosition(0)
+    external["indirect"] = mms_context
+    external["encoding"]["single"] = mms
+    return encode(aarq)
+
+
+@dataclass(frozen=True, slots=True)
+class AssociateAnswer:
+    """An AARE: whether yes, the diagnostic if not, and the Initiate answer inside (None where the answer is no)."""
+
+    accepted: bool
+    diagnostic: int
+    mms: bytes | None
+
+
+@taken_apart(_LAYER)
+def decode_answer(apdu: bytes) -> AssociateAnswer:
+    """The AARE in `apdu`. Raises WireError for anything else."""
+    aare = decode(apdu, _Aare(), _LAYER)
+    information = given(aare, "information")
+    diagnostic = aare["diagnostic"]
+    return AssociateAnswer(
+        accepted=int(aare["result"]) == ACCEPTED,
+        diagnostic=int(diagnostic[diagnostic.getName()]),
+        mms=None if information is None else _information(information),
+    )
 
 
 def encode_abort(by_provider: bool) -> bytes:

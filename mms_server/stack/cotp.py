@@ -63,6 +63,30 @@ def decode_connect(tpdu: bytes) -> ConnectRequest:
     )
 
 
+def encode_request(calling: bytes, called: bytes, tpdu_size: int = LARGEST_TPDU) -> bytes:
+    """The CR of a client that offers TPDUs of `1 << tpdu_size` octets, as one TPKT."""
+    parameters = bytes((0xC0, 1, tpdu_size))
+    for code, selector in ((0xC1, calling), (0xC2, called)):
+        parameters += bytes((code, len(selector))) + selector
+    fixed = bytes((Tpdu.CR,)) + _reference(0) + _reference(OWN_REFERENCE) + b"\x00"
+    return tpkt.wrap(bytes((len(fixed) + len(parameters),)) + fixed + parameters)
+
+
+def decode_confirm(tpdu: bytes, offered: int = LARGEST_TPDU) -> int:
+    """The TPDU size, as a power of two, that the CC in `tpdu` settles: at most what was `offered`.
+
+    Raises WireError for anything else than a CC.
+    """
+    if len(tpdu) < 7 or tpdu[1] & 0xF0 != Tpdu.CC:
+        raise WireError("cotp", 0, "no CC in answer to the CR")
+    if not 6 <= tpdu[0] < len(tpdu):
+        raise WireError("cotp", 0, f"length indicator {tpdu[0]}, expected 6..{len(tpdu) - 1}")
+    size = _parameters(tpdu, 7, tpdu[0] + 1).get(0xC0, bytes((SMALLEST_TPDU,)))
+    if len(size) != 1 or not SMALLEST_TPDU <= size[0] <= offered:
+        raise WireError("cotp", 7, f"TPDU size {size.hex()}, expected 07..{offered:02x}")
+    return size[0]
+
+
 def _parameters(tpdu: bytes, position: int, end: int) -> dict[int, bytes]:
     found: dict[int, bytes] = {}
     while position < end:

@@ -7,6 +7,7 @@
 The client chooses the context ids; the answer has one result for each proposed, in order.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -210,6 +211,32 @@ def encode_accept(connect: ConnectPresentation, user_data: bytes) -> bytes:
     pdv["context"] = connect.context(ACSE_SYNTAX)
     pdv["data"]["single"] = user_data
     return encode(cpa)
+
+
+def encode_connect(calling: bytes, called: bytes, contexts: Sequence[tuple[int, str]], user_data: bytes) -> bytes:
+    """The CP of a client around the AARQ `user_data`, which goes under the first of `contexts` (id, abstract syntax)."""
+    cp = _Cp()
+    cp["mode"]["value"] = 1
+    normal = cp["normal"]
+    normal["calling"], normal["called"] = calling, called
+    for position, (number, abstract) in enumerate(contexts):
+        proposed = normal["contexts"].getComponentByPosition(position)
+        proposed["id"], proposed["abstract"] = number, abstract
+        proposed["transfers"][0] = BER_TRANSFER
+    pdv = normal["data"].getComponentByPosition(0)
+    pdv["context"] = contexts[0][0]
+    pdv["data"]["single"] = user_data
+    return encode(cp)
+
+
+@taken_apart(_LAYER)
+def decode_accept(ppdu: bytes) -> bytes:
+    """The AARE in the CPA `ppdu`. Raises WireError for anything else, and if a context was refused."""
+    cpa = decode(ppdu, _Cpa(), _LAYER)
+    results = [int(one["result"]) for one in cpa["normal"]["results"]]
+    if any(result != _ACCEPTANCE for result in results):
+        raise WireError(_LAYER, 0, f"contexts answered by {results}, expected 0 for each")
+    return _single(cpa["normal"]["data"])
 
 
 def wrap(context: int, pdu: bytes) -> bytes:

@@ -1,6 +1,6 @@
 """The session layer, as far as MMS needs it: connect, accept, finish, abort, and four octets before all data (X.225).
 
-    SPDU | SI | LI | parameters        SI  0D CONNECT  0E ACCEPT  09 FINISH  0A DISCONNECT  19 ABORT
+    SPDU | SI | LI | parameters        SI  0D CONNECT  0E ACCEPT  09 FINISH  0A DISCONNECT  0C REFUSE  19 ABORT
                                        PI  05 connect/accept item {13 options, 16 version}  14 requirements
                                            33 calling, 34 called/responding S-selector  C1 user data, C2 extended
     data | 01 00 | 01 00 | PPDU        GIVE TOKENS, then DATA TRANSFER, neither with parameters
@@ -17,6 +17,7 @@ CONNECT: Final = 0x0D
 ACCEPT: Final = 0x0E
 FINISH: Final = 0x09
 DISCONNECT: Final = 0x0A
+REFUSE: Final = 0x0C
 ABORT: Final = 0x19
 DATA: Final = b"\x01\x00\x01\x00"
 SELECTOR_LIMIT: Final = 16
@@ -95,6 +96,12 @@ def encode(identifier: int, parameters: bytes, user_data: bytes) -> bytes:
     """An SPDU with `user_data` in PI C1."""
     body = parameters + b"\xc1" + _length_octets(len(user_data)) + user_data if user_data else parameters
     return bytes((identifier,)) + _length_octets(len(body)) + body
+
+
+def encode_connect(calling: bytes, called: bytes, user_data: bytes) -> bytes:
+    """The CONNECT of a client: version 2, duplex, no options, its S-selector and the server's."""
+    selectors = bytes((0x33, len(calling))) + calling + bytes((0x34, len(called))) + called
+    return encode(CONNECT, b"\x05\x06\x13\x01\x00\x16\x01\x02" + _DUPLEX + selectors, user_data)
 
 
 def encode_accept(connect: Spdu, user_data: bytes) -> bytes:

@@ -1,0 +1,26 @@
+"""What a client of the server says when the answer is no, or none comes."""
+
+from enum import Enum
+
+from mms_server.mms.errors import DataAccessError, ServiceError
+
+Refusal = DataAccessError | ServiceError
+
+
+class MmsError(Exception):
+    """A request that failed: the text says of what and why; `error` is the server's own word, None if it said none."""
+
+    def __init__(self, subject: str, reason: str, error: Refusal | None = None) -> None:
+        super().__init__(f"{subject}: {reason}")
+        self.reason = reason
+        self.error = error
+
+    @classmethod
+    def refused(cls, subject: str, error: Refusal) -> "MmsError":
+        """The error of a request about `subject` that the server refuses with `error`."""
+        return cls(subject, words(error), error)
+
+
+def words(member: Enum) -> str:
+    """A member's name as the standard spells it: OBJECT_NON_EXISTENT is object-non-existent."""
+    return member.name.lower().replace("_", "-")
