@@ -20,11 +20,11 @@ async def until_told(started: Callable[[], None] | None = None) -> None:
     """
     loop = asyncio.get_running_loop()
     told = asyncio.Event()
-    supervised = os.environ.get(PARENT_ENV) == "1"
+    supervised = is_supervised()
     loop.add_signal_handler(signal.SIGTERM, told.set)
     if supervised:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        _watch_parent(loop, told)
+        watch_parent(loop, told)
     else:
         loop.add_signal_handler(signal.SIGINT, told.set)
     if started is not None:
@@ -38,7 +38,13 @@ async def until_told(started: Callable[[], None] | None = None) -> None:
             continue
 
 
-def _watch_parent(loop: asyncio.AbstractEventLoop, told: asyncio.Event) -> None:
+def is_supervised() -> bool:
+    """True if whoever started this process wants it to end with its stdin."""
+    return os.environ.get(PARENT_ENV) == "1"
+
+
+def watch_parent(loop: asyncio.AbstractEventLoop, told: asyncio.Event) -> None:
+    """Set `told` when stdin closes: whoever held its other end is gone."""
     stdin = sys.stdin.fileno()
 
     def read() -> None:

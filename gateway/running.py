@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from bus.processes import is_supervised, watch_parent
 from gateway import addresses, processes
 from gateway.cli import BAD_CONFIGURATION, FAILED, OK
 from gateway.processes import Options
@@ -62,6 +63,8 @@ class Told:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._event.set)
+        if is_supervised():  # by a test run, say: it shall not outlive that
+            watch_parent(loop, self._event)
         if seconds is not None:
             loop.call_later(seconds, self._event.set)
 

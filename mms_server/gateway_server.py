@@ -249,7 +249,7 @@ def _slot(model: DataModel, target: str) -> int:
 
 def _access(ied: IedPlan, described: Server) -> Access:
     limits = [one for one in (ied.max_clients, described.services.dyn_association_max) if one]
-    password = _password(ied)
+    password = password_of(ied)
     return Access(
         max_clients=min(limits, default=DEFAULT_CLIENTS),
         allow=tuple(ipaddress.ip_network(one, strict=False) for one in ied.security.allow),
@@ -257,7 +257,7 @@ def _access(ied: IedPlan, described: Server) -> Access:
     )
 
 
-def _password(ied: IedPlan) -> str | None:
+def password_of(ied: IedPlan) -> str | None:
     """The password that the site names. Raises OSError for a file, KeyError for a variable that is not there."""
     if ied.security.password_file is not None:
         return Path(ied.security.password_file).read_text(encoding="utf-8").rstrip("\r\n")

@@ -4,11 +4,13 @@
                                                             "writes": [["coil", 0, [1]], ...]}
 {"set": "feeder1", "values": {"voltage_l1": 231.0}}     -> {"ok": true}
 {"fault": "feeder1", "kind": "silent"}                  -> {"ok": true}         kind null: sound again
+{"clear": "feeder1"}                                    -> {"ok": true}         as new: no fault, nothing set or written
 """
 
 import asyncio
 import contextlib
 import json
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -58,6 +60,9 @@ class Control:
             device = self._devices[asked["set"]]
             for name, value in asked["values"].items():
                 device.set(name, value)
+            return {"ok": True}
+        if "clear" in asked:
+            self._devices[asked["clear"]].clear(int(time.time()))
             return {"ok": True}
         device = self._devices[asked["fault"]]
         kind = asked.get("kind")

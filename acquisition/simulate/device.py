@@ -61,6 +61,13 @@ class SimulatedDevice:
         self._show(point, value)
         self.fixed[name] = value
 
+    def clear(self, second: int) -> None:
+        """Be as new at `second`: no fault, nothing set, nothing written by a master."""
+        self.fault = None
+        self.fixed.clear()
+        self.writes.clear()
+        self.tick(second)
+
     def _show(self, point: PointPlan, value: Value) -> None:
         if not isinstance(point.source, Register):
             self.values[point.local_name] = round(value, TEXT_DECIMALS) if isinstance(value, float) else value

@@ -14,6 +14,7 @@ def run(
     /,
     *,
     mms_port: list[str] | None = None,
+    mms_host: str | None = None,
     http_port: int | None = None,
     http_host: str = "127.0.0.1",
     state_dir: Path | None = None,
@@ -29,6 +30,8 @@ def run(
         A site.yaml, or the folder that holds it.
     mms_port
         IED=PORT instead of the site's; 0 takes a free port. May be given for each IED.
+    mms_host
+        Address of every MMS server instead of the site's: 127.0.0.1 on a bench. Servers that speak TLS keep theirs.
     http_port
         Port of the status page; without it there is none.
     http_host
@@ -53,7 +56,7 @@ def run(
         ports[ied] = int(port)
     logs.configure("gateway", log_format)
     http = None if http_port is None else (http_host, http_port)
-    options = RunOptions(ports, http, state_dir, seconds, lines, log_format=log_format)
+    options = RunOptions(ports, http, state_dir, seconds, lines, mms_host=mms_host, log_format=log_format)
     return asyncio.run(run_site(site, options))
 
 

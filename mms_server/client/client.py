@@ -5,16 +5,15 @@ structure a dict by names; `q` is a Quality (an int), `t` a UtcTime, an enumerat
 Without FC a data object is its process data: ST and MX in one dict; what has neither is all of it but CO and SE.
 """
 
-import struct
 from typing import Final
 
 from bus.quality import UtcTime, describe
 from mms_server.client.controls import TEST, Operated, Operator, Origin
-from mms_server.client.directory import PROCESS, Directory, Variable, inside
+from mms_server.client.directory import PROCESS, Directory, Variable
 from mms_server.client.errors import MmsError
 from mms_server.client.session import Session, Wire
 from mms_server.client.subscription import Subscription
-from mms_server.client.types import Value, decode, encode
+from mms_server.client.types import Value, decode, encode, inside, same
 from mms_server.mms.errors import DataAccessError
 from mms_server.stack.errors import WireError
 
@@ -59,7 +58,7 @@ class MmsClient:
         until_ns = self._session.until_ns(within)
         while True:
             seen = self.read(reference)
-            if seen == value or (isinstance(value, float) and isinstance(seen, float) and _single(value) == seen):
+            if same(seen, value):
                 return seen
             if self._session.now().monotonic_ns >= until_ns:
                 raise AssertionError(
@@ -139,13 +138,6 @@ class MmsClient:
 
 def _with_fc(reference: str, variable: Variable) -> str:
     return reference if "[" in reference or variable.fc is None else f"{reference} [{variable.fc.value}]"
-
-
-def _single(value: float) -> float:
-    try:
-        return float(struct.unpack(">f", struct.pack(">f", value))[0])
-    except OverflowError:
-        return value
 
 
 def _merged(values: list[Value]) -> Value:

@@ -13,7 +13,7 @@ from mapping.references import ObjectReference, nearest
 from mms_server.client import services
 from mms_server.client.errors import MmsError
 from mms_server.client.session import Session
-from mms_server.client.types import Type, Value
+from mms_server.client.types import Type
 from mms_server.stack.errors import WireError
 
 PROCESS: Final = (FC.ST, FC.MX)  # what a reference without FC means first
@@ -109,19 +109,6 @@ class Directory:
                 raise MmsError(str(variable), str(error)) from error
             self._types[variable.domain, variable.item] = known
         return known
-
-
-def inside(value: Value, tail: Iterable[str | int]) -> Value:
-    """What `tail` leads to within the value of a variable. Raises LookupError where there is nothing."""
-    for step in tail:
-        match value, step:
-            case list(), int():
-                value = value[step]
-            case dict(), str():
-                value = value[step]
-            case _:
-                raise LookupError(step)
-    return value
 
 
 def _split(path: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str | int, ...]]:

@@ -19,7 +19,7 @@ from mms_server.client.directory import Directory, Variable
 from mms_server.client.errors import MmsError
 from mms_server.client.information import Information, RawReport
 from mms_server.client.session import Session
-from mms_server.client.types import Structure, Value, decode, encode
+from mms_server.client.types import Structure, Value, decode, encode, inside, same
 from mms_server.mms import report
 from mms_server.mms.errors import DataAccessError
 from mms_server.stack.errors import WireError
@@ -47,6 +47,18 @@ class Report:
     entry_id: bytes | None
     values: dict[str, Value]
     reasons: dict[str, tuple[str, ...]]
+
+    def get(self, reference: str) -> Value | None:
+        """The value of a member, or of what is within one (`MAIN/MMXU1.Hz.mag.f` of `MAIN/MMXU1.Hz`); None if it is not here."""
+        for member, value in self.values.items():
+            if reference == member:
+                return value
+            if reference.startswith(f"{member}."):
+                try:
+                    return inside(value, reference.removeprefix(f"{member}.").split("."))
+                except LookupError:
+                    continue  # another member may have it, under another FC
+        return None
 
 
 class Subscription:
@@ -155,13 +167,30 @@ class Subscription:
             raise AssertionError(f"no report of {self.rcb} within {within:g} s")
         return found
 
+    def wait(self, reference: str, value: object, within: float = WITHIN_S) -> Report:
+        """The first report in which `reference` is `value`; those before it are gone.
+
+        Raises AssertionError if none comes within `within` seconds, which says what the last report had instead.
+        """
+        until_ns = self._session.until_ns(within)
+        seen: Value | None = None
+        while (found := self._next_until(until_ns)) is not None:
+            told = found.get(reference)
+            if told is not None and same(told, value):
+                return found
+            seen = seen if told is None else told
+        was = "nothing of it" if seen is None else repr(seen)
+        raise AssertionError(f"reports of {self.rcb} say {was} for {reference} within {within:g} s, expected {value!r}")
+
     def __iter__(self) -> Iterator[Report]:
         """Every report, until none comes for two seconds."""
         while (found := self._next(WITHIN_S)) is not None:
             yield found
 
     def _next(self, within: float) -> Report | None:
-        until_ns = self._session.until_ns(within)
+        return self._next_until(self._session.until_ns(within))
+
+    def _next_until(self, until_ns: int) -> Report | None:
         segments: list[RawReport] = []
         while not segments or segments[-1].more:
             segment = self._session.hear(self._ours, until_ns)

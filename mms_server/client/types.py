@@ -7,7 +7,7 @@ encoded for its type. Bit strings are integers, the first bit the most significa
 """
 
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -198,6 +198,26 @@ def zero(kind: Type) -> Value:
             return UtcTime(0, 0)
         case _:
             return 0
+
+
+def same(seen: Value, wanted: object) -> bool:
+    """True if `seen` equals `wanted`; a float is wanted as near as a FLOAT32 can hold it."""
+    if seen == wanted:
+        return True
+    return isinstance(wanted, float) and isinstance(seen, float) and data.Float32().check(wanted) == seen
+
+
+def inside(value: Value, tail: Iterable[str | int]) -> Value:
+    """What `tail` leads to within `value`: members by name, elements by number. Raises LookupError where there is nothing."""
+    for step in tail:
+        match value, step:
+            case list(), int():
+                value = value[step]
+            case dict(), str():
+                value = value[step]
+            case _:
+                raise LookupError(step)
+    return value
 
 
 def _fault(offset: int, reason: str) -> WireError:

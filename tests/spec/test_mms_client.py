@@ -350,6 +350,19 @@ def test_no_report_is_told_with_how_long_was_waited(bench: Bench) -> None:
         reports.next(within=1.5)
 
 
+def test_reports_are_waited_for_by_what_they_say(bench: Bench) -> None:
+    with bench.mms.reports("LD0/LLN0.events") as reports:
+        bench.set(MMXU1_TotW_mag_f=1.0)
+        CLOCK.pass_ms(200, bench.engine)
+        bench.set(MMXU1_TotW_mag_f=2.1)
+        report = reports.wait("LD0/MMXU1.TotW.mag.f", 2.1)
+        assert (report.sq_num, report.get("LD0/MMXU1.TotW.q"), report.get("LD0/MMXU2.TotW.q")) == (1, 0, None)
+        bench.set(MMXU1_TotW_mag_f=3.0)
+        with pytest.raises(AssertionError) as caught:
+            reports.wait("LD0/MMXU1.TotW.mag.f", 4.0)
+    assert str(caught.value) == ("reports of LD0/LLN0.events say 3.0 for LD0/MMXU1.TotW.mag.f within 2 s, expected 4.0")
+
+
 def test_the_first_free_instance_is_taken_and_given_back(bench: Bench) -> None:
     other, _ = connected(bench.engine)
     with bench.mms.reports("LD0/LLN0.events") as first, other.reports("LD0/LLN0.events") as second:
