@@ -124,6 +124,7 @@ class _Diagnostic(univ.Choice):
 class _Aare(univ.Sequence):
     tagSet = univ.Sequence.tagSet.tagImplicitly(application(1))
     componentType = components(
+        optional("version", implicit(univ.BitString(), 0)),
         required("application", explicit(univ.ObjectIdentifier(), 1)),
         required("result", explicit(univ.Integer(), 2)),
         required("diagnostic", explicit(_Diagnostic(), 3)),
