@@ -10,12 +10,11 @@ from typing import Final
 from bus.quality import UtcTime, describe
 from mms_server.client.controls import TEST, Operated, Operator, Origin
 from mms_server.client.directory import PROCESS, Directory, Variable
-from mms_server.client.errors import MmsError
+from mms_server.client.errors import MmsError, understood
 from mms_server.client.session import Session, Wire
 from mms_server.client.subscription import Subscription
-from mms_server.client.types import Value, decode, encode, inside, same
+from mms_server.client.types import Value, decode, encode_for, inside, same
 from mms_server.mms.errors import DataAccessError
-from mms_server.stack.errors import WireError
 
 POLL_S: Final = 0.05
 WITHIN_S: Final = 2.0
@@ -41,10 +40,10 @@ class MmsClient:
         for variable, kind, result in zip(variables, types, results, strict=True):
             if isinstance(result, DataAccessError):
                 raise MmsError.refused(_with_fc(reference, variable), result)
+            with understood(reference):
+                whole = decode(result, kind)
             try:
-                values.append(inside(decode(result, kind), variable.tail))
-            except WireError as error:
-                raise MmsError(reference, str(error)) from error
+                values.append(inside(whole, variable.tail))
             except LookupError as error:
                 raise MmsError(reference, "no such element") from error
         return _merged(values)
@@ -80,13 +79,14 @@ class MmsClient:
 
     def _described(self, domain: str, above: str) -> str:
         found = self._session.read(f"{domain}/{above}", (domain, f"{above}$q"), (domain, f"{above}$t"))
-        q, t = (None if isinstance(one, DataAccessError) else decode(one) for one in found)
+        with understood(f"{domain}/{above}"):
+            q, t = (None if isinstance(one, DataAccessError) else decode(one) for one in found)
         quality = describe(q) if isinstance(q, int) else "of unknown quality"
         since = f", since {t.datetime().isoformat(timespec='milliseconds')}" if isinstance(t, UtcTime) else ""
         return f", {quality}{since},"
 
     def write(self, reference: str, value: object) -> None:
-        """Write one variable. Raises MmsError if the server refuses, TypeError or ValueError for what it cannot hold."""
+        """Write one variable. Raises MmsError if the server refuses, or the variable cannot hold it."""
         variables = self._directory.variables(reference)
         if len(variables) != 1 or variables[0].tail:
             constraints = ", ".join(one.fc.value for one in variables if one.fc is not None)
@@ -94,7 +94,7 @@ class MmsClient:
                 reference, f"not one variable to write, name one of {constraints}, and no element of an array"
             )
         (variable,) = variables
-        data = encode(self._directory.type_of(variable), value)
+        data = encode_for(reference, self._directory.type_of(variable), value)
         self._session.write(reference, variable.domain, variable.item, data)
 
     def operate(

@@ -16,7 +16,7 @@ from mms_server.client.directory import Directory, Variable
 from mms_server.client.errors import MmsError
 from mms_server.client.information import Information, Refused, Terminated
 from mms_server.client.session import Session
-from mms_server.client.types import Structure, Type, Value, encode, zero
+from mms_server.client.types import Structure, Type, Value, encode_for, zero
 from mms_server.mms.add_cause import AddCause
 
 DIRECT_NORMAL, SBO_NORMAL, DIRECT_ENHANCED, SBO_ENHANCED = range(1, 5)
@@ -135,13 +135,14 @@ class Operator:
     def _written(
         self, reference: str, variable: Variable, kind: Structure, step: str, asked: _Asked
     ) -> Operated | None:
-        """Write SBOw or Oper; None if the server takes it. Raises TypeError or ValueError for a value of another kind."""
+        """Write SBOw or Oper; None if the server takes it."""
         parameters = kind.members.get(step)
         if not isinstance(parameters, Structure):
             raise MmsError(reference, f"its ctlModel needs {step}, which it does not have")
         item = f"{variable.item}${step}"
+        data = encode_for(reference, parameters, asked.members(parameters))
         try:
-            self._session.write(reference, variable.domain, item, encode(parameters, asked.members(parameters)))
+            self._session.write(reference, variable.domain, item, data)
         except MmsError as error:
             if error.error is None:
                 raise  # nothing that the server said of this control

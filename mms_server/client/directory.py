@@ -11,10 +11,9 @@ from typing import Final
 from mapping.model import FC
 from mapping.references import ObjectReference, nearest
 from mms_server.client import services
-from mms_server.client.errors import MmsError
+from mms_server.client.errors import MmsError, understood
 from mms_server.client.session import Session
 from mms_server.client.types import Type
-from mms_server.stack.errors import WireError
 
 PROCESS: Final = (FC.ST, FC.MX)  # what a reference without FC means first
 NEVER_IMPLIED: Final = (FC.CO, FC.SE)  # reading SBO selects; SE may be read by the client that edits alone
@@ -58,10 +57,8 @@ class Directory:
         subject, after, more = domain or "the logical devices", "", True
         while more:
             body = self._session.ask(subject, services.GET_NAME_LIST, services.names_of(object_class, domain, after))
-            try:
+            with understood(subject):
                 names, more = services.page(body)
-            except WireError as error:
-                raise MmsError(subject, str(error)) from error
             if more and (not names or names[-1] == after):
                 raise MmsError(subject, "more names follow, it says, and none comes")
             yield from names
@@ -103,10 +100,8 @@ class Directory:
             body = self._session.ask(
                 str(variable), services.VARIABLE_TYPE, services.variable_type(variable.domain, variable.item)
             )
-            try:
+            with understood(str(variable)):
                 known = services.type_of(body)
-            except WireError as error:
-                raise MmsError(str(variable), str(error)) from error
             self._types[variable.domain, variable.item] = known
         return known
 

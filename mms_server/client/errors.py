@@ -1,8 +1,11 @@
 """What a client of the server says when the answer is no, or none comes."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import Enum
 
 from mms_server.mms.errors import DataAccessError, ServiceError
+from mms_server.stack.errors import WireError
 
 Refusal = DataAccessError | ServiceError
 
@@ -19,6 +22,15 @@ class MmsError(Exception):
     def refused(cls, subject: str, error: Refusal) -> "MmsError":
         """The error of a request about `subject` that the server refuses with `error`."""
         return cls(subject, words(error), error)
+
+
+@contextmanager
+def understood(subject: str) -> Iterator[None]:
+    """Octets that are not what they should be, while they are taken apart: a MmsError about `subject`."""
+    try:
+        yield
+    except WireError as error:
+        raise MmsError(subject, str(error)) from error
 
 
 def words(member: Enum) -> str:

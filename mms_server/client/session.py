@@ -10,7 +10,7 @@ from typing import Final, NoReturn, Protocol, TypeVar
 from bus.quality import Now
 from mms_server.client import association, services
 from mms_server.client.association import Answer, ClientAssociation, Closed, Opened, Phase, Unconfirmed
-from mms_server.client.errors import MmsError
+from mms_server.client.errors import MmsError, understood
 from mms_server.client.information import Information, decode_information
 from mms_server.client.types import Value, decode, parts
 from mms_server.mms.errors import DataAccessError
@@ -86,10 +86,8 @@ class Session:
         while (answer := self._answered()) is None:
             if not self.listen(until_ns):
                 self._give_up(f"no answer to {subject} within {self.timeout_s:g} s")
-        try:
+        with understood(subject):
             return _element(subject, service, answer)
-        except WireError as error:
-            raise MmsError(subject, str(error)) from error
 
     def _answered(self) -> Answer | None:
         """The answer to the last request; others, late or nobody's, are dropped. One without invokeID can be no other's."""
@@ -100,10 +98,8 @@ class Session:
     def read(self, subject: str, *variables: tuple[str, str]) -> list[bytes | DataAccessError]:
         """The Data of each (domain, item), or why there is none. Raises MmsError."""
         body = self.ask(subject, services.READ, services.read([services.variable(*one) for one in variables]))
-        try:
+        with understood(subject):
             results = services.read_results(body)
-        except WireError as error:
-            raise MmsError(subject, str(error)) from error
         if len(results) != len(variables):
             raise MmsError(subject, f"{len(results)} results, expected {len(variables)}")
         return results
@@ -113,20 +109,18 @@ class Session:
         (result,) = self.read(subject, (domain, item))
         if isinstance(result, DataAccessError):
             raise MmsError.refused(subject, result)
-        try:
+        with understood(subject):
             return decode(result)
-        except WireError as error:
-            raise MmsError(subject, str(error)) from error
 
     def write(self, subject: str, domain: str, item: str, data: bytes) -> None:
         """Write one variable. Raises MmsError."""
         body = self.ask(subject, services.WRITE, services.write([services.variable(domain, item)], [data]))
-        try:
-            (error,) = services.write_results(body)
-        except ValueError as fault:  # a WireError is one
-            raise MmsError(subject, f"no single result of a write: {fault}") from fault
-        if error is not None:
-            raise MmsError.refused(subject, error)
+        with understood(subject):
+            results = services.write_results(body)
+        if len(results) != 1:
+            raise MmsError(subject, f"{len(results)} results of a write, expected 1")
+        if results[0] is not None:
+            raise MmsError.refused(subject, results[0])
 
     def take(self, wanted: Callable[[Information], T | None]) -> T | None:
         """What `wanted` makes of the first that it wants of what was heard, which is then gone; None if it wants nothing."""

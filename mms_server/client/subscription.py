@@ -16,10 +16,10 @@ from mapping.model import FC
 from mapping.references import ObjectReference, nearest
 from mms_server.client.data_sets import members
 from mms_server.client.directory import Directory, Variable
-from mms_server.client.errors import MmsError
+from mms_server.client.errors import MmsError, understood
 from mms_server.client.information import Information, RawReport
 from mms_server.client.session import Session
-from mms_server.client.types import Structure, Value, decode, encode, inside, same
+from mms_server.client.types import Structure, Value, decode, encode_for, inside, same
 from mms_server.mms import report
 from mms_server.mms.errors import DataAccessError
 from mms_server.stack.errors import WireError
@@ -28,6 +28,7 @@ WITHIN_S: Final = 2.0
 INTEGRITY: Final = 0x02  # of TrgOps
 INTERROGATION: Final = 0x01
 RESERVED_S: Final = 1  # how long a BRCB stays reserved when its client has gone
+NEEDED: Final = {"RptID", "RptEna", "DatSet", "OptFlds", "TrgOps"}
 _BLOCKS: Final = (FC.RP, FC.BR)
 _TAKEN: Final = (DataAccessError.TEMPORARILY_UNAVAILABLE, DataAccessError.OBJECT_ACCESS_DENIED)
 
@@ -122,32 +123,35 @@ class Subscription:
         (result,) = self._session.read(self.rcb, (block.domain, block.item))
         if isinstance(result, DataAccessError):
             raise MmsError.refused(self.rcb, result)
-        attributes = decode(result, self._directory.type_of(block))
-        if not isinstance(attributes, dict) or not {"RptID", "RptEna", "DatSet", "OptFlds", "TrgOps"} <= set(
-            attributes
-        ):
+        kind = self._directory.type_of(block)
+        with understood(self.rcb):
+            attributes = decode(result, kind)
+        if not isinstance(attributes, dict) or not NEEDED.issubset(attributes):
             raise MmsError(self.rcb, "no report control block")
         return attributes
 
     def _write(self, block: Variable, name: str, value: object) -> None:
         kind = self._directory.type_of(block)
         if isinstance(kind, Structure) and name in kind.members:
-            data = encode(kind.members[name], value)
-            self._session.write(f"{self.rcb} {name}", block.domain, f"{block.item}${name}", data)
+            subject = f"{self.rcb} {name}"
+            data = encode_for(subject, kind.members[name], value)
+            self._session.write(subject, block.domain, f"{block.item}${name}", data)
 
     # ------------------------------------------------------------------ in use
 
     def _enable(self, attributes: dict[str, Value]) -> str:
         """Set it up and enable it; the RptID of its reports."""
         block = self._block
-        wanted = int(str(attributes["OptFlds"])) | report.SEQUENCE | report.REASON
-        if wanted != attributes["OptFlds"]:
+        fields, triggers = attributes["OptFlds"], attributes["TrgOps"]
+        if not isinstance(fields, int) or not isinstance(triggers, int):
+            raise MmsError(self.rcb, "no report control block: its OptFlds and TrgOps are no bit strings")
+        wanted = fields | report.SEQUENCE | report.REASON
+        if wanted != fields:
             try:
                 self._write(block, "OptFlds", wanted)
             except MmsError as error:
                 if error.error not in _TAKEN:
                     raise  # else the model fixes them: reports come without reasons then
-        triggers = int(str(attributes["TrgOps"]))
         triggers |= INTERROGATION * self._interrogate | INTEGRITY * bool(self._integrity_ms)
         if triggers != attributes["TrgOps"]:
             self._write(block, "TrgOps", triggers)

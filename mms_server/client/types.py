@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bus.quality import QUALITY_BITS, Quality, UtcTime
+from mms_server.client.errors import MmsError
 from mms_server.mms import data
 from mms_server.mms.data import ARRAY, STRUCTURE, BinaryTime, Kind
 from mms_server.mms.errors import DataAccessError
@@ -20,6 +21,7 @@ from mms_server.stack.errors import WireError
 
 Value = bool | int | float | str | bytes | UtcTime | list["Value"] | dict[str, "Value"]
 DEPTH: Final = 16
+LARGEST: Final = 65_535
 _EXPONENT_OF_DOUBLE: Final = 11
 
 
@@ -72,7 +74,7 @@ def decode_type(octets: bytes, start: int, end: int, depth: int = 0) -> Type:
     if tag == ARRAY:
         count = part(octets, first, end, 0x81)
         element = part(octets, first, end, 0xA2)
-        return Array(ber.decode_unsigned(octets, *count), decode_type(octets, *element, depth + 1))
+        return Array(_size(ber.decode_unsigned(octets, *count)), decode_type(octets, *element, depth + 1))
     if tag == STRUCTURE:
         members = {}
         for _, inside, over in parts(octets, *part(octets, first, end, 0xA1)):
@@ -94,7 +96,7 @@ def _kind(octets: bytes, tag: int, start: int, end: int) -> Kind:
             *_, (_, first, after) = parts(octets, start, end)
             double = ber.decode_integer(octets, first, after) == _EXPONENT_OF_DOUBLE
             return data.Float64() if double else data.Float32()
-    size = ber.decode_integer(octets, start, end)
+    size = _size(ber.decode_integer(octets, start, end))
     match tag:
         case 0x84:
             return data.BitString(abs(size), varying=size < 0)
@@ -109,6 +111,13 @@ def _kind(octets: bytes, tag: int, start: int, end: int) -> Kind:
         case 0x90:
             return data.MmsString(abs(size))
     raise _fault(start, f"type {tag:02x}, expected one that IEC 61850 uses")
+
+
+def _size(number: int) -> int:
+    """`number` as the size of a type. Raises WireError for one that nothing here has."""
+    if abs(number) > LARGEST:
+        raise _fault(0, f"a type of size {number}, expected at most {LARGEST}")
+    return number
 
 
 def decode(octets: bytes, kind: Type | None = None, depth: int = 0) -> Value:
@@ -180,11 +189,11 @@ def encode(kind: Type, value: object) -> bytes:
 
 
 def zero(kind: Type) -> Value:
-    """What stands for nothing in this type: false, 0, an empty string, the start of 1970."""
+    """What stands for nothing in this type: false, 0, an empty string, the start of 1970; no element of an array."""
     if isinstance(kind, Structure):
         return {name: zero(member) for name, member in kind.members.items()}
     if isinstance(kind, Array):
-        return [zero(kind.element) for _ in range(kind.count)]
+        return []
     match kind.kind:
         case data.Boolean():
             return False
@@ -198,6 +207,14 @@ def zero(kind: Type) -> Value:
             return UtcTime(0, 0)
         case _:
             return 0
+
+
+def encode_for(subject: str, kind: Type, value: object) -> bytes:
+    """The Data of `value`; MmsError about `subject` if its type cannot hold it."""
+    try:
+        return encode(kind, value)
+    except (TypeError, ValueError) as error:
+        raise MmsError(subject, str(error)) from error
 
 
 def same(seen: Value, wanted: object) -> bool:

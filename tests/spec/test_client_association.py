@@ -8,12 +8,13 @@ from hypothesis import strategies as st
 
 from bus.quality import Now
 from mms_server.association import Asked, Association
-from mms_server.client.association import Answer, ClientAssociation, Closed, Event, Opened, Phase, Unconfirmed
+from mms_server.client.association import PROPOSED, Answer, ClientAssociation, Closed, Event, Opened, Phase, Unconfirmed
 from mms_server.client.client import MmsClient
 from mms_server.client.errors import MmsError
 from mms_server.client.session import Session
+from mms_server.mms import initiate
 from mms_server.mms.initiate import Own
-from mms_server.stack import ber, cotp, presentation, session, tpkt
+from mms_server.stack import acse, ber, cotp, presentation, session, tpkt
 
 CC = bytes.fromhex("0300001611d00001000100c0010dc2020001c1020001")
 READ = 0xA4
@@ -231,3 +232,14 @@ def test_name_lists_that_go_round_in_circles_are_left() -> None:
     page = ber.tlv(0xA1, page[2:])
     with pytest.raises(MmsError, match=r"^the logical devices: more names follow, it says, and none comes$"):
         MmsClient(Script(lambda number: response(number, page)), "script").read("LD0/MMXU1.TotW")
+
+
+def test_the_answer_of_a_strangers_server_is_understood() -> None:
+    octets = bytes.fromhex(  # open61850 0.9.12, which says its protocol version
+        "614a80020780a107060528ca220203a203020100a305a103020100be2f282d020103a028a926800300fde881010182010583010aa416800101"
+        "810305f100820c036e08000000000000000110"
+    )
+    answer = acse.decode_answer(octets)
+    assert (answer.accepted, answer.diagnostic) == (True, 0)
+    assert answer.mms is not None
+    assert initiate.decode_response(answer.mms, PROPOSED).services == {1, 2, 4, 5, 6, 12, 79, 83}

@@ -233,9 +233,9 @@ def test_a_value_is_written_for_its_type_and_a_refusal_says_why(bench: Bench) ->
     with pytest.raises(MmsError, match=r"^LD0/MMXU1\.TotW\.mag\.f: object-access-denied$") as caught:
         bench.mms.write("LD0/MMXU1.TotW.mag.f", 5.0)
     assert caught.value.error is DataAccessError.OBJECT_ACCESS_DENIED
-    with pytest.raises(ValueError, match=r"^-1, expected 0\.\.4294967295$"):
+    with pytest.raises(MmsError, match=r"^LD0/MMXU1\.TotW\.db: -1, expected 0\.\.4294967295$"):
         bench.mms.write("LD0/MMXU1.TotW.db", -1)
-    with pytest.raises(ValueError, match=r"^\{'f': 1\.0, 'g': 2\}, expected a dict of f$"):
+    with pytest.raises(MmsError, match=r"^LD0/MMXU1\.TotW\.mag: \{'f': 1\.0, 'g': 2\}, expected a dict of f$"):
         bench.mms.write("LD0/MMXU1.TotW.mag", {"f": 1.0, "g": 2})
 
 
@@ -299,6 +299,8 @@ def _selected(mms: MmsClient, name: str) -> None:
 def test_a_number_is_the_f_of_an_analogue_value(bench: Bench) -> None:
     assert bench.mms.operate("LD0/CSWI1.Analogue", 2.5)
     assert bench.done[0].action.value == {"i": 0, "f": 2.5}
+    with pytest.raises(MmsError, match=r"^LD0/CSWI1\.Direct: float 2\.5, expected a boolean$"):
+        bench.mms.operate("LD0/CSWI1.Direct", 2.5)
 
 
 def test_status_only_refuses_and_what_is_no_control_is_an_error(bench: Bench) -> None:
