@@ -19,8 +19,8 @@ FORMAT: Final = 1
 
 Table = Literal["coil", "discrete", "input", "holding"]
 RegisterType = Literal[
-    "bool", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64",
-    "bcd16", "bcd32", "mod10", "string", "bit", "bits",
+    "bool", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float16", "float32", "float64",
+    "bcd16", "bcd32", "sbcd16", "sbcd32", "mod10", "string", "bit", "bits", "time:unix32", "time:unix64", "time:iec870",
 ]  # fmt: skip
 Order = Literal["abcd", "cdab", "badc", "dcba"]
 
@@ -60,13 +60,34 @@ class Own(msgspec.Struct, frozen=True, tag_field="kind", tag="own"):
     name: Literal["online", "last_error"]
 
 
+class Computed(msgspec.Struct, frozen=True, tag_field="kind", tag="computed"):
+    """A point that the worker computes from others of its own, whenever one of them is read."""
+
+    text: str  # an expression, see mapping.expressions
+    device: str  # whose points its bare names are
+    points: tuple[tuple[str, int], ...]  # `device.point` -> its number
+
+
+class Counter(msgspec.Struct, frozen=True):
+    """A point that only counts up: a value below the last one is a roll-over, or a reset."""
+
+    span: float | None = None  # in `unit`, what it counts to before it begins anew; None: it never does
+
+
+class ScaleFrom(msgspec.Struct, frozen=True):
+    """The point that holds a point's scale: its value is a factor, or the power of ten of one."""
+
+    point: int
+    power: bool
+
+
 class PointPlan(msgspec.Struct, frozen=True):
-    """One acquired quantity. value = raw * scale + offset, in `unit`."""
+    """One acquired quantity. value = raw * factor * scale + offset, in `unit`; `factor` is that of `scale_from`."""
 
     number: int  # its index in the site, in every Sample
     name: str  # `device.point`
     unit: str
-    source: Register | Reply | Obis | Own
+    source: Register | Reply | Obis | Own | Computed
     polled: bool  # False: known from the profile, but nothing uses it
     stale_after_ms: int
     every_ms: int
@@ -76,6 +97,17 @@ class PointPlan(msgspec.Struct, frozen=True):
     write: Register | None = None
     write_with: int | None = None  # a function code that the device insists on: 15 or 16
     readable: bool = True  # False: `source` is where it is written; nothing can be read there
+    scale_from: ScaleFrom | None = None
+    together: int | None = None  # points with the same number here come in one request
+    enum: tuple[tuple[int, str], ...] = ()  # raw value -> the point's value, a name
+    minimum: float | None = None  # in `unit`; what lies beyond is not believed
+    maximum: float | None = None
+    counter: Counter | None = None
+
+    @property
+    def asked(self) -> bool:
+        """True if it comes from the device itself; the worker makes the others."""
+        return not isinstance(self.source, Own | Computed)
 
     @property
     def local_name(self) -> str:

@@ -6,17 +6,19 @@ A request costs 8 characters, its answer 5 + 2N, each is preceded by 3.5 charact
 
 so a hole is worth reading along while it costs less than a request more: g = (13c + 2 t35 + t) / 2c registers.
 On TCP c is nearly 0: always merge, up to what the device allows. What each protocol makes of a frame of so many octets
-is its Framing; instruments and meters that answer in text are reckoned by the character.
+is its Framing; instruments and meters that answer in text are reckoned by the character. How requests are cut is
+`partition`'s.
 
 A command leaves at the next frame border. So on a serial line that carries commands no block is longer than what keeps an
 exchange under 120 ms: at 9600 baud 125 registers would hold a command up for 290 ms, 45 registers do for 120 ms.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from mapping.plan import Block, LinePlan, Obis, PointPlan, Register, RegisterBlock, Reply, ReplyBlock
+from mapping.partition import Span, partition
+from mapping.plan import Block, LinePlan, Obis, PointPlan, Register, RegisterBlock, Reply, ReplyBlock, Table
 
 TURNAROUND_S: Final = 0.005
 TCP_ROUND_TRIP_S: Final = 0.005
@@ -140,41 +142,40 @@ def octets(block: Block, line: Physics) -> tuple[int, int]:
 def plan_blocks(
     points: Iterable[PointPlan], line: Physics, *, max_registers: int, max_gap: int | None
 ) -> tuple[Block, ...]:
-    """The reads that bring all `points`: no value torn, none over `max_registers`, no hole over `max_gap` (None: computed)."""
-    registers: dict[tuple[str, int], list[tuple[Register, int]]] = {}
+    """The reads that bring all `points`: no value and no group torn, none over `max_registers`, no hole over `max_gap`.
+
+    `max_gap` None: what the line's physics makes worth while. There are no fewer reads, and of as many no shorter ones.
+    """
+    registers: dict[tuple[Table, int], dict[tuple[bool, int], Span]] = {}
     questions: dict[tuple[str, str, int], list[int]] = {}
     for point in points:
         if isinstance(point.source, Register):
-            registers.setdefault((point.source.table, point.every_ms), []).append((point.source, point.number))
+            _take(registers.setdefault((point.source.table, point.every_ms), {}), point, point.source)
         elif isinstance(point.source, Reply | Obis):
             end = point.source.end if isinstance(point.source, Reply) else ""
             questions.setdefault((point.source.request, end, point.every_ms), []).append(point.number)
     gap = line.gap() if max_gap is None else max_gap
     blocks: list[Block] = []
-    for (table, every_ms), wanted in registers.items():
+    for (table, every_ms), spans in registers.items():
         bits = table in ("coil", "discrete")
         limit, hole = min(max_registers, REGISTERS_LIMIT), gap
         if bits:
             limit, hole = min(16 * limit, BITS_LIMIT), 16 * gap
-        blocks += _merged(wanted, every_ms, limit, hole)
+        blocks += [
+            RegisterBlock(table, one.start, one.end - one.start, every_ms, one.points)
+            for one in partition(list(spans.values()), limit, hole)
+        ]
     blocks += [ReplyBlock(text, end, every_ms, tuple(numbers)) for (text, end, every_ms), numbers in questions.items()]
     return tuple(blocks)
 
 
-def _merged(wanted: Sequence[tuple[Register, int]], every_ms: int, limit: int, gap: int) -> list[Block]:
-    ordered = sorted(wanted, key=lambda one: (one[0].address, one[0].count))
-    blocks: list[Block] = []
-    start, end, numbers = ordered[0][0].address, ordered[0][0].address, list[int]()
-    table = ordered[0][0].table
-    for register, number in ordered:
-        reach = max(end, register.address + register.count)
-        if numbers and (register.address - end > gap or reach - start > limit):
-            blocks.append(RegisterBlock(table, start, end - start, every_ms, tuple(numbers)))
-            start, reach, numbers = register.address, register.address + register.count, []
-        numbers.append(number)
-        end = reach
-    blocks.append(RegisterBlock(table, start, end - start, every_ms, tuple(numbers)))
-    return blocks
+def _take(spans: dict[tuple[bool, int], Span], point: PointPlan, register: Register) -> None:
+    """Add `point` to the spans of its table: one of its own, or its group's."""
+    alone = point.together is None
+    key = (alone, point.number if point.together is None else point.together)
+    start, end = register.address, register.address + register.count
+    span = spans.get(key, Span(start, end, ()))
+    spans[key] = Span(min(span.start, start), max(span.end, end), (*span.points, point.number))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """The planner: every plan covers all points, tears none, and keeps every limit."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,18 +19,36 @@ registers = st.builds(
 )
 
 
-def points_of(found: list[Register]) -> list[PointPlan]:
+def points_of(found: list[Register], groups: dict[int, int] | None = None) -> list[PointPlan]:
+    """Points of two periods; `groups`: by their number, what is declared together."""
     return [
-        PointPlan(number, f"d.p{number}", "", register, True, 3000, 1000 if number % 3 else 5000)
+        PointPlan(
+            number, f"d.p{number}", "", register, True, 3000, 1000 if number % 3 else 5000,
+            together=(groups or {}).get(number),
+        )
         for number, register in enumerate(found)
-    ]
+    ]  # fmt: skip
+
+
+def grouped(found: list[Register], limit: int) -> dict[int, int]:
+    """Neighbours of one table and one period declared together, as far as a request takes them."""
+    groups: dict[int, int] = {}
+    for number in range(0, len(found) - 3, 4):
+        first, second = found[number], found[number + 3]
+        ends = [one.address + one.count for one in (first, second)]
+        if first.table == second.table and max(ends) - min(first.address, second.address) <= limit:
+            groups |= {number: number, number + 3: number}
+    return groups
 
 
 @given(st.lists(registers, min_size=1, max_size=60), st.integers(4, 125), st.none() | st.integers(0, 20), st.booleans())
 def test_every_plan_covers_all_points_within_the_limits_and_tears_none(
     found: list[Register], limit: int, gap: int | None, serial: bool
 ) -> None:
-    points = points_of(found)
+    groups = grouped(found, limit)
+    points = [
+        one if one.together is None else msgspec.structs.replace(one, every_ms=1000) for one in points_of(found, groups)
+    ]
     blocks = planner.plan_blocks(points, SERIAL if serial else TCP, max_registers=limit, max_gap=gap)
     carried = [number for block in blocks for number in block.points]
     assert sorted(carried) == list(range(len(points)))
@@ -41,6 +60,8 @@ def test_every_plan_covers_all_points_within_the_limits_and_tears_none(
             assert (register.table, points[number].every_ms) == (block.table, block.every_ms)
             assert block.address <= register.address
             assert register.address + register.count <= block.address + block.count
+    carrier = {number: block for block in blocks for number in block.points}
+    assert all(carrier[number] is carrier[group] for number, group in groups.items())
 
 
 @given(st.lists(registers, min_size=1, max_size=60))
