@@ -9,7 +9,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
 
-from acquisition import convert
+from acquisition import convert, registers
 from acquisition.drivers.base import Read, Write
 from bus.messages import Command, CommandResult, Outcome, Value
 from mapping.plan import DevicePlan, PointPlan, Register
@@ -56,7 +56,7 @@ class Commands:
         if device is None or point is None or point.write is None:
             return self.result(command, Outcome.UNKNOWN_POINT, utc_ns, "no point of this worker that can be written")
         try:
-            values = convert.registers_of(point, point.write, command.value)
+            values = convert.registers_of(point, point.write, _plausible(point, command.value))
         except ValueError as error:
             return self.result(command, Outcome.UNFIT_VALUE, utc_ns, str(error))
         write = _write(device.unit, point, point.write, values)
@@ -81,9 +81,18 @@ class Commands:
         return CommandResult(command.issuer, command.number, outcome, detail, reason, utc_ns, self._worker)
 
 
+def _plausible(point: PointPlan, value: Value) -> Value:
+    """`value`, if it lies within the limits of the point: what would not be believed is not written. Raises ValueError."""
+    if isinstance(value, int | float):
+        judged = convert.plausible(point, value)
+        if judged.reason:
+            raise ValueError(judged.reason)
+    return value
+
+
 def _write(unit: int, point: PointPlan, register: Register, values: tuple[int, ...]) -> Write:
     if register.type == "bit" and register.table == "holding":
-        bit = 1 << convert.bit_on_the_wire(register)
+        bit = 1 << registers.bit_on_the_wire(register)
         return Write(unit, MASK_WRITE, register.address, (0xFFFF & ~bit, bit if values[0] else 0))
     bits = register.table == "coil"
     single = 5 if bits else 6

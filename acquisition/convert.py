@@ -1,28 +1,23 @@
-"""Registers to engineering values and back, with a quality for what means nothing (contract: types and orders).
+"""Registers to engineering values and back, with a quality for what means nothing.
 
-    raw registers ── order ──► octets ── type ──► number ── absent? ──► number * scale + offset, in the point's unit
-
-A word order is said of four octets: `abcd` as sent, `cdab` words swapped (for 64 bits the least significant word comes
-first), `badc` octets swapped in each word, `dcba` both.
+raw registers ── `registers` ──► number ── absent? ──► number * factor * scale + offset ── plausible? ──► value, quality
+└── enum ──► name
 """
 
 import math
 import re
-import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from acquisition import registers
 from bus import quality
 from bus.messages import Value
 from bus.quality import Quality
 from mapping.plan import PointPlan, Register, Reply
 
-_FORMATS: Final = {
-    "int16": ">h", "uint16": ">H", "int32": ">i", "uint32": ">I", "int64": ">q", "uint64": ">Q",
-    "float32": ">f", "float64": ">d",
-}  # fmt: skip
 ABSENT: Final = "the device gives no measurement"
+POWERS: Final = range(-10, 11)  # of ten, that a scale factor may be; 0x8000 of SunSpec is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,69 +33,67 @@ def _bad(reason: str, value: Value = None) -> Reading:
     return Reading(value, quality.INVALID, reason)
 
 
-def reading(point: PointPlan, register: Register, raw: Sequence[int]) -> Reading:
+def reading(point: PointPlan, register: Register, raw: Sequence[int], factor: float = 1.0) -> Reading:
     """What `raw`, the registers (or the one bit) of `register`, mean for `point`."""
     if register.table in ("coil", "discrete"):
-        return Reading(bool(raw[0]), quality.GOOD)
-    number = _decoded(register, raw)
-    if number is None:
+        found: int | float | bool | str | None = bool(raw[0])
+    else:
+        found = registers.decoded(register, raw)
+    if found is None:
         return _bad(f"{register.type} of {' '.join(f'{one:04x}' for one in raw)} is no value")
-    if isinstance(number, bool | str):
-        return Reading(number, quality.GOOD)
-    if math.isnan(number):
+    if point.enum and not isinstance(found, str | float):
+        return _named(point, found)
+    if isinstance(found, bool | str):
+        return Reading(found, quality.GOOD)
+    if math.isnan(found):
         return _bad(ABSENT if "nan" in point.absent else "not a number")
-    if number in point.absent:
+    if found in point.absent:
         return _bad(ABSENT)
-    return _scaled(point, number)
+    return _scaled(point, found, factor)
 
 
-def _scaled(point: PointPlan, number: float) -> Reading:
-    if point.scale == 1 and point.offset == 0:
+def factor_of(point: PointPlan, scale: Reading) -> float | str:
+    """The factor that `scale`, the reading of the point that holds it, means for `point`; a text why there is none."""
+    assert point.scale_from is not None  # noqa: S101 - asked by the caller
+    if isinstance(scale.value, bool | str | None) or not quality.is_good(scale.quality):
+        return scale.reason or f"`{scale.value}` is no number"
+    if not point.scale_from.power:
+        return scale.value or "0 is no factor"
+    return float(10.0**scale.value) if scale.value in POWERS else f"10^{scale.value:g}"
+
+
+def unscaled(reason: str) -> Reading:
+    """The reading of a point whose scale is not known, for that reason."""
+    return _bad(f"its scale is not known: {reason}")
+
+
+def _named(point: PointPlan, raw: int) -> Reading:
+    if raw in point.absent:
+        return _bad(ABSENT)
+    name = dict(point.enum).get(raw)
+    if name is None:
+        return _bad(f"{int(raw)} is none of {', '.join(one for _, one in point.enum)}")
+    return Reading(name, quality.GOOD)
+
+
+def _scaled(point: PointPlan, number: float, factor: float = 1.0) -> Reading:
+    if point.scale == 1 and point.offset == 0 and factor == 1:
         value: int | float = number
     else:
-        value = number * point.scale + point.offset
+        value = number * factor * point.scale + point.offset
     if math.isinf(value):
         return Reading(None, Quality(quality.INVALID | quality.OVERFLOW), "beyond any number")
+    return plausible(point, value)
+
+
+def plausible(point: PointPlan, value: float) -> Reading:
+    """The reading of `value`, in the point's unit: not good beyond the limits that its profile believes in."""
+    unit = f" {point.unit}" if point.unit else ""
+    if point.minimum is not None and value < point.minimum:
+        return Reading(value, quality.IMPLAUSIBLE, f"{value:g}{unit} is below {point.minimum:g}")
+    if point.maximum is not None and value > point.maximum:
+        return Reading(value, quality.IMPLAUSIBLE, f"{value:g}{unit} is above {point.maximum:g}")
     return Reading(value, quality.GOOD)
-
-
-def _decoded(register: Register, raw: Sequence[int]) -> int | float | bool | str | None:
-    kind = register.type
-    if kind == "mod10":
-        return _mod10(raw, register.order)
-    octets = _octets(raw, register.order)
-    if kind == "bool":
-        return any(octets)
-    if kind == "string":
-        return _text(octets)
-    if kind in ("bit", "bits"):
-        value = int.from_bytes(octets, "big") >> register.low_bit
-        return bool(value & 1) if kind == "bit" else value & ((1 << register.high_bit - register.low_bit + 1) - 1)
-    if kind in ("bcd16", "bcd32"):
-        return int(octets.hex()) if octets.hex().isdecimal() else None
-    number: int | float = struct.unpack(_FORMATS[kind], octets)[0]
-    return number
-
-
-def _octets(raw: Sequence[int], order: str) -> bytes:
-    words = reversed(raw) if order in ("cdab", "dcba") else raw
-    byte_order = "little" if order in ("badc", "dcba") else "big"
-    return b"".join(word.to_bytes(2, byte_order) for word in words)  # type: ignore[arg-type]
-
-
-def _mod10(raw: Sequence[int], order: str) -> int | None:
-    """R1 + R2 * 10^4 + ..., the lowest address least significant (`cdab`: most)."""
-    words = list(reversed(raw)) if order in ("cdab", "dcba") else list(raw)
-    if any(word > 9999 for word in words):
-        return None
-    total = 0
-    for word in reversed(words):
-        total = total * 10_000 + word
-    return total
-
-
-def _text(octets: bytes) -> str:
-    return octets.partition(b"\0")[0].decode("ascii", "replace").rstrip()
 
 
 def text_reading(point: PointPlan, reply: Reply, line: str) -> Reading | None:
@@ -132,45 +125,22 @@ def _number(text: str) -> int | float | None:
 
 def registers_of(point: PointPlan, register: Register, value: Value) -> tuple[int, ...]:
     """The registers, or the one bit, that hold `value` (in the point's unit). Raises ValueError if none can."""
+    if point.enum:
+        value = _raw(point, value)
     if register.table == "coil" or register.type in ("bool", "bit"):
         if not isinstance(value, bool | int) or value not in (0, 1):
             raise ValueError(f"{value!r}, expected true or false")
-        return (int(value),)
+        return registers.encoded(register, int(value)) if register.type == "bit" else (int(value),)
     if isinstance(value, bool | str) or value is None:
         raise ValueError(f"{value!r}, expected a number")
     if not math.isfinite(value):
         raise ValueError(f"{value}, expected a finite number")
     number = (value - point.offset) / point.scale if (point.scale, point.offset) != (1, 0) else value
-    return _words(_encoded(register, number), register.order)
+    return registers.encoded(register, number)
 
 
-def bit_on_the_wire(register: Register) -> int:
-    """The place, 0 the least significant, that the bit of a `bit` register has in the word as it is sent."""
-    return register.low_bit ^ 8 if register.order in ("badc", "dcba") else register.low_bit
-
-
-def _encoded(register: Register, number: float) -> bytes:
-    kind = register.type
-    if kind in ("float32", "float64"):
-        try:
-            return struct.pack(_FORMATS[kind], number)
-        except OverflowError:
-            raise ValueError(f"{number} is beyond a {kind}") from None
-    whole = round(number)
-    if kind in ("bcd16", "bcd32"):
-        digits = 2 * 2 * register.count
-        if not 0 <= whole < 10**digits:
-            raise ValueError(f"{whole} does not fit a {kind}")
-        return bytes.fromhex(f"{whole:0{digits}d}")
-    if kind not in _FORMATS:
-        raise ValueError(f"a {kind} cannot be written")
-    try:
-        return struct.pack(_FORMATS[kind], whole)
-    except struct.error:
-        raise ValueError(f"{whole} does not fit a {kind}") from None
-
-
-def _words(octets: bytes, order: str) -> tuple[int, ...]:
-    byte_order = "little" if order in ("badc", "dcba") else "big"
-    words = [int.from_bytes(octets[at : at + 2], byte_order) for at in range(0, len(octets), 2)]  # type: ignore[arg-type]
-    return tuple(reversed(words)) if order in ("cdab", "dcba") else tuple(words)
+def _raw(point: PointPlan, value: Value) -> int:
+    raw = next((one for one, name in point.enum if name == value), None)
+    if raw is None:
+        raise ValueError(f"{value!r}, expected one of {', '.join(name for _, name in point.enum)}")
+    return raw

@@ -169,7 +169,7 @@ class Line:
             elif isinstance(found, Refused) and found.code not in (*BUSY, *UNREACHED):
                 refused = f"{identity.place(device.identify)} is refused, {readings.exception(found.code)}"
                 return self._judged(job, f"it is another device: {refused}", self._loop.time() - started)
-        numbers = [one.number for one in device.points if one.polled and not isinstance(one.source, Own)]
+        numbers = [one.number for one in device.points if one.polled and one.asked]
         self._failed(job, self._loop.time() - started, f"no answer within {device.timeout_ms} ms", numbers)
         return False
 
@@ -266,7 +266,7 @@ class Line:
         own = state.changed(False, reason)
         if own:
             log.warning("device %s: offline, %s", device.plan.name, reason)
-            polled = [one.number for one in device.plan.points if one.polled and not isinstance(one.source, Own)]
+            polled = [one.number for one in device.plan.points if one.polled and one.asked]
             self._emit(readings.no_answer(polled, reason) + own)
 
     def _emit(self, read: list[PointReading], asked: float | None = None) -> None:

@@ -5,6 +5,9 @@ The quality of what went wrong is decided here and nowhere else:
     no answer, or none that is sound      invalid, failure, oldData    the value stays
     the device said no (an exception)     invalid, failure             the value stays
     no measurement, not a number          invalid
+    beyond the point's limits             invalid, outOfRange
+
+A value and the register that holds its scale stand in one request, or there is no value.
 """
 
 from collections.abc import Mapping, Sequence
@@ -53,25 +56,44 @@ def located(device: DevicePlan, block: Block) -> list[Located]:
 
 
 def borders(points: Sequence[Located], block: RegisterBlock) -> list[int]:
-    """The ends of the block's values, ascending, where it may be cut without tearing one; the block's own end last."""
-    ends = {one.register.address + one.register.count for one in points}
-    whole = [
-        end
-        for end in ends
-        if not any(one.register.address < end < one.register.address + one.register.count for one in points)
-    ]
+    """The ends of the block's values, ascending, where it may be cut without tearing one; the block's own end last.
+
+    What is declared `together` counts as one value.
+    """
+    spans: dict[tuple[bool, int], tuple[int, int]] = {}
+    for point, register in points:
+        key = (point.together is None, point.number if point.together is None else point.together)
+        start, end = spans.get(key, (register.address, register.address))
+        spans[key] = (min(start, register.address), max(end, register.address + register.count))
+    ends = {end for _, end in spans.values()}
+    whole = [end for end in ends if not any(start < end < beyond for start, beyond in spans.values())]
     return sorted({*whole, block.address + block.count})
 
 
 def from_registers(points: Sequence[Located], values: Mapping[int, int]) -> list[PointReading]:
     """The readings of the points whose registers are all in `values` (by address)."""
-    found = []
+    raw: dict[int, list[int]] = {}
     for point, register in points:
         addresses = range(register.address, register.address + register.count)
         if all(address in values for address in addresses):
-            raw = [values[address] for address in addresses]
-            found.append(PointReading(point.number, convert.reading(point, register, raw)))
-    return found
+            raw[point.number] = [values[address] for address in addresses]
+    plain = {
+        point.number: convert.reading(point, register, raw[point.number])
+        for point, register in points
+        if point.number in raw and point.scale_from is None
+    }
+    return [
+        PointReading(point.number, plain.get(point.number) or _scaled(point, register, raw[point.number], plain))
+        for point, register in points
+        if point.number in raw
+    ]
+
+
+def _scaled(point: PointPlan, register: Register, raw: Sequence[int], plain: Mapping[int, Reading]) -> Reading:
+    assert point.scale_from is not None  # noqa: S101 - otherwise it is plain
+    scale = plain.get(point.scale_from.point)
+    factor = "it was not read along" if scale is None else convert.factor_of(point, scale)
+    return convert.unscaled(factor) if isinstance(factor, str) else convert.reading(point, register, raw, factor)
 
 
 def from_line(device: DevicePlan, numbers: Sequence[int], line: str) -> list[PointReading] | None:

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from acquisition.commands import Commands, Task
+from acquisition.derived import Derived
 from acquisition.drivers.registry import by_protocol
 from acquisition.line import Line
 from acquisition.readings import PointReading
@@ -48,6 +49,7 @@ class Worker:
         self._last: dict[int, _Last] = {}  # by point
         described = plan.worker(name)
         devices = [device for line in described.lines for device in line.devices]
+        self._derived = Derived(point for device in devices for point in device.points)
         self._commands = Commands(name, plan.revision, boot_id(), devices)
         specs = by_protocol()
         self._lines = {
@@ -69,7 +71,8 @@ class Worker:
     def _publish(self, read: list[PointReading], monotonic_ns: int, utc_ns: int, uncertainty_ns: int) -> None:
         time_quality = blurred(self._clock.now().time_quality, uncertainty_ns)
         samples = tuple(
-            self._sample(point, reading.value, reading.quality, reading.reason, utc_ns) for point, reading in read
+            self._sample(point, reading.value, reading.quality, reading.reason, utc_ns)
+            for point, reading in self._derived.follow(read, monotonic_ns)
         )
         for sample in samples:
             self._last[sample.point] = _Last(sample, monotonic_ns, time_quality)

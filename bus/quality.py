@@ -62,6 +62,8 @@ DETAILS: Final[dict[Quality, str]] = {
 NO_ANSWER: Final = Quality(INVALID | FAILURE | OLD_DATA)  # nobody answered, or nothing sound came: the value is old
 REFUSED: Final = Quality(INVALID | FAILURE)  # the device answered, and said no
 STALE: Final = NO_ANSWER  # not refreshed within its stale_after, for whatever reason
+IMPLAUSIBLE: Final = Quality(INVALID | OUT_OF_RANGE)  # beyond the limits that the point's `min` and `max` believe in
+RESET: Final = Quality(QUESTIONABLE | INCONSISTENT)  # a counter that fell: true, but no difference over it is
 NOT_YET: Final = INVALID  # the field has not said anything since the start
 
 
@@ -73,6 +75,11 @@ def validity(quality: int) -> Validity:
 def is_good(quality: int) -> bool:
     """True if a client may use the value: validity good, whatever the details say."""
     return quality >> 11 == 0
+
+
+def is_invalid(quality: int) -> bool:
+    """True if nobody may use the value."""
+    return quality >> 11 == Validity.INVALID
 
 
 _RANKS: Final = (0, 3, 2, 1)  # by validity: good, invalid, reserved, questionable

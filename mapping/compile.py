@@ -1,6 +1,6 @@
 """From a site's files to one immutable Plan, or to all that is wrong with them.
 
-load -> resolve -> bind (types, units) -> cover, enumerations -> poll    each pass adds diagnostics, none stops the others
+load -> forms, resolve -> bind (types, units) -> cover, enumerations -> poll    each pass adds diagnostics, none stops the others
 """
 
 import hashlib
@@ -16,6 +16,7 @@ from mapping.passes.bind import bind_targets
 from mapping.passes.cover import cover_model
 from mapping.passes.draft import Draft, DraftIed
 from mapping.passes.enumerations import check_enumerations
+from mapping.passes.forms import resolve_forms, use_inputs
 from mapping.passes.load import load_files
 from mapping.passes.poll import commanded, plan_polls
 from mapping.passes.resolve import resolve_rows
@@ -24,10 +25,12 @@ from mapping.schema import Security
 
 PASSES: Final[tuple[Callable[[Draft], None], ...]] = (
     load_files,
+    resolve_forms,
     resolve_rows,
     bind_targets,
     cover_model,
     check_enumerations,
+    use_inputs,
 )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from mapping.register_text import KNOWN_TYPES
 from mapping.schema import FILES, json_schema
 
 PATH: Final = Path(__file__).with_name("FORMAT.md")
@@ -14,12 +15,14 @@ Generated from `mapping/schema.py` by `python -m mapping.format_doc`; do not edi
 Durations are written `500ms`, `1s`, `2m`. Only `true` and `false` are booleans. A register is `TABLE ADDRESS TYPE [ORDER]`,
 as `holding 100 float32 cdab`; the address is the protocol's, zero-based. The keys of a line are those of its protocol:
 see `mms-gateway schema site` and the driver's `Settings`.
+
+Types: `{types}`.
 """
 
 
 def document() -> str:
     """The whole of FORMAT.md."""
-    parts = [_HEAD]
+    parts = [_HEAD.format(types=KNOWN_TYPES.replace(" ", "` `"))]
     for kind, model in FILES.items():
         schema = json_schema(kind)
         name = "device profile" if kind == "device" else f"{kind}.yaml"

@@ -6,10 +6,15 @@ from typing import Any, Final, get_args
 from mapping.plan import Order, Table
 
 _WORDS: Final = {
-    "bool": 1, "int16": 1, "uint16": 1, "int32": 2, "uint32": 2, "int64": 4, "uint64": 4, "float32": 2, "float64": 4,
-    "bcd16": 1, "bcd32": 2, "bit": 1, "bits": 1,
+    "bool": 1, "int16": 1, "uint16": 1, "int32": 2, "uint32": 2, "int64": 4, "uint64": 4, "float16": 1,
+    "float32": 2, "float64": 4, "bcd16": 1, "bcd32": 2, "sbcd16": 1, "sbcd32": 2, "bit": 1, "bits": 1,
+    "time:unix32": 2, "time:unix64": 4, "time:iec870": 4,
 }  # fmt: skip
-_TYPE: Final = re.compile(r"(mod10|string|bit|bits)(?::([0-9]+)(?:-([0-9]+))?)?|([a-z]+[0-9]*)")
+_TYPE: Final = re.compile(r"(mod10|string|bit|bits)(?::([0-9]+)(?:-([0-9]+))?)?|([a-z]+[0-9]*|time:[a-z]+[0-9]+)")
+KNOWN_TYPES: Final = (
+    "bool int16 uint16 int32 uint32 int64 uint64 float16 float32 float64 bcd16 bcd32 sbcd16 sbcd32 mod10:N string:N "
+    "bit:N bits:A-B time:unix32 time:unix64 time:iec870"
+)
 _KEYS: Final = frozenset({"table", "address", "type", "order"})
 REGISTER_SCHEMA: Final = {
     "anyOf": [
@@ -63,8 +68,5 @@ def _typed(text: str) -> dict[str, Any]:
     if name == "bits" and first is not None and last is not None:
         return {"type": "bits", "count": 1, "low_bit": int(first), "high_bit": int(last)}
     if text not in _WORDS or name is not None:
-        known = (
-            "bool int16 uint16 int32 uint32 int64 uint64 float32 float64 bcd16 bcd32 mod10:N string:N bit:N bits:A-B"
-        )
-        raise ValueError(f"`{text}` is no type, expected one of {known}")
+        raise ValueError(f"`{text}` is no type, expected one of {KNOWN_TYPES}")
     return {"type": text, "count": _WORDS[text]}

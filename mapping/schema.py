@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from mapping import addresses
 from mapping.plan import Order, RegisterType, Table
+from mapping.point_rules import form_objection
 from mapping.register_text import REGISTER_SCHEMA, long_form
 
 NAME_PATTERN: Final = r"^[A-Za-z_][A-Za-z0-9_-]*$"
@@ -97,6 +98,12 @@ def _one_or_more(item: dict[str, Any]) -> WithJsonSchema:
     return WithJsonSchema({"anyOf": [item, {"type": "array", "items": item}]})
 
 
+def _raw_value(text: str) -> str:
+    if not re.fullmatch(r"-?[0-9]{1,20}", text):
+        raise ValueError(f"`{text}` is no raw value, expected a whole number")
+    return text
+
+
 def _expression(text: str) -> re.Pattern[str]:
     try:
         return re.compile(text)
@@ -110,8 +117,26 @@ def _obis(text: str) -> str:
     return text
 
 
+class ScaleFrom(Strict):
+    """The point of the same device that holds the scale; it is read in one request with what it scales."""
+
+    point: Name
+    as_: Annotated[
+        Literal["power", "factor"],
+        Field(alias="as", description="its value is the power of ten (SunSpec's _SF), or the factor itself"),
+    ] = "power"
+
+
+class Counter(Strict):
+    """A value that only counts up. If it falls otherwise than by rolling over, one reading is questionable."""
+
+    rolls_at: Annotated[
+        Number | None, Field(gt=0, description="in `unit`, what it counts to before it begins at 0 again")
+    ] = None
+
+
 class Point(Strict):
-    """One quantity: a register, or the answer of a serial instrument. value = raw * scale + offset, in `unit`."""
+    """One quantity: a register, the answer of a serial instrument, or computed. value = raw * scale + offset, in `unit`."""
 
     read: RegisterField | None = None
     write: RegisterField | None = None
@@ -125,8 +150,16 @@ class Point(Strict):
         dict[str, str], Field(description="serial-ascii: named group and the text that makes the value good")
     ] = {}
     end: Annotated[str, Field(description="serial-ascii: end of the answer; default CR, LF or CR LF")] = ""
+    expr: Annotated[
+        str | None,
+        Field(description="computed from points of the device: `voltage_l1 * current_l1`, see docs/mapping.md"),
+    ] = None
     scale: Number = 1.0
     offset: Number = 0.0
+    scale_from: Annotated[
+        ScaleFrom | None,
+        Field(description="point that holds a further scale; its name alone: the power of ten"),
+    ] = None
     unit: Annotated[str, Field(description="engineering unit, with prefix: V, kW, degC, %")] = ""
     proposes: Annotated[
         list[Proposal],
@@ -138,6 +171,20 @@ class Point(Strict):
         Field(description="raw values, or nan, that mean no measurement; one, or a list"),
         _one_or_more({"type": ["number", "string"]}),
     ] = []
+    enum: Annotated[
+        dict[Annotated[str, AfterValidator(_raw_value)], str],
+        Field(description="raw value and its name: the point's value is the name; any other is invalid"),
+    ] = {}
+    min: Annotated[Number | None, Field(description="least value, in `unit`, that is believed; below it: invalid")] = (
+        None
+    )
+    max: Annotated[Number | None, Field(description="largest value that is believed")] = None
+    counter: Annotated[
+        bool | Counter, Field(description="it only counts up: a reset is told; true, or where it rolls over")
+    ] = False
+    together: Annotated[
+        Name | None, Field(description="points of the device with one name here come in one request")
+    ] = None
     every: Annotated[Period | None, Field(description="period of this point, where it is not the device's")] = None
     obis: Annotated[
         Annotated[str, AfterValidator(_obis)] | None,
@@ -148,9 +195,11 @@ class Point(Strict):
     @classmethod
     def _one_or_many(cls, given: Any) -> Any:
         if isinstance(given, dict):
-            lists = {
+            lists: dict[str, Any] = {
                 key: [given[key]] for key in ("proposes", "absent") if key in given and not isinstance(given[key], list)
             }
+            if isinstance(given.get("scale_from"), str):
+                lists["scale_from"] = {"point": given["scale_from"]}
             return given | lists
         return given
 
@@ -160,8 +209,8 @@ class Point(Strict):
             raise ValueError("both a register and a request, expected one of them")
         if self.obis is not None and (self.read or self.write or self.request is not None):
             raise ValueError("`obis` beside a register or a request, expected one of them")
-        if self.request is None and self.obis is None and not (self.read or self.write):
-            raise ValueError("neither `read`, `write`, `request` nor `obis`: nothing to acquire")
+        if not (self.read or self.write) and self.request is None and self.obis is None and self.expr is None:
+            raise ValueError("neither `read`, `write`, `request`, `obis` nor `expr`: nothing to acquire")
         if self.request is not None:
             self._check_reply()
         if self.write is not None and self.write.table not in ("coil", "holding"):
@@ -170,6 +219,9 @@ class Point(Strict):
             raise ValueError(f"a {self.write.type} cannot be written")
         if not self.scale:
             raise ValueError("scale 0 would make every value the same")
+        objection = form_objection(self)
+        if objection is not None:
+            raise ValueError(objection)
         return self
 
     def _check_reply(self) -> None:
@@ -207,7 +259,9 @@ class Device(DeviceKeys):
     line: str
     unit: Annotated[int, Field(ge=0, le=255)] = 1
     profile: str | None = None
-    points: dict[Name, Point] = {}
+    points: Annotated[
+        dict[Name, Point | None], Field(description="beside the profile's, or in their place; null takes one away")
+    ] = {}
     address: Annotated[
         str | None,
         Field(
@@ -255,7 +309,7 @@ class Profile(Strict):
     base: str | None = None
     defaults: ProfileDefaults = ProfileDefaults()
     identify: Identify | None = None
-    points: dict[Name, Point] = {}
+    points: Annotated[dict[Name, Point | None], Field(description="null takes one of the base away")] = {}
 
 
 class Tls(Strict):
@@ -408,6 +462,10 @@ FILES: Final[dict[str, type[Strict]]] = {"site": Site, "map": Map, "device": Pro
 def json_schema(kind: str) -> dict[str, Any]:
     """The JSON Schema of one kind of file: site, map or device. Raises KeyError."""
     schema = FILES[kind].model_json_schema(by_alias=True)
+    point = schema["$defs"].get("Point")
+    if point is not None:
+        scale_from = point["properties"]["scale_from"]
+        scale_from["anyOf"] = [{"type": "string"}, *scale_from["anyOf"]]
     if kind == "map":
         schema["properties"]["points"]["additionalProperties"] = {
             "anyOf": [{"type": "string"}, {"$ref": "#/$defs/Row"}]

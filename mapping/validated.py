@@ -126,7 +126,9 @@ def _say(located: Located, model: type[BaseModel], found: Diagnostics, detail: E
         case "value_error":
             message = detail["msg"].removeprefix("Value error, ")
             quoted = _QUOTED.search(message)
-            found.error("bad-value", _narrowed(located, where, quoted.group(1) if quoted else None), message)
+            word = quoted.group(1) if quoted else None
+            place = located.key_at(*where) if detail["loc"][-1:] == ("[key]",) else _said_of(located, where, word)
+            found.error("bad-value", place, message)
         case "string_pattern_mismatch" if detail["loc"][-1:] == ("[key]",):
             found.error("bad-name", located.key_at(*where), f"`{name}` is no name: letters, digits, `_` and `-`")
         case _:
@@ -135,6 +137,13 @@ def _say(located: Located, model: type[BaseModel], found: Diagnostics, detail: E
             expected = _MAPPING.sub("a mapping", detail["msg"][:1].lower() + detail["msg"][1:])
             message = f"{shown} does not fit `{name}`: {expected}"
             found.error("bad-value", _narrowed(located, where, given), message)
+
+
+def _said_of(located: Located, where: Path_, word: str | None) -> Span:
+    """The key that a message names first, the word within the scalar, or the whole of what stands there."""
+    if word is not None and (*where, word) in located.keys:
+        return located.key_at(*where, word)
+    return _narrowed(located, where, word)
 
 
 def _narrowed(located: Located, where: Path_, given: object) -> Span:

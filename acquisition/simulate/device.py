@@ -10,10 +10,11 @@ from re import _constants, _parser  # type: ignore[attr-defined]  # the parse tr
 from typing import Any, Final
 
 from acquisition import convert
-from acquisition.simulate import physics
+from acquisition.convert import Reading
+from acquisition.registers import encoded, encoded_text
+from acquisition.simulate import measured
 from bus.messages import Value
-from mapping import units
-from mapping.plan import DevicePlan, Identify, Obis, Own, PointPlan, Register, Reply
+from mapping.plan import DevicePlan, Identify, Obis, PointPlan, Register, Reply
 
 TEXT_DECIMALS: Final = 3
 WRITES_KEPT: Final = 2000
@@ -49,17 +50,52 @@ class SimulatedDevice:
         """Take the values of `second`."""
         if self.plan.identify is not None:
             self._identify(self.plan.identify)
+        for number, scaled in self._scales().items():
+            scale = self._point(number)
+            self._show(
+                scale, self.fixed.get(scale.local_name, measured.scale(scaled, lambda one: self._at(one, second)))
+            )
         for point in self.plan.points:
-            if not isinstance(point.source, Own):
-                self._show(point, self.fixed.get(point.local_name, _measured(self.plan.name, point, second)))
+            if point.asked and point.number not in self._scales():
+                self._show(point, self._at(point, second))
 
     def set(self, name: str, value: Value) -> None:
         """Hold the point `name` at `value` (in its unit). Raises KeyError, or ValueError if its register cannot."""
-        point = next((one for one in self.plan.points if one.local_name == name), None)
+        point = next((one for one in self.plan.points if one.local_name == name and one.asked), None)
         if point is None:
             raise KeyError(name)
         self._show(point, value)
         self.fixed[name] = value
+        for scaled in self._scales().get(point.number, ()):
+            self._show(scaled, self.values.get(scaled.local_name, 0))
+
+    def _at(self, point: PointPlan, second: int) -> Value:
+        return self.fixed.get(point.local_name, measured.value(self.plan.name, point, second))
+
+    def _scales(self) -> dict[int, list[PointPlan]]:
+        """The points that hold the scale of others, by number, and those others."""
+        found: dict[int, list[PointPlan]] = {}
+        for point in self.plan.points:
+            if point.scale_from is not None:
+                found.setdefault(point.scale_from.point, []).append(point)
+        return found
+
+    def _point(self, number: int) -> PointPlan:
+        return next(one for one in self.plan.points if one.number == number)
+
+    def _factor(self, point: PointPlan) -> float | str:
+        """What the device multiplies the raw value of `point` with; a text if its scale says nothing."""
+        if point.scale_from is None:
+            return 1.0
+        return convert.factor_of(point, self._reading(self._point(point.scale_from.point)))
+
+    def _reading(self, point: PointPlan) -> Reading:
+        """What the registers of `point` show now."""
+        source = point.source
+        assert isinstance(source, Register)  # noqa: S101 - asked by the caller
+        raw = [self.registers.get((source.table, source.address + offset), 0) for offset in range(source.count)]
+        factor = self._factor(point)
+        return convert.unscaled(factor) if isinstance(factor, str) else convert.reading(point, source, raw, factor)
 
     def clear(self, second: int) -> None:
         """Be as new at `second`: no fault, nothing set, nothing written by a master."""
@@ -72,25 +108,27 @@ class SimulatedDevice:
         if not isinstance(point.source, Register):
             self.values[point.local_name] = round(value, TEXT_DECIMALS) if isinstance(value, float) else value
             return
-        words = _words(point, point.source, value)
+        factor = self._factor(point)
+        words = _words(point, point.source, value, 1.0 if isinstance(factor, str) else factor)
         if point.source.type in ("bit", "bits"):
             words = self._beside(point.source, words[0])
         for offset, word in enumerate(words):
             self.registers[point.source.table, point.source.address + offset] = word
-        self.values[point.local_name] = convert.reading(point, point.source, words).value
+        self.values[point.local_name] = self._reading(point).value
 
     def _beside(self, register: Register, bits: int) -> tuple[int]:
         """The word of `register` with its bits as given, and all others as they are."""
-        own = (1 << register.high_bit - register.low_bit + 1) - 1 << register.low_bit
+        own = (1 << register.high_bit - register.low_bit + 1) - 1
+        mask = encoded(register, own)[0]
         before = self.registers.get((register.table, register.address), 0)
-        return (before & ~own | bits & own,)
+        return (before & ~mask | bits & mask,)
 
     def _identify(self, identify: Identify) -> None:
         """Be what the profile says: its identify register shows what it must."""
         register = identify.register
         point = PointPlan(-1, "identify", "", register, polled=True, stale_after_ms=0, every_ms=0)
         shown = identify.equals if identify.match is None else _example(_parser.parse(identify.match), {})
-        for offset, word in enumerate(_words(point, register, shown)):
+        for offset, word in enumerate(_words(point, register, shown, 1.0)):
             self.registers.setdefault((register.table, register.address + offset), word)
 
     def written(self, table: str, address: int, words: list[int]) -> None:
@@ -107,8 +145,7 @@ class SimulatedDevice:
                 and source.table == table
                 and address <= source.address < address + len(words)
             ):
-                raw = [self.registers[table, source.address + offset] for offset in range(source.count)]
-                self.values[point.local_name] = self.fixed[point.local_name] = convert.reading(point, source, raw).value
+                self.values[point.local_name] = self.fixed[point.local_name] = self._reading(point).value
 
     def at(self, table: str, address: int) -> PointPlan | None:
         """The point that is read at `address`, where each address holds a whole value."""
@@ -147,24 +184,10 @@ class SimulatedDevice:
         return next((one.end for one in replies if one.request == request and one.end), "\r\n")
 
 
-def _measured(device: str, point: PointPlan, second: int) -> Value:
-    source = point.source
-    if isinstance(source, Register) and (source.type in ("bool", "bit") or source.table in ("coil", "discrete")):
-        return False
-    unit = units.parse(point.unit)
-    return physics.value(device, point.local_name, second) / (unit.factor if unit else 1.0)
-
-
-def _words(point: PointPlan, register: Register, value: Value) -> tuple[int, ...]:
+def _words(point: PointPlan, register: Register, value: Value, factor: float) -> tuple[int, ...]:
     if register.type == "string":
-        octets = str(value).encode("ascii", "replace")[: 2 * register.count].ljust(2 * register.count, b"\0")
-        return tuple(int.from_bytes(octets[at : at + 2], "big") for at in range(0, len(octets), 2))
-    if register.type in ("bit", "bits"):
-        return (int(value or 0) << register.low_bit,)
-    if register.type == "mod10":
-        whole = round((float(value or 0) - point.offset) / point.scale)
-        return tuple(whole // 10_000**place % 10_000 for place in range(register.count))
-    return convert.registers_of(point, register, value)
+        return encoded_text(register, str(value))
+    return measured.words(point, register, value, factor)
 
 
 def _decimals(point: PointPlan, value: Value) -> str:

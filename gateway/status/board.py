@@ -82,7 +82,7 @@ class Board:
             }  # fmt: skip
         age = max(now - row.seen, 0.0)
         judged, reason = row.sample.quality, row.sample.reason
-        if quality.is_good(judged) and (age > row.stale_after_s or self.workers.get(row.worker) == "silent"):
+        if not quality.is_invalid(judged) and (age > row.stale_after_s or self.workers.get(row.worker) == "silent"):
             judged, reason = quality.STALE, f"not refreshed for {age:.0f} s"
         return {
             "point": row.name,

@@ -119,9 +119,10 @@ class _Binder:
         there, here = point_value(point, key), attribute_value(leaf.attribute, given)
         path = ("points", target.key, "values", key)
         if there is None:
-            expected = "true or false" if point.kind == "bool" else "a number"
+            expected = "true or false" if point.kind == "bool" else ", ".join(point.names) or "a number"
             message = f"`{key}` is no value of `{point.plan.name}`, expected {expected}"
-            raise _PlacedError("bad-value", message, self._ied.map_file.key_at(*path))
+            hint = did_you_mean(nearest(key, point.names))
+            raise _PlacedError("bad-value", message, self._ied.map_file.key_at(*path), hint)
         if here is None:
             known = names(leaf.attribute)
             hint = did_you_mean(nearest(str(given), known) or known[:3])

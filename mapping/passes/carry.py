@@ -4,6 +4,7 @@ point is a        attribute may be                                             o
 bool              BOOLEAN, an integer (0, 1), Dbpos (off, on)                  `values:`
 number            a float, an integer, Enum by ordinal; Dbpos, Tcmd if whole   `values:`
 text              a string; of an instrument or a readout a float or an integer too   `values:`
+text by `enum:`   an Enum, Dbpos or Tcmd that has all of its names, too        `values:`
 """
 
 import math
@@ -58,9 +59,17 @@ def naturally(point: DraftPoint, attribute: AttributeType) -> Pairs | None:
             return ((False, 0), (True, 1))
         case "number" if numeric(attribute) or basic is BasicType.ENUM or (basic in _CODED and _whole(point)):
             return ()
+        case "text" if point.names and not textual(attribute):
+            return _by_name(point, attribute)
         case "text" if textual(attribute) or (numeric(attribute) and isinstance(point.plan.source, Reply | Obis)):
             return ()
     return None
+
+
+def _by_name(point: DraftPoint, attribute: AttributeType) -> Pairs | None:
+    """Each name of `point` and the value of that name; None if the attribute lacks one."""
+    pairs = tuple((name, attribute_value(attribute, name)) for name in point.names)
+    return pairs if all(value is not None for _, value in pairs) else None
 
 
 def _whole(point: DraftPoint) -> bool:
@@ -80,6 +89,9 @@ def commanded(point: DraftPoint, control: AttributeType) -> Pairs | None:
             return ((False, 0), (True, 1))
         case "number" if numeric(control) or control.basic in (BasicType.ENUM, *_CODED):
             return ()
+        case "text" if point.names:
+            turned = ((control_value(control, name), name) for name in point.names)
+            return tuple(pair for pair in turned if pair[0] is not None) or None
     return None
 
 
@@ -92,6 +104,8 @@ def point_value(point: DraftPoint, key: str) -> Value:
     """The value of `point` that a key of `values:` means; None if it can never have that."""
     if point.kind == "bool":
         return {"true": True, "1": True, "false": False, "0": False}.get(key)
+    if point.names:
+        return key if key in point.names else None
     number = _number(key)
     if point.kind == "number":
         return number

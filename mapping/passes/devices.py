@@ -1,13 +1,16 @@
 """Pass 1, devices: a device's own keys over its profile's over the defaults, and its points numbered."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from mapping.diagnostics import Diagnostics, Span, did_you_mean
-from mapping.located import Located, load
+from mapping.located import Located, Path_, load
 from mapping.passes.draft import Draft, DraftDevice, DraftPoint
-from mapping.plan import Identify, Obis, Order, Own, PointPlan, Register, Reply
+from mapping.plan import Computed, Counter, Identify, Obis, Order, Own, PointPlan, Register, Reply
+from mapping.schema import Counter as CounterSpec
 from mapping.schema import Device, Point, Profile, ProfileDefaults
 from mapping.schema import Register as RegisterSpec
 from mapping.validated import nearest, validated
@@ -90,19 +93,18 @@ def load_device(draft: Draft, profiles: Profiles, name: str, device: Device, loc
     drafted.identify = None if proof is None else Identify(_register(proof.read, order), proof.equals, proof.match)
     mistaken = any(path[:2] == ("devices", name) and len(path) == 3 for path in draft.wrong)
     drafted.half_known = mistaken or (device.profile is not None and not chain)
-    points: dict[str, Point] = {}
-    for profile, _ in reversed(chain):
-        points |= profile.points
-    points |= device.points
+    points: dict[str, _Written] = {}
+    for profile, file in reversed(chain):
+        _lay(draft, points, profile.points, file, ("points",), whole=not drafted.half_known)
+    _lay(draft, points, device.points, located, ("devices", name, "points"), whole=not drafted.half_known)
     for own in OWN_POINTS:
         if points.pop(own, None) is not None:
             span = located.key_at("devices", name, "points", own)
             draft.found.error("reserved-point", span, f"every device has a point `{own}` of its own")
-    written = [*located.names("devices", name, "points"), *(one for _, file in chain for one in file.names("points"))]
-    drafted.left_out = frozenset(written) - points.keys()
+    drafted.left_out = _left_out([*chain, (device, located)], name)
     draft.devices[name] = drafted
-    for point_name, point in points.items():
-        _point(draft, drafted, point_name, point, order, in_site=point_name in device.points)
+    for point_name, written in points.items():
+        _point(draft, drafted, point_name, written, order, in_site=point_name in device.points)
     for own in OWN_POINTS:
         _own_point(draft, drafted, own)
     _Checks(draft, drafted, device, located).all()
@@ -136,19 +138,55 @@ def _drafted(name: str, device: Device, layers: list[ProfileDefaults], *, readou
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A point, and where it is written."""
+
+    point: Point
+    file: Located
+    path: Path_
+
+
+def _lay(
+    draft: Draft,
+    points: dict[str, _Written],
+    over: Mapping[str, Point | None],
+    file: Located,
+    path: Path_,
+    *,
+    whole: bool,
+) -> None:
+    """Lay the points of one file over those so far; null takes one away. `whole`: all that are below are known."""
+    for name, point in over.items():
+        if point is not None:
+            points[name] = _Written(point, file, (*path, name))
+        elif points.pop(name, None) is None and whole:
+            hint = did_you_mean(nearest(name, list(points)))
+            draft.found.error("unknown-point", file.key_at(*path, name), f"no point `{name}` to take away", hint=hint)
+
+
+def _left_out(layers: Sequence[tuple[Profile | Device, Located]], device: str) -> frozenset[str]:
+    """The names of points that are written, but so wrong that no file's model has them."""
+    found: set[str] = set()
+    for layer, file in layers:
+        path = ("points",) if isinstance(layer, Profile) else ("devices", device, "points")
+        found |= set(file.names(*path)) - layer.points.keys()
+    return frozenset(found)
+
+
 def _next_number(draft: Draft) -> int:
     return sum(len(device.points) for device in draft.devices.values())
 
 
-def _point(draft: Draft, device: DraftDevice, name: str, point: Point, order: Order, *, in_site: bool) -> None:
-    number = _next_number(draft)
+def _point(draft: Draft, device: DraftDevice, name: str, written: _Written, order: Order, *, in_site: bool) -> None:
+    number, point = _next_number(draft), written.point
     every = point.every or device.every_ms
-    readable = point.read is not None or point.request is not None or point.obis is not None
+    readable = point.write is None or point.read is not None
     plan = PointPlan(
         number=number,
         name=f"{device.name}.{name}",
         unit=point.unit,
-        source=_source(point, order, device.address or ""),
+        source=_source(device, point, order),
         polled=False,
         stale_after_ms=max(device.stale_after_ms, 3 * every if point.every else 0),
         every_ms=every,
@@ -158,15 +196,27 @@ def _point(draft: Draft, device: DraftDevice, name: str, point: Point, order: Or
         write=None if point.write is None else _register(point.write, order),
         write_with=point.write_with,
         readable=readable,
+        enum=tuple((int(raw), text) for raw, text in point.enum.items()),
+        minimum=None if point.min is None else float(point.min),
+        maximum=None if point.max is None else float(point.max),
+        counter=_counter(point.counter),
     )
-    device.points[name] = DraftPoint(plan, tuple(point.proposes))
+    device.points[name] = DraftPoint(plan, tuple(point.proposes), point, written.file, written.path)
     if in_site and readable:
         draft.used.add(number)
 
 
-def _source(point: Point, order: Order, address: str) -> Register | Reply | Obis:
+def _counter(spec: bool | CounterSpec) -> Counter | None:
+    if isinstance(spec, CounterSpec):
+        return Counter(None if spec.rolls_at is None else float(spec.rolls_at))
+    return Counter() if spec else None
+
+
+def _source(device: DraftDevice, point: Point, order: Order) -> Register | Reply | Obis | Computed:
+    if point.expr is not None:
+        return Computed(point.expr, device.name, ())
     if point.obis is not None:
-        return Obis(f"/?{address}!\r\n", point.obis)
+        return Obis(f"/?{device.address or ''}!\r\n", point.obis)
     if point.request is not None:
         return Reply(point.request, point.reply or "", point.value or "", tuple(point.good_if.items()), point.end)
     register = point.read or point.write
@@ -263,10 +313,10 @@ class _Checks:
             self._draft.found.warning("stale-before-due", self._at("stale_after"), message)
 
     def _point(self, name: str, plan: PointPlan) -> bool:
-        place = self._at("points", name) if name in self._device.points else self._at("profile")
+        place = self._at("points", name) if self._device.points.get(name) else self._at("profile")
         source = plan.source
         wanted = _TAKES.get(self._protocol, Register)
-        if self._protocol and not isinstance(source, Own | wanted):
+        if self._protocol and not isinstance(source, Own | Computed | wanted):
             message = f"`{plan.name}` {_ASKED[type(source)]}, but line `{self._device.line}` is {self._protocol}"
         elif self._protocol == "adam-ascii" and (misfit := _adam_misfit(plan)) is not None:
             message = f"`{plan.name}`: {misfit}"

@@ -3,15 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from pydantic import BaseModel
 
 from mapping import model
-from mapping.diagnostics import Diagnostics
+from mapping.diagnostics import Diagnostics, Span
 from mapping.located import Located, Path_
 from mapping.passes.objects import DataObject, Leaf
 from mapping.plan import (
     CommandBinding,
+    Computed,
     Identify,
     Obis,
     ObjectBinding,
@@ -21,7 +23,9 @@ from mapping.plan import (
     Reply,
     SettingBinding,
 )
-from mapping.schema import Ied, Map, Row, Site
+from mapping.schema import Ied, Map, Point, Row, Site
+
+TCP_WORKER: Final = "tcp"
 
 
 @dataclass(slots=True)
@@ -30,11 +34,29 @@ class DraftPoint:
 
     plan: PointPlan
     proposes: tuple[str, ...] = ()
+    spec: Point | None = None  # as written, in `file` at `path`; None: the worker's own
+    file: Located | None = None
+    path: Path_ = ()
+    computed_kind: str = "number"
+
+    def at(self, *keys: str) -> Span:
+        """The place where it, or that key of it, is written."""
+        assert self.file is not None  # noqa: S101 - nothing is said of the worker's own
+        return self.file.at(*self.path, *keys) if keys else self.file.key_at(*self.path)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names that its values are, if it has an `enum`."""
+        return tuple(name for _, name in self.plan.enum)
 
     @property
     def kind(self) -> str:
         """What its values are: a bool, a number or a text."""
         source = self.plan.source
+        if isinstance(source, Computed):
+            return self.computed_kind
+        if self.plan.enum:
+            return "text"
         if isinstance(source, Own):
             return "bool" if source.name == "online" else "text"
         if isinstance(source, Reply | Obis):
@@ -113,6 +135,11 @@ class Draft:
     devices: dict[str, DraftDevice] = field(default_factory=dict)
     ieds: list[DraftIed] = field(default_factory=list)
     used: set[int] = field(default_factory=set)  # points that something needs
+
+    def worker_of(self, line: str) -> str:
+        """The worker that polls the line: itself, if it is a serial one, or the one of all TCP lines."""
+        keys = self.lines.get(line, {})
+        return str(keys.get("worker") or (line if "baudrate" in keys else TCP_WORKER))
 
     def mentions(self, *path: str) -> bool:
         """True if site.yaml has something at `path`, sound or not."""

@@ -1,14 +1,10 @@
 """Pass 6: the points that something uses become block reads, and each line a worker; a line that cannot keep up is said."""
 
-from typing import Final
-
 import msgspec
 
 from mapping import planner
 from mapping.passes.draft import Draft, DraftDevice
 from mapping.plan import DevicePlan, LinePlan, Own, PointPlan, WorkerPlan
-
-TCP_WORKER: Final = "tcp"
 
 
 def plan_polls(draft: Draft) -> tuple[WorkerPlan, ...]:
@@ -22,8 +18,7 @@ def plan_polls(draft: Draft) -> tuple[WorkerPlan, ...]:
         longest = physics.commanded_limit() if commanded(draft, name) else planner.REGISTERS_LIMIT
         line = LinePlan(name, protocol, settings, tuple(_device(draft, device, physics, longest) for device in own))
         _check_load(draft, line)
-        serial = "baudrate" in settings
-        workers.setdefault(str(keys.get("worker") or (name if serial else TCP_WORKER)), []).append(line)
+        workers.setdefault(draft.worker_of(name), []).append(line)
     return tuple(WorkerPlan(name, tuple(lines)) for name, lines in workers.items())
 
 
@@ -40,7 +35,7 @@ def commanded(draft: Draft, line: str) -> bool:
 
 def _device(draft: Draft, device: DraftDevice, physics: planner.Physics, longest: int) -> DevicePlan:
     points = tuple(_polled(draft, point.plan) for point in device.points.values())
-    polled = [point for point in points if point.polled and not isinstance(point.source, Own)]
+    polled = [point for point in points if point.polled and point.asked]
     limit = min(planner.registers_limit(physics.protocol, device.max_registers), longest)
     blocks = planner.plan_blocks(polled, physics, max_registers=limit, max_gap=device.max_gap)
     return DevicePlan(

@@ -138,7 +138,7 @@ class FieldValues:
             pairs = fed.first if point.seen_ns < 0 else fed.changes
             point.seen_ns = min(seen, now.monotonic_ns)
             judged = Quality(sample.quality)
-            if quality.is_good(judged):
+            if not quality.is_invalid(judged):
                 point.expires_ns = point.seen_ns + point.stale_after_ns
                 if point.expires_ns <= now.monotonic_ns:
                     judged, point.expires_ns = quality.STALE, NEVER

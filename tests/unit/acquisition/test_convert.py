@@ -1,7 +1,6 @@
 """Registers to values and back: every type, every order, and what means nothing."""
 
 import math
-import struct
 
 import pytest
 from hypothesis import given
@@ -30,7 +29,11 @@ TYPES = [
     ("float32", [0x42F6, 0xE979], "abcd", pytest.approx(123.456)), ("float32", [0xE979, 0x42F6], "cdab", pytest.approx(123.456)),
     ("float64", [0x4009, 0x21FB, 0x5444, 0x2D18], "abcd", pytest.approx(math.pi)),
     ("bcd16", [0x1234], "abcd", 1234), ("bcd32", [0x1234, 0x5678], "abcd", 12345678),
-    ("mod10", [4567, 123, 0, 0], "abcd", 1234567), ("bool", [0x0002], "abcd", True), ("bool", [0], "abcd", False),
+    ("sbcd16", [0x0123], "abcd", 123), ("sbcd16", [0x8123], "abcd", -123), ("sbcd16", [0xF123], "abcd", -123),
+    ("sbcd32", [0x8000, 0x0042], "abcd", -42), ("float16", [0x3C00], "abcd", 1.0), ("float16", [0xC000], "abcd", -2.0),
+    ("time:unix32", [0x65F6, 0xF815], "abcd", 1_710_684_181), ("time:unix64", [0, 0, 0x65F6, 0xF815], "abcd", 1_710_684_181),
+    ("mod10", [4567, 123, 0, 0], "abcd", 1234567), ("mod10", [0, 123, 4567], "cdab", 1234567),
+    ("bool", [0x0002], "abcd", True), ("bool", [0], "abcd", False),
     ("string", [0x4142, 0x4300], "abcd", "ABC"),
 ]  # fmt: skip
 
@@ -56,6 +59,9 @@ NOTHING = [
     ("int32", [0x7FFF, 0xFFFF], (0x7FFFFFFF,), convert.ABSENT),
     ("bcd16", [0x12AF], (), "bcd16 of 12af is no value"),
     ("mod10", [10000, 0, 0], (), "mod10 of 2710 0000 0000 is no value"),
+    ("sbcd16", [0x7123], (), "sbcd16 of 7123 is no value"),
+    ("time:unix32", [0xFFFF, 0xFFFF], (), "time:unix32 of ffff ffff is no value"),
+    ("time:iec870", [0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF], (), "time:iec870 of ffff ffff ffff ffff is no value"),
 ]
 
 
@@ -75,25 +81,104 @@ def test_an_infinite_value_is_invalid_with_overflow() -> None:
     assert (reading.value, reading.quality) == (None, quality.INVALID | quality.OVERFLOW)
 
 
-NUMBERS = {
-    "int16": ">h", "uint16": ">H", "int32": ">i", "uint32": ">I", "int64": ">q", "uint64": ">Q",
-    "float32": ">f", "float64": ">d",
+def whole(low: int, high: int) -> st.SearchStrategy[int | float]:
+    return st.integers(low, high)
+
+
+VALUES: dict[RegisterType, tuple[int, st.SearchStrategy[int | float]]] = {
+    "int16": (1, whole(-(1 << 15), (1 << 15) - 1)), "uint16": (1, whole(0, 0xFFFF)),
+    "int32": (2, whole(-(1 << 31), (1 << 31) - 1)), "uint32": (2, whole(0, 0xFFFFFFFF)),
+    "int64": (4, whole(-(1 << 63), (1 << 63) - 1)), "uint64": (4, whole(0, (1 << 64) - 1)),
+    "float16": (1, st.floats(width=16, allow_nan=False, allow_infinity=False)),
+    "float32": (2, st.floats(width=32, allow_nan=False, allow_infinity=False)),
+    "float64": (4, st.floats(allow_nan=False, allow_infinity=False)),
+    "bcd16": (1, whole(0, 9999)), "bcd32": (2, whole(0, 99_999_999)),
+    "sbcd16": (1, whole(-999, 999)), "sbcd32": (2, whole(-9_999_999, 9_999_999)), "mod10": (3, whole(0, 10**12 - 1)),
+    "time:unix32": (2, whole(0, 4_102_444_799)), "time:unix64": (4, whole(0, 4_102_444_799)),
+    "time:iec870": (4, st.integers(946_684_800_000, 4_102_444_799_000).map(lambda ms: ms / 1000)),
 }  # fmt: skip
 
 
-@given(st.sampled_from(sorted(NUMBERS)), st.sampled_from(["abcd", "cdab", "badc", "dcba"]), st.data())
+@given(st.sampled_from(sorted(VALUES)), st.sampled_from(["abcd", "cdab", "badc", "dcba"]), st.data())
 def test_what_is_written_is_what_is_read_back(kind: RegisterType, order: Order, data: st.DataObject) -> None:
-    size = struct.calcsize(NUMBERS[kind])
-    number = struct.unpack(NUMBERS[kind], data.draw(st.binary(min_size=size, max_size=size)))[0]
-    if number != number or abs(number) == math.inf:
-        return
-    register = Register("holding", 0, kind, size // 2, order)
+    count, values = VALUES[kind]
+    number = data.draw(values)
+    register = Register("holding", 0, kind, count, order)
+    words = convert.registers_of(point(register), register, number)
+    assert len(words) == count
+    assert all(0 <= word <= 0xFFFF for word in words)
+    assert convert.reading(point(register), register, words).value == number
+
+
+@given(st.integers(0, 15), st.integers(0, 15), st.sampled_from(["abcd", "badc"]), st.data())
+def test_bits_are_put_where_they_are_read(first: int, second: int, order: Order, data: st.DataObject) -> None:
+    low, high = sorted((first, second))
+    number = data.draw(st.integers(0, (1 << high - low + 1) - 1))
+    register = Register("holding", 0, "bits", 1, order, low, high)
     words = convert.registers_of(point(register), register, number)
     assert convert.reading(point(register), register, words).value == number
 
 
+@given(st.sampled_from(sorted(VALUES)), st.sampled_from(["abcd", "cdab", "badc", "dcba"]), st.data())
+def test_any_registers_are_a_value_or_invalid_and_never_an_error(
+    kind: RegisterType, order: Order, data: st.DataObject
+) -> None:
+    count = VALUES[kind][0]
+    words = data.draw(st.lists(st.integers(0, 0xFFFF), min_size=count, max_size=count))
+    register = Register("holding", 0, kind, count, order)
+    found = convert.reading(point(register), register, words)
+    assert (found.value is None) == bool(found.reason)
+    assert quality.is_good(found.quality) == (found.value is not None)
+
+
+def test_a_power_meters_clock_is_read_as_its_manual_draws_it() -> None:
+    # 2024-03-17 (a Sunday) 14:05:09.250
+    words = [24, 3 << 8 | 7 << 5 | 17, 14 << 8 | 5, 9250]
+    assert value("time:iec870", words) == 1_710_684_309.25
+    assert value("time:iec870", [words[0], words[1], words[2] | 0x0080, words[3]]) is None  # it says itself: not set
+    assert value("time:iec870", [24, 2 << 8 | 31, 0, 0]) is None
+
+
+LIMITS = [(-1.0, "-1 V is below 0"), (501.0, "501 V is above 500"), (0.0, ""), (500.0, "")]
+
+
+@pytest.mark.parametrize(("shown", "reason"), LIMITS)
+def test_what_lies_beyond_the_limits_is_shown_and_not_believed(shown: float, reason: str) -> None:
+    register = Register("holding", 0, "float32", 2)
+    limited = point(register, minimum=0.0, maximum=500.0)
+    found = convert.reading(limited, register, convert.registers_of(limited, register, shown))
+    judged = quality.INVALID | quality.OUT_OF_RANGE if reason else quality.GOOD
+    assert (found.value, found.quality, found.reason) == (shown, judged, reason)
+
+
+MODE = Register("holding", 7, "bits", 1, low_bit=4, high_bit=6)
+
+
+def test_an_enumeration_is_its_names_and_nothing_else() -> None:
+    mode = point(MODE, enum=((0, "off"), (1, "charging"), (5, "fault")))
+    assert convert.reading(mode, MODE, [0x51]).value == "fault"
+    unknown = convert.reading(mode, MODE, [0x20])
+    assert (unknown.value, unknown.quality, unknown.reason) == (
+        None,
+        quality.INVALID,
+        "2 is none of off, charging, fault",
+    )
+    assert convert.registers_of(mode, MODE, "charging") == (0x10,)
+    with pytest.raises(ValueError, match=r"^'on', expected one of off, charging, fault$"):
+        convert.registers_of(mode, MODE, "on")
+
+
 @pytest.mark.parametrize(
-    ("kind", "number"), [("int16", 40000), ("uint16", -1), ("float32", 1e39), ("bcd16", 10000), ("bcd16", -1)]
+    ("kind", "number"),
+    [
+        ("int16", 40000),
+        ("uint16", -1),
+        ("float32", 1e39),
+        ("bcd16", 10000),
+        ("bcd16", -1),
+        ("sbcd16", 1000),
+        ("float16", 1e6),
+    ],
 )
 def test_what_no_register_holds_is_refused(kind: RegisterType, number: float) -> None:
     register = Register("holding", 0, kind, 2 if kind == "float32" else 1)

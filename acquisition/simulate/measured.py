@@ -1,0 +1,50 @@
+"""What a simulated device would measure at a point, and the scale that its registers would give it (pure)."""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from acquisition import convert
+from acquisition.simulate import physics
+from bus.messages import Value
+from mapping import units
+from mapping.plan import PointPlan, Register
+
+EXPONENTS: Final = range(-3, 11)
+
+
+def value(device: str, point: PointPlan, second: int) -> Value:
+    """What the point shows at `second`, in its unit: by its name what a feeder would give, within its limits."""
+    source = point.source
+    if point.enum:
+        return point.enum[0][1]
+    if isinstance(source, Register):
+        if source.type in ("bool", "bit") or source.table in ("coil", "discrete"):
+            return False
+        if source.type.startswith("time:"):
+            return second * point.scale + point.offset
+    unit = units.parse(point.unit)
+    measured = physics.value(device, point.local_name, second) / (unit.factor if unit else 1.0)
+    if point.minimum is not None:
+        measured = max(measured, point.minimum)
+    return measured if point.maximum is None else min(measured, point.maximum)
+
+
+def scale(scaled: Sequence[PointPlan], wanted: Callable[[PointPlan], Value]) -> int | float:
+    """What the point that holds the scale of the `scaled` ones shows: the least power of ten in which all of them fit."""
+    if not all(point.scale_from is not None and point.scale_from.power for point in scaled):
+        return 1.0
+    for exponent in EXPONENTS:
+        try:
+            for point in scaled:
+                words(point, point.source, wanted(point), 10.0**exponent)  # type: ignore[arg-type]  # a register: the schema says so
+        except ValueError:
+            continue
+        return exponent
+    return EXPONENTS[-1]
+
+
+def words(point: PointPlan, register: Register, shown: Value, factor: float) -> tuple[int, ...]:
+    """The registers that hold `shown` where they are read times `factor`. Raises ValueError if none can."""
+    if factor != 1 and isinstance(shown, int | float):
+        shown = (shown - point.offset) / factor + point.offset
+    return convert.registers_of(point, register, shown)
