@@ -34,7 +34,7 @@ def partition(spans: Sequence[Span], limit: int, gap: int) -> list[Span]:
         requests, registers = best[first]
         for last, count in _runs(row, first, limit, gap):
             cost = (requests + 1, registers + count)
-            if cost < best[last + 1]:
+            if cost <= best[last + 1]:  # of equal plans the one with the longest requests first
                 best[last + 1], cut[last + 1] = cost, first
     return list(reversed(list(_requests(row, cut))))
 

@@ -160,6 +160,7 @@ class DevicePlan(msgspec.Struct, frozen=True):
     blocks: tuple[Block, ...]
     identify: Identify | None = None
     command_timeout_ms: int | None = None
+    max_gap: int | None = None  # None: what the line's physics makes worth while
 
 
 class LinePlan(msgspec.Struct, frozen=True):

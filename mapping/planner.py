@@ -17,8 +17,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
 from mapping.partition import Span, partition
-from mapping.plan import Block, LinePlan, Obis, PointPlan, Register, RegisterBlock, Reply, ReplyBlock, Table
+from mapping.plan import Block, DevicePlan, LinePlan, Obis, PointPlan, Register, RegisterBlock, Reply, ReplyBlock, Table
 
 TURNAROUND_S: Final = 0.005
 TCP_ROUND_TRIP_S: Final = 0.005
@@ -167,6 +169,14 @@ def plan_blocks(
         ]
     blocks += [ReplyBlock(text, end, every_ms, tuple(numbers)) for (text, end, every_ms), numbers in questions.items()]
     return tuple(blocks)
+
+
+def planned(device: DevicePlan, line: Physics, longest: int = REGISTERS_LIMIT) -> DevicePlan:
+    """`device` with the reads that bring what is polled of it, none over `longest` registers but for what must not be torn."""
+    asked = [point for point in device.points if point.polled and point.asked]
+    limit = min(registers_limit(line.protocol, device.max_registers), longest)
+    blocks = plan_blocks(asked, line, max_registers=limit, max_gap=device.max_gap)
+    return msgspec.structs.replace(device, blocks=blocks)
 
 
 def _take(spans: dict[tuple[bool, int], Span], point: PointPlan, register: Register) -> None:

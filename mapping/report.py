@@ -1,10 +1,15 @@
-"""What a compiled site costs on its lines, for `plan`: requests, octets, milliseconds, load, achievable periods."""
+"""What a compiled site costs on its lines, for `plan`: requests, octets, milliseconds, load, achievable periods, advice."""
 
+import textwrap
 from collections.abc import Iterator
+from typing import Final
 
 from mapping import planner
+from mapping.advice import advice
 from mapping.compile import Compiled
-from mapping.plan import Block, DevicePlan, LinePlan, RegisterBlock
+from mapping.plan import Block, Computed, DevicePlan, LinePlan, RegisterBlock
+
+WIDTH: Final = 110
 
 
 def report(compiled: Compiled) -> str:
@@ -31,10 +36,22 @@ def _line(line: LinePlan, *, commanded: bool) -> Iterator[str]:
         yield f"  it carries commands: no block over {limit} registers, so that none waits long for a frame border"
     yield f"  {'device':<16} {'unit':>4} {'what':<26} {'values':>6} {'octets':>11} {'ms':>7} {'every':>8} {'gets':>8}"
     for device in line.devices:
+        names = {point.number: point.local_name for point in device.points}
         for block in device.blocks:
             yield _block(device, block, physics, cost.stretch)
+            yield from _listed(names[number] for number in block.points)
+        computed = [point.local_name for point in device.points if point.polled and isinstance(point.source, Computed)]
+        if computed:
+            yield f"  {device.name:<16} {'':>4} computed"
+            yield from _listed(iter(computed))
         if not device.blocks:
             yield f"  {device.name:<16} {device.unit:>4} nothing is asked: no row of a map uses it"
+    yield from (f"  advice: {one}" for one in advice(line, commanded=commanded))
+
+
+def _listed(names: Iterator[str]) -> Iterator[str]:
+    indent = " " * 24
+    yield from textwrap.wrap(" ".join(names), WIDTH, initial_indent=indent, subsequent_indent=indent)
 
 
 def _block(device: DevicePlan, block: Block, physics: planner.Physics, stretch: float) -> str:

@@ -35,10 +35,7 @@ def commanded(draft: Draft, line: str) -> bool:
 
 def _device(draft: Draft, device: DraftDevice, physics: planner.Physics, longest: int) -> DevicePlan:
     points = tuple(_polled(draft, point.plan) for point in device.points.values())
-    polled = [point for point in points if point.polled and point.asked]
-    limit = min(planner.registers_limit(physics.protocol, device.max_registers), longest)
-    blocks = planner.plan_blocks(polled, physics, max_registers=limit, max_gap=device.max_gap)
-    return DevicePlan(
+    plan = DevicePlan(
         name=device.name,
         unit=device.unit,
         profile=device.profile,
@@ -48,10 +45,12 @@ def _device(draft: Draft, device: DraftDevice, physics: planner.Physics, longest
         max_registers=device.max_registers,
         close_after=device.close_after,
         points=points,
-        blocks=blocks,
+        blocks=(),
         identify=device.identify,
         command_timeout_ms=device.command_timeout_ms,
+        max_gap=device.max_gap,
     )
+    return planner.planned(plan, physics, longest)
 
 
 def _polled(draft: Draft, point: PointPlan) -> PointPlan:
