@@ -25,12 +25,16 @@ class Severity(str, Enum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Span:
-    """A place in a file; lines and columns count from 1, `length` in characters. Line 1, column 1: the file as a whole."""
+    """A place in a file; lines and columns count from 1, `length` in characters. Line 1, column 1: the file as a whole.
+
+    `template`: many things are made from what stands there; a fault of theirs is said once.
+    """
 
     file: str
     line: int = 1
     column: int = 1
     length: int = 1
+    template: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +62,19 @@ class Diagnostics:
 
     def error(self, code: str, span: Span, message: str, *, notes: Iterable[str] = (), hint: str | None = None) -> None:
         """Add an error."""
-        self.found.append(Diagnostic(Severity.ERROR, code, span, message, tuple(notes), hint))
+        self.add(Diagnostic(Severity.ERROR, code, span, message, tuple(notes), hint))
 
     def warning(
         self, code: str, span: Span, message: str, *, notes: Iterable[str] = (), hint: str | None = None
     ) -> None:
         """Add a warning."""
-        self.found.append(Diagnostic(Severity.WARNING, code, span, message, tuple(notes), hint))
+        self.add(Diagnostic(Severity.WARNING, code, span, message, tuple(notes), hint))
+
+    def add(self, finding: Diagnostic) -> None:
+        """Add a finding, unless another member of the same range has it already."""
+        said = finding.span.template and any((one.code, one.span) == (finding.code, finding.span) for one in self.found)
+        if not said:
+            self.found.append(finding)
 
     def __iter__(self) -> Iterator[Diagnostic]:
         return iter(self.found)

@@ -17,6 +17,8 @@ as `holding 100 float32 cdab`; the address is the protocol's, zero-based. The ke
 see `mms-gateway schema site` and the driver's `Settings`.
 
 Types: `{types}`.
+
+A key `NAME[1..40]` of lines, devices, points, rows or `unmapped` stands for forty, `{{n}}` within it for the number of each.
 """
 
 

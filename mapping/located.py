@@ -57,7 +57,7 @@ class Located:
 def inside(span: Span, text: str, word: str) -> Span:
     """The place of `word` within the scalar `text` that stands at `span`; `span` itself if it is not plainly there."""
     at = text.find(word)
-    if at < 0 or span.length < len(text):
+    if at < 0 or span.length < len(text) or span.template:
         return span
     quote = 1 if span.length == len(text) + 2 else 0
     return Span(span.file, span.line, span.column + quote + at, max(len(word), 1))

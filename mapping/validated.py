@@ -110,7 +110,7 @@ def _say_all(
         _say(located, model, finding, detail, (*path, *_real(detail["loc"], given)))
         span = finding.found[0].span
         if span not in said or detail["type"] == "missing":  # a union refuses once for each of its members
-            found.found += finding.found
+            found.add(finding.found[0])
         said.add(span)
 
 

@@ -10,6 +10,7 @@ from mapping.diagnostics import Diagnostics, Span, did_you_mean
 from mapping.located import Located, Path_, load
 from mapping.passes.draft import Draft, DraftDevice, DraftPoint
 from mapping.plan import Computed, Counter, Identify, Obis, Order, Own, PointPlan, Register, Reply
+from mapping.ranges import expand_profile
 from mapping.schema import Counter as CounterSpec
 from mapping.schema import Device, Point, Profile, ProfileDefaults
 from mapping.schema import Register as RegisterSpec
@@ -54,6 +55,8 @@ class Profiles:
         if name not in self._read:
             path = self._path(name, asking)
             located = None if path is None else load(path, self._draft.found)
+            if located is not None:
+                expand_profile(located, self._draft.found)
             profile = None if located is None else validated(located, Profile, self._draft.found)
             self._read[name] = None if located is None or profile is None else (profile, located)
         return self._read[name]
@@ -175,7 +178,8 @@ def _left_out(layers: Sequence[tuple[Profile | Device, Located]], device: str) -
 
 
 def _next_number(draft: Draft) -> int:
-    return sum(len(device.points) for device in draft.devices.values())
+    draft.numbered += 1
+    return draft.numbered - 1
 
 
 def _point(draft: Draft, device: DraftDevice, name: str, written: _Written, order: Order, *, in_site: bool) -> None:

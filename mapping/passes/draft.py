@@ -133,6 +133,7 @@ class Draft:
     wrong: set[Path_] = field(default_factory=set)  # where site.yaml has mistakes
     lines: dict[str, dict[str, str | int | float | bool]] = field(default_factory=dict)
     devices: dict[str, DraftDevice] = field(default_factory=dict)
+    numbered: int = 0  # points that have a number
     ieds: list[DraftIed] = field(default_factory=list)
     used: set[int] = field(default_factory=set)  # points that something needs
 

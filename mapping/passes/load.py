@@ -11,6 +11,7 @@ from mapping.diagnostics import MappingError, Span, did_you_mean
 from mapping.located import Located, load
 from mapping.passes.devices import Profiles, load_device
 from mapping.passes.draft import Draft, DraftIed
+from mapping.ranges import expand_map, expand_site
 from mapping.schema import NAME_PATTERN, Map, RelativePath, Site
 from mapping.scl.access_points import server
 from mapping.scl.reader import SclFile, read
@@ -25,6 +26,7 @@ def load_files(draft: Draft) -> None:
     if located is None:
         return
     draft.site_file = located
+    expand_site(located, draft.found)
     draft.site = validated(located, Site, draft.found, wrong=draft.wrong)
     if draft.site is None:
         return
@@ -114,7 +116,10 @@ def _map_file(draft: Draft, ied: str, path: Path, located: Located) -> Located |
     if not path.is_file():
         draft.found.error("no-file", located.at("ieds", ied, "map"), f"no map file `{path}`")
         return None
-    return load(path, draft.found)
+    rows = load(path, draft.found)
+    if rows is not None:
+        expand_map(rows, draft.found)
+    return rows
 
 
 class _Models:
