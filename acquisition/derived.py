@@ -1,13 +1,13 @@
 """What one exchange alone does not tell: computed points, and counters that fall (pure; told the time).
 
-    readings of an exchange ── counters judged ── computed points whose inputs are among them ──► published together
+    readings of an exchange ── simulated lines marked, counters judged ── computed points of these inputs ──► published together
 
 A computed point is as good as its worst input and no fresher than its oldest: an input that has not been read for longer
 than its `stale_after` makes it invalid. A counter that falls has rolled over, which is nothing, or was reset: that one
 reading is questionable, since a difference over it says nothing.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -41,9 +41,13 @@ class _Formula:
 
 
 class Derived:
-    """The computed points and counters of one worker, and what they must remember."""
+    """The computed points and counters of one worker, and what they must remember.
 
-    def __init__(self, points: Iterable[PointPlan]) -> None:
+    `simulated`: the numbers of points that no process gives; their quality says test.
+    """
+
+    def __init__(self, points: Iterable[PointPlan], simulated: Collection[int] = ()) -> None:
+        self._simulated = frozenset(simulated)
         by_number = {point.number: point for point in points}
         self._counters = {number: one for number, one in by_number.items() if one.counter is not None}
         self._counted: dict[int, float] = {}
@@ -53,9 +57,9 @@ class Derived:
 
     def follow(self, read: Sequence[PointReading], now_ns: int) -> list[PointReading]:
         """`read`, its counters judged, and after it the computed points that it changes."""
-        if not self._counters and not self._formulas:
+        if not self._counters and not self._formulas and not self._simulated:
             return list(read)
-        found = [self._judged(one) for one in read]
+        found = [self._judged(self._marked(one)) for one in read]
         fresh = self._remember(found, now_ns)
         if not fresh:
             return found
@@ -73,6 +77,12 @@ class Derived:
                 self._seen[number] = _Seen(reading, now_ns)
         return fresh
 
+    def _marked(self, read: PointReading) -> PointReading:
+        if read.point not in self._simulated:
+            return read
+        value, judged, reason = read.reading.value, read.reading.quality, read.reading.reason
+        return PointReading(read.point, Reading(value, Quality(judged | quality.SIMULATED), reason))
+
     # ------------------------------------------------------------------ counters
 
     def _judged(self, read: PointReading) -> PointReading:
@@ -84,7 +94,7 @@ class Derived:
         if last is None or value >= last or _rolled(point, last, value):
             return read
         reason = f"the counter fell from {last:g} to {value:g}: a reset"
-        return PointReading(read.point, Reading(value, quality.RESET, reason))
+        return PointReading(read.point, Reading(value, quality.worst(read.reading.quality, quality.RESET), reason))
 
     # ------------------------------------------------------------------ formulas
 
@@ -97,6 +107,7 @@ class Derived:
             values[name] = reading.value
             if reading.quality != quality.GOOD:
                 judged = quality.worst(judged, reading.quality)
+            if reading.reason:
                 reasons.append(f"`{name}`: {reading.reason}")
         reason = "; ".join(reasons)
         if quality.validity(judged) is quality.Validity.INVALID:
@@ -108,7 +119,7 @@ class Derived:
         if isinstance(found, bool | str):
             return Reading(found, judged, reason)
         shown = convert.plausible(formula.point, found)
-        return shown if shown.reason else Reading(found, judged, reason)
+        return Reading(found, quality.worst(judged, shown.quality), shown.reason or reason)
 
     def _input(self, point: PointPlan, now_ns: int) -> Reading:
         seen = self._seen[point.number]

@@ -21,6 +21,7 @@ from bus.system_clock import SystemClock
 from bus.topics import TOPICS
 from mapping.plan import Plan
 
+SIMULATED: Final = "simulated"  # the protocol of lines without a field
 HEARTBEAT_S: Final = TOPICS["heartbeat"].period_s or 0.5
 
 
@@ -49,7 +50,14 @@ class Worker:
         self._last: dict[int, _Last] = {}  # by point
         described = plan.worker(name)
         devices = [device for line in described.lines for device in line.devices]
-        self._derived = Derived(point for device in devices for point in device.points)
+        simulated = [
+            point.number
+            for line in described.lines
+            if line.protocol == SIMULATED
+            for device in line.devices
+            for point in device.points
+        ]
+        self._derived = Derived((point for device in devices for point in device.points), simulated)
         self._commands = Commands(name, plan.revision, boot_id(), devices)
         specs = by_protocol()
         self._lines = {

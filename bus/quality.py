@@ -64,6 +64,7 @@ REFUSED: Final = Quality(INVALID | FAILURE)  # the device answered, and said no
 STALE: Final = NO_ANSWER  # not refreshed within its stale_after, for whatever reason
 IMPLAUSIBLE: Final = Quality(INVALID | OUT_OF_RANGE)  # beyond the limits that the point's `min` and `max` believe in
 RESET: Final = Quality(QUESTIONABLE | INCONSISTENT)  # a counter that fell: true, but no difference over it is
+SIMULATED: Final = TEST  # well-formed, and of no process
 NOT_YET: Final = INVALID  # the field has not said anything since the start
 
 

@@ -1,6 +1,7 @@
 """What the status page shows: the last of every point, device, line and worker (pure; told the time)."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from bus import quality
@@ -19,6 +20,7 @@ class _Row:
     stale_after_s: float
     sample: Sample | None = None
     seen: float = 0.0  # monotonic seconds of the exchange
+    bad_since_ns: int = 0  # UTC; 0 while it is good
 
 
 class Board:
@@ -67,23 +69,29 @@ class Board:
 
     def _show(self, sample: Sample, seen: float) -> None:
         row = self._points.get(sample.point)
-        if row is not None and seen >= row.seen:
-            row.sample, row.seen = sample, seen
+        if row is None or seen < row.seen:
+            return
+        if quality.is_good(sample.quality):
+            row.bad_since_ns = 0
+        elif row.sample is None or row.sample.quality != sample.quality:
+            row.bad_since_ns = sample.time_ns
+        row.sample, row.seen = sample, seen
 
     def points(self, now: float) -> list[dict[str, Any]]:
-        """Every polled point: value, unit, quality in words, age in seconds, reason if it is not good."""
+        """Every polled point: value, unit, quality in words, age in seconds; if it is not good, why and since when (UTC)."""
         return [self._point(row, now) for row in self._points.values()]
 
     def _point(self, row: _Row, now: float) -> dict[str, Any]:
         if row.sample is None:
             return {
                 "point": row.name, "value": None, "unit": row.unit, "quality": "invalid", "good": False, "age": None,
-                "reason": "not heard yet",
+                "reason": "not heard yet", "since": None,
             }  # fmt: skip
         age = max(now - row.seen, 0.0)
-        judged, reason = row.sample.quality, row.sample.reason
+        judged, reason, since_ns = row.sample.quality, row.sample.reason, row.bad_since_ns
         if not quality.is_invalid(judged) and (age > row.stale_after_s or self.workers.get(row.worker) == "silent"):
             judged, reason = quality.STALE, f"not refreshed for {age:.0f} s"
+            since_ns = row.bad_since_ns or row.sample.time_ns + round(min(age, row.stale_after_s) * 1e9)
         return {
             "point": row.name,
             "value": row.sample.value,
@@ -92,6 +100,7 @@ class Board:
             "good": quality.is_good(judged),
             "age": round(age, 1),
             "reason": reason,
+            "since": _told(since_ns),
         }
 
     def shown(self, now: float) -> dict[str, Any]:
@@ -116,3 +125,10 @@ class Board:
             ],
             "points": self.points(now),
         }
+
+
+def _told(utc_ns: int) -> str | None:
+    """A time of day for people and machines, to the second; None for none."""
+    if not utc_ns:
+        return None
+    return datetime.fromtimestamp(utc_ns // 1_000_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
