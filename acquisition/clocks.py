@@ -17,6 +17,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _CENTURY: Final = 2000
 _WRONG: Final = 0x0080
 _LAST_MS: Final = 59_999
+EARLIEST_S: Final = 946_684_800  # the year 2000, where the four words begin
 _LAST_S: Final = 4_102_444_800  # the year 2100: a clock that shows more shows nothing
 
 
@@ -37,9 +38,9 @@ def words_of(kind: str, shown: float) -> tuple[int, ...]:
     if kind != "time:iec870":
         count = 2 if kind == "time:unix32" else 4
         return tuple(round(shown) >> 16 * place & 0xFFFF for place in reversed(range(count)))
-    when = _EPOCH + timedelta(milliseconds=round(shown * 1000))
-    if when.year < _CENTURY:
+    if shown < EARLIEST_S:
         raise ValueError(f"{shown} does not fit a {kind}")
+    when = _EPOCH + timedelta(milliseconds=round(shown * 1000))
     milliseconds = when.second * 1000 + when.microsecond // 1000
     return (
         when.year - _CENTURY,

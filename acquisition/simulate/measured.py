@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from acquisition import convert
+from acquisition import clocks, convert
 from acquisition.simulate import physics
 from bus.messages import Value
 from mapping import units
@@ -21,12 +21,29 @@ def value(device: str, point: PointPlan, second: int) -> Value:
         if source.type in ("bool", "bit") or source.table in ("coil", "discrete"):
             return False
         if source.type.startswith("time:"):
-            return second * point.scale + point.offset
+            return max(second, clocks.EARLIEST_S) * point.scale + point.offset
     unit = units.parse(point.unit)
     measured = physics.value(device, point.local_name, second) / (unit.factor if unit else 1.0)
     if point.minimum is not None:
         measured = max(measured, point.minimum)
-    return measured if point.maximum is None else min(measured, point.maximum)
+    if point.maximum is not None:
+        measured = min(measured, point.maximum)
+    return _fitting(point, measured)
+
+
+def _fitting(point: PointPlan, measured: float) -> float:
+    """`measured`, or as many tenths of it as the register holds: a small meter for a small load."""
+    if not isinstance(point.source, Register) or point.source.type == "string" or point.scale_from is not None:
+        return measured
+    while True:
+        try:
+            words(point, point.source, measured, 1.0)
+        except ValueError:
+            if not measured:
+                raise
+            measured = measured / 10 if abs(measured) > 1e-9 else 0.0
+            continue
+        return measured
 
 
 def scale(scaled: Sequence[PointPlan], wanted: Callable[[PointPlan], Value]) -> int | float:

@@ -124,6 +124,16 @@ def test_nothing_is_good_past_its_stale_after(bench: Bench) -> None:
     assert (bench.q("GGIO1.AnIn2"), bench.t("GGIO1.AnIn2")) == ("invalid (failure, oldData)", 4.0)
 
 
+def test_a_questionable_value_grows_old_and_goes_with_its_worker_like_a_good_one(bench: Bench) -> None:
+    bench.say(1, (POWER, 4.2), judged=quality.RESET)
+    assert bench.q("GGIO1.AnIn2") == "questionable (inconsistent)"
+    bench.tick(5)
+    assert bench.q("GGIO1.AnIn2") == "invalid (failure, oldData)"
+    bench.say(6, (POWER, 4.2), judged=quality.RESET)
+    bench.data.cache.commit(bench.values.lost("tcp", at(7)))
+    assert bench.q("GGIO1.AnIn2") == "invalid (failure, oldData)"
+
+
 def test_staleness_counts_from_the_exchange_and_not_from_the_arrival(bench: Bench) -> None:
     bench.say(10, (POWER, 1500.0), seen=7.5)
     bench.tick(10.4)
