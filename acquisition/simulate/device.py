@@ -50,24 +50,32 @@ class SimulatedDevice:
         """Take the values of `second`."""
         if self.plan.identify is not None:
             self._identify(self.plan.identify)
-        for number, scaled in self._scales().items():
+        scales = self._scales()
+        for number, scaled in scales.items():
             scale = self._point(number)
             self._show(
                 scale, self.fixed.get(scale.local_name, measured.scale(scaled, lambda one: self._at(one, second)))
             )
         for point in self.plan.points:
-            if point.asked and point.number not in self._scales():
-                self._show(point, self._at(point, second))
+            if point.asked and point.number not in scales:
+                factor = self._factor(point)
+                known = 1.0 if isinstance(factor, str) else factor
+                self._show(point, measured.fitting(point, self._at(point, second), known))
 
     def set(self, name: str, value: Value) -> None:
         """Hold the point `name` at `value` (in its unit). Raises KeyError, or ValueError if its register cannot."""
         point = next((one for one in self.plan.points if one.local_name == name and one.asked), None)
         if point is None:
             raise KeyError(name)
-        self._show(point, value)
+        before, shown = dict(self.registers), dict(self.values)
+        try:
+            self._show(point, value)
+            for scaled in self._scales().get(point.number, ()):
+                self._show(scaled, shown.get(scaled.local_name, 0))
+        except ValueError:
+            self.registers, self.values = before, shown
+            raise
         self.fixed[name] = value
-        for scaled in self._scales().get(point.number, ()):
-            self._show(scaled, self.values.get(scaled.local_name, 0))
 
     def _at(self, point: PointPlan, second: int) -> Value:
         return self.fixed.get(point.local_name, measured.value(self.plan.name, point, second))

@@ -9,6 +9,7 @@ from bus.messages import Value
 from mapping import units
 from mapping.plan import PointPlan, Register
 
+TENTHS: Final = 20
 EXPONENTS: Final = range(-3, 11)
 
 
@@ -28,22 +29,21 @@ def value(device: str, point: PointPlan, second: int) -> Value:
         measured = max(measured, point.minimum)
     if point.maximum is not None:
         measured = min(measured, point.maximum)
-    return _fitting(point, measured)
+    return measured
 
 
-def _fitting(point: PointPlan, measured: float) -> float:
-    """`measured`, or as many tenths of it as the register holds: a small meter for a small load."""
-    if not isinstance(point.source, Register) or point.source.type == "string" or point.scale_from is not None:
+def fitting(point: PointPlan, measured: Value, factor: float) -> Value:
+    """`measured`, or as small a part of it as the register holds: a small meter for a small load."""
+    if not isinstance(point.source, Register) or point.source.type == "string":
         return measured
-    while True:
+    for _ in range(TENTHS):
         try:
-            words(point, point.source, measured, 1.0)
+            words(point, point.source, measured, factor)
         except ValueError:
-            if not measured:
-                raise
-            measured = measured / 10 if abs(measured) > 1e-9 else 0.0
-            continue
-        return measured
+            measured = measured / 10 if isinstance(measured, int | float) else measured
+        else:
+            return measured
+    return point.offset
 
 
 def scale(scaled: Sequence[PointPlan], wanted: Callable[[PointPlan], Value]) -> int | float:

@@ -98,6 +98,7 @@ def _whole(feeder: Feeder, name: str) -> float | None:
         "total_reactive_power": reactive,
         "total_apparent_power": apparent,
         "total_power_factor": active / apparent,
+        "power_factor_code": active / apparent,  # of four quadrants: an inductive load is as it is
         "frequency": feeder.frequency(),
         "import_energy": feeder.counted(30_000),
         "export_energy": feeder.counted(2_000),

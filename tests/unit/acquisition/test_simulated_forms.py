@@ -84,6 +84,26 @@ def test_a_scale_that_means_nothing_takes_the_values_with_it() -> None:
     assert shown(device)["voltage_l2"] is None
 
 
+def test_a_scale_in_which_what_was_set_does_not_fit_is_refused_and_changes_nothing() -> None:
+    device = ticked()
+    device.set("total_active_power", 30_000)
+    before = dict(device.registers)
+    with pytest.raises(ValueError, match=r"^300000 does not fit a int16$"):
+        device.set("w_sf", -1)
+    assert device.registers == before
+    device.tick(SECOND + 1)
+    assert device.values["total_active_power"] == 30_000
+
+
+def test_what_is_measured_follows_a_scale_that_was_set_as_far_as_the_register_goes() -> None:
+    device = ticked()
+    device.set("total_active_power", 3.0)
+    device.set("w_sf", -3)
+    del device.fixed["total_active_power"]
+    device.tick(SECOND + 1)
+    assert device.values["total_active_power"] == pytest.approx(14.9, rel=0.1)
+
+
 def test_a_name_that_the_point_lacks_cannot_be_set() -> None:
     with pytest.raises(ValueError, match=r"^'melted', expected one of running, tripped$"):
         ticked().set("state", "melted")
