@@ -62,9 +62,12 @@ def factor_of(point: PointPlan, scale: Reading) -> float | str:
     return float(10.0**scale.value) if scale.value in POWERS else f"10^{scale.value:g}"
 
 
-def unscaled(reason: str) -> Reading:
-    """The reading of a point whose scale is not known, for that reason."""
-    return _bad(f"its scale is not known: {reason}")
+def scaled_reading(point: PointPlan, register: Register, raw: Sequence[int], scale: Reading | None) -> Reading:
+    """What `raw` means for a point whose scale another point holds; `scale` is that one's reading in the same exchange."""
+    factor = "it was not read along" if scale is None else factor_of(point, scale)
+    if isinstance(factor, str):
+        return _bad(f"its scale is not known: {factor}")
+    return reading(point, register, raw, factor)
 
 
 def _named(point: PointPlan, raw: int) -> Reading:
@@ -88,11 +91,10 @@ def _scaled(point: PointPlan, number: float, factor: float = 1.0) -> Reading:
 
 def plausible(point: PointPlan, value: float) -> Reading:
     """The reading of `value`, in the point's unit: not good beyond the limits that its profile believes in."""
-    unit = f" {point.unit}" if point.unit else ""
     if point.minimum is not None and value < point.minimum:
-        return Reading(value, quality.IMPLAUSIBLE, f"{value:g}{unit} is below {point.minimum:g}")
+        return Reading(value, quality.IMPLAUSIBLE, f"{value:g} {point.unit}".rstrip() + f" is below {point.minimum:g}")
     if point.maximum is not None and value > point.maximum:
-        return Reading(value, quality.IMPLAUSIBLE, f"{value:g}{unit} is above {point.maximum:g}")
+        return Reading(value, quality.IMPLAUSIBLE, f"{value:g} {point.unit}".rstrip() + f" is above {point.maximum:g}")
     return Reading(value, quality.GOOD)
 
 
@@ -123,8 +125,11 @@ def _number(text: str) -> int | float | None:
         return None
 
 
-def registers_of(point: PointPlan, register: Register, value: Value) -> tuple[int, ...]:
-    """The registers, or the one bit, that hold `value` (in the point's unit). Raises ValueError if none can."""
+def registers_of(point: PointPlan, register: Register, value: Value, factor: float = 1.0) -> tuple[int, ...]:
+    """The registers, or the one bit, that hold `value` (in the point's unit). Raises ValueError if none can.
+
+    `factor` is what the point's scale says now, where another register holds it.
+    """
     if point.enum:
         value = _raw(point, value)
     if register.table == "coil" or register.type in ("bool", "bit"):
@@ -135,7 +140,8 @@ def registers_of(point: PointPlan, register: Register, value: Value) -> tuple[in
         raise ValueError(f"{value!r}, expected a number")
     if not math.isfinite(value):
         raise ValueError(f"{value}, expected a finite number")
-    number = (value - point.offset) / point.scale if (point.scale, point.offset) != (1, 0) else value
+    as_it_is = (point.scale, point.offset, factor) == (1, 0, 1)
+    number = value if as_it_is else (value - point.offset) / (point.scale * factor)
     return registers.encoded(register, number)
 
 

@@ -71,29 +71,23 @@ def borders(points: Sequence[Located], block: RegisterBlock) -> list[int]:
 
 
 def from_registers(points: Sequence[Located], values: Mapping[int, int]) -> list[PointReading]:
-    """The readings of the points whose registers are all in `values` (by address)."""
-    raw: dict[int, list[int]] = {}
+    """The readings of the points whose registers are all in `values` (by address); those with a scale of their own last."""
+    found, scaled = [], []
     for point, register in points:
         addresses = range(register.address, register.address + register.count)
         if all(address in values for address in addresses):
-            raw[point.number] = [values[address] for address in addresses]
-    plain = {
-        point.number: convert.reading(point, register, raw[point.number])
-        for point, register in points
-        if point.number in raw and point.scale_from is None
-    }
-    return [
-        PointReading(point.number, plain.get(point.number) or _scaled(point, register, raw[point.number], plain))
-        for point, register in points
-        if point.number in raw
-    ]
-
-
-def _scaled(point: PointPlan, register: Register, raw: Sequence[int], plain: Mapping[int, Reading]) -> Reading:
-    assert point.scale_from is not None  # noqa: S101 - otherwise it is plain
-    scale = plain.get(point.scale_from.point)
-    factor = "it was not read along" if scale is None else convert.factor_of(point, scale)
-    return convert.unscaled(factor) if isinstance(factor, str) else convert.reading(point, register, raw, factor)
+            raw = [values[address] for address in addresses]
+            if point.scale_from is None:
+                found.append(PointReading(point.number, convert.reading(point, register, raw)))
+            else:
+                scaled.append((point, register, raw, point.scale_from.point))
+    if scaled:
+        plain = dict(found)
+        found += [
+            PointReading(point.number, convert.scaled_reading(point, register, raw, plain.get(scale)))
+            for point, register, raw, scale in scaled
+        ]
+    return found
 
 
 def from_line(device: DevicePlan, numbers: Sequence[int], line: str) -> list[PointReading] | None:

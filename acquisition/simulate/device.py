@@ -102,8 +102,9 @@ class SimulatedDevice:
         source = point.source
         assert isinstance(source, Register)  # noqa: S101 - asked by the caller
         raw = [self.registers.get((source.table, source.address + offset), 0) for offset in range(source.count)]
-        factor = self._factor(point)
-        return convert.unscaled(factor) if isinstance(factor, str) else convert.reading(point, source, raw, factor)
+        if point.scale_from is None:
+            return convert.reading(point, source, raw)
+        return convert.scaled_reading(point, source, raw, self._reading(self._point(point.scale_from.point)))
 
     def clear(self, second: int) -> None:
         """Be as new at `second`: no fault, nothing set, nothing written by a master."""
@@ -195,7 +196,7 @@ class SimulatedDevice:
 def _words(point: PointPlan, register: Register, value: Value, factor: float) -> tuple[int, ...]:
     if register.type == "string":
         return encoded_text(register, str(value))
-    return measured.words(point, register, value, factor)
+    return convert.registers_of(point, register, value, factor)
 
 
 def _decimals(point: PointPlan, value: Value) -> str:

@@ -38,7 +38,7 @@ def fitting(point: PointPlan, measured: Value, factor: float) -> Value:
         return measured
     for _ in range(TENTHS):
         try:
-            words(point, point.source, measured, factor)
+            convert.registers_of(point, point.source, measured, factor)
         except ValueError:
             measured = measured / 10 if isinstance(measured, int | float) else measured
         else:
@@ -53,15 +53,8 @@ def scale(scaled: Sequence[PointPlan], wanted: Callable[[PointPlan], Value]) -> 
     for exponent in EXPONENTS:
         try:
             for point in scaled:
-                words(point, point.source, wanted(point), 10.0**exponent)  # type: ignore[arg-type]  # a register: the schema says so
+                convert.registers_of(point, point.source, wanted(point), 10.0**exponent)  # type: ignore[arg-type]  # a register: the schema says so
         except ValueError:
             continue
         return exponent
     return EXPONENTS[-1]
-
-
-def words(point: PointPlan, register: Register, shown: Value, factor: float) -> tuple[int, ...]:
-    """The registers that hold `shown` where they are read times `factor`. Raises ValueError if none can."""
-    if factor != 1 and isinstance(shown, int | float):
-        shown = (shown - point.offset) / factor + point.offset
-    return convert.registers_of(point, register, shown)
