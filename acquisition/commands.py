@@ -6,11 +6,15 @@ received ── seen before? DUPLICATE ── other plan? ── point? ── v
 """
 
 from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from acquisition import convert, registers
+from acquisition.convert import Reading
 from acquisition.drivers.base import Read, Write
+from acquisition.readings import PointReading
+from bus import quality
 from bus.messages import Command, CommandResult, Outcome, Value
 from mapping.plan import DevicePlan, PointPlan, Register
 
@@ -28,12 +32,20 @@ class Task:
     write: Write
     proof: Read | None
     release: Write | None = None  # what ends the pulse
+    factor: float = 1.0  # what the point's scale said, where another register holds it
+
+
+Last = Callable[[int], tuple[Reading, int] | None]
+"""The last reading of a point, and the monotonic time of its exchange in ns; None if there was none."""
 
 
 class Commands:
     """The commands of one worker: which were seen, and what each means for a device."""
 
-    def __init__(self, worker: str, revision: str, boot: str, devices: list[DevicePlan]) -> None:
+    def __init__(
+        self, worker: str, revision: str, boot: str, devices: list[DevicePlan], last: Last = lambda _number: None
+    ) -> None:
+        self._last = last
         self._worker = worker
         self._revision = revision
         self._boot = boot
@@ -56,17 +68,31 @@ class Commands:
         if device is None or point is None or point.write is None:
             return self.result(command, Outcome.UNKNOWN_POINT, utc_ns, "no point of this worker that can be written")
         try:
-            values = convert.registers_of(point, point.write, _plausible(point, command.value))
+            factor = self._factor(point, now_ns)
+            values = convert.registers_of(point, point.write, _plausible(point, command.value), factor)
         except ValueError as error:
             return self.result(command, Outcome.UNFIT_VALUE, utc_ns, str(error))
         write = _write(device.unit, point, point.write, values)
         proof = _proof(device.unit, point) if command.prove else None
         if not command.pulse_ms:
-            return Task(command, device, point, write, proof)
+            return Task(command, device, point, write, proof, factor=factor)
         if command.value is not True:
             return self.result(command, Outcome.UNFIT_VALUE, utc_ns, "a pulse is of true")
         release = _write(device.unit, point, point.write, convert.registers_of(point, point.write, False))
         return Task(command, device, point, write, proof, release)
+
+    def _factor(self, point: PointPlan, now_ns: int) -> float:
+        """What the point's scale says now. Raises ValueError if that is not known."""
+        if point.scale_from is None:
+            return 1.0
+        _, scale = self._points[point.scale_from.point]
+        reading, seen_ns = self._last(scale.number) or (Reading(None, quality.NOT_YET, "not read yet"), now_ns)
+        if now_ns - seen_ns > scale.stale_after_ms * 1_000_000:
+            reading = Reading(None, quality.STALE, "not refreshed")
+        factor = convert.factor_of(point, reading)
+        if isinstance(factor, str):
+            raise ValueError(f"its scale is not known: {factor}")
+        return factor
 
     def expired(self, command: Command, now_ns: int, utc_ns: int) -> bool:
         """True once `command` must not be written any more; by the monotonic clock where it is the same host's."""
@@ -115,8 +141,8 @@ def proves(task: Task, raw: tuple[int, ...]) -> bool:
         return False
     if source.type == "bit":
         return convert.reading(task.point, source, raw).value is bool(task.command.value)
-    wanted: Value = convert.reading(task.point, source, _as_read(task, source)).value
-    return convert.reading(task.point, source, raw).value == wanted
+    wanted: Value = convert.reading(task.point, source, _as_read(task, source), task.factor).value
+    return convert.reading(task.point, source, raw, task.factor).value == wanted
 
 
 def _as_read(task: Task, source: Register) -> tuple[int, ...]:
@@ -128,4 +154,10 @@ def _as_read(task: Task, source: Register) -> tuple[int, ...]:
         task.point.write.count,
     ):
         return task.write.values
-    return convert.registers_of(task.point, source, task.command.value)
+    return convert.registers_of(task.point, source, task.command.value, task.factor)
+
+
+def shown(task: Task, raw: Sequence[int]) -> PointReading:
+    """What `raw`, read back, says of the point."""
+    assert isinstance(task.point.source, Register)  # noqa: S101 - it was just read
+    return PointReading(task.point.number, convert.reading(task.point, task.point.source, raw, task.factor))

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from acquisition import readings
-from acquisition.commands import Commands, Task, proves
+from acquisition.commands import Commands, Task, proves, shown
 from acquisition.drivers.base import Confirmed, Refused
 from acquisition.link import Link
 from acquisition.ports import LinkError
@@ -160,7 +160,7 @@ class Orders:
             self._checks.append(order)
             raise
         if raw is not None and proves(order.task, raw):
-            self._emit(_proven(order.task, raw))
+            self._emit([shown(order.task, raw)])
             self._say(order, Outcome.PROVEN, "")
             return
         if raw is not None:
@@ -187,9 +187,3 @@ class Orders:
 
     def _say(self, order: _Order, outcome: Outcome, reason: str, detail: int = 0) -> None:
         order.answer(self._commands.result(order.task.command, outcome, time.time_ns(), reason, detail))
-
-
-def _proven(task: Task, raw: tuple[int, ...]) -> list[PointReading]:
-    located = [readings.Located(task.point, task.point.source)]  # type: ignore[arg-type]
-    assert task.proof is not None  # noqa: S101 - it was just read
-    return readings.from_registers(located, dict(enumerate(raw, task.proof.address)))

@@ -10,12 +10,14 @@ from typing import Final, NamedTuple
 import msgspec
 
 from acquisition.commands import Commands, Task
+from acquisition.convert import Reading
 from acquisition.derived import Derived
 from acquisition.drivers.registry import by_protocol
 from acquisition.line import Line
 from acquisition.readings import PointReading
 from bus.clock import FINEST, blurred, worst
 from bus.messages import Command, CommandResult, Heartbeat, Sample, SampleBatch, Snapshot
+from bus.quality import Quality
 from bus.sockets import WorkerEndpoint
 from bus.system_clock import SystemClock
 from bus.topics import TOPICS
@@ -58,7 +60,7 @@ class Worker:
             for point in device.points
         ]
         self._derived = Derived((point for device in devices for point in device.points), simulated)
-        self._commands = Commands(name, plan.revision, boot_id(), devices)
+        self._commands = Commands(name, plan.revision, boot_id(), devices, self._reading)
         specs = by_protocol()
         self._lines = {
             line.name: Line(line, specs[line.protocol], self._publish, self._commands) for line in described.lines
@@ -102,6 +104,13 @@ class Worker:
         if value is None and point in self._last:
             value = self._last[point].sample.value
         return Sample(point, value, quality, utc_ns, reason)  # type: ignore[arg-type]
+
+    def _reading(self, point: int) -> tuple[Reading, int] | None:
+        """The last reading of `point`, and when it was made on the monotonic clock."""
+        if point not in self._last:
+            return None
+        sample, seen_ns, _ = self._last[point]
+        return Reading(sample.value, Quality(sample.quality), sample.reason), seen_ns
 
     def _snapshot(self) -> Snapshot:
         now = time.monotonic_ns()

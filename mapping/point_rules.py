@@ -89,7 +89,7 @@ def _scaled(point: "Point", register: "Register | None") -> str | None:
         return None
     if register is None or register.type in _WORDS or register.type.startswith("time:"):
         return "`scale_from` needs a register with a number"
-    return "`write` beside `scale_from`: the scale is not known when it is written" if point.write is not None else None
+    return None
 
 
 def _counted(point: "Point", register: "Register | None") -> str | None:

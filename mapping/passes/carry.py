@@ -74,9 +74,8 @@ def _by_name(point: DraftPoint, attribute: AttributeType) -> Pairs | None:
 
 def _whole(point: DraftPoint) -> bool:
     source, plan = point.plan.source, point.plan
-    return (
-        isinstance(source, Register) and not source.type.startswith("float") and (plan.scale, plan.offset) == (1.0, 0.0)
-    )
+    scaled = (plan.scale, plan.offset) != (1.0, 0.0) or plan.scale_from is not None
+    return isinstance(source, Register) and not source.type.startswith("float") and not scaled
 
 
 def commanded(point: DraftPoint, control: AttributeType) -> Pairs | None:

@@ -47,6 +47,10 @@ class _Command:
         if proof is not None and not proof.plan.readable:
             self._say("not-readable", self._at("proof"), f"`{self._command.proof}` has no `read`: it proves nothing")
             return
+        if proof is not None and proof.plan.scale_from is not None:
+            message = f"`{self._command.proof}` has a scale in a register: how near it must come is not known"
+            self._say("bad-row", self._at("proof"), message)
+            return
         if control is None or to is None:
             return
         if (self._command.off and off is None) or (self._command.proof and proof is None) or not self._interlock():
@@ -148,6 +152,7 @@ class _Command:
             )
         )
         self._draft.used.update(one.plan.number for one in (to, proof) if one is not None and one.plan.readable)
+        self._draft.used.update(one.plan.scale_from.point for one in (to, off) if one and one.plan.scale_from)
 
     def _values(self, control: Leaf, point: DraftPoint, *, stepped: bool = False) -> Pairs:
         """Control value -> value of `point`: the row's `values:` turned round, or what the types say.

@@ -101,6 +101,8 @@ class _Forms:
 
         named: dict[str, int] = {}
         for point in device.points.values():
+            if not point.plan.readable:
+                continue  # what is only written comes with nobody
             links = [] if point.plan.scale_from is None else [point.plan.scale_from.point]
             if point.spec is not None and point.spec.together is not None:
                 links.append(named.setdefault(point.spec.together, point.plan.number))

@@ -27,6 +27,8 @@ POINTS = """\
       apparent:           {expr: voltage_l1 * current_l1, unit: VA}
       state:              {read: "holding 40107 bits:4-6", enum: {1: "off", 4: running, 7: fault}}
       mode:               {read: holding 40120 uint16, write: holding 40120 uint16, enum: {0: idle, 3: charge}}
+      limit:              {read: holding 40140 uint16, write: holding 40140 uint16, scale_from: limit_sf, unit: "%"}
+      limit_sf:           {read: holding 40141 int16}
       clock:              {read: holding 40130 time:iec870, unit: s}
 """
 ROWS = "points:\n  LD0/GGIO1.AnIn1: pv.apparent\nunmapped: [LD0/GGIO1, LD0/XCBR1, LD0/MMTR1]\n"
@@ -112,5 +114,32 @@ def test_a_command_is_given_by_name_and_proven_by_name(pv: DevicePlan) -> None:
             await field.until(lambda: len(field.results) == 3)
             last = field.results[-1]
             assert (last.outcome, last.reason) == (Outcome.UNFIT_VALUE, "'melt', expected one of idle, charge")
+
+    run(scenario)
+
+
+def test_what_is_written_has_the_scale_that_its_register_says_or_is_not_written(pv: DevicePlan) -> None:
+    number = next(one.number for one in pv.points if one.local_name == "limit")
+
+    async def scenario() -> None:
+        async with polled("modbus-tcp", pv) as field:
+            device = field.devices["pv"]
+            field.command(number, 62.5)
+            await field.until(lambda: len(field.results) == 1)
+            first = field.results[0]
+            assert (first.outcome, first.reason) == (Outcome.UNFIT_VALUE, "its scale is not known: not read yet")
+            device.set("limit_sf", -2)
+            device.set("limit", 100.0)
+            await field.until(lambda: Follower(field, pv).values().get("limit") == 100.0)
+            field.command(number, 62.5)
+            await field.until(lambda: Outcome.PROVEN in field.outcomes)
+            assert device.registers["holding", 40140] == 6250
+            assert Follower(field, pv).values()["limit"] == 62.5
+            device.set("limit_sf", -32768)
+            await field.until(lambda: Follower(field, pv).now()["limit"].reading.value is None)
+            field.command(number, 50.0)
+            await field.until(lambda: field.outcomes[-1] is Outcome.UNFIT_VALUE)
+            assert field.results[-1].reason == "its scale is not known: 10^-32768"
+            assert device.writes[-1] == ("holding", 40140, (6250,))
 
     run(scenario)

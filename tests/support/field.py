@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import msgspec
 
 from acquisition.commands import Commands, Task
+from acquisition.convert import Reading
 from acquisition.drivers.registry import by_protocol
 from acquisition.line import Line
 from acquisition.readings import PointReading
@@ -66,15 +67,21 @@ class Field:
         self.times: list[tuple[int, int]] = []  # UTC and uncertainty of each publication, in ns
         self.results: list[CommandResult] = []
         self._published = asyncio.Event()
-        self._commands = Commands("w", "r", BOOT, list(plan.devices))
+        self._commands = Commands("w", "r", BOOT, list(plan.devices), self._reading)
+        self._at_ns: dict[int, int] = {}
         self._number = 0
         self.line: Line
 
-    def publish(self, read: list[PointReading], _monotonic_ns: int, utc_ns: int, uncertainty_ns: int) -> None:
+    def publish(self, read: list[PointReading], monotonic_ns: int, utc_ns: int, uncertainty_ns: int) -> None:
         self.times.append((utc_ns, uncertainty_ns))
         self.seen += read
+        self._at_ns |= dict.fromkeys((one.point for one in read), monotonic_ns)
         self.last |= {one.point: one for one in read}
         self._published.set()
+
+    def _reading(self, number: int) -> tuple[Reading, int] | None:
+        last = self.last.get(number)
+        return None if last is None else (last.reading, self._at_ns[number])
 
     def heard(self, result: CommandResult) -> None:
         self.results.append(result)

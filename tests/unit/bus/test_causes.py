@@ -10,8 +10,9 @@ from acquisition import convert, readings
 from acquisition.convert import Reading
 from acquisition.derived import Derived
 from acquisition.readings import PointReading
-from bus import causes, quality
+from bus import quality
 from mapping.plan import Counter, PointPlan, Register, Reply, ScaleFrom
+from tests import quality_causes as causes
 
 PAGE = Path(__file__).parents[3] / "docs" / "quality.md"
 

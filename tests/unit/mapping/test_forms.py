@@ -88,6 +88,21 @@ def test_a_computed_truth_feeds_a_boolean(tmp_path: Path) -> None:
     assert (source.point, source.values) == (point(plan, "hot").number, ())
 
 
+def test_the_scale_of_what_is_only_written_is_polled_by_itself(tmp_path: Path) -> None:
+    folder = tmp_path / "devices"
+    folder.mkdir()
+    (folder / "inverter.yaml").write_text(
+        "device: {maker: Somebody, model: Inverter}\npoints:\n"
+        "  limit:    {write: holding 83 uint16, scale_from: limit_sf}\n  limit_sf: {read: holding 400 int16}\n"
+    )
+    rows = ROWS + "  LD0/GGIO1.SPCSO1: {from: io1.relay, command: pv.limit}\n" + UNMAPPED
+    compiled = compile_folder(write_site(tmp_path, rows, SITE + "  pv: {line: lan, unit: 3, profile: inverter}\n"))
+    pv = next(one for w in compiled.workers for line in w.lines for one in line.devices if one.name == "pv")
+    assert [one for one in pv.blocks if isinstance(one, RegisterBlock)] == [
+        RegisterBlock("holding", 400, 1, 1000, (pv.points[1].number,))
+    ]
+
+
 STATES = "      state: {read: holding 400 bits:0-1, enum: {0: intermediate-state, 1: 'off', 2: 'on', 3: bad-state}}\n"
 
 
