@@ -15,6 +15,7 @@ from acquisition.derived import Derived
 from acquisition.drivers.registry import by_protocol
 from acquisition.line import Line
 from acquisition.readings import PointReading
+from acquisition.stamps import Stamp, clocks_of, stamp
 from bus.clock import FINEST, blurred, worst
 from bus.messages import Command, CommandResult, Heartbeat, Sample, SampleBatch, Snapshot
 from bus.quality import Quality
@@ -61,6 +62,7 @@ class Worker:
         ]
         self._derived = Derived((point for device in devices for point in device.points), simulated)
         self._commands = Commands(name, plan.revision, boot_id(), devices, self._reading)
+        self._clocks = clocks_of(devices)
         specs = by_protocol()
         self._lines = {
             line.name: Line(line, specs[line.protocol], self._publish, self._commands) for line in described.lines
@@ -79,7 +81,8 @@ class Worker:
             self._endpoint.close()
 
     def _publish(self, read: list[PointReading], monotonic_ns: int, utc_ns: int, uncertainty_ns: int) -> None:
-        time_quality = blurred(self._clock.now().time_quality, uncertainty_ns)
+        gateway = Stamp(utc_ns, blurred(self._clock.now().time_quality, uncertainty_ns))
+        utc_ns, time_quality = stamp(read, self._clocks, gateway)
         samples = tuple(
             self._sample(point, reading.value, reading.quality, reading.reason, utc_ns)
             for point, reading in self._derived.follow(read, monotonic_ns)

@@ -160,6 +160,7 @@ class DevicePlan(msgspec.Struct, frozen=True):
     blocks: tuple[Block, ...]
     identify: Identify | None = None
     command_timeout_ms: int | None = None
+    clock: int | None = None  # the point that shows its own clock; None: what is read has the gateway's time
     max_gap: int | None = None  # None: what the line's physics makes worth while
 
 

@@ -251,6 +251,10 @@ class DeviceKeys(Strict):
     ] = None
     close_after: Annotated[bool | None, Field(description="close the connection after each exchange")] = None
     command_timeout: Period | None = None
+    clock: Annotated[
+        Name | None,
+        Field(description="point that shows the device's own clock: it stamps what one request brings with it"),
+    ] = None
 
 
 class Device(DeviceKeys):

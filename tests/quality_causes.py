@@ -1,4 +1,4 @@
-"""Every cause for which a value is not plainly good, and the quality that it has then; docs/quality.md is this table.
+"""Every cause for which a value is not plainly good, and the quality that it has then: docs/quality.md has this table.
 
 `cause` is what an engineer looks for; `reason` the words with which the status page tells it of a point, beginning with these.
 """
@@ -42,6 +42,11 @@ CAUSES: Final = (
     Cause("below `min` or above `max` of the point", quality.IMPLAUSIBLE, CAME),
     Cause("infinite", Quality(quality.INVALID | quality.OVERFLOW), LAST, "beyond any number"),
     Cause("beyond what the attribute can hold", Quality(quality.INVALID | quality.OVERFLOW), LAST),
+    Cause(
+        "below `rangeC.min` or above `rangeC.max` of the model",
+        Quality(quality.QUESTIONABLE | quality.OUT_OF_RANGE),
+        CAME,
+    ),
     Cause("a counter that was reset: this reading only", quality.RESET, CAME, "the counter fell from"),
     Cause("a line of `protocol: simulated`", quality.SIMULATED, CAME),
 )

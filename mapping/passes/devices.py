@@ -138,6 +138,7 @@ def _drafted(name: str, device: Device, layers: list[ProfileDefaults], *, readou
         close_after=key("close_after", False),
         command_timeout_ms=key("command_timeout", None),
         address=device.address,
+        clock=key("clock", None),
     )
 
 

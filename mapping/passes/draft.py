@@ -82,6 +82,7 @@ class DraftDevice:
     close_after: bool
     command_timeout_ms: int | None
     address: str | None = None  # of a meter that is read out
+    clock: str | None = None  # the point that shows its own clock
     identify: Identify | None = None
     left_out: frozenset[str] = frozenset()  # names of points that are written, but wrong: that is said already
     half_known: bool = False  # its profile cannot be had, or a key of it is wrong: any point may be one of its

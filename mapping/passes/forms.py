@@ -26,6 +26,7 @@ def resolve_forms(draft: Draft) -> None:
             forms.scale(device, point)
     for device in draft.devices.values():
         forms.groups(device)
+        forms.clock(device)
     for device in draft.devices.values():
         for point in device.points.values():
             forms.expression(device, point)
@@ -87,6 +88,24 @@ class _Forms:
         else:
             found = ScaleFrom(scale.plan.number, spec.as_ == "power")
             point.plan = msgspec.structs.replace(point.plan, scale_from=found)
+
+    def clock(self, device: DraftDevice) -> None:
+        """Find the point that shows the device's own clock, which is polled then."""
+        if device.clock is None or self._draft.site_file is None:
+            return
+        place = self._draft.site_file.values.get(("devices", device.name, "clock"))
+        place = place or self._draft.site_file.at("devices", device.name, "profile")
+        point = device.points.get(device.clock)
+        source = None if point is None else point.plan.source
+        if point is not None and isinstance(source, Register) and source.type.startswith("time:"):
+            self._draft.used.add(point.plan.number)
+            return
+        if point is not None:
+            self._say("bad-point", place, f"`{device.clock}` is no clock, expected a point of a type `time:...`")
+        elif device.clock not in device.left_out and not device.half_known:
+            hint = did_you_mean(nearest(device.clock, list(device.points)))
+            self._say("unknown-point", place, f"no point `{device.clock}` of device `{device.name}`", hint)
+        device.clock = None
 
     # ------------------------------------------------------------------ groups
 

@@ -48,6 +48,7 @@ def _device(draft: Draft, device: DraftDevice, physics: planner.Physics, longest
         blocks=(),
         identify=device.identify,
         command_timeout_ms=device.command_timeout_ms,
+        clock=None if device.clock is None else device.points[device.clock].plan.number,
         max_gap=device.max_gap,
     )
     return planner.planned(plan, physics, longest)

@@ -52,9 +52,9 @@ def test_the_kernel_says_how_good_the_clock_is_unless_the_site_vouches_for_it(tm
 def test_nobody_but_the_kernel_says_how_accurate_its_clock_is(tmp_path: Path) -> None:
     rows = "  LD0/GGIO1.AnIn3: io1.temperature\n"
     assert findings(tmp_path, rows, SITE + "clock: {accuracy: 1ms}\n") == (
-        "site.yaml:18:8: error[bad-value]: `accuracy` is for `source: assume-synchronized`: the kernel knows its own\n"
+        "site.yaml:18:9: error[bad-value]: `accuracy` is for `source: assume-synchronized`: the kernel knows its own\n"
         "   18 | clock: {accuracy: 1ms}\n"
-        "      |        ^^^^^^^^^^^^^^^"
+        "      |         ^^^^^^^^"
     )
 
 
