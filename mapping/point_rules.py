@@ -44,7 +44,7 @@ def form_objection(point: "Point") -> str | None:
 def _computed(point: "Point") -> str | None:
     if point.expr is None:
         return None
-    if point.read or point.write or point.request is not None:
+    if point.read or point.write or point.request is not None or point.obis is not None:
         return "both `expr` and something to ask the device for, expected one of them"
     wrong = next((key for key in _OF_REGISTERS if key in point.model_fields_set), None)
     return (

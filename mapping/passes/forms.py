@@ -15,6 +15,7 @@ from mapping.located import inside
 from mapping.passes.draft import Draft, DraftDevice, DraftPoint
 from mapping.passes.finding import Miss, find_point
 from mapping.plan import Computed, PointPlan, Register, ScaleFrom
+from mapping.planner import registers_limit
 from mapping.validated import nearest
 
 
@@ -148,10 +149,10 @@ class _Forms:
         registers = [point.plan.source for point in points if isinstance(point.plan.source, Register)]
         start = min(one.address for one in registers)
         count = max(one.address + one.count for one in registers) - start
-        if registers[0].table in ("holding", "input") and count > device.max_registers:
+        limit = registers_limit(str(self._draft.lines.get(device.line, {}).get("protocol", "")), device.max_registers)
+        if registers[0].table in ("holding", "input") and count > limit:
             place = points[-1].at()
             names = f"`{head.local_name}` to `{points[-1].plan.local_name}`"
-            limit = device.max_registers
             self._say("not-together", place, f"{names} span {count} registers, over the {limit} of one request")
             return False
         return True

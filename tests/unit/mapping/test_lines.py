@@ -147,5 +147,6 @@ def test_the_plan_of_a_readout_tells_what_it_asks_and_how_long_it_takes(tmp_path
     assert report(result) == (
         "line one (iec62056-21): 0.02 requests/s, load 4.1%\n"
         "  device           unit what                       values      octets      ms    every     gets\n"
-        "  house               1 /?!                             1       5+986  2438.3 60000 ms 60000 ms"
+        "  house               1 /?!                             1       5+986  2438.3 60000 ms 60000 ms\n"
+        "                        energy"
     )
