@@ -237,7 +237,7 @@ def _demand(parts: list[ast.expr], wanted: str, kind_of: Callable[[ast.expr], st
     for part in parts:
         found = _kind(part, kind_of)
         if found != wanted:
-            word = ast.unparse(part)
+            word = ast.unparse(part).replace(_DASH, "-")
             expected = "true or false" if wanted == "bool" else f"a {wanted}"
             raise ExpressionError(f"`{word}` is a {found}, expected {expected}", part.col_offset, word)
     return wanted

@@ -113,3 +113,9 @@ def test_parts_that_do_not_fit_each_other_are_told(text: str, reason: str) -> No
 def test_what_has_no_value_says_why(text: str, reason: str) -> None:
     with pytest.raises(ValueError, match=f"^{reason}$"):
         compile_expression(text).value({"io1.count": 0})
+
+
+def test_a_devices_dash_and_a_minus_between_points_are_told_apart() -> None:
+    expression = compile_expression("voltage - meter-1.voltage-current", "io1")
+    assert expression.points == ("io1.voltage", "meter-1.voltage", "io1.current")
+    assert expression.value({"io1.voltage": 9, "meter-1.voltage": 4, "io1.current": 2}) == 3
