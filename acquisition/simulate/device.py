@@ -45,6 +45,7 @@ class SimulatedDevice:
     writes: deque[tuple[str, int, tuple[int, ...]]] = field(
         default_factory=lambda: deque(maxlen=WRITES_KEPT)
     )  # the latest
+    _identity: tuple[int, ...] = ()
 
     def tick(self, second: int) -> None:
         """Take the values of `second`."""
@@ -133,12 +134,34 @@ class SimulatedDevice:
         return (before & ~mask | bits & mask,)
 
     def _identify(self, identify: Identify) -> None:
-        """Be what the profile says: its identify register shows what it must."""
+        """Be what the profile says: its identify register shows what it must; where a point stands, only read alone."""
         register = identify.register
         point = PointPlan(-1, "identify", "", register, polled=True, stale_after_ms=0, every_ms=0)
         shown = identify.equals if identify.match is None else _example(_parser.parse(identify.match), {})
-        for offset, word in enumerate(_words(point, register, shown, 1.0)):
+        if register.type != "string" and isinstance(shown, str):
+            shown = int(shown)
+        self._identity = _words(point, register, shown, 1.0)
+        for offset, word in enumerate(self._identity):
             self.registers.setdefault((register.table, register.address + offset), word)
+
+    def read(self, table: str, address: int, count: int) -> list[int]:
+        """The registers or bits that a read shows, 0 where it has none."""
+        identify = self.plan.identify
+        if identify is not None and self._covered(identify.register):
+            register = identify.register
+            if (table, address, count) == (register.table, register.address, register.count):
+                return list(self._identity)
+        return [self.registers.get((table, at), 0) for at in range(address, address + count)]
+
+    def _covered(self, register: Register) -> bool:
+        """True if a point stands where `register` does: the device shows that one only to who asks for nothing else."""
+        return any(
+            isinstance(point.source, Register)
+            and point.source.table == register.table
+            and point.source.address < register.address + register.count
+            and register.address < point.source.address + point.source.count
+            for point in self.plan.points
+        )
 
     def written(self, table: str, address: int, words: list[int]) -> None:
         """A master has written: the points there show it from now on."""

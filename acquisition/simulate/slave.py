@@ -37,7 +37,7 @@ def _read(device: SimulatedDevice, function: int, address: int, count: int) -> b
     known = [at for (own, at) in device.registers if own == table]
     if not known or address < min(known) or address + count - 1 > max(known):
         return exception(function, ILLEGAL_ADDRESS)
-    words = [device.registers.get((table, at), 0) for at in range(address, address + count)]
+    words = device.read(table, address, count)
     if not bits:
         return bytes((function, 2 * count)) + b"".join(word.to_bytes(2, "big") for word in words)
     packed = sum(bool(word) << place for place, word in enumerate(words))

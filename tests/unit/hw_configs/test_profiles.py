@@ -1,4 +1,4 @@
-"""Everything that ships compiles without a warning, and every profile reads back what its registers hold."""
+"""The demo compiles without a warning, and instruments that are asked in text read back what they show."""
 
 from pathlib import Path
 
@@ -7,11 +7,11 @@ import pytest
 from acquisition import convert
 from acquisition.simulate.device import SimulatedDevice
 from mapping.diagnostics import render
-from mapping.plan import Register, RegisterBlock
-from tests.support.sites import compile_folder, write_site
+from mapping.plan import RegisterBlock, Reply
+from tests.support import profiles
+from tests.support.sites import compile_folder
 
 CONFIGS = Path(__file__).parents[3] / "hw_configs"
-PROFILES = sorted(path.stem for path in (CONFIGS / "devices").glob("*.yaml"))
 
 
 def test_the_demo_compiles_without_a_finding() -> None:
@@ -21,30 +21,19 @@ def test_the_demo_compiles_without_a_finding() -> None:
     assert [worker.name for worker in compiled.plan.workers] == ["tcp", "rs485-1", "scale-1"]
 
 
-def site_of(profile: str) -> str:
-    line = "scale-1" if profile == "mettler-toledo-sics" else "rs"
-    return (
-        'site: one\nieds:\n  IO: {scl: io.icd, map: map.yaml, listen: "127.0.0.1:0"}\n'
-        "lines:\n  rs: {protocol: modbus-rtu, port: /dev/nowhere}\n"
-        "  scale-1: {protocol: serial-ascii, port: /dev/nothing}\n"
-        f"devices:\n  meter: {{line: {line}, profile: {profile}, every: 5s}}\n"
-    )
-
-
-@pytest.mark.parametrize("profile", PROFILES)
-def test_a_profile_compiles_and_its_simulated_device_reads_back(profile: str, tmp_path: Path) -> None:
-    rows = "points:\n  LD0/GGIO1.Ind1: meter.online\nunmapped: [LD0/GGIO1, LD0/XCBR1, LD0/MMTR1]\n"
-    compiled = compile_folder(write_site(tmp_path, rows, site_of(profile)))
-    assert render(compiled.diagnostics.found) == ""
-    assert compiled.plan is not None
-    plan = next(d for w in compiled.plan.workers for line in w.lines for d in line.devices)
+@pytest.mark.parametrize("name", [name for name in profiles.NAMES if profiles.in_text(name)])
+def test_an_instrument_that_is_asked_in_text_reads_back_what_its_simulated_twin_shows(
+    name: str, tmp_path: Path
+) -> None:
+    plan, _, _ = profiles.compiled(name, tmp_path)
     device = SimulatedDevice(plan)
     device.tick(1_700_000_000)
-    for point in plan.points:
-        if isinstance(point.source, Register):
-            addresses = range(point.source.address, point.source.address + point.source.count)
-            raw = [device.registers[point.source.table, address] for address in addresses]
-            assert convert.reading(point, point.source, raw).value == device.values[point.local_name], point.name
+    for point in (one for one in plan.points if isinstance(one.source, Reply)):
+        line = device.line(point.source.request)
+        assert line is not None
+        reading = convert.text_reading(point, point.source, line)
+        assert reading is not None
+        assert reading.value == device.values[point.local_name], point.name
 
 
 def test_point_names_are_lower_snake_case_and_every_block_keeps_the_limits_of_its_profile() -> None:
