@@ -61,7 +61,17 @@ class Feeder:
 
 
 _PHASES: Final = {"l1": 0, "l2": 1, "l3": 2}
-_PER_PHASE: Final = ("voltage", "current", "active_power", "reactive_power", "apparent_power", "power_factor")
+_PER_PHASE: Final = (
+    "voltage",
+    "current",
+    "active_power",
+    "reactive_power",
+    "apparent_power",
+    "power_factor",
+    "power_factor_code",
+)
+_SHARES: Final = {"l1": 1 / 3, "l2": 1 / 3, "l3": 1 / 3, "t1": 0.7, "t2": 0.3}
+_DEMAND: Final = "_demand"
 
 
 def value(device: str, name: str, second: int) -> float:
@@ -70,6 +80,8 @@ def value(device: str, name: str, second: int) -> float:
     known = _by_phase(feeder, name)
     if known is None:
         known = _whole(feeder, name)
+    if known is None:
+        known = _part(feeder, name)
     return known if known is not None else 20 + 5 * math.sin(second / 30 + zlib.crc32(name.encode()) % 7)
 
 
@@ -87,7 +99,20 @@ def _by_phase(feeder: Feeder, name: str) -> float | None:
         "reactive_power": feeder.reactive,
         "apparent_power": feeder.apparent,
         "power_factor": feeder.power_factor,
+        "power_factor_code": feeder.power_factor,
     }[stem](phase)
+
+
+def _part(feeder: Feeder, name: str) -> float | None:
+    """A phase's or a tariff's share of an energy, the demand of a power, a distortion; None for any other name."""
+    stem, _, last = name.rpartition("_")
+    if stem.endswith("energy") and last in _SHARES:
+        total = _whole(feeder, stem)
+        return None if total is None else total * _SHARES[last]
+    if name.startswith("thd_"):
+        return 2.0 + feeder.power_factor(0)
+    stem, demand, _ = name.partition(_DEMAND)
+    return _whole(feeder, f"total_{stem}") if demand else None
 
 
 def _whole(feeder: Feeder, name: str) -> float | None:
@@ -98,13 +123,17 @@ def _whole(feeder: Feeder, name: str) -> float | None:
         "total_reactive_power": reactive,
         "total_apparent_power": apparent,
         "total_power_factor": active / apparent,
-        "power_factor_code": active / apparent,  # of four quadrants: an inductive load is as it is
+        "total_power_factor_code": active / apparent,  # of four quadrants: an inductive load is as it is
         "frequency": feeder.frequency(),
         "import_energy": feeder.counted(30_000),
         "export_energy": feeder.counted(2_000),
         "import_reactive_energy": feeder.counted(9_000),
         "export_reactive_energy": feeder.counted(500),
         "current_n": 0.4,
+        "total_energy": feeder.counted(32_000),
+        "total_reactive_energy": feeder.counted(9_500),
+        "total_apparent_energy": feeder.counted(34_000),
         "voltage_average": feeder.total(feeder.voltage) / 3,
+        "voltage_ll_average": feeder.total(feeder.voltage) / SQRT3,
         "current_average": feeder.total(feeder.current) / 3,
     }.get(name)
