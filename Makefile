@@ -22,6 +22,7 @@ check: $(VENV)/.check  ## format, lint, types, import contracts, generated docum
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m mapping.format_doc --check
+	$(BIN)/python -m mapping.devices_doc --check
 	$(BIN)/python -m mms_server.api_doc --check
 	$(BIN)/python -m tests.conformance_page --check
 	$(BIN)/python -m pytest --ignore=tests/system
