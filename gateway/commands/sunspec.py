@@ -23,10 +23,10 @@ def sunspec(
     host: str,
     /,
     *,
-    unit: int = 1,
+    unit: Annotated[int, cyclopts.Parameter(validator=cyclopts.validators.Number(gte=0, lte=255))] = 1,
     models: Annotated[list[int] | None, cyclopts.Parameter(consume_multiple=True)] = None,
     output: Path | None = None,
-    timeout: float = 2.0,
+    timeout: Annotated[float, cyclopts.Parameter(validator=cyclopts.validators.Number(gt=0))] = 2.0,
 ) -> int:
     """Ask a SunSpec device on Modbus TCP for its models, and write a device profile with their registers.
 

@@ -51,3 +51,8 @@ def test_what_is_no_address_and_who_does_not_answer_are_said(capsys: pytest.Capt
         assert capsys.readouterr().err == f"mms-gateway: 127.0.0.1:{port}: timed out\n"
     assert main(["sunspec", f"127.0.0.1:{port}"]) == 1
     assert capsys.readouterr().err == f"mms-gateway: 127.0.0.1:{port}: Connection refused\n"
+
+
+@pytest.mark.parametrize("words", [["--unit", "256"], ["--timeout", "0"], ["--models", "meter"]])
+def test_what_no_device_can_be_asked_is_wrong_usage(words: list[str]) -> None:
+    assert main(["sunspec", "127.0.0.1", *words]) == 64
