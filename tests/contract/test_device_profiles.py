@@ -9,7 +9,7 @@ import pytest
 from pymodbus.framer import FramerRTU
 from pymodbus.pdu import DecodePDU
 
-from acquisition import readings
+from acquisition import convert, readings
 from acquisition.drivers.base import Read, Registers
 from acquisition.drivers.modbus_rtu import ModbusRtu
 from acquisition.identity import objection
@@ -47,6 +47,7 @@ VOCABULARY = re.compile(
     )
 )
 PHASORS = {"l1": "phsA", "l2": "phsB", "l3": "phsC", "n": "neut", "l1_l2": "phsAB", "l2_l3": "phsBC", "l3_l1": "phsCA"}
+NAN = bytes.fromhex("ffc00000")
 MODBUS = [name for name in profiles.NAMES if not profiles.in_text(name)]
 
 every = pytest.mark.parametrize("name", profiles.NAMES)
@@ -160,3 +161,18 @@ def test_a_simulated_twin_is_the_device_that_the_profile_identifies(name: str, t
     raw = over_rtu(device, Read(plan.unit, register.table, register.address, register.count))
     assert objection(plan.identify, raw) is None
     assert objection(Identify(register, equals="another"), raw) is not None
+
+
+@every_modbus
+def test_what_a_device_shows_for_no_measurement_is_no_number(name: str, tmp_path: Path) -> None:
+    plan, _, _ = profiles.compiled(name, tmp_path)
+    for point in plan.points:
+        for absent in point.absent:
+            assert isinstance(point.source, Register)
+            octets = (
+                NAN if absent == "nan" else int(absent).to_bytes(2 * point.source.count, "big", signed=int(absent) < 0)
+            )
+            words = [octets[at] << 8 | octets[at + 1] for at in range(0, len(octets), 2)]
+            raw = words[::-1] if point.source.order == "cdab" else words
+            reading = convert.reading(point, point.source, raw)
+            assert (reading.value, reading.reason) == (None, "the device gives no measurement"), point.local_name

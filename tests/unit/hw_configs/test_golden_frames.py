@@ -92,3 +92,18 @@ def test_every_point_that_a_profile_writes_itself_has_its_frame_and_value(profil
     cases = [path for path in CASES.glob(f"{profile}*.yaml") if profile_of(path) == profile]
     assert cases, "no case"
     assert own <= {name for path in cases for name in yaml.safe_load(path.read_text(encoding="utf-8"))["values"]}
+
+
+@pytest.mark.parametrize(
+    ("meter", "taken_for"),
+    [("lovato-dmg610", "lovato-dmg210"), ("socomec-countis-e2x", "socomec-countis-e34")],
+)
+def test_a_frequency_in_the_unit_of_the_other_variant_is_not_believed(
+    meter: str, taken_for: str, tmp_path: Path
+) -> None:
+    case = yaml.safe_load((CASES / f"{meter}.yaml").read_text(encoding="utf-8"))
+    plan, _, _ = profiles.compiled(taken_for, tmp_path)
+    names = {point.number: point.local_name for point in plan.points}
+    found = {names[number]: reading for number, reading in from_frames(plan, case["frames"])}
+    assert found["frequency"].quality == quality.IMPLAUSIBLE
+    assert found["frequency"].value == pytest.approx(10 * case["values"]["frequency"])
