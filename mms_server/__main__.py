@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import logging
 import sys
 from pathlib import Path
@@ -58,6 +59,8 @@ async def _serve(given: argparse.Namespace) -> int:
     except (OSError, ValueError, KeyError, MappingError, msgspec.MsgspecError) as error:
         log.error("cannot serve %s: %s", given.ied, error)
         return 2
+    gc.collect()
+    gc.freeze()  # the model stays as long as the process: no collection looks at it again
     await processes.until_told(lambda: logs.ready(ied=given.ied, **addresses))
     await server.stop()
     return 0

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import math
 import signal
 import sys
@@ -71,6 +72,8 @@ async def _serve(options: ServeOptions) -> int:
         server.authenticate(password=options.password)
     try:
         async with server.serving(options.port, options.host, context):
+            gc.collect()
+            gc.freeze()  # the model stays as long as the process: no collection looks at it again
             sys.stdout.write(f"ready mms={options.host}:{server.port} ied={server.ied_name}\n")
             sys.stdout.flush()
             await _until(told, options.seconds, _Movement(server) if options.simulate_process else None)
