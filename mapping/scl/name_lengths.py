@@ -21,6 +21,7 @@ ITEM_LIMIT: Final = 64
 def long_names(server: Server) -> Iterator[tuple[int, str]]:
     """The line and what is to be said of each name that is too long; one for each LD, LN and data object at most."""
     seen: set[tuple[str, int]] = set()
+    longest_below: dict[int, str] = {}  # by the identity of the type, of which there are few
     for device in server.devices:
         if len(device.name) > LD_LIMIT:
             yield device.line, _said(f"the logical device `{device.name}`", len(device.name), LD_LIMIT)
@@ -29,7 +30,9 @@ def long_names(server: Server) -> Iterator[tuple[int, str]]:
                 if len(one.name) > DATA_OBJECT_LIMIT and (one.name, one.line) not in seen:
                     seen.add((one.name, one.line))
                     yield one.line, _said(f"the data object `{one.name}`", len(one.name), DATA_OBJECT_LIMIT)
-            below = longest(node.type)
+            below = longest_below.get(id(node.type))
+            if below is None:
+                below = longest_below[id(node.type)] = longest(node.type)
             if server.edition is Edition.ED1:
                 item = f"{node.name}$FC${below.replace('.', '$')}"
                 if len(item) > ITEM_LIMIT:

@@ -13,7 +13,7 @@ from typing import Final
 
 from bus.quality import Quality
 from mms_server.acsi.measured_bounds import Bounds
-from mms_server.model.layout import Node
+from mms_server.model.layout import Layout, Node
 from mms_server.model.tree import DataModel, PlacedNode
 
 LIMITS: Final = ("hhLim", "hLim", "lLim", "llLim", "min", "max")
@@ -87,11 +87,15 @@ class MeasuredObject:
 
 def found(model: DataModel) -> Iterator[MeasuredObject]:
     """The measured objects of a server that have a deadband or limits."""
+    without: set[Layout] = set()  # what one LN of a layout does not have, none has
     for placed in model.nodes():
         measured = placed.layout.by_suffix.get(b"$MX")
-        if measured is not None:
-            configured = placed.layout.by_suffix.get(b"$CF")
-            yield from _below(placed, measured, configured)
+        if measured is None or placed.layout in without:
+            continue
+        objects = list(_below(placed, measured, placed.layout.by_suffix.get(b"$CF")))
+        if not objects:
+            without.add(placed.layout)
+        yield from objects
 
 
 def _below(placed: PlacedNode, node: Node, config: Node | None) -> Iterator[MeasuredObject]:
