@@ -1,14 +1,16 @@
-"""One acquisition process: `python -m acquisition --plan P --worker NAME --run-dir DIR`."""
+"""One acquisition process: `python -m acquisition --plan P --worker NAME --run-dir DIR [--state-dir DIR]`."""
 
 import argparse
 import asyncio
 import contextlib
+import gc
 import logging
 import sys
 from pathlib import Path
 
 import msgspec
 
+from acquisition.loops import loop_factory
 from acquisition.worker import Worker
 from bus import logs, processes
 from mapping import plan as plans
@@ -22,22 +24,24 @@ def main() -> int:
     parser.add_argument("--plan", type=Path, required=True)
     parser.add_argument("--worker", required=True)
     parser.add_argument("--run-dir", type=Path, required=True)
+    parser.add_argument("--state-dir", type=Path, help="where it remembers what devices refuse; by default nowhere")
     parser.add_argument("--log-format", choices=("console", "json"), default="console")
     given = parser.parse_args()
     logs.configure(f"worker.{given.worker}", given.log_format)
     try:
         plan = plans.load(given.plan)
-        plan.worker(given.worker)
+        factory = loop_factory(plan.worker(given.worker))
     except (OSError, ValueError, msgspec.MsgspecError, KeyError) as error:
         logging.getLogger("acquisition").error("no such worker in a plan: %s", error)
         return 2
-    with asyncio.Runner() as runner:
-        runner.run(_run(plan, given.worker, given.run_dir))
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(_run(plan, given.worker, given.run_dir, given.state_dir))
     return 0
 
 
-async def _run(plan: plans.Plan, name: str, run_dir: Path) -> None:
-    work = asyncio.ensure_future(Worker(plan, name, run_dir).run())
+async def _run(plan: plans.Plan, name: str, run_dir: Path, state_dir: Path | None) -> None:
+    work = asyncio.ensure_future(Worker(plan, name, run_dir, state_dir).run())
+    gc.freeze()  # the plan is for ever: a full collection need not walk through it, which takes a tenth of a second
     told = asyncio.ensure_future(processes.until_told(lambda: logs.ready(worker=name)))
     await asyncio.wait((work, told), return_when=asyncio.FIRST_COMPLETED)
     told.cancel()

@@ -3,28 +3,49 @@
     UP ──an exchange fails──► UP, failing ──the next one too──► DOWN ──a probe is answered──► UP, all due at once
 
 A device that never answered goes DOWN with its first failure. A DOWN device is asked for its cheapest block, at most
-every 30 s and never so often that it takes more than a twentieth of the line's time from its neighbours.
+every 30 s and never so often that all such devices take more than a twentieth of the line's time from their neighbours.
+
+Of what is due, that comes first which has waited longest for its period: on a line that is asked for more than it can
+do all periods grow by the same factor, and nothing starves. After a try without an answer another unit goes first.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from acquisition import readings
+from acquisition.drivers.base import Read
+from acquisition.holes import Hole, cut
+from acquisition.readings import Located
 from mapping.plan import Block, DevicePlan, RegisterBlock
 
 PROBE_LIMIT_S: Final = 30.0
 PROBE_FIRST_S: Final = 1.0
 PROBE_SHARE: Final = 20.0  # a probe's cost, times this, passes before the next one
-HOLE_RETRY_S: Final = 600.0  # a register that the device does not have is asked for again after that
+HOLE_RETRIES_S: Final = (60.0, 600.0, 3600.0)  # a device that only just starts may refuse what it has
+HOLE_RETRY_S: Final = 24 * 3600.0
 
 
 @dataclass(slots=True, eq=False)
 class Due:
-    """A block with its next time."""
+    """A block with its next time, and how far its exchange has come."""
 
     block: Block
     due: float
     period_s: float
+    located: Sequence[Located]
+    borders: Sequence[int]  # the ends of its values, where it may be cut
+    asked: float  # when it was last done with
+    not_before: float = 0.0
+    tries: int = 0  # without an answer, since `asked`
+    cost_s: float = 0.0  # of those
+    refusals: int = 0  # of a single value, in a row: a hole
+    hole: Hole | None = None
+
+    @property
+    def ready_at(self) -> float:
+        """When it may be asked."""
+        return max(self.due, self.not_before)
 
 
 @dataclass(slots=True, eq=False)
@@ -39,7 +60,11 @@ class Polled:
     failures: int = 0  # exchanges in a row
     probe_at: float = 0.0
     probe_wait_s: float = PROBE_FIRST_S
-    refuses_longer: set[int] = field(default_factory=set)  # addresses of blocks that cannot be read beyond their end
+    refused: set[Read] = field(default_factory=set)  # reads beyond a block that it refuses
+
+    def holes(self) -> list[Hole]:
+        """What it has refused by itself."""
+        return [due.hole for due in self.dues if due.hole is not None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,47 +77,123 @@ class Job:
 
 
 class Poller:
-    """The schedule of one line."""
+    """The schedule of one line. `holes`: by device, what it has refused before."""
 
-    def __init__(self, devices: Sequence[DevicePlan], now: float) -> None:
+    def __init__(
+        self, devices: Sequence[DevicePlan], now: float, holes: dict[str, Sequence[Hole]] | None = None
+    ) -> None:
+        known = holes or {}
         self.devices = [
-            Polled(plan, _spread(plan, position, len(devices), now)) for position, plan in enumerate(devices)
+            Polled(plan, list(_spread(plan, position, len(devices), now, known.get(plan.name, ()))))
+            for position, plan in enumerate(devices)
         ]
         self._last_failed: Polled | None = None
 
+    # ------------------------------------------------------------------ whose turn it is
+
     def next(self, now: float) -> Job | None:
         """The job whose turn it is; None if none is due."""
-        ready: list[tuple[bool, float, int, Job]] = []
-        for position, device in enumerate(self.devices):
-            job, since = _next_of(device, now)
-            if job is not None and since <= now:
-                ready.append((device is self._last_failed, since, position, job))
-        return min(ready, key=lambda row: row[:3])[3] if ready else None
+        best: Job | None = None
+        rank = (False, 0.0)
+        for device in self.devices:
+            job, waited = _next_of(device, now)
+            if job is not None and (best is None or (device is not self._last_failed, waited) > rank):
+                best, rank = job, (device is not self._last_failed, waited)
+        return best
 
-    def next_time(self, now: float) -> float:
+    def next_time(self) -> float:
         """When the next job is due; infinity if there is nothing to poll."""
-        return min(
-            (since for device in self.devices for job, since in [_next_of(device, now)] if job), default=float("inf")
-        )
+        return min((_ready_at(device) for device in self.devices if device.dues), default=float("inf"))
+
+    def lateness(self, now: float) -> float:
+        """How late the line is, in periods: 0 while all is asked in its time, 1 if something has missed a turn."""
+        waits = [
+            (now - due.ready_at) / due.period_s
+            for device in self.devices
+            if not device.down
+            for due in device.dues
+            if due.hole is None
+        ]
+        return max(0.0, *waits) if waits else 0.0
+
+    # ------------------------------------------------------------------ what became of it
 
     def answered(self, job: Job, now: float) -> bool:
         """The device has answered, whatever it said. True if it is back: all it has is due at once."""
         device = job.device
-        back = device.down or not device.answered
+        back = self._lives(device, now)
+        _done(job.due, now)
+        return back
+
+    def silent(self, job: Job, now: float, cost_s: float) -> bool | None:
+        """A try without a sound answer, which took `cost_s`. None if another try follows, after other units.
+
+        Otherwise the exchange has failed; True if the device is given up now.
+        """
+        due = job.due
+        due.tries += 1
+        due.cost_s += cost_s
+        self._last_failed = job.device
+        if due.tries <= (0 if job.probe else job.device.plan.retries):
+            return None
+        return self._failed(job, now)
+
+    def busy(self, job: Job, now: float, seconds: float) -> bool:
+        """The device is busy: another try after `seconds`, the others first. False if it has none left."""
+        self._lives(job.device, now)
+        if job.due.tries >= job.device.plan.retries:
+            return False
+        job.due.tries += 1
+        job.due.not_before = now + seconds
+        return True
+
+    def give_up(self, job: Job, now: float, cost_s: float) -> None:
+        """The device is not to be polled: it goes DOWN at once, whatever it answered."""
+        job.device.failures = max(job.device.failures, 1)
+        job.due.cost_s += cost_s
+        self._failed(job, now)
+
+    def later(self, job: Job, now: float, seconds: float) -> None:
+        """Ask `job` again after `seconds`, without judging it."""
+        if job.device.down:
+            job.device.probe_at = now + seconds
+        else:
+            job.due.not_before = now + seconds
+
+    def split(self, job: Job, code: int, now: float) -> bool:
+        """Halve a block that has a register which the device refuses. False if it is a single value: a hole."""
+        due, block = job.due, job.due.block
+        self._lives(job.device, now)
+        if not isinstance(block, RegisterBlock) or len(due.borders) < 2:
+            if isinstance(block, RegisterBlock):
+                due.hole = Hole(block.table, block.address, block.count, code)
+            _done(due, now)
+            steps = HOLE_RETRIES_S
+            due.due = now + (steps[due.refusals] if due.refusals < len(steps) else HOLE_RETRY_S)
+            due.refusals += 1
+            return False
+        middle = due.borders[len(due.borders) // 2 - 1]
+        halves = [cut(block, block.address, middle), cut(block, middle, block.address + block.count)]
+        dues = job.device.dues
+        position = dues.index(due)
+        dues[position : position + 1] = [_due(job.device.plan, half, now, due.period_s) for half in halves]
+        return True
+
+    def _lives(self, device: Polled, now: float) -> bool:
+        first, back = not device.answered, device.down or not device.answered
         device.answered, device.failures, device.down = True, 0, False
         device.probe_wait_s = PROBE_FIRST_S
         if back:
             for due in device.dues:
-                due.due = min(due.due, now)
-        _advance(job.due, now)
-        if self._last_failed is device:
-            self._last_failed = None
+                if first and due.hole is not None:
+                    continue  # remembered from before the start
+                due.due, due.asked = min(due.due, now), max(due.asked, now - due.period_s)
+        self._last_failed = None
         return back
 
-    def failed(self, job: Job, now: float, cost_s: float) -> bool:
-        """No sound answer in any try, which took `cost_s`. True if the device is given up now."""
-        device = job.device
-        _advance(job.due, now)
+    def _failed(self, job: Job, now: float) -> bool:
+        device, cost_s = job.device, job.due.cost_s
+        _done(job.due, now)
         self._last_failed = device
         device.failures += 1
         opens = not device.down and (device.failures > 1 or not device.answered)
@@ -101,64 +202,78 @@ class Poller:
             device.probe_wait_s = PROBE_FIRST_S
         elif device.down:
             device.probe_wait_s = min(2 * device.probe_wait_s, PROBE_LIMIT_S)
-        device.probe_at = now + min(max(device.probe_wait_s, PROBE_SHARE * cost_s), PROBE_LIMIT_S)
+        share = PROBE_SHARE * sum(one.down for one in self.devices)
+        device.probe_at = now + min(max(device.probe_wait_s, share * cost_s), PROBE_LIMIT_S)
         return opens
 
-    def give_up(self, job: Job, now: float, cost_s: float) -> None:
-        """The device is not to be polled: it goes DOWN at once, whatever it answered."""
-        job.device.failures = max(job.device.failures, 1)
-        self.failed(job, now, cost_s)
 
-    def later(self, job: Job, now: float, seconds: float) -> None:
-        """Ask `job` again after `seconds`, without judging it."""
-        job.due.due = now + seconds
-
-    def split(self, job: Job, borders: Sequence[int], now: float) -> bool:
-        """Halve a block that has a register which the device refuses. False if it is a single value: a hole.
-
-        `borders` are the ends of the block's values, ascending.
-        """
-        block = job.due.block
-        if not isinstance(block, RegisterBlock) or len(borders) < 2:
-            job.due.due = now + HOLE_RETRY_S
-            return False
-        middle = borders[len(borders) // 2 - 1]
-        first = _cut(block, block.address, middle)
-        rest = _cut(block, middle, block.address + block.count)
-        dues = job.device.dues
-        position = dues.index(job.due)
-        dues[position : position + 1] = [Due(first, now, job.due.period_s), Due(rest, now, job.due.period_s)]
-        return True
-
-
-def _spread(plan: DevicePlan, position: int, of: int, now: float) -> list[Due]:
-    """The blocks of one device, their first times spread over their periods."""
+def _spread(plan: DevicePlan, position: int, of: int, now: float, holes: Sequence[Hole]) -> Iterator[Due]:
+    """The blocks of one device without its holes, their first times spread over their periods, and the holes."""
     count = max(len(plan.blocks), 1)
-    return [
-        Due(block, now + block.every_ms / 1000 * (position + index / count) / max(of, 1), block.every_ms / 1000)
-        for index, block in enumerate(plan.blocks)
-    ]
+    for index, block in enumerate(plan.blocks):
+        period_s = block.every_ms / 1000
+        first = now + period_s * (position + index / count) / max(of, 1)
+        pieces = _pieces(plan, block, holes)
+        for piece, hole in pieces:
+            due = _due(plan, piece, first, period_s)
+            if hole is not None:
+                due.hole, due.due, due.refusals = hole, now + HOLE_RETRY_S, len(HOLE_RETRIES_S)
+            yield due
+
+
+def _pieces(plan: DevicePlan, block: Block, holes: Sequence[Hole]) -> list[tuple[Block, Hole | None]]:
+    """`block` cut round the holes whose values it has; a hole that lies otherwise is forgotten."""
+    if not isinstance(block, RegisterBlock):
+        return [(block, None)]
+    borders = {block.address, *readings.borders(readings.located(plan, block), block)}
+    inside = sorted(
+        (hole for hole in holes if hole.table == block.table and {hole.address, hole.address + hole.count} <= borders),
+        key=lambda hole: hole.address,
+    )
+    at, end = block.address, block.address + block.count
+    found: list[tuple[Block, Hole | None]] = []
+    for hole in inside:
+        if hole.address > at:
+            found.append((cut(block, at, hole.address), None))
+        at = hole.address + hole.count
+        found.append((cut(block, hole.address, at), hole))
+    if at < end:
+        found.append((cut(block, at, end), None))
+    return found
+
+
+def _due(plan: DevicePlan, block: Block, due: float, period_s: float) -> Due:
+    located = readings.located(plan, block)
+    borders = readings.borders(located, block) if isinstance(block, RegisterBlock) else []
+    return Due(block, due, period_s, located, borders, due - period_s)
 
 
 def _next_of(device: Polled, now: float) -> tuple[Job | None, float]:
-    if not device.dues:
-        return None, float("inf")
+    """What of `device` is due, and how many of its periods it has waited since it was last asked."""
     if device.down:
-        return Job(device, min(device.dues, key=_cost), probe=True), device.probe_at
-    due = min(device.dues, key=lambda one: one.due)
-    return Job(device, due), due.due
+        if not device.dues or device.probe_at > now:
+            return None, 0.0
+        return Job(device, min(device.dues, key=_cost), probe=True), 1 + (now - device.probe_at) / PROBE_FIRST_S
+    best, longest = None, -1.0
+    for due in device.dues:
+        if due.due <= now and due.not_before <= now:
+            waited = (now - due.asked) / due.period_s
+            if waited > longest:
+                best, longest = due, waited
+    return (None, 0.0) if best is None else (Job(device, best), longest)
 
 
-def _cost(due: Due) -> int:
-    return due.block.count if isinstance(due.block, RegisterBlock) else len(due.block.request)
+def _ready_at(device: Polled) -> float:
+    return device.probe_at if device.down else min(due.ready_at for due in device.dues)
 
 
-def _advance(due: Due, now: float) -> None:
-    """The next time on the same grid; what was missed is not made up for."""
+def _cost(due: Due) -> tuple[bool, int]:
+    return due.hole is not None, due.block.count if isinstance(due.block, RegisterBlock) else len(due.block.request)
+
+
+def _done(due: Due, now: float) -> None:
+    """The exchange is over: the next time is on the same grid, and what was missed is not made up for."""
+    due.asked, due.tries, due.cost_s, due.not_before = now, 0, 0.0, 0.0
     due.due += due.period_s
     if due.due <= now - due.period_s:
         due.due += (now - due.due) // due.period_s * due.period_s
-
-
-def _cut(block: RegisterBlock, start: int, end: int) -> RegisterBlock:
-    return RegisterBlock(block.table, start, end - start, block.every_ms, block.points)

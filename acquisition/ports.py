@@ -15,6 +15,11 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 import serial
+from serial.rs485 import RS485Settings
+
+from acquisition.inbox import Inbox, LinkError, Receiver
+
+__all__ = ["LinkError", "Port", "SerialPort", "TcpPort"]
 
 READ_OCTETS: Final = 4096
 CONNECT_TIMEOUT_S: Final = 3.0
@@ -23,10 +28,6 @@ UNTAKEN_LIMIT_MS: Final = 1000
 deliver a command whose client has been told no."""
 _DROP_UNTAKEN: Final = struct.pack("ii", 1, 0)  # closing throws it away instead of delivering it
 _PARITIES: Final = {"none": serial.PARITY_NONE, "even": serial.PARITY_EVEN, "odd": serial.PARITY_ODD}
-
-
-class LinkError(Exception):
-    """The port or the connection is gone, or cannot be had; the text is the reason."""
 
 
 class Port(Protocol):
@@ -55,9 +56,7 @@ class SerialPort:
         self._settings = settings
         self._serial: serial.Serial | None = None
         self._descriptor = -1
-        self._received = bytearray()
-        self._came = asyncio.Event()
-        self._fault: str | None = None
+        self._inbox = Inbox()
 
     async def open(self) -> None:
         path = str(self._settings["port"])
@@ -72,13 +71,23 @@ class SerialPort:
                 timeout=0,
                 exclusive=True,
             )
+            if self._settings.get("rts") == "rs485":
+                self._serial.rs485_mode = self._direction()
         except (OSError, ValueError, termios.error) as error:
+            await self.close()
             raise LinkError(_reason(error, path)) from error
-        self._received.clear()
-        self._fault = None
-        self._came.clear()
+        self._inbox = Inbox()
         self._descriptor = self._serial.fileno()
         asyncio.get_running_loop().add_reader(self._descriptor, self._readable)
+
+    def _direction(self) -> RS485Settings:
+        """RTS while we send, told to the system's driver: it alone knows when the last character has left."""
+        return RS485Settings(
+            rts_level_for_tx=True,
+            rts_level_for_rx=False,
+            delay_before_tx=self._settings.get("rts_before", 0) / 1000,
+            delay_before_rx=self._settings.get("rts_after", 0) / 1000,
+        )
 
     def _readable(self) -> None:
         try:
@@ -86,16 +95,21 @@ class SerialPort:
         except BlockingIOError:
             return
         except OSError as error:
-            octets, self._fault = b"", f"port lost: {(error.strerror or str(error)).lower()}"
-        if not octets:
-            self._fault = self._fault or "port lost: end of file"
-            asyncio.get_running_loop().remove_reader(self._descriptor)
-        self._received += octets
-        self._came.set()
+            self._gone((error.strerror or str(error)).lower())
+        else:
+            if octets:
+                self._inbox.put(octets)
+            else:
+                self._gone("end of file")
+
+    def _gone(self, reason: str) -> None:
+        """A lost port is readable for ever: it is watched no more."""
+        asyncio.get_running_loop().remove_reader(self._descriptor)
+        self._inbox.fail(f"port lost: {reason}")
 
     async def write(self, octets: bytes) -> None:
-        if self._serial is None or self._fault:
-            raise LinkError(self._fault or "port not open")
+        if self._serial is None or self._inbox.fault:
+            raise LinkError(self._inbox.fault or "port not open")
         view = memoryview(octets)
         while view:
             try:
@@ -106,20 +120,14 @@ class SerialPort:
                 raise LinkError(f"port lost: {(error.strerror or str(error)).lower()}") from error
 
     async def read(self, timeout_s: float) -> bytes:
-        if not self._received and not self._fault:
-            self._came.clear()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._came.wait(), timeout_s)
-        if not self._received and self._fault:
-            raise LinkError(self._fault)
-        octets = bytes(self._received)
-        self._received.clear()
-        return octets
+        return await self._inbox.take(timeout_s)
 
     def discard(self) -> int:
-        count = len(self._received)
-        self._received.clear()
-        return count
+        if self._serial is not None and not self._inbox.fault:
+            with contextlib.suppress(OSError):  # a lost port tells that to whoever reads from it
+                if self._serial.in_waiting:
+                    self._readable()  # the system holds it, and the loop has not seen it yet
+        return self._inbox.discard()
 
     async def set_baudrate(self, baudrate: int) -> None:
         """Go on at `baudrate` once all that was written is on the line. Raises LinkError."""
@@ -145,63 +153,57 @@ class TcpPort:
 
     def __init__(self, settings: dict[str, Any]) -> None:
         self._host, self._port = str(settings["host"]), int(settings.get("port", 502))
-        self._reader: asyncio.StreamReader | None = None
-        self._writer: asyncio.StreamWriter | None = None
+        self._inbox = Inbox()
+        self._transport: asyncio.Transport | None = None
 
     async def open(self) -> None:
+        inbox = self._inbox = Inbox()
+        loop = asyncio.get_running_loop()
         try:
-            opening = asyncio.open_connection(self._host, self._port)
-            self._reader, writer = await asyncio.wait_for(opening, CONNECT_TIMEOUT_S)
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                transport, _ = await loop.create_connection(lambda: Receiver(inbox, _lost), self._host, self._port)
         except TimeoutError as error:
             raise LinkError(f"no connection to {self._host}:{self._port} within {CONNECT_TIMEOUT_S:g} s") from error
         except OSError as error:
             raise LinkError(_reason(error, f"{self._host}:{self._port}")) from error
-        sock = writer.get_extra_info("socket")
+        sock = transport.get_extra_info("socket")
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNTAKEN_LIMIT_MS)
-        self._writer = writer
+        self._transport = transport
 
     async def write(self, octets: bytes) -> None:
-        if self._writer is None:
-            raise LinkError("not connected")
-        try:
-            self._writer.write(octets)
-            await self._writer.drain()
-        except OSError as error:
-            raise LinkError(_reason(error, "connection")) from error
+        """One request is on its way at a time: the transport's own buffer holds no more than that."""
+        if self._transport is None or self._inbox.fault:
+            raise LinkError(self._inbox.fault or "not connected")
+        self._transport.write(octets)
 
     async def read(self, timeout_s: float) -> bytes:
-        if self._reader is None:
+        if self._transport is None:
             raise LinkError("not connected")
-        try:
-            octets = await asyncio.wait_for(self._reader.read(READ_OCTETS), timeout_s)
-        except TimeoutError:
-            return b""
-        except OSError as error:
-            raise LinkError(_reason(error, "connection")) from error
-        if not octets:
-            raise LinkError("connection closed by the device")
-        return octets
+        return await self._inbox.take(timeout_s)
 
     def discard(self) -> int:
-        return 0  # an answer carries its transaction id: nothing needs to be thrown away unread
+        return self._inbox.discard()
 
     async def close(self) -> None:
-        writer, self._reader, self._writer = self._writer, None, None
-        if writer is not None:
-            sock = writer.get_extra_info("socket")
-            with contextlib.suppress(OSError):  # it has gone already
-                if _untaken(sock):
-                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DROP_UNTAKEN)
-            writer.close()
-            with contextlib.suppress(OSError, TimeoutError):
-                await asyncio.wait_for(writer.wait_closed(), 0.5)
+        transport, self._transport = self._transport, None
+        if transport is None:
+            return
+        sock = transport.get_extra_info("socket")
+        with contextlib.suppress(OSError):  # it has gone already
+            if _untaken(sock):
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DROP_UNTAKEN)
+        transport.abort()
 
 
 def _untaken(sock: socket.socket) -> bool:
     """True if the host has not acknowledged everything."""
     (waiting,) = struct.unpack("i", fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)))
     return int(waiting) > 0
+
+
+def _lost(error: Exception | None) -> str:
+    return "connection closed by the device" if error is None else _reason(error, "connection")
 
 
 def _reason(error: Exception, what: str) -> str:

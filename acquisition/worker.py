@@ -9,11 +9,13 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from acquisition import holes
 from acquisition.commands import Commands, Task
 from acquisition.convert import Reading
 from acquisition.derived import Derived
 from acquisition.drivers.registry import by_protocol
 from acquisition.line import Line
+from acquisition.memory import Memory
 from acquisition.readings import PointReading
 from acquisition.stamps import Stamp, clocks_of, stamp
 from bus.clock import FINEST, blurred, worst
@@ -44,7 +46,7 @@ class _Last(NamedTuple):
 class Worker:
     """Runs the lines of one WorkerPlan; must be made within a running loop."""
 
-    def __init__(self, plan: Plan, name: str, run_dir: Path) -> None:
+    def __init__(self, plan: Plan, name: str, run_dir: Path, state_dir: Path | None = None) -> None:
         self._name = name
         self._revision = plan.revision
         self._started_ns = time.time_ns()
@@ -64,8 +66,17 @@ class Worker:
         self._commands = Commands(name, plan.revision, boot_id(), devices, self._reading)
         self._clocks = clocks_of(devices)
         specs = by_protocol()
+        self._memory = Memory(None if state_dir is None else holes.file_of(state_dir, name), devices)
         self._lines = {
-            line.name: Line(line, specs[line.protocol], self._publish, self._commands) for line in described.lines
+            line.name: Line(
+                line,
+                specs[line.protocol],
+                self._publish,
+                self._commands,
+                holes=self._memory.known,
+                holes_changed=self._memory.note,
+            )
+            for line in described.lines
         }
         self._line_of = {device.name: line.name for line in described.lines for device in line.devices}
         self._endpoint = WorkerEndpoint(run_dir, name, plan.revision, snapshot=self._snapshot, on_command=self._command)

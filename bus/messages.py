@@ -56,6 +56,7 @@ class LineState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     since_ns: int
     reason: str
     load: float  # 0..1, the share of the last period in which the line was busy
+    lateness: float = 0.0  # how late the latest block is, in its periods: 1 and more means that the line cannot keep up
 
 
 class Heartbeat(msgspec.Struct, frozen=True, array_like=True, tag="heartbeat", gc=False):

@@ -44,10 +44,11 @@ class Options:
 def of_site(plan: Plan, options: Options) -> list[Process]:
     """The processes of a running site, in the order in which they start."""
     common = ("--plan", str(options.plan_file), "--run-dir", str(options.run_dir), "--log-format", options.log_format)
-    rows = [
-        Process(f"worker.{worker.name}", "acquisition", (*common, "--worker", worker.name)) for worker in plan.workers
-    ]
     state = ("--state-dir", str(options.state_dir))
+    rows = [
+        Process(f"worker.{worker.name}", "acquisition", (*common, "--worker", worker.name, *state))
+        for worker in plan.workers
+    ]
     for ied in plan.ieds:
         listen = ("--listen", options.listen[ied.name]) if ied.name in options.listen else ()
         scl = ("--scl", str(options.scl[ied.name]))

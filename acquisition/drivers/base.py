@@ -21,6 +21,7 @@ from typing import Annotated, Final, Literal, Protocol
 from pydantic import BaseModel, ConfigDict, Field
 
 from mapping.plan import Table
+from mapping.schema import Milliseconds
 
 Transport = Literal["serial", "tcp", "tls", "udp", "simulated"]
 LineSettings = Mapping[str, str | int | float | bool]
@@ -129,6 +130,12 @@ class Settings(BaseModel):
     worker: Annotated[
         str | None, Field(description="process that serves the line; by default one for each serial line, and `tcp`")
     ] = None
+    delay_after_connect: Annotated[
+        Milliseconds, Field(description="silence after the port or the connection is opened, before the first request")
+    ] = 0
+    delay_between: Annotated[
+        Milliseconds, Field(description="least silence between an answer and the next request, to whichever device")
+    ] = 0
 
 
 class SerialSettings(Settings):
@@ -139,6 +146,14 @@ class SerialSettings(Settings):
     data_bits: Literal[7, 8] = 8
     parity: Literal["none", "even", "odd"] = "none"
     stop_bits: Literal[1, 2] = 1
+    rts: Annotated[
+        Literal["none", "rs485"],
+        Field(
+            description="`rs485`: RTS turns a transceiver to sending while a request is sent; the system's driver does it"
+        ),
+    ] = "none"
+    rts_before: Annotated[Milliseconds, Field(description="from RTS to the first character")] = 0
+    rts_after: Annotated[Milliseconds, Field(description="from the last character to the end of RTS")] = 0
 
 
 class TcpSettings(Settings):

@@ -4,24 +4,35 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from gateway.cli import BAD_CONFIGURATION, OK, Command
+from acquisition import holes
+from gateway.cli import BAD_CONFIGURATION, FAILED, OK, Command
 from gateway.sites import compiled, say
+from mapping.compile import site_file
 from mapping.report import report
 
 
-def plan(site: Path, /) -> int:
-    """Print requests, milliseconds and load of every line; nothing is sent.
+def plan(site: Path, /, *, state_dir: Path | None = None) -> int:
+    """Print requests, milliseconds and load of every line, and what devices have refused; nothing is sent.
 
     Parameters
     ----------
     site
         A site.yaml, or the folder that holds it.
+    state_dir
+        Where a run remembers what devices refuse; by default `state` beside the site.
     """
     result = compiled(site)
     say(result.diagnostics.found)
     if result.diagnostics.errors:
         return BAD_CONFIGURATION
     sys.stdout.write(report(result) + "\n")
+    try:
+        refused = holes.report(state_dir or site_file(site).parent / "state")
+    except (OSError, ValueError) as error:
+        sys.stderr.write(f"mms-gateway: what devices have refused cannot be told: {error}\n")
+        return FAILED
+    if refused:
+        sys.stdout.write(f"\n{refused}\n")
     return OK
 
 

@@ -110,7 +110,13 @@ class Board:
             "revision": self.plan.revision,
             "workers": self.workers,
             "lines": [
-                {"line": one.line, "connected": one.connected, "load": round(one.load, 3), "reason": one.reason}
+                {
+                    "line": one.line,
+                    "connected": one.connected,
+                    "load": round(one.load, 3),
+                    "lateness": one.lateness,
+                    "reason": one.reason,
+                }
                 for one in self.lines.values()
             ],
             "devices": [

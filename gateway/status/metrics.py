@@ -26,11 +26,16 @@ class BoardCollector(Collector):
             "mms_gateway_line_connected", "1 if the port or connection is there", labels=["line"]
         )
         load = GaugeMetricFamily("mms_gateway_line_load", "share of the line's time in use", labels=["line"])
+        late = GaugeMetricFamily(
+            "mms_gateway_line_lateness_periods", "how late the latest block is, in its periods", labels=["line"]
+        )
         for line in board.lines.values():
             connected.add_metric([line.line], float(line.connected))
             load.add_metric([line.line], line.load)
+            late.add_metric([line.line], line.lateness)
         yield connected
         yield load
+        yield late
         yield from self._devices()
         yield from self._points()
         events = CounterMetricFamily("mms_gateway_line_events", "what happened on a line", labels=["line", "event"])

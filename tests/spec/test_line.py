@@ -1,14 +1,18 @@
 """A line: what it publishes of sound, silent and wrong devices, and what becomes of commands on their way."""
 
 import asyncio
+import os
 import socket
 import time
 from collections.abc import Awaitable, Callable
 
 import pytest
 
+from acquisition.drivers.base import Read, Registers
 from acquisition.drivers.registry import by_protocol
 from acquisition.line import Line
+from acquisition.link import Link
+from acquisition.ports import LinkError, SerialPort
 from acquisition.simulate.device import Fault
 from bus import quality
 from bus.messages import Outcome
@@ -302,6 +306,60 @@ def test_a_command_for_a_line_that_is_down_is_never_written() -> None:
             assert said == (Outcome.NO_ANSWER, "not written: the line is down")
             polling.cancel()
             await asyncio.gather(polling, return_exceptions=True)
+
+    run(scenario)
+
+
+def test_a_device_that_closes_after_each_answer_is_asked_on_a_new_connection() -> None:
+    async def scenario() -> None:
+        async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            asked = await reader.readexactly(12)
+            writer.write(asked[:4] + bytes((0, 7, asked[6], 3, 4, 0, 1, 0, 2)))
+            await writer.drain()
+            writer.close()
+
+        server = await asyncio.start_server(once, "127.0.0.1", 0)
+        host, port = server.sockets[0].getsockname()
+        feeder = meter("feeder", 1, 0)
+        link = Link(LinePlan("lan", "modbus-tcp", {"host": host, "port": port}, (feeder,)), by_protocol()["modbus-tcp"])
+        for _ in range(4):
+            assert await link.exchange(Read(1, "holding", 0, 2), feeder) == Registers((1, 2))
+        assert (link.counters.reconnects, link.counters.answers) == (4, 4)
+        await link.close()
+        server.close()
+
+    run(scenario)
+
+
+def test_a_port_without_direction_control_says_so() -> None:
+    async def scenario() -> None:
+        master, slave = os.openpty()
+        port = SerialPort({"port": os.ttyname(slave), "rts": "rs485"})
+        with pytest.raises(LinkError) as refused:
+            await port.open()
+        assert (
+            str(refused.value)
+            == f"{os.ttyname(slave)}: failed to set rs485 mode: [errno 25] inappropriate ioctl for device"
+        )
+        os.close(master)
+        os.close(slave)
+
+    run(scenario)
+
+
+def test_a_port_that_vanishes_says_so_once_and_is_watched_no_more() -> None:
+    async def scenario() -> None:
+        master, slave = os.openpty()
+        port = SerialPort({"port": os.ttyname(slave)})
+        await port.open()
+        os.close(slave)
+        os.close(master)
+        for _ in range(2):
+            with pytest.raises(LinkError, match=r"^port lost: (end of file|input/output error)$"):
+                await port.read(2.0)
+        with pytest.raises(LinkError, match=r"^port lost: "):
+            await port.write(b"more")
+        await port.close()
 
     run(scenario)
 

@@ -1,10 +1,11 @@
 """The schedule of one line in virtual time."""
 
-from acquisition.poller import PROBE_LIMIT_S, Poller
-from mapping.plan import DevicePlan, RegisterBlock
+from acquisition.holes import Hole
+from acquisition.poller import PROBE_LIMIT_S, Job, Poller
+from mapping.plan import DevicePlan, PointPlan, Register, RegisterBlock
 
 COST_S = 0.02
-TIMEOUT_S = 0.6  # two tries
+TIMEOUT_S = 0.3  # of one try
 
 
 def device(name: str, unit: int, *addresses: int, every_ms: int = 1000) -> DevicePlan:
@@ -18,11 +19,10 @@ def run(poller: Poller, seconds: float, dead: set[str], start: float = 0.0) -> d
     while now < seconds:
         job = poller.next(now)
         if job is None:
-            now = max(poller.next_time(now), now + 1e-6)
+            now = max(poller.next_time(), now + 1e-6)
         elif job.device.plan.name in dead:
-            cost = TIMEOUT_S / 2 if job.probe else TIMEOUT_S
-            now += cost
-            poller.failed(job, now, cost)
+            now += TIMEOUT_S
+            poller.silent(job, now, TIMEOUT_S)
         else:
             now += COST_S
             poller.answered(job, now)
@@ -57,42 +57,137 @@ def test_a_dead_unit_is_probed_within_thirty_seconds_and_then_polled_at_once() -
     assert back[2] <= back[0] + 3 * COST_S + 0.5
 
 
-def test_one_lost_answer_does_not_give_a_device_up() -> None:
+def taken(poller: Poller, now: float) -> Job:
+    job = poller.next(now)
+    assert job is not None
+    return job
+
+
+def test_an_exchange_fails_with_its_last_try_and_the_second_failed_one_gives_the_device_up() -> None:
     poller = Poller([device("a", 1, 0)], 0.0)
-    job = poller.next(0.0)
-    assert job is not None
-    poller.answered(job, 0.1)
-    job = poller.next(1.0)
-    assert job is not None
-    assert poller.failed(job, 1.6, 0.6) is False
-    job = poller.next(2.0)
-    assert job is not None
-    assert poller.failed(job, 2.6, 0.6) is True
+    poller.answered(taken(poller, 0.0), 0.1)
+    assert [poller.silent(taken(poller, 1.0), 1.3, 0.3), poller.silent(taken(poller, 1.3), 1.6, 0.3)] == [None, False]
+    assert [poller.silent(taken(poller, 2.0), 2.3, 0.3), poller.silent(taken(poller, 2.3), 2.6, 0.3)] == [None, True]
+    assert poller.devices[0].down
 
 
-def test_after_a_failure_another_unit_goes_first() -> None:
-    poller = Poller([device("a", 1, 0, 100, 200), device("b", 2, 0)], 0.0)
-    for _ in range(3):
-        job = poller.next(1.0)
-        assert job is not None
-        poller.answered(job, 1.0)
-    late = poller.next(5.0)
-    assert late is not None
-    poller.failed(late, 5.0, 0.6)
-    following = poller.next(5.0)
-    assert following is not None
-    assert following.device is not late.device
+def test_after_a_try_without_an_answer_another_unit_goes_first_and_then_the_silent_one_again() -> None:
+    poller = Poller([device("a", 1, 0, every_ms=10), device("b", 2, 0, every_ms=10)], 0.0)
+    for now in (0.0, 0.02):
+        poller.answered(taken(poller, now), now)
+    late = taken(poller, 5.0)
+    assert poller.silent(late, 5.3, 0.3) is None
+    other = taken(poller, 5.3)
+    assert other.device is not late.device
+    poller.answered(other, 5.32)
+    assert taken(poller, 5.32) == late
+
+
+def test_a_line_that_is_asked_for_too_much_stretches_all_periods_alike() -> None:
+    names = {"fast": 50, "middle": 200, "slow": 2000}
+    plans = [device(name, unit, *range(0, 40, 20), every_ms=ms) for unit, (name, ms) in enumerate(names.items(), 1)]
+    load = sum(2 * COST_S * 1000 / ms for ms in names.values())
+    assert load > 1
+    answers = run(Poller(plans, 0.0), 200, set())
+    for name, ms in names.items():
+        stretch = 200 / (len(answers[name]) / 2) / (ms / 1000)
+        assert 0.9 * load <= stretch <= 1.15 * load, name
+
+
+def test_a_device_that_comes_back_on_a_line_that_is_full_gets_its_share() -> None:
+    poller = Poller([device(str(unit), unit, 0, every_ms=10) for unit in range(8)], 0.0)
+    run(poller, 100, {"7"})
+    answers = run(poller, 160, set(), start=100)
+    assert answers["7"][0] <= 100 + PROBE_LIMIT_S
+    assert len(answers["7"]) >= 0.9 * len(answers["6"]) * (160 - answers["7"][0]) / 60
+
+
+def test_dead_units_share_a_twentieth_of_the_line() -> None:
+    plans = [device(str(unit), unit, 0, every_ms=10) for unit in range(8)]
+    beside = run(Poller(plans, 0.0), 300, {"4", "5", "6", "7"})
+    alone = run(Poller(plans[:4], 0.0), 300, set())
+    assert sum(map(len, beside.values())) >= 0.9 * sum(map(len, alone.values()))
+
+
+def test_a_busy_device_is_asked_again_after_a_while_and_the_line_is_free_meanwhile() -> None:
+    poller = Poller([device("a", 1, 0), device("b", 2, 0)], 0.0)
+    job = taken(poller, 0.0)
+    assert poller.busy(job, 0.02, 0.1)
+    assert poller.next(0.1) is None
+    assert taken(poller, 0.13) == job
+    assert not poller.busy(job, 0.15, 0.1)
+
+
+def test_a_dead_device_that_cannot_be_asked_for_safely_is_left_alone_for_a_while() -> None:
+    poller = Poller([device("a", 1, 0)], 0.0)
+    poller.silent(taken(poller, 0.0), 0.3, 0.3)
+    poller.silent(taken(poller, 0.3), 0.6, 0.3)
+    probe = taken(poller, 20.0)
+    assert probe.probe
+    poller.later(probe, 20.0, 0.5)
+    assert (poller.next(20.4), poller.next_time()) == (None, 20.5)
+
+
+def test_lateness_is_told_in_periods() -> None:
+    poller = Poller([device("a", 1, 0, every_ms=500)], 0.0)
+    assert poller.lateness(0.0) == 0
+    assert poller.lateness(1.0) == 2
+
+
+def values(*addresses: int) -> DevicePlan:
+    """One block of registers 0..9, with a value of two registers at each of `addresses`."""
+    points = tuple(
+        PointPlan(number, f"a.p{at}", "", Register("holding", at, "float32", 2), True, 3000, 1000)
+        for number, at in enumerate(addresses)
+    )
+    block = RegisterBlock("holding", 0, 10, 1000, tuple(range(len(points))))
+    return DevicePlan("a", 1, None, 300, 1, 0, 125, False, points, (block,))
+
+
+def spans(poller: Poller) -> list[tuple[int, int, bool]]:
+    return [
+        (due.block.address, due.block.count, due.hole is not None)
+        for due in poller.devices[0].dues
+        if isinstance(due.block, RegisterBlock)
+    ]
 
 
 def test_a_block_with_an_illegal_register_is_halved_until_the_hole_is_found() -> None:
-    poller = Poller([device("a", 1, 0)], 0.0)
-    for borders, sizes in (([2, 4, 6, 8, 10], [4, 6]), ([2, 4], [2, 2, 6])):
-        job = poller.next(0.0)
-        assert job is not None
-        assert poller.split(job, borders, 0.0)
-        blocks = [due.block for due in poller.devices[0].dues]
-        assert [block.count for block in blocks if isinstance(block, RegisterBlock)] == sizes
-    job = poller.next(0.0)
-    assert job is not None
-    assert not poller.split(job, [2], 0.0)
-    assert job.due.due > 60
+    poller = Poller([values(0, 2, 4, 6, 8)], 0.0)
+    poller.answered(taken(poller, 0.0), 0.0)
+    now = 1.0
+    while (job := poller.next(now)) is not None:
+        block = job.due.block
+        assert isinstance(block, RegisterBlock)
+        if block.address <= 6 < block.address + block.count:
+            poller.split(job, 2, now)
+        else:
+            poller.answered(job, now)
+    assert spans(poller) == [(0, 4, False), (4, 2, False), (6, 2, True), (8, 2, False)]
+    assert poller.devices[0].holes() == [Hole("holding", 6, 2, 2)]
+
+
+def test_a_hole_is_asked_for_again_ever_more_rarely_and_at_last_daily() -> None:
+    poller = Poller([values(8)], 0.0)
+    poller.answered(taken(poller, 0.0), 0.0)
+    due = poller.devices[0].dues[0]
+    waits, now = [], 1.0
+    for _ in range(5):
+        poller.split(Job(poller.devices[0], due), 2, now)
+        waits.append(due.due - now)
+        now = due.due
+    assert waits == [60, 600, 3600, 86400, 86400]
+
+
+def test_a_remembered_hole_is_not_asked_for_on_the_first_day() -> None:
+    poller = Poller([values(0, 2, 4, 6, 8)], 0.0, {"a": [Hole("holding", 6, 2, 2), Hole("holding", 3, 2, 2)]})
+    assert spans(poller) == [(0, 6, False), (6, 2, True), (8, 2, False)]
+    now, asked = 0.0, set()
+    while now < 3600:
+        job = poller.next(now)
+        if job is None:
+            now = poller.next_time()
+        else:
+            asked.add(job.due.block.address if isinstance(job.due.block, RegisterBlock) else -1)
+            poller.answered(job, now)
+    assert asked == {0, 8}

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acquisition.drivers.base import Foreign, Read
-from acquisition.transaction import HAUNTS_S, Ghosts, next_tag, octets_of, safe_parts
+from acquisition.drivers.base import Foreign, Read, Write
+from acquisition.transaction import HAUNTS_S, Echo, Ghosts, Part, next_tag, octets_of, safe_parts
 
 TABLES = {4: "input", 3: "holding"}
 READ = Read(3, "input", 100, 10)
@@ -14,7 +14,7 @@ EDGES = list(range(101, 111))
 def test_after_a_time_out_one_register_more_is_asked_for() -> None:
     ghosts = Ghosts()
     ghosts.raise_for(READ, 0.0, 0.3)
-    parts = safe_parts(READ, EDGES, ghosts, 1.0, limit=125, longer=True)
+    parts = safe_parts(READ, EDGES, ghosts, 1.0, limit=125)
     assert parts is not None
     assert [(part.read.count, part.start, part.count) for part in parts] == [(11, 100, 10)]
 
@@ -22,7 +22,8 @@ def test_after_a_time_out_one_register_more_is_asked_for() -> None:
 def test_a_device_that_refuses_more_is_asked_in_two_parts() -> None:
     ghosts = Ghosts()
     ghosts.raise_for(READ, 0.0, 0.3)
-    parts = safe_parts(READ, EDGES, ghosts, 1.0, limit=125, longer=False)
+    refused = {Read(3, "input", start, 10 + more) for more in (1, 2) for start in (100, 100 - more)}
+    parts = safe_parts(READ, EDGES, ghosts, 1.0, limit=125, refused=refused)
     assert parts is not None
     assert [(part.read.address, part.read.count) for part in parts] == [(100, 9), (109, 1)]
 
@@ -48,11 +49,10 @@ def test_another_unit_and_another_table_are_not_haunted() -> None:
     st.integers(1, 60),
     st.lists(st.integers(1, 62), max_size=30),
     st.sets(st.integers(1, 59), max_size=20),
-    st.booleans(),
     st.integers(10, 125),
 )
 def test_parts_cover_the_block_tear_nothing_and_are_never_haunted(
-    count: int, haunted: list[int], cuts: set[int], longer: bool, limit: int
+    count: int, haunted: list[int], cuts: set[int], limit: int
 ) -> None:
     read = Read(1, "holding", 1000, min(count, limit))
     ghosts = Ghosts()
@@ -60,7 +60,7 @@ def test_parts_cover_the_block_tear_nothing_and_are_never_haunted(
         ghosts.raise_for(Read(1, "holding", 0, size), 0.0, 0.3)
     end = read.address + read.count
     edges = sorted({1000 + cut for cut in cuts if cut < read.count} | {end})
-    parts = safe_parts(read, edges, ghosts, 1.0, limit=limit, longer=longer)
+    parts = safe_parts(read, edges, ghosts, 1.0, limit=limit)
     if parts is None:
         return
     assert [part.start for part in parts] == [1000, *(part.start + part.count for part in parts[:-1])]
@@ -69,6 +69,87 @@ def test_parts_cover_the_block_tear_nothing_and_are_never_haunted(
     assert not any(ghosts.fits(part.read, 1.0) for part in parts)
     assert all(part.read.count <= limit for part in parts)
     assert len({octets_of(part.read) for part in parts}) == len(parts)
+    assert all(part.read.address <= part.start for part in parts)
+    assert all(part.start + part.count <= part.read.address + part.read.count for part in parts)
+
+
+def test_a_block_that_cannot_be_longer_behind_is_asked_for_from_before_it() -> None:
+    ghosts = Ghosts()
+    ghosts.raise_for(READ, 0.0, 0.3)
+    refused = {Read(3, "input", 100, 11), Read(3, "input", 100, 12)}
+    assert safe_parts(READ, [110], ghosts, 1.0, limit=125, refused=refused) == [Part(Read(3, "input", 99, 11), 100, 10)]
+
+
+def test_a_single_value_that_was_lost_many_times_can_still_be_asked_for() -> None:
+    ghosts = Ghosts()
+    one = Read(1, "holding", 7, 1)
+    for _ in range(7):
+        parts = safe_parts(one, [8], ghosts, 0.0, limit=125)
+        assert parts is not None
+        ghosts.raise_for(parts[0].read, 0.0, 0.3)
+    assert safe_parts(one, [8], ghosts, 0.0, limit=125) is None
+
+
+ON, OFF = Write(1, 5, 20, (1,)), Write(1, 5, 20, (0,))
+
+
+def test_a_write_that_is_repeated_is_confirmed_by_whichever_confirmation_comes() -> None:
+    ghosts = Ghosts()
+    ghosts.raise_for(ON, 0.0, 0.3)
+    ghosts.written(ON)
+    assert not ghosts.take(ON, 1.0)
+
+
+def test_once_another_value_was_written_a_late_confirmation_counts_no_more() -> None:
+    ghosts = Ghosts()
+    ghosts.raise_for(ON, 0.0, 0.3)
+    ghosts.written(OFF)
+    assert not ghosts.take(OFF, 1.0)
+    ghosts.written(ON)
+    assert ghosts.take(ON, 1.0)
+    assert not ghosts.take(ON, 1.0)
+
+
+def test_the_confirmation_of_several_registers_does_not_show_their_values() -> None:
+    ghosts = Ghosts()
+    ghosts.raise_for(Write(1, 16, 7, (1, 2)), 0.0, 0.3)
+    ghosts.written(Write(1, 16, 7, (3, 4)))
+    assert ghosts.take(Write(1, 16, 7, (3, 4)), 1.0)
+
+
+def test_while_an_answer_is_owed_an_exception_of_that_unit_is_in_doubt() -> None:
+    ghosts = Ghosts()
+    ghosts.raise_for(READ, 0.0, 0.3)
+    assert ghosts.haunt(3, "input", 1.0)
+    assert not ghosts.haunt(3, "holding", 1.0)
+    assert not ghosts.haunt(4, "input", 1.0)
+    assert not ghosts.haunt(3, "input", HAUNTS_S + 0.1)
+
+
+def test_an_adapter_that_hears_itself_is_known_by_a_read() -> None:
+    echo, frame = Echo(), b"\x01\x03\x00\x00\x00\x01\x84\x0a"
+    echo.sent(frame, READ)
+    buffer = bytearray(frame[:5])
+    assert echo.strip(buffer, READ) == -1
+    buffer += frame[5:] + b"answer"
+    assert (echo.strip(buffer, READ), buffer, echo.known) == (8, b"answer", True)
+
+
+def test_a_confirmation_is_no_echo_where_there_is_none_and_one_where_there_is() -> None:
+    echo, frame, write = Echo(), b"\x01\x05\x00\x14\xff\x00\xcc\x3e", Write(1, 5, 20, (1,))
+    echo.sent(frame, write)
+    assert echo.strip(bytearray(frame), write) == 0
+    echo.known = True
+    echo.sent(frame, write)
+    buffer = bytearray(frame)
+    assert (echo.strip(buffer, write), buffer) == (8, b"")
+
+
+def test_an_adapter_that_hears_itself_no_more_is_known_by_a_read() -> None:
+    echo = Echo(known=True)
+    echo.sent(b"question", READ)
+    assert echo.strip(bytearray(b"answer"), READ) == 0
+    assert not echo.known
 
 
 def test_no_wrong_bit_makes_one_transaction_id_of_a_recent_one() -> None:

@@ -1,0 +1,121 @@
+"""One try of one job: what is asked for it on the line, and what came of it. No schedule, no publication.
+
+identify (once) ──► Objected: it is another device
+registers, a line of text ──► Answered | Rejected | Silent | Postponed
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from acquisition import identity, readings
+from acquisition.drivers.base import Question, Read, Text
+from acquisition.link import BUSY, Link
+from acquisition.poller import Job, Polled
+from acquisition.readings import PointReading
+from mapping.plan import Identify, ReplyBlock
+
+UNREACHED: Final = (10, 11)  # a gateway says that nobody answered behind it
+ABSENT: Final = (2, 3)  # illegal address, illegal value: the device does not have that
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What the points of the job are worth now, and when they were asked for."""
+
+    read: list[PointReading]
+    asked_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The device said no. `certain`: to this very request; otherwise it may be a late no to something else."""
+
+    code: int
+    certain: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """No answer, or none that is sound."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Objected:
+    """The device is not the one that its profile describes."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Postponed:
+    """Nothing can be asked for safely yet, or it is to be asked for otherwise at once (`at_once`)."""
+
+    at_once: bool = False
+
+
+Outcome = Answered | Rejected | Silent | Objected | Postponed
+
+
+async def tried(link: Link, job: Job) -> Outcome:
+    """Ask once for `job`, and before that what the device is, if that is not known. Raises LinkError."""
+    device, block = job.device, job.due.block
+    if device.plan.identify is not None and not device.identified:
+        outcome = await _identified(link, job, device.plan.identify)
+        if outcome is not None:
+            return outcome
+    device.identified = True
+    if isinstance(block, ReplyBlock):
+        return await _text(link, job, block)
+    read = Read(device.plan.unit, block.table, block.address, block.count)
+    found = await registers(link, device, read, job.due.borders)
+    if isinstance(found, tuple):
+        values = dict(enumerate(found, block.address))
+        return Answered(readings.from_registers(job.due.located, values), link.asked_at)
+    return found
+
+
+async def registers(
+    link: Link, device: Polled, read: Read, borders: Sequence[int]
+) -> tuple[int, ...] | Rejected | Silent | Postponed:
+    """The values of `read`, by reads that no late answer can satisfy; otherwise why there are none. Raises LinkError."""
+    plan = device.plan
+    parts = link.parts(read, borders, max_registers=plan.max_registers, refused=device.refused)
+    if parts is None:
+        return Postponed()
+    found = await link.ask_parts(plan, parts)
+    if isinstance(found, tuple):
+        return found
+    if found is None or found.code in UNREACHED:
+        return Silent(f"no answer within {plan.timeout_ms} ms")
+    if parts[0].longer and found.code in ABSENT:
+        device.refused.add(parts[0].read)
+        return Postponed(at_once=True)
+    return Rejected(found.code, certain=not link.doubtful(read))
+
+
+async def _identified(link: Link, job: Job, identify: Identify) -> Outcome | None:
+    """None if the device is the one that it should be."""
+    register = identify.register
+    read = Read(job.device.plan.unit, register.table, register.address, register.count)
+    found = await registers(link, job.device, read, [register.address + register.count])
+    if isinstance(found, tuple):
+        objection = identity.objection(identify, found)
+        return None if objection is None else Objected(objection)
+    if isinstance(found, Rejected) and found.code not in BUSY:
+        place = identity.place(identify)
+        return Objected(f"it is another device: {place} is refused, {readings.exception(found.code)}")
+    return found
+
+
+async def _text(link: Link, job: Job, block: ReplyBlock) -> Outcome:
+    device = job.device.plan
+    found = await link.exchange(Question(block.request, block.end), device)
+    if not isinstance(found, Text):
+        return Silent(f"no answer within {device.timeout_ms} ms")
+    read = readings.from_line(device, block.points, found.line)
+    return (
+        Silent(f"the answer `{found.line[:40]}` fits no expression") if read is None else Answered(read, link.asked_at)
+    )

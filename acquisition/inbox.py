@@ -1,0 +1,82 @@
+"""Octets that have come and that nobody has read yet: where a port's callbacks meet the one who waits. Part of the shell.
+
+One future and one timer for each wait, and none where something is there already: a worker waits thousands of times
+a second.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+
+class LinkError(Exception):
+    """The port or the connection is gone, or cannot be had; the text is the reason."""
+
+
+class Inbox:
+    """What came, in order, and then the reason why nothing more comes."""
+
+    def __init__(self) -> None:
+        self._octets = bytearray()
+        self._fault: str | None = None
+        self._waiting: asyncio.Future[None] | None = None
+
+    def put(self, octets: bytes) -> None:
+        """They have come."""
+        self._octets += octets
+        self._wake()
+
+    def fail(self, reason: str) -> None:
+        """Nothing more will come; the first reason is the one that is told."""
+        self._fault = self._fault or reason
+        self._wake()
+
+    @property
+    def fault(self) -> str | None:
+        """Why nothing more comes; None while something may."""
+        return self._fault
+
+    async def take(self, timeout_s: float) -> bytes:
+        """All that is there; waits for it, at most so long, then empty. Raises LinkError once nothing more can come."""
+        if not self._octets and self._fault is None and timeout_s > 0:
+            loop = asyncio.get_running_loop()
+            waiting = self._waiting = loop.create_future()
+            timer = loop.call_later(timeout_s, _end, waiting)
+            try:
+                await waiting
+            finally:
+                timer.cancel()
+                self._waiting = None
+        if not self._octets and self._fault is not None:
+            raise LinkError(self._fault)
+        octets = bytes(self._octets)
+        self._octets.clear()
+        return octets
+
+    def discard(self) -> int:
+        """Throw away what is there; how many octets that was."""
+        count = len(self._octets)
+        self._octets.clear()
+        return count
+
+    def _wake(self) -> None:
+        if self._waiting is not None:
+            _end(self._waiting)
+
+
+def _end(waiting: "asyncio.Future[None]") -> None:
+    if not waiting.done():
+        waiting.set_result(None)
+
+
+class Receiver(asyncio.Protocol):
+    """A connection whose octets go to an inbox."""
+
+    def __init__(self, inbox: Inbox, told: Callable[[Exception | None], str]) -> None:
+        self._inbox = inbox
+        self._told = told
+
+    def data_received(self, data: bytes) -> None:
+        self._inbox.put(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._inbox.fail(self._told(exc))

@@ -1,0 +1,28 @@
+"""Which event loop runs a worker.
+
+A serial line is a matter of fractions of a millisecond: the silence before a frame is 1.75 ms, and epoll sleeps in whole
+milliseconds. select(2) sleeps to the microsecond, and serves a worker with a few descriptors well. A worker with many
+connections runs on uvloop, where it is installed.
+"""
+
+import asyncio
+import selectors
+from collections.abc import Callable
+from typing import Final
+
+from acquisition.drivers.registry import by_protocol
+from mapping.plan import WorkerPlan
+
+SELECT_LINES: Final = 200  # select(2) serves descriptors below 1024
+
+
+def loop_factory(worker: WorkerPlan) -> Callable[[], asyncio.AbstractEventLoop]:
+    """The loop that fits the lines of `worker`."""
+    specs = by_protocol()
+    if len(worker.lines) <= SELECT_LINES and any(specs[line.protocol].serial for line in worker.lines):
+        return lambda: asyncio.SelectorEventLoop(selectors.SelectSelector())
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop

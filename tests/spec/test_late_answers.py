@@ -1,0 +1,268 @@
+"""A line in virtual time: whatever answers come late, twice, cut or spoilt, no value is good that was not held when asked."""
+
+import random
+from collections.abc import Callable
+
+import pytest
+
+from acquisition.link import SILENCE_CHARACTERS
+from bus import quality
+from mapping.plan import DevicePlan, PointPlan, Register, RegisterBlock
+from tests.support.wire import CHARACTER_S, Heard, Polling, Unit, crc, run
+
+TIMEOUT_S = 0.1
+COUNT = 6
+
+
+def meter(unit: int, *, every_ms: int = 50, count: int = COUNT, retries: int = 1, first: int = 0) -> DevicePlan:
+    """A block of `count` registers, each a point: numbers from unit * 1000 on."""
+    points = tuple(
+        PointPlan(unit * 1000 + at, f"m{unit}.r{at}", "", Register("holding", at, "uint16", 1), True, 3000, every_ms)
+        for at in range(first, first + count)
+    )
+    block = RegisterBlock("holding", first, count, every_ms, tuple(point.number for point in points))
+    return DevicePlan(f"m{unit}", unit, None, round(TIMEOUT_S * 1000), retries, 0, 125, False, points, (block,))
+
+
+def wrong(heard: list[Heard]) -> list[tuple[float, int, object]]:
+    """The good values that their unit did not hold between the request and its answer."""
+    found = []
+    for one in heard:
+        for point, reading in one.read:
+            if not quality.is_good(reading.quality) or not isinstance(reading.value, int):
+                continue
+            unit, address = divmod(point, 1000)
+            age_ms = (int(one.at * 1000) - reading.value) % 0x10000
+            held = age_ms <= TIMEOUT_S * 1000 if address % 2 else reading.value == unit << 8 | address
+            if not held:
+                found.append((one.at, point, reading.value))
+    return found
+
+
+def exchanges(heard: list[Heard]) -> int:
+    return sum(one.good and len(one.read) >= COUNT for one in heard)
+
+
+def sometimes(share: float, *times: float) -> Callable[[random.Random], float]:
+    """Late for that share of the answers, by one of `times` the time-out."""
+    return lambda chance: TIMEOUT_S * chance.choice(times) if chance.random() < share else 0.0
+
+
+LATE = (1.05, 1.2, 1.5, 2.0, 3.0, 7.0, 30.0)
+
+
+def test_with_one_answer_of_a_hundred_late_ten_thousand_reads_give_no_wrong_value() -> None:
+    async def scenario() -> None:
+        units = {unit: Unit(late=sometimes(0.01, *LATE)) for unit in (1, 2, 3)}
+        polling = Polling(units, [meter(unit) for unit in units])
+        await polling.poll(240)
+        assert polling.wire.late > 50
+        assert exchanges(polling.heard) > 10_000
+        assert wrong(polling.heard) == []
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 1.0])
+def test_however_many_are_late_none_is_wrong(share: float) -> None:
+    async def scenario() -> None:
+        units = {unit: Unit(late=sometimes(share, *LATE)) for unit in (1, 2)}
+        polling = Polling(units, [meter(unit) for unit in units])
+        await polling.poll(60)
+        assert wrong(polling.heard) == []
+        assert exchanges(polling.heard) > 500 or share > 0.1
+
+    run(scenario())
+
+
+def test_a_device_that_refuses_to_be_asked_for_more_gives_no_wrong_value_and_is_polled_on() -> None:
+    async def scenario() -> None:
+        unit = Unit(late=sometimes(0.02, *LATE), first=2, last=7)
+        polling = Polling({1: unit}, [meter(1, first=2)])
+        await polling.poll(60)
+        assert wrong(polling.heard) == []
+        assert exchanges(polling.heard) > 500
+        assert all(quality.is_good(one.reading.quality) for one in polling.last.values())
+
+    run(scenario())
+
+
+def test_late_refusals_make_no_hole() -> None:
+    async def scenario() -> None:
+        unit = Unit(late=sometimes(0.05, *LATE), refuse=lambda chance: 4 if chance.random() < 0.05 else 0)
+        polling = Polling({1: unit}, [meter(1)])
+        await polling.poll(60)
+        assert wrong(polling.heard) == []
+        assert polling.line.counters.late > 10
+
+    run(scenario())
+
+
+def flipped(share: float) -> Callable[[bytes, random.Random], bytes]:
+    def spoil(frame: bytes, chance: random.Random) -> bytes:
+        if chance.random() >= share:
+            return frame
+        at = chance.randrange(8 * len(frame))
+        return bytes(octet ^ (1 << at % 8 if place == at // 8 else 0) for place, octet in enumerate(frame))
+
+    return spoil
+
+
+@pytest.mark.parametrize("share", [0.01, 0.1, 0.5])
+def test_a_flipped_bit_makes_no_wrong_value(share: float) -> None:
+    async def scenario() -> None:
+        polling = Polling({1: Unit(spoil=flipped(share)), 2: Unit()}, [meter(1), meter(2)])
+        await polling.poll(40)
+        assert wrong(polling.heard) == []
+        assert polling.line.counters.garbled > 0
+
+    run(scenario())
+
+
+def _from_another(frame: bytes) -> bytes:
+    moved = bytes((frame[0] + 1,)) + frame[1:-2]
+    return moved + crc(moved)
+
+
+SPOILT = {
+    "doubled": lambda frame, _chance: frame + frame,
+    "garbage behind": lambda frame, chance: frame + chance.randbytes(9),
+    "garbage before": lambda frame, chance: chance.randbytes(5) + frame,
+    "one of ten cut": lambda frame, chance: frame[:-3] if chance.random() < 0.1 else frame,
+    "one of twenty from another unit": lambda frame, chance: _from_another(frame) if chance.random() < 0.05 else frame,
+}
+
+
+@pytest.mark.parametrize("kind", SPOILT)
+def test_what_comes_beside_the_answer_costs_itself_only(kind: str) -> None:
+    async def scenario() -> None:
+        polling = Polling({1: Unit(spoil=SPOILT[kind]), 2: Unit()}, [meter(1, retries=3), meter(2)])
+        await polling.poll(100)
+        assert wrong(polling.heard) == []
+        assert exchanges(polling.heard) > 1000
+        assert sum(one.read[0].point == 1000 and one.good for one in polling.heard) > 200
+        assert (polling.line.counters.doubled > 500) is (kind == "doubled")
+
+    run(scenario())
+
+
+def test_an_adapter_that_hears_itself_is_no_trouble() -> None:
+    async def scenario() -> None:
+        polling = Polling({1: Unit(late=sometimes(0.01, *LATE))}, [meter(1)], echo=True)
+        await polling.poll(100)
+        assert wrong(polling.heard) == []
+        assert exchanges(polling.heard) > 1500
+        assert polling.line.counters.echoes == polling.line.counters.requests
+
+    run(scenario())
+
+
+def test_no_request_follows_what_was_on_the_line_by_less_than_its_silence() -> None:
+    async def scenario() -> None:
+        polling = Polling({unit: Unit() for unit in (1, 2)}, [meter(unit, every_ms=1) for unit in (1, 2)])
+        await polling.poll(100)
+        silence_s = SILENCE_CHARACTERS * CHARACTER_S
+        assert silence_s - 1e-9 <= min(polling.wire.gaps[1:])
+        assert sorted(polling.wire.gaps)[len(polling.wire.gaps) // 2] < silence_s + 1e-5
+
+    run(scenario())
+
+
+def test_a_dead_unit_of_eight_costs_its_neighbours_at_most_a_tenth_on_the_line() -> None:
+    async def rate(dead: bool) -> int:
+        units = {unit: Unit() for unit in range(1, 9)}
+        units[8].dead = dead
+        polling = Polling(units, [meter(unit, every_ms=10) for unit in units])
+        await polling.poll(60)
+        return sum(len(units[unit].asked) for unit in range(1, 8))
+
+    async def scenario() -> None:
+        assert await rate(dead=True) >= 0.9 * await rate(dead=False)
+
+    run(scenario())
+
+
+def test_a_device_that_was_away_for_one_exchange_is_back_within_its_period_and_time_out() -> None:
+    async def scenario() -> None:
+        unit = Unit()
+        polling = Polling({1: unit, 2: Unit()}, [meter(1, every_ms=500), meter(2, every_ms=500)])
+        await polling.poll(3)
+        unit.dead = True
+        await polling.poll(0.6)
+        unit.dead, back = False, polling.wire.loop.time()
+        await polling.poll(5)
+        first = min(one.at for one in polling.heard if one.at > back and one.good and one.read[0].point == 1000)
+        assert first - back <= 0.5 + TIMEOUT_S + 0.1
+
+    run(scenario())
+
+
+def test_a_dead_unit_with_a_single_value_is_probed_and_comes_back() -> None:
+    async def scenario() -> None:
+        unit = Unit(dead=True)
+        polling = Polling({1: unit, 2: Unit()}, [meter(1, count=1), meter(2)])
+        await polling.poll(100)
+        unit.dead, back = False, polling.wire.loop.time()
+        await polling.poll(31)
+        assert unit.asked[0] - back <= 30
+        assert quality.is_good(polling.last[1000].reading.quality)
+
+    run(scenario())
+
+
+def test_an_illegal_register_costs_only_itself_and_one_request_a_while() -> None:
+    async def scenario() -> None:
+        unit = Unit(holes=range(3, 4))
+        polling = Polling({1: unit}, [meter(1, every_ms=100)])
+        await polling.poll(59)
+        assert [point for point, one in polling.last.items() if not quality.is_good(one.reading.quality)] == [1003]
+        assert polling.last[1003].reading.reason == "exception 2 (illegal data address)"
+        assert polling.line.counters.exceptions == 3  # of 6 registers, of 3, and of the one
+
+    run(scenario())
+
+
+def test_a_busy_device_keeps_no_neighbour_waiting() -> None:
+    async def scenario() -> None:
+        busy = Unit(refuse=lambda chance: 6 if chance.random() < 0.3 else 0)
+        polling = Polling({1: busy, 2: Unit()}, [meter(1, every_ms=200, retries=3), meter(2, every_ms=50)])
+        await polling.poll(100)
+        assert sum(one.read[0].point == 2000 for one in polling.heard) >= 0.99 * 100 / 0.05
+        assert sum(one.read[0].point == 1000 and one.good for one in polling.heard) >= 0.97 * 100 / 0.2
+        assert polling.line.counters.busy > 100
+
+    run(scenario())
+
+
+def test_babble_ends_each_exchange_at_its_deadline_and_nothing_after_it_stops() -> None:
+    async def scenario() -> None:
+        polling = Polling({1: Unit()}, [meter(1)])
+        wire, loop = polling.wire, polling.wire.loop
+        ends = loop.time() + 20
+
+        def babble() -> None:
+            wire.say(wire.random.randbytes(2))
+            if loop.time() < ends:
+                loop.call_later(2 * CHARACTER_S, babble)
+
+        babble()
+        await polling.poll(20)
+        assert exchanges(polling.heard) == 0
+        assert polling.line.counters.babble >= 2
+        assert wrong(polling.heard) == []
+        await polling.poll(31)
+        assert exchanges(polling.heard) > 10
+
+    run(scenario())
+
+
+def test_a_delay_between_requests_is_kept() -> None:
+    async def scenario() -> None:
+        polling = Polling(
+            {1: Unit()}, [meter(1, every_ms=1)], settings={"delay_between": 20, "delay_after_connect": 200}
+        )
+        await polling.poll(10)
+        assert polling.wire.gaps[0] >= 0.2
+        assert min(polling.wire.gaps[1:]) >= 0.02 - 1e-9
+
+    run(scenario())
