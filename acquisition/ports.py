@@ -189,10 +189,11 @@ class TcpPort:
         transport, self._transport = self._transport, None
         if transport is None:
             return
-        sock = transport.get_extra_info("socket")
-        with contextlib.suppress(OSError):  # it has gone already
-            if _untaken(sock):
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DROP_UNTAKEN)
+        if not self._inbox.fault:
+            sock = transport.get_extra_info("socket")
+            with contextlib.suppress(OSError):  # it has gone already
+                if _untaken(sock):
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DROP_UNTAKEN)
         transport.abort()
 
 
