@@ -131,11 +131,13 @@ class Settings(BaseModel):
         str | None, Field(description="process that serves the line; by default one for each serial line, and `tcp`")
     ] = None
     delay_after_connect: Annotated[
-        Milliseconds, Field(description="silence after the port or the connection is opened, before the first request")
-    ] = 0
+        Milliseconds | None,
+        Field(description="silence after the port or the connection is opened, before the first request"),
+    ] = None
     delay_between: Annotated[
-        Milliseconds, Field(description="least silence between an answer and the next request, to whichever device")
-    ] = 0
+        Milliseconds | None,
+        Field(description="least silence between an answer and the next request, to whichever device"),
+    ] = None
 
 
 class SerialSettings(Settings):
@@ -147,13 +149,13 @@ class SerialSettings(Settings):
     parity: Literal["none", "even", "odd"] = "none"
     stop_bits: Literal[1, 2] = 1
     rts: Annotated[
-        Literal["none", "rs485"],
+        Literal["rs485"] | None,
         Field(
             description="`rs485`: RTS turns a transceiver to sending while a request is sent; the system's driver does it"
         ),
-    ] = "none"
-    rts_before: Annotated[Milliseconds, Field(description="from RTS to the first character")] = 0
-    rts_after: Annotated[Milliseconds, Field(description="from the last character to the end of RTS")] = 0
+    ] = None
+    rts_before: Annotated[Milliseconds | None, Field(description="from RTS to the first character")] = None
+    rts_after: Annotated[Milliseconds | None, Field(description="from the last character to the end of RTS")] = None
 
 
 class TcpSettings(Settings):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from acquisition.drivers.base import Settings
 from acquisition.drivers.registry import by_protocol
 from acquisition.simulate.timeline import read_timeline
 from gateway.cli import build
@@ -66,7 +67,10 @@ def test_the_page_of_lines_names_every_protocol_with_all_of_its_keys() -> None:
         protocol: keys - {"modbus-rtu"} | (serial if "as `modbus-rtu`" in dict(rows)[protocol] else set())
         for protocol, keys in written.items()
     }
-    assert written == {name: spec.settings.model_fields.keys() - {"worker"} for name, spec in by_protocol().items()}
+    common = Settings.model_fields.keys()
+    assert written == {name: spec.settings.model_fields.keys() - common for name, spec in by_protocol().items()}
+    page = (ROOT / "docs" / "lines.md").read_text(encoding="utf-8")
+    assert [key for key in common if f"`{key}" not in page] == []
 
 
 def cabinet() -> str:
