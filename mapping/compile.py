@@ -20,8 +20,8 @@ from mapping.passes.forms import resolve_forms, use_inputs
 from mapping.passes.load import load_files
 from mapping.passes.poll import commanded, plan_polls
 from mapping.passes.resolve import resolve_rows
-from mapping.plan import IedPlan, Plan, SecurityPlan, TlsPlan, WorkerPlan, sealed
-from mapping.schema import Security
+from mapping.plan import FilesPlan, IedPlan, Plan, SecurityPlan, TlsPlan, WorkerPlan, sealed
+from mapping.schema import Files, Security
 
 PASSES: Final[tuple[Callable[[Draft], None], ...]] = (
     load_files,
@@ -91,7 +91,15 @@ def _ied(draft: Draft, ied: DraftIed) -> IedPlan:
         settings=tuple(ied.settings_bound),
         report_buffer_octets=ied.settings.report_buffer.octets,
         report_buffer_age_ms=ied.settings.report_buffer.age,
+        files=_files(draft.site_path.parent, ied.settings.files),
     )
+
+
+def _files(folder: Path, given: Files | None) -> FilesPlan | None:
+    if given is None:
+        return None
+    allowed = (given.delete == "allow", given.rename == "allow", given.obtain == "allow")
+    return FilesPlan(str((folder / given.folder).resolve()), *allowed)
 
 
 def _security(folder: Path, given: Security) -> SecurityPlan:

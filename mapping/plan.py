@@ -81,6 +81,18 @@ class ScaleFrom(msgspec.Struct, frozen=True):
     power: bool
 
 
+class Simulation(msgspec.Struct, frozen=True):
+    """How a point of a simulated device moves: as `follows` says, by `values`; or a step for each `up` and `down`."""
+
+    after_ms: int
+    follows: str | None = None
+    values: tuple[tuple[str, Value], ...] = ()
+    up: str | None = None
+    down: str | None = None
+    least: int = 0
+    most: int = 0
+
+
 class PointPlan(msgspec.Struct, frozen=True):
     """One acquired quantity. value = raw * factor * scale + offset, in `unit`; `factor` is that of `scale_from`."""
 
@@ -103,6 +115,7 @@ class PointPlan(msgspec.Struct, frozen=True):
     minimum: float | None = None  # in `unit`; what lies beyond is not believed
     maximum: float | None = None
     counter: Counter | None = None
+    simulate: Simulation | None = None
 
     @property
     def asked(self) -> bool:
@@ -283,6 +296,15 @@ class SecurityPlan(msgspec.Struct, frozen=True):
     allow: tuple[str, ...] = ()
 
 
+class FilesPlan(msgspec.Struct, frozen=True):
+    """The files of one IED, and what clients may do with them beyond fetching."""
+
+    folder: str  # absolute path
+    delete: bool = False
+    rename: bool = False
+    obtain: bool = False
+
+
 class IedPlan(msgspec.Struct, frozen=True):
     """One MMS server process: its SCL file, where it listens, and what feeds it."""
 
@@ -301,6 +323,7 @@ class IedPlan(msgspec.Struct, frozen=True):
     settings: tuple[SettingBinding, ...] = ()
     report_buffer_octets: int = 1 << 20
     report_buffer_age_ms: int = 30 * 24 * 3600 * 1000
+    files: FilesPlan | None = None
 
 
 class Plan(msgspec.Struct, frozen=True):

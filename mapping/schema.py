@@ -50,6 +50,7 @@ Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 Number = int | float
 Proposal = Annotated[str, Field(pattern=r"^[A-Z]{4}(\.[A-Za-z][A-Za-z0-9]*)+$")]
 Plain = bool | int | float | str
+Permission = Literal["allow", "deny"]
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,24 @@ class Counter(Strict):
     ] = None
 
 
+class Simulate(Strict):
+    """How a point moves in a simulated device, because another point of it did. The gateway itself knows nothing of it."""
+
+    follows: Annotated[Name | None, Field(description="the point that it follows")] = None
+    values: Annotated[dict[str, Plain], Field(description="what it becomes for each value of `follows`; else 0")] = {}
+    up: Annotated[Name | None, Field(description="the point that moves it one up when it becomes true")] = None
+    down: Annotated[Name | None, Field(description="the point that moves it one down")] = None
+    min: Annotated[int, Field(description="with `up` and `down`: no further down")] = -64
+    max: Annotated[int, Field(description="no further up")] = 63
+    after: Annotated[Milliseconds, Field(description="how long it travels; what follows shows 0 meanwhile")] = 0
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "Simulate":
+        if (self.follows is None) == (self.up is None and self.down is None):
+            raise ValueError("expected `follows`, or `up` and `down`")
+        return self
+
+
 class Point(Strict):
     """One quantity: a register, the answer of a serial instrument, or computed. value = raw * scale + offset, in `unit`."""
 
@@ -190,6 +209,7 @@ class Point(Strict):
         Annotated[str, AfterValidator(_obis)] | None,
         Field(description="iec62056-21: code of the line in the readout, as 1.8.0 or 1-0:1.8.0*255"),
     ] = None
+    simulate: Annotated[Simulate | None, Field(description="how it moves when the device is simulated")] = None
 
     @model_validator(mode="before")
     @classmethod
@@ -354,6 +374,22 @@ class ReportBuffer(Strict):
     age: Annotated[Milliseconds, Field(description="older entries go")] = 30 * 24 * 3600 * 1000
 
 
+class Files(Strict):
+    """What clients may fetch, and do. `files: DIR` alone is short for `{folder: DIR}`."""
+
+    folder: Annotated[str, Field(description="beside site.yaml; it has to be there")]
+    delete: Annotated[Permission, Field(description="clients may delete files")] = "deny"
+    rename: Annotated[Permission, Field(description="clients may rename files")] = "deny"
+    obtain: Annotated[
+        Permission, Field(description="clients may put files there; over old ones with `delete: allow`")
+    ] = "deny"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, given: Any) -> Any:
+        return {"folder": given} if isinstance(given, str) else given
+
+
 class Ied(Strict):
     """One IED: its model, its mapping, its port."""
 
@@ -364,9 +400,13 @@ class Ied(Strict):
         "0.0.0.0:102"
     )
     max_clients: Annotated[int | None, Field(ge=1, le=1024)] = None
-    writes: dict[Literal["SP", "SV", "SE", "BL", "CF", "DC"], Literal["allow", "deny"]] = {}
+    writes: dict[Literal["SP", "SV", "SE", "BL", "CF", "DC"], Permission] = {}
     security: Security = Security()
     report_buffer: ReportBuffer = ReportBuffer()
+    files: Annotated[
+        Files | None,
+        Field(description="what clients may fetch, with the audit log and the event export; without it nothing"),
+    ] = None
 
     @model_validator(mode="after")
     def _listens(self) -> "Ied":
@@ -476,4 +516,7 @@ def json_schema(kind: str) -> dict[str, Any]:
         }
         command = schema["$defs"]["Row"]["properties"]["command"]
         command["anyOf"] = [{"type": "string"}, *command["anyOf"]]
+    if kind == "site":
+        files = schema["$defs"]["Ied"]["properties"]["files"]
+        files["anyOf"] = [{"type": "string"}, *files["anyOf"]]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": f"mms-gateway {kind} file"} | schema

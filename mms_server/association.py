@@ -79,16 +79,24 @@ class Closed:
     orderly: bool = False
 
 
-Event = Asked | Request | Closed
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What the peer says to our one request: the tag and contents of the service's element; tag None: it says no."""
+
+    tag: int | None
+    body: bytes = b""
+
+
+Event = Asked | Request | Answered | Closed
 
 
 class Association:
     """The server's end of one association. See the module for its phases and its owner's duties."""
 
     __slots__ = (
-        "_acse_context", "_connect", "_connect_spdu", "_cr", "_deadline", "_events", "_fragments", "_mms_context",
-        "_needed", "_open_calls", "_out", "_own", "_pdu_octets", "_pending", "_selectors", "_tpdu_octets", "_waiting",
-        "asked", "negotiated", "phase",
+        "_acse_context", "_asked_peer", "_asked_peers", "_connect", "_connect_spdu", "_cr", "_deadline", "_events",
+        "_fragments", "_mms_context", "_needed", "_open_calls", "_out", "_own", "_pdu_octets", "_pending", "_selectors",
+        "_tpdu_octets", "_waiting", "asked", "negotiated", "phase",
     )  # fmt: skip
 
     def __init__(self, own: Own, now: float, selectors: Selectors = Selectors()) -> None:
@@ -111,6 +119,8 @@ class Association:
         self._cr: cotp.ConnectRequest | None = None
         self._connect_spdu: Spdu | None = None
         self._connect: ConnectPresentation | None = None
+        self._asked_peer: int | None = None  # the invokeID of our request that is open
+        self._asked_peers = 0
 
     # ------------------------------------------------------------------ the owner's side
 
@@ -209,6 +219,15 @@ class Association:
             octets = bytes(self._pending)
             self._pending.clear()
             self._take(octets, now)
+
+    def ask(self, element: bytes) -> None:
+        """Send a confirmed request of ours, `element` its service; an answer becomes an Answered event.
+
+        One at a time: what is answered to an earlier one is dropped from now on. Raises ValueError for one that is too long.
+        """
+        self._asked_peers = self._asked_peers % 0x7FFF + 1
+        self._asked_peer = self._asked_peers
+        self.send(ber.tlv(0xA0, ber.tlv(0x02, ber.unsigned(self._asked_peer)) + element))
 
     def next_deadline(self) -> float | None:
         """When `expire` is to be called, None if never."""
@@ -375,8 +394,10 @@ class Association:
             self._confirmed(octets, inner, end)
         elif tag == 0x8B:
             self._send_data(_CONCLUDE_RESPONSE)
-        elif tag in (0xA1, 0xA2, 0xA3, 0xA4, 0x86, 0xA6, 0xA7, 0x8C, 0xAD):
-            return  # answers nobody asked for, reports, rejects, cancel's answers: dropped, as the standard has it
+        elif tag in (0xA1, 0xA2, 0xA4):
+            self._answered(tag, octets, inner, end)
+        elif tag in (0xA3, 0x86, 0xA6, 0xA7, 0x8C, 0xAD):
+            return  # reports, cancel's answers: dropped, as the standard has it
         else:
             self._send_data(reject.encode(reject.Reason.UNKNOWN_PDU_TYPE))
 
@@ -400,6 +421,21 @@ class Association:
             self._send_data(reject.encode(reject.Reason.INVALID_PDU, invoke_id))
         else:
             self._requested(Request(invoke_id, service, octets[first:after]))
+
+    def _answered(self, tag: int, octets: bytes, start: int, end: int) -> None:
+        """An answer to our request; whatever nobody asked for, or is garbled, is dropped."""
+        try:
+            first_tag, first, after = ber.header(octets, start, end)
+            if first_tag not in (0x02, 0x80) or ber.decode_unsigned(octets, first, after) != self._asked_peer:
+                return
+            answer = Answered(None)
+            if tag == 0xA1:
+                service, first, after = ber.header(octets, after, end)
+                answer = Answered(service, octets[first:after])
+        except WireError:
+            return
+        self._asked_peer = None
+        self._events.append(answer)
 
     def _requested(self, request: Request) -> None:
         assert self.negotiated is not None  # noqa: S101 - OPEN implies it

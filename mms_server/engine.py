@@ -4,6 +4,7 @@
                                                  A2 { 80 invokeID, A2 error }   ServiceError
                                                  A4 { 80 invokeID, 8x reason }  Reject
                                                  Waiting                        until the embedding program has said
+                                                 None                           the answer comes by itself, see `answers`
 
 Every request gets exactly one answer, none longer than what its client takes. Reports wait in `pull` until the client's
 connection takes them.
@@ -24,6 +25,7 @@ from mms_server.acsi.guards import Call, Deferred, Guards, Verdict
 from mms_server.acsi.journal import Journal, Stored
 from mms_server.acsi.logs import Logs
 from mms_server.acsi.measuring import Measuring
+from mms_server.acsi.obtaining import Obtaining
 from mms_server.acsi.overlay import Overlay
 from mms_server.acsi.publishing import Publishing
 from mms_server.acsi.reporting import Notice, Reporting
@@ -37,7 +39,7 @@ from mms_server.mms.reject import Reason
 from mms_server.model.cache import Changes
 from mms_server.model.tree import DataModel
 from mms_server.services import registry
-from mms_server.services.base import Behaviour, Check, Context, Identity, Service
+from mms_server.services.base import Behaviour, Check, Context, Identity, Later, Service
 from mms_server.stack import ber
 from mms_server.stack.errors import WireError
 
@@ -64,6 +66,15 @@ class Waiting:
         return self.deferred.calls
 
 
+@dataclass(frozen=True, slots=True)
+class Obtained:
+    """The end of an ObtainFile: the PDU that answers it, the file's name, and how it went in a word."""
+
+    pdu: bytes
+    name: str
+    result: str
+
+
 class Engine:
     """One server's behaviour towards all its clients. `stored` is what the store had; None where there is none."""
 
@@ -81,9 +92,10 @@ class Engine:
         publishing = Publishing(model, sets.by_text, self.commit)
         tracking = tracking_of(model, self.commit)
         control = Control(model, reporting.post, self.commit, tracking)
+        files = Files()
         self.behaviour = Behaviour(
-            self.journal, sets, reporting, settings, writing, control, Files(), logs, publishing, tracking,
-            Guards(model), _at_once,
+            self.journal, sets, reporting, settings, writing, control, files, Obtaining(files), logs, publishing,
+            tracking, Guards(model), _at_once,
         )  # fmt: skip
         self.stirred = False  # something may wait to be stored, sent or told, or be due at another time: see to it
         self._overlay = Overlay(model)
@@ -100,7 +112,8 @@ class Engine:
         return frozenset({CONCLUDE_BIT, REPORT_BIT, *there})
 
     def _offers(self, service: Service) -> bool:
-        return not service.needs_files or self.behaviour.files.folder is not None
+        files = self.behaviour.files
+        return (not service.needs_files or files.folder is not None) and (not service.needs_obtain or files.may_obtain)
 
     @property
     def clients(self) -> tuple[Client, ...]:
@@ -127,16 +140,17 @@ class Engine:
         self.behaviour.settings.closed(client, now)
         self.behaviour.reporting.closed(client, now)
         self.behaviour.files.closed(client)
+        self.behaviour.obtaining.closed(client)
 
-    def request(self, client: Client, invoke_id: int, tag: int, body: bytes, now: Now) -> bytes | Waiting:
-        """The PDU that answers one confirmed request, or what it waits for."""
+    def request(self, client: Client, invoke_id: int, tag: int, body: bytes, now: Now) -> bytes | Waiting | None:
+        """The PDU that answers one confirmed request, or what it waits for; None: `answers` will have it."""
         service = self._services.get(tag)
         if service is None or not self._offers(service):
             return reject.encode(Reason.UNRECOGNIZED_SERVICE, invoke_id)
         if tag not in _READING:
             self.stirred = True
         context = self._contexts[client]
-        context.now = now
+        context.now, context.invoke_id = now, invoke_id
         try:
             element = service.answer(context, body)
         except ArgumentError:
@@ -146,7 +160,7 @@ class Engine:
         self.stirred = self.stirred or bool(self.behaviour.control.audits)
         if isinstance(element, Deferred):
             return Waiting(client, invoke_id, element, context)
-        return _pdu(client, invoke_id, element)
+        return None if isinstance(element, Later) else _pdu(client, invoke_id, element)
 
     def finish(self, waiting: Waiting, verdicts: Sequence[Verdict], now: Now) -> bytes | None:
         """The answer to a request that waited; None if its client has gone meanwhile: it is carried out all the same."""
@@ -226,12 +240,32 @@ class Engine:
     # ------------------------------------------------------------------ what leaves without being asked
 
     def receivers(self) -> list[Client]:
-        """The clients for which reports wait."""
-        return self.behaviour.reporting.receivers()
+        """The clients for which reports, requests or late answers wait."""
+        return [*self.behaviour.reporting.receivers(), *self.behaviour.obtaining.receivers()]
 
     def pull(self, client: Client) -> list[bytes]:
         """The PDUs that `client` is to get now, none longer than it takes; a turn's worth."""
         return self.behaviour.reporting.pull(client)
+
+    def asks(self, client: Client) -> list[bytes]:
+        """The service elements of our requests to `client`, to be asked one after the other; see `answered`."""
+        return self.behaviour.obtaining.asks(client)
+
+    def answered(self, client: Client, tag: int | None, body: bytes, now: Now) -> None:
+        """What `client` says to our request: the element of the service `tag`, or no (None)."""
+        self.stirred = True
+        self.behaviour.obtaining.answered(client, tag, body, now)
+
+    def answers(self, client: Client) -> list[Obtained]:
+        """What answers the requests of `client` that `request` had no answer for."""
+        return [
+            Obtained(
+                _pdu(client, number, outcome),
+                name,
+                "ok" if isinstance(outcome, bytes) else outcome.name.lower().replace("_", "-"),
+            )
+            for number, name, outcome in self.behaviour.obtaining.answers(client)
+        ]
 
     def stored(self, ticket: int) -> None:
         """The store has everything up to `ticket`."""
@@ -261,12 +295,13 @@ class Engine:
         self.behaviour.control.deadline(now)
         self.behaviour.settings.deadline(now)
         self.behaviour.logs.deadline(now)
+        self.behaviour.obtaining.deadline(now)
         self.behaviour.reporting.deadline(now)
 
     def next_deadline_ns(self) -> int:
         """When `deadline` is to be called, on the monotonic clock."""
         behaviour = self.behaviour
-        timed = (behaviour.reporting, behaviour.control, behaviour.settings, behaviour.logs)
+        timed = (behaviour.reporting, behaviour.control, behaviour.settings, behaviour.logs, behaviour.obtaining)
         return min(one.next_deadline_ns() for one in timed)
 
 

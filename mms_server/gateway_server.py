@@ -18,11 +18,14 @@ from mapping.model import FC, Server
 from mapping.plan import IedPlan, Plan
 from mapping.scl.access_points import server as read_server
 from mapping.scl.reader import read
+from mms_server.acsi import modes
 from mms_server.acsi.clients import Client
+from mms_server.acsi.control import Operation, Selection
 from mms_server.acsi.entries import BufferLimits
 from mms_server.acsi.field_values import NEVER, Fed, FieldValues, Pair
-from mms_server.acsi.guards import Callback
+from mms_server.acsi.guards import Callback, Verdict
 from mms_server.acsi.writing import OPEN_TO_CLIENTS
+from mms_server.audit import AuditLog
 from mms_server.engine import Engine
 from mms_server.field_commands import FieldCommands
 from mms_server.ied_server import DEFAULT_CLIENTS, identity_of
@@ -65,6 +68,12 @@ class GatewayServer:
         self._liveness = Liveness((worker.name for worker in plan.workers), self._loop.time())
         self._server = MmsServer(self._engine, _access(ied, described), due=self._due, clock=self._clock)
         self._server.store = store
+        self._server.audit = None if state_dir is None else AuditLog(state_dir, ied.name)
+        if ied.files is not None:
+            allowed = ied.files
+            self._server.serve_files(
+                Path(allowed.folder), delete=allowed.delete, rename=allowed.rename, obtain=allowed.obtain
+            )
         self._sequences: dict[str, int] = {}  # of each worker's last publication
         self._results: list[CommandResult] = []  # that wait for the publication with their proof
         self._serving = False  # the first fill is quiet
@@ -80,8 +89,8 @@ class GatewayServer:
             workers,
             self._send_command,
         )
-        self._engine.behaviour.execute = self._commands.begin
-        self._server.complete_operation = self._commands.complete
+        self._engine.behaviour.execute = self._begin
+        self._server.complete_operation = self._complete
         self._bind_controls(ied, model)
         self._bus = Subscriber(
             run_dir,
@@ -95,7 +104,7 @@ class GatewayServer:
         """What control and settings ask of the field."""
         behaviour = self._engine.behaviour
         if ied.commands:
-            self._engine.check_selections(self._commands.check)
+            self._engine.check_selections(self._check)
         objects = {one.reference: one for one in behaviour.control.objects()}
         for group in {one.one_of for one in ied.commands if one.one_of is not None}:
             behaviour.control.one_of(
@@ -113,6 +122,25 @@ class GatewayServer:
             return await self._commands.set_all([(slot, value, before)])
 
         return decide
+
+    # ------------------------------------------------------------------ controls: Mod is ours, the others are the field's
+
+    async def _check(self, selection: Selection) -> Verdict:
+        if selection.target.is_mode:
+            return modes.objection(selection.action) or True
+        return await self._commands.check(selection)
+
+    async def _begin(self, operation: Operation) -> Verdict:
+        if operation.target.is_mode:
+            return modes.objection(operation.action) or (operation.enhanced or self._set_mode(operation))
+        return await self._commands.begin(operation)
+
+    async def _complete(self, operation: Operation) -> Verdict:
+        return self._set_mode(operation) if operation.target.is_mode else await self._commands.complete(operation)
+
+    def _set_mode(self, operation: Operation) -> bool:
+        self._commit(modes.changed(operation.target, operation.action, self._clock.now()))
+        return True
 
     async def start(self, host: str, port: int, tls: TlsPort | None = None) -> int:
         """Fill the cache, then listen, with `tls` for TLS only; the port. May be called for each. Raises OSError."""

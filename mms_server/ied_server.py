@@ -10,7 +10,6 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import NewType
@@ -21,11 +20,13 @@ from mapping.diagnostics import Diagnostic, Diagnostics
 from mapping.model import FC, Server
 from mapping.scl.access_points import server as read_server
 from mapping.scl.reader import read
+from mms_server.acsi import modes
 from mms_server.acsi.clients import Client
 from mms_server.acsi.control import Operation, Selection
 from mms_server.acsi.entries import BufferLimits
 from mms_server.acsi.guards import Call, Callback, Guards, Verdict
 from mms_server.acsi.writing import OPEN_TO_CLIENTS
+from mms_server.audit import AuditLog
 from mms_server.engine import Engine
 from mms_server.loops import loop_factory
 from mms_server.mms.data import UtcTimestamp
@@ -76,6 +77,7 @@ class IedServer:
         self._engine.behaviour.execute = self._begin
         self._mms.complete_operation = self._complete
         self._mms.store = store
+        self._mms.audit = None if state_dir is None else AuditLog(Path(state_dir), server.ied_name)
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
@@ -166,7 +168,7 @@ class IedServer:
         `action` is a ControlAction. It says True once the process has done it, False (blocked-by-process) or an AddCause.
         With normal security the client's Oper is answered then; with enhanced security it has been answered already, and
         CommandTermination tells the end. Without a callback a control succeeds and changes nothing: `stVal` is yours to
-        update, here as everywhere.
+        update, here as everywhere. Mod alone the server carries out itself: Mod.stVal and what follows from it.
         """
         self._guard(self._controls, where, callback)
 
@@ -199,10 +201,17 @@ class IedServer:
         verdict = await self._say(self._checks, operation)
         if verdict is not True or operation.enhanced:
             return verdict
-        return await self._say(self._controls, operation)
+        return await self._complete(operation)
 
     async def _complete(self, operation: Operation) -> Verdict:
-        return await self._say(self._controls, operation)
+        target = operation.target
+        if not target.is_mode or self._controls.of(target.slots["Oper"]) is not None:
+            return await self._say(self._controls, operation)
+        objection = modes.objection(operation.action)
+        if objection is None:
+            shown = modes.changed(target, operation.action, self._mms.clock.now())
+            self.update([(Handle(slot), value) for slot, value in shown])
+        return True if objection is None else objection
 
     async def _say(self, guards: Guards, operation: Operation | Selection) -> Verdict:
         target = operation.target
@@ -223,11 +232,15 @@ class IedServer:
         """
         self._mms.on_notice = listener
 
-    def serve_files(self, folder: str | PathLike[str], *, delete: bool = False, rename: bool = False) -> None:
-        """Let clients list and fetch the files below `folder`; nothing leads out of it. Before `start`."""
-        files = self._engine.behaviour.files
-        files.folder, files.may_delete, files.may_rename = Path(folder), delete, rename
-        self._mms.own = replace(self._mms.own, services=self._engine.supported())
+    def serve_files(
+        self, folder: str | PathLike[str], *, delete: bool = False, rename: bool = False, obtain: bool = False
+    ) -> None:
+        """Let clients list and fetch the files below `folder`; nothing leads out of it. Before `start`.
+
+        Where there is a state folder, `audit/` has the audit log and `events/` an export of each log. With `obtain`
+        clients may put files there: new ones of at most 16 MiB, and over old ones if `delete` is allowed too.
+        """
+        self._mms.serve_files(Path(folder), delete=delete, rename=rename, obtain=obtain)
 
     # ------------------------------------------------------------------ values
 

@@ -155,7 +155,10 @@ class _Movement:
 
 
 def _groups(server: IedServer) -> Iterator[tuple[list[int], float, int | None]]:
-    """The float leaves of each measured data object, with their start and the object's `t`."""
+    """The float leaves of each measured data object, with their start and the object's `t`.
+
+    A setpoint (APC, BAC) does not move by itself.
+    """
     cache = server.model.cache
     slot = 0
     while slot < len(cache.nodes):
@@ -166,7 +169,12 @@ def _groups(server: IedServer) -> Iterator[tuple[list[int], float, int | None]]:
         inside = range(slot, slot + node.size)
         floats = [one for one in inside if isinstance(cache.nodes[one].kind, Float32 | Float64)]
         stamp = next((one for one in inside if isinstance(cache.nodes[one].kind, UtcTimestamp)), None)
-        if floats:
+        if floats and not _controllable(server, slot):
             start = cache.values[floats[0]]
             yield floats, float(start) if isinstance(start, int | float) else 0.0, stamp
         slot += node.size
+
+
+def _controllable(server: IedServer, slot: int) -> bool:
+    placed, suffix = server.model.placed(slot), server.model.node(slot).suffix
+    return suffix is not None and suffix.replace(b"$MX$", b"$CO$", 1) in placed.layout.by_suffix

@@ -6,25 +6,31 @@ turn and no more; a client that does not read is not read either, and is cut off
 
 import asyncio
 import contextlib
+import hashlib
 import hmac
 import inspect
 import logging
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Network, IPv6Network, ip_address
+from pathlib import Path
 from typing import Final, cast
 
 from bus.clock import ClockState
 from bus.quality import Now
 from bus.system_clock import SystemClock
 from mapping.model import FC
+from mms_server.acsi import deeds
 from mms_server.acsi.clients import Client
 from mms_server.acsi.control import Operation
+from mms_server.acsi.deeds import Deed
 from mms_server.acsi.guards import Call, Callback, Verdict
 from mms_server.acsi.reporting import NEVER
-from mms_server.association import Asked, Association, Closed, Request
+from mms_server.association import Answered, Asked, Association, Closed, Request
+from mms_server.audit import FOLDER as AUDIT
+from mms_server.audit import AuditLog
 from mms_server.engine import Engine, Waiting
 from mms_server.familiar import SHORTEST, Familiar, Room
 from mms_server.mms.add_cause import AddCause
@@ -88,6 +94,7 @@ class MmsServer:
         self.engine = engine
         self.access = access
         self.store: Store | None = None
+        self.audit: AuditLog | None = None
         self.complete_operation: Callback | None = None  # brings operations with enhanced security to their end
         self._operations: set[asyncio.Task[None]] = set()
         self.on_notice: Callable[[Client | None, str, str], None] | None = None
@@ -107,6 +114,14 @@ class MmsServer:
         self._familiar: dict[int, Familiar] = {}
         self._listening: list[asyncio.Server] = []
         self._gone = asyncio.Event()  # no connection is left
+
+    def serve_files(self, folder: Path, *, delete: bool, rename: bool, obtain: bool) -> None:
+        """Offer the files below `folder`; with them the audit log and the event export, where there is one. Before `start`."""
+        files = self.engine.behaviour.files
+        files.folder, files.may_delete, files.may_rename, files.may_obtain = folder, delete, rename, obtain
+        if self.audit is not None:
+            files.own[AUDIT], files.made = self.audit.folder, self.engine.behaviour.logs.exported
+        self.own = replace(self.own, services=self.engine.supported())
 
     async def start(self, host: str, port: int, tls: TlsPort | None = None) -> int:
         """Listen; the port that it is (0 takes a free one). With `tls` it speaks TLS only. Raises OSError."""
@@ -217,8 +232,9 @@ class MmsServer:
             connection = self._by_client.get(client)
             if connection is not None:
                 connection.push()
-        for audit in audits:
-            commands.info("%s", audit, extra=audit.fields())
+        for one in audits:
+            commands.info("%s", one, extra=one.fields())
+            self.audited(deeds.COMMANDS[one.service], one.client, deeds.commanded(one))
         for who, block, event in notices:
             log.debug("%s: %s", block, event, extra={"peer": who.address if who else "-"})
             if self.on_notice is not None:
@@ -277,15 +293,23 @@ class MmsServer:
             self.engine.ended(operation, ended, self.clock.now())
         self.changed()
 
+    def audited(self, event: str, client: Client, deed: Deed) -> None:
+        """Put one line into the audit log, if there is one."""
+        if self.audit is not None:
+            self.audit.add(event, client, deed)
+
     def associated(self, client: Client, connection: "Connection") -> None:
         """`client` is there, behind `connection`."""
         with self.lock:
             self.engine.opened(client)
         self._by_client[client] = connection
+        shown = {} if client.certificate is None else {"certificate": hashlib.sha256(client.certificate).hexdigest()}
+        self.audited("associated", client, shown)
         self.told(client, True)
 
-    def left(self, client: Client) -> None:
+    def left(self, client: Client, reason: str) -> None:
         """`client` is gone."""
+        self.audited("ended", client, {"reason": reason})
         self._by_client.pop(client, None)
         with self.lock:
             self.engine.closed(client, self.clock.now())
@@ -409,7 +433,7 @@ class Connection(asyncio.Protocol):
         self._familiar: Familiar | None = None
         self._id_at = 0  # where this client's Reads have their invokeID
         self._room = Room(0, 0, 0)
-        self._events: list[Asked | Request | Closed] = []
+        self._events: list[Asked | Request | Answered | Closed] = []
 
     # ------------------------------------------------------------------ asyncio's side
 
@@ -536,6 +560,8 @@ class Connection(asyncio.Protocol):
             if isinstance(event, Request):
                 left -= 1
                 self._answer(event, at)
+            elif isinstance(event, Answered):
+                self._heard(event, at)
             elif isinstance(event, Asked):
                 self._decision = self._loop.create_task(self._decide(event))
             else:
@@ -547,12 +573,21 @@ class Connection(asyncio.Protocol):
         """Send what the engine has for this client, unless it does not read."""
         if self._paused or self.client is None:
             return
+        engine = self._server.engine
         with self._server.lock:
-            pdus = self._server.engine.pull(self.client)
-        if not pdus:
+            pdus = engine.pull(self.client)
+            asks = engine.asks(self.client)
+            answers = engine.answers(self.client)
+        if not pdus and not asks and not answers:
             return
         for pdu in pdus:
             self._association.send(pdu)
+        for element in asks:
+            self._association.ask(element)
+        for obtained in answers:
+            self._server.audited("file-obtain", self.client, {"file": obtained.name, "result": obtained.result})
+            self._association.answer(obtained.pdu, self._loop.time())
+            self._again()  # what waited for its turn
         self._flush()
         self._server.stir()  # there may be more: everybody gets a turn first
 
@@ -568,18 +603,26 @@ class Connection(asyncio.Protocol):
             pdu = self._server.engine.request(self.client, request.invoke_id, request.service, request.body, at)
         if isinstance(pdu, Waiting):
             self._consulting = True
-            self._server.beside(self._consult(pdu))
-        else:
-            self._reply(self.client, pdu)
+            self._server.beside(self._consult(pdu, request))
+        elif pdu is not None:
+            self._reply(self.client, pdu, request)
 
-    def _reply(self, client: Client, pdu: bytes) -> None:
+    def _heard(self, answered: Answered, at: Now) -> None:
+        if self.client is not None:
+            with self._server.lock:
+                self._server.engine.answered(self.client, answered.tag, answered.body, at)
+
+    def _reply(self, client: Client, pdu: bytes, request: Request) -> None:
         for before in client.before_answer:
             if len(before) <= client.max_pdu:
                 self._association.send(before)
         client.before_answer.clear()
+        if request.service in deeds.TOLD and self._server.audit is not None:
+            for event, deed in deeds.told(request.service, request.body, pdu):
+                self._server.audited(event, client, deed)
         self._association.answer(pdu, self._loop.time())
 
-    async def _consult(self, waiting: Waiting) -> None:
+    async def _consult(self, waiting: Waiting, request: Request) -> None:
         """Ask the embedding program; this client's later requests wait, everybody else's do not.
 
         It goes on when the client is gone: what is on its way to the process has an end, and somebody else may follow.
@@ -590,7 +633,7 @@ class Connection(asyncio.Protocol):
             begun = self._server.engine.begun()
         self._consulting = False
         if pdu is not None:
-            self._reply(waiting.client, pdu)
+            self._reply(waiting.client, pdu, request)
             self._turn()
         for operation in begun:
             self._server.complete(operation)
@@ -630,6 +673,7 @@ class Connection(asyncio.Protocol):
             log.warning("unknown authentication mechanism %s", asked.acse.mechanism, extra=self._who())
         client = Client(self.number, self._peer, 0, None if self._tls is None else self._tls.certificate)
         if not await self._server.authenticated(client, password):
+            self._server.audited("refused", client, {"reason": "authentication failed"})
             self._association.refuse()
         elif len(self._server.engine.clients) >= self._server.access.max_clients:
             self._association.refuse(diagnostic=1, reason="as many clients as there may be")
@@ -637,6 +681,7 @@ class Connection(asyncio.Protocol):
             agreed = self._association.accept()
             if agreed is not None:
                 client.max_pdu = agreed.max_pdu
+                client.takes_requests = agreed.called > 0
                 client.authenticated = self._server.access.authenticate is not None
                 self.client = client
                 self._familiar = self._server.familiar(self._association.context)
@@ -649,7 +694,7 @@ class Connection(asyncio.Protocol):
         client, self.client = self.client, None
         if client is not None:
             log.info("association ended: %s", reason, extra=self._who())
-            self._server.left(client)
+            self._server.left(client, reason)
         elif not orderly and not reason.startswith("connection lost"):
             log.warning("no association: %s", reason, extra=self._who())
 

@@ -52,6 +52,8 @@ class Control:
             return {"error": f"{type(error).__name__}: {error}"}
 
     def _done(self, asked: dict[str, Any]) -> dict[str, Any]:
+        for device in self._devices.values():
+            device.advance(asyncio.get_running_loop().time())
         if "get" in asked:
             device = self._devices[asked["get"]]
             registers = {f"{table} {address}": word for (table, address), word in sorted(device.registers.items())}

@@ -13,6 +13,7 @@ from acquisition import convert
 from acquisition.convert import Reading
 from acquisition.registers import encoded, encoded_text
 from acquisition.simulate import measured
+from acquisition.simulate.motion import Motion
 from bus.messages import Value
 from mapping.plan import DevicePlan, Identify, Obis, PointPlan, Register, Reply
 
@@ -46,6 +47,17 @@ class SimulatedDevice:
         default_factory=lambda: deque(maxlen=WRITES_KEPT)
     )  # the latest
     _identity: tuple[int, ...] = ()
+    now_s: float = 0.0
+    motion: Motion = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.motion = Motion(self.plan.points)
+
+    def advance(self, now_s: float) -> None:
+        """Let time pass: what is on its way arrives. `now_s` is on any clock that runs on."""
+        self.now_s = now_s
+        for move in self.motion.due(now_s):
+            self.set(move.name, move.value)
 
     def tick(self, second: int) -> None:
         """Take the values of `second`."""
@@ -63,6 +75,10 @@ class SimulatedDevice:
                 known = 1.0 if isinstance(factor, str) else factor
                 self._show(point, measured.fitting(point, self._at(point, second), known))
 
+    def _drive(self, name: str) -> None:
+        for move in self.motion.driven(name, self.values[name], self.values, self.now_s):
+            self.set(move.name, move.value)
+
     def set(self, name: str, value: Value) -> None:
         """Hold the point `name` at `value` (in its unit). Raises KeyError, or ValueError if its register cannot."""
         point = next((one for one in self.plan.points if one.local_name == name and one.asked), None)
@@ -77,9 +93,14 @@ class SimulatedDevice:
             self.registers, self.values = before, shown
             raise
         self.fixed[name] = value
+        self._drive(name)
 
     def _at(self, point: PointPlan, second: int) -> Value:
-        return self.fixed.get(point.local_name, measured.value(self.plan.name, point, second))
+        """What was set, where it rests if something moves it, or what is measured."""
+        if point.local_name in self.fixed:
+            return self.fixed[point.local_name]
+        rest = self.motion.rest(point.local_name, self.values)
+        return measured.value(self.plan.name, point, second) if rest is None else rest
 
     def _scales(self) -> dict[int, list[PointPlan]]:
         """The points that hold the scale of others, by number, and those others."""
@@ -112,6 +133,7 @@ class SimulatedDevice:
         self.fault = None
         self.fixed.clear()
         self.writes.clear()
+        self.motion = Motion(self.plan.points)
         self.tick(second)
 
     def _show(self, point: PointPlan, value: Value) -> None:
@@ -178,6 +200,7 @@ class SimulatedDevice:
                 and address <= source.address < address + len(words)
             ):
                 self.values[point.local_name] = self.fixed[point.local_name] = self._reading(point).value
+                self._drive(point.local_name)
 
     def at(self, table: str, address: int) -> PointPlan | None:
         """The point that is read at `address`, where each address holds a whole value."""

@@ -44,6 +44,12 @@ def line_of(plan: LinePlan, devices: Devices) -> SimulatedLine | None:
     return TcpLine(plan, devices) if "host" in plan.settings else PtyLine(plan, devices)
 
 
+def _advance(devices: Devices) -> None:
+    """Let what is on its way in the devices arrive, before one of them is asked."""
+    for device in devices.values():
+        device.advance(asyncio.get_running_loop().time())
+
+
 class _Turns:
     """The answers that are on their way."""
 
@@ -103,6 +109,7 @@ class TcpLine:
 
     async def _answer(self, turn: Turn, writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(TURNAROUND_S if turn.late_s is None else turn.late_s)
+        _advance(self._devices)
         with contextlib.suppress(OSError):
             writer.write(turn.answer())
             await writer.drain()
@@ -129,6 +136,7 @@ class UdpLine:
 
     def __init__(self, plan: LinePlan, devices: Devices) -> None:
         self._plan = plan
+        self._devices = devices
         self._protocol = answering(plan.protocol, devices, plan.settings)
         self._transport: asyncio.DatagramTransport | None = None
         self._turns = _Turns()
@@ -153,6 +161,7 @@ class UdpLine:
 
     async def _answer(self, turn: Turn, address: Any) -> None:
         await asyncio.sleep(TURNAROUND_S if turn.late_s is None else turn.late_s)
+        _advance(self._devices)
         octets = turn.answer()
         if octets and self._transport is not None:
             self._transport.sendto(octets, address)
@@ -177,6 +186,7 @@ class PtyLine:
 
     def __init__(self, plan: LinePlan, devices: Devices) -> None:
         self._plan = plan
+        self._devices = devices
         self._protocol: Answering = answering(plan.protocol, devices, plan.settings)
         self._master = self._slave = -1
         self._link: Path | None = None
@@ -201,6 +211,7 @@ class PtyLine:
     def _read(self) -> None:
         with contextlib.suppress(BlockingIOError, OSError):
             self._buffer += os.read(self._master, _LONGEST)
+        _advance(self._devices)
         while (turn := self._protocol.take(self._buffer)) is not None:
             self._turns.begin(self._answer(turn, turn.answer()))
         del self._buffer[:-_LONGEST]

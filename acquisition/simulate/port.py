@@ -33,6 +33,8 @@ class SimulatedPort:
             self._second = int(time.time())
             for device in self._devices.values():
                 device.tick(self._second)
+        for device in self._devices.values():
+            device.advance(asyncio.get_running_loop().time())
         asked = bytearray(octets)
         while (turn := self._answering.take(asked)) is not None:
             self._answers += turn.answer()

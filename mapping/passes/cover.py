@@ -8,7 +8,7 @@ from mapping.passes.bind import bound
 from mapping.passes.carry import HEALTH
 from mapping.passes.draft import Draft, DraftIed
 from mapping.passes.objects import OWN_NODES, OWN_OBJECTS, DataObject, Leaf, data_objects
-from mapping.plan import Source
+from mapping.plan import Preset, Source
 from mapping.references import ObjectReference
 
 _PROCESS = (FC.ST, FC.MX)
@@ -30,6 +30,7 @@ def cover_model(draft: Draft) -> None:
 
 
 def _bind_health(draft: Draft, ied: DraftIed) -> None:
+    """An LD whose points all come from one device stands for it: it has its health, and is its proxy."""
     points = {point.plan.number: device for device in draft.devices.values() for point in device.points.values()}
     fed = {binding.reference for binding in ied.objects}
     for ld in ied.server.devices:
@@ -39,20 +40,31 @@ def _bind_health(draft: Draft, ied: DraftIed) -> None:
             if binding.reference.startswith(f"{ld.inst}/")
             for source in binding.sources
         }
-        health = _health(ld)
-        if len(devices) != 1 or health is None or health.reference in fed:
+        if len(devices) != 1:
+            continue
+        _preset_proxy(ied, ld)
+        health = _physical(ld, "PhyHealth")
+        leaf = None if health is None else health.leaf("stVal")
+        if health is None or leaf is None or health.reference in fed:
             continue
         online = draft.devices[devices.pop()].points["online"].plan.number
-        leaf = health.leaf("stVal")
-        if leaf is not None:
-            source = Source(online, (leaf.target(ld.name, health.ln.name),), values=HEALTH)
-            ied.objects.append(bound(health, [leaf], [source]))
+        source = Source(online, (leaf.target(ld.name, health.ln.name),), values=HEALTH)
+        ied.objects.append(bound(health, [leaf], [source]))
 
 
-def _health(ld: LogicalDevice) -> DataObject | None:
+def _preset_proxy(ied: DraftIed, ld: LogicalDevice) -> None:
+    """LPHD.Proxy is true in an LD that stands for another device, unless the SCL file says what it is."""
+    proxy = _physical(ld, "Proxy")
+    leaf = None if proxy is None else proxy.leaf("stVal")
+    if proxy is not None and leaf is not None and proxy.configured("stVal") is None:
+        ied.presets.append(Preset(leaf.target(ld.name, proxy.ln.name), True))
+
+
+def _physical(ld: LogicalDevice, name: str) -> DataObject | None:
+    """The data object `name` of the LD's LPHD."""
     for ln in ld.nodes:
         if ln.ln_class == "LPHD":
-            return next((one for one in data_objects(ld, ln) if one.path == ("PhyHealth",)), None)
+            return next((one for one in data_objects(ld, ln) if one.path == (name,)), None)
     return None
 
 

@@ -9,10 +9,10 @@ from typing import Any, Final, Literal
 from mapping.diagnostics import Diagnostics, Span, did_you_mean
 from mapping.located import Located, Path_, load
 from mapping.passes.draft import Draft, DraftDevice, DraftPoint
-from mapping.plan import Computed, Counter, Identify, Obis, Order, Own, PointPlan, Register, Reply
+from mapping.plan import Computed, Counter, Identify, Obis, Order, Own, PointPlan, Register, Reply, Simulation
 from mapping.ranges import expand_profile
 from mapping.schema import Counter as CounterSpec
-from mapping.schema import Device, Point, Profile, ProfileDefaults
+from mapping.schema import Device, Point, Profile, ProfileDefaults, Simulate
 from mapping.schema import Register as RegisterSpec
 from mapping.validated import nearest, validated
 
@@ -205,10 +205,17 @@ def _point(draft: Draft, device: DraftDevice, name: str, written: _Written, orde
         minimum=None if point.min is None else float(point.min),
         maximum=None if point.max is None else float(point.max),
         counter=_counter(point.counter),
+        simulate=None if point.simulate is None else _simulation(point.simulate),
     )
     device.points[name] = DraftPoint(plan, tuple(point.proposes), point, written.file, written.path)
     if in_site and readable:
         draft.used.add(number)
+
+
+def _simulation(given: Simulate) -> Simulation:
+    return Simulation(
+        given.after, given.follows, tuple(given.values.items()), given.up, given.down, given.min, given.max
+    )
 
 
 def _counter(spec: bool | CounterSpec) -> Counter | None:
@@ -328,10 +335,17 @@ class _Checks:
         elif isinstance(source, Register) and source.count > self._drafted.max_registers:
             limit = self._drafted.max_registers
             message = f"`{plan.name}` takes {source.count} registers, over the {limit} of one request"
+        elif strangers := self._strangers(plan):
+            message = f"`{plan.name}` is simulated by `{strangers[0]}`, which is no point of the device"
         else:
             return True
         self._draft.found.error("bad-point", place, message)
         return False
+
+    def _strangers(self, plan: PointPlan) -> list[str]:
+        how = plan.simulate
+        named = [] if how is None else [one for one in (how.follows, how.up, how.down) if one is not None]
+        return [one for one in named if one not in self._drafted.points]
 
     def _at(self, *keys: str) -> Span:
         return self._located.key_at("devices", self._drafted.name, *keys)

@@ -12,7 +12,7 @@ from mapping.located import Located, load
 from mapping.passes.devices import Profiles, load_device
 from mapping.passes.draft import Draft, DraftIed
 from mapping.ranges import expand_map, expand_site
-from mapping.schema import NAME_PATTERN, Map, RelativePath, Site
+from mapping.schema import NAME_PATTERN, Ied, Map, RelativePath, Site
 from mapping.scl.access_points import server
 from mapping.scl.reader import SclFile, read
 from mapping.validated import nearest, validated
@@ -105,11 +105,23 @@ def _overlay(draft: Draft) -> dict[str, dict[str, Any]]:
 def _ied(draft: Draft, site: Site, name: str, models: "_Models") -> None:
     settings = site.ieds[name]
     folder = draft.site_path.parent
+    _check_files(draft, name, settings, models.located)
     map_file = _map_file(draft, name, folder / settings.map, models.located)
     described = models.server(name, folder / settings.scl, settings.access_point)
     mapped = None if map_file is None else validated(map_file, Map, draft.found)
     if described is not None and map_file is not None and mapped is not None:
         draft.ieds.append(DraftIed(name, settings, folder / settings.scl, map_file, mapped, described))
+
+
+def _check_files(draft: Draft, ied: str, settings: Ied, located: Located) -> None:
+    """The folder that clients may fetch from has to be there: a mistyped one would be empty for ever."""
+    if settings.files is None:
+        return
+    folder = draft.site_path.parent / settings.files.folder
+    if not folder.is_dir():
+        keys = ("ieds", ied, "files")
+        place = located.values.get((*keys, "folder")) or located.at(*keys)
+        draft.found.error("no-folder", place, f"no folder `{folder}`", hint=f"mkdir {settings.files.folder}")
 
 
 def _map_file(draft: Draft, ied: str, path: Path, located: Located) -> Located | None:

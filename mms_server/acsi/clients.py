@@ -49,6 +49,7 @@ class Client:
     max_pdu: int
     certificate: bytes | None = None
     authenticated: bool = False
+    takes_requests: bool = field(default=True, metadata=OURS)  # it has agreed to be asked by us
     data_sets: dict[bytes, DataSet] = field(default_factory=dict, metadata=OURS)  # its own, by name without the `@`
     outbox: Outbox = field(default_factory=Outbox, metadata=OURS)
     before_answer: list[bytes] = field(default_factory=list, metadata=OURS)  # PDUs that leave before the next answer

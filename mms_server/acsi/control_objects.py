@@ -121,8 +121,15 @@ class ControlObject:
         """True if a selection outlives an operation."""
         return self.number(FC.CF, "sboClass") == 1
 
+    @property
+    def is_mode(self) -> bool:
+        """True for Mod, which the server itself carries out."""
+        return self.path == b"Mod"
+
     def beh(self) -> int:
-        """Beh of the LN, on where it has none."""
+        """Beh of the LN, on where it has none. Mod is never blocked by it: what is off can be switched on again."""
+        if self.is_mode:
+            return 1
         node = self.placed.layout.by_suffix.get(b"$ST$Beh$stVal")
         value = None if node is None else self.model.cache.values[self.placed.base + node.index]
         return value if isinstance(value, int) else 1

@@ -13,8 +13,9 @@ from typing import Final
 
 from bus.quality import Now
 from mapping.model import FC, LogControl, Setting
-from mms_server.acsi import journal, kept
+from mms_server.acsi import exports, journal, kept
 from mms_server.acsi.clients import Client
+from mms_server.acsi.files import EVENTS, MadeFile
 from mms_server.acsi.journal import Drop, File, Journal, Stored
 from mms_server.acsi.rcb import DCHG, DUPD, INTEGRITY, QCHG
 from mms_server.mms.errors import DataAccessError
@@ -116,6 +117,7 @@ class Logs:
         self._attributes: dict[int, tuple[LogBlock, str]] = {}
         self._settings = model.server.services.log_settings
         self.journals: dict[str, LogJournal] = {}
+        self._exports: dict[str, tuple[tuple[int, int], MadeFile]] = {}  # by the first and last entry that are in it
         for domain in model.domains.values():
             for name in domain.journals:
                 full = f"{domain.name.decode()}/{name.decode()}"
@@ -276,6 +278,21 @@ class Logs:
         self._attach(block)
         self._restart(block, now)
         return None
+
+    def exported(self) -> list[MadeFile]:
+        """The newest entries of each log, as a file; made anew only when the log has changed."""
+        return [self._export(one) for _, one in sorted(self.journals.items())]
+
+    def _export(self, one: LogJournal) -> MadeFile:
+        newest = one.entries[-exports.ENTRIES :]
+        last_id, time_ns = (newest[-1].entry_id, newest[-1].time_ns) if newest else (0, 0)
+        made = self._exports.get(one.name)
+        if made is None or made[0] != (newest[0].entry_id if newest else 0, last_id):
+            content = exports.lines([(entry.entry_id, entry.time_ns, entry.rows) for entry in newest])
+            name = f"{EVENTS}/{exports.file_name(one.name)}"
+            made = ((newest[0].entry_id if newest else 0, last_id), MadeFile(name, content, time_ns))
+            self._exports[one.name] = made
+        return made[1]
 
     def uses(self, data_set: DataSet) -> bool:
         """True if a block has `data_set` as its DatSet."""

@@ -42,10 +42,12 @@ class ServiceError(Enum):
     ACCESS_NON_EXISTENT = (7, 2)
     ACCESS_DENIED = (7, 3)
     FILE_OTHER = (11, 0)
+    FILE_BUSY = (11, 2)
     FILE_POSITION_INVALID = (11, 5)
     FILE_ACCESS_DENIED = (11, 6)
     FILE_NON_EXISTENT = (11, 7)
     FILE_DUPLICATE = (11, 8)
+    FILE_NO_SPACE = (11, 9)
 
     def pdu(self, invoke_id: int, specific: bytes = b"") -> bytes:
         """The confirmed-error PDU that answers `invoke_id`; `specific` is what the service itself has to say."""

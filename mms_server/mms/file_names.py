@@ -25,3 +25,8 @@ def decode(buffer: bytes, start: int, end: int) -> list[bytes]:
 def attributes(tag: int, octets: int, modified: bytes) -> bytes:
     """FileAttributes under `tag`."""
     return ber.tlv(tag, ber.tlv(0x80, ber.unsigned(octets)) + ber.tlv(0x81, modified))
+
+
+def name(tag: int, parts: list[bytes]) -> bytes:
+    """A FileName under `tag`."""
+    return ber.tlv(tag, b"".join(ber.tlv(0x19, part) for part in parts))

@@ -5,14 +5,15 @@ the response, tag and all; or a ServiceError, which becomes the confirmed-error 
 raises ArgumentError (or WireError, from the cursor): the client gets a Reject. A service keeps no memory; what must
 outlive a request is behaviour and belongs to acsi/.
 
-A service whose answer waits for the embedding program returns a Deferred: the client's later requests wait with it.
+A service whose answer waits for the embedding program returns a Deferred: the client's later requests wait with it. One
+whose answer waits for the client itself returns LATER: its requests go on meanwhile, and the behaviour answers.
 
 The engine checks the answer's size; a service whose answer can be cut (GetNameList) does so by `context.room`.
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from bus.quality import Now
 from mms_server.acsi.clients import Client
@@ -22,6 +23,7 @@ from mms_server.acsi.files import Files
 from mms_server.acsi.guards import Deferred, Guards
 from mms_server.acsi.journal import Journal
 from mms_server.acsi.logs import Logs
+from mms_server.acsi.obtaining import Obtaining
 from mms_server.acsi.publishing import Publishing
 from mms_server.acsi.reporting import Reporting
 from mms_server.acsi.settings import Settings
@@ -56,6 +58,7 @@ class Behaviour:
     writing: Writing
     control: Control
     files: Files
+    obtaining: Obtaining
     logs: Logs
     publishing: Publishing
     tracking: Tracking | None  # None: the model tracks no services
@@ -78,6 +81,7 @@ class Context:
     room: int
     commit: Callable[[Iterable[tuple[int, object]], Now], Changes]
     now: Now
+    invoke_id: int = 0
 
     def track(self, service: ServiceName, reference: str, error: DataAccessError | ServiceError | None) -> None:
         """Track a service that has no tracking object of its own; `error` None: it succeeded."""
@@ -85,12 +89,23 @@ class Context:
             self.behaviour.tracking.other(self.client, service, reference, error, self.now)
 
 
+class Later:
+    """The answer comes by itself."""
+
+
+LATER: Final = Later()
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One confirmed service; `bit` is its number in ServiceSupportOptions. `needs_files`: only where there is a folder."""
+    """One confirmed service; `bit` is its number in ServiceSupportOptions. `needs_files`: only where there is a folder.
+
+    `needs_obtain`: only where clients may put files there.
+    """
 
     name: str
     tag: int
     bit: int
-    answer: Callable[[Context, bytes], bytes | ServiceError | ServiceFailure | Deferred]
+    answer: Callable[[Context, bytes], bytes | ServiceError | ServiceFailure | Deferred | Later]
     needs_files: bool = False
+    needs_obtain: bool = False

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mms_server.association import HANDSHAKE_S, Asked, Association, Closed, Phase, Request, Selectors
+from mms_server.association import HANDSHAKE_S, Answered, Asked, Association, Closed, Phase, Request, Selectors
 from mms_server.mms.initiate import Negotiated, Own, Proposal, Refusal, negotiate
 from mms_server.mms.reject import Reason, encode
 from mms_server.stack import ber
@@ -260,3 +260,32 @@ def test_indefinite_lengths_around_data_are_understood() -> None:
     ppdu = b"\x61\x80\x30\x80\x02\x01\x03" + inner + b"\0\0\0\0"
     association.receive(tpkt(b"\x02\xf0\x80\x01\x00\x01\x00" + ppdu), 0.0)
     assert association.events() == [Request(3, 0xA4, READ)]
+
+
+@pytest.mark.conformance("FT-4")
+def test_an_answer_to_our_request_is_an_event_and_any_other_is_dropped() -> None:
+    association = opened()
+    unasked = data(bytes.fromhex("a106 020101 9f4a00"))
+    association.receive(unasked, 1.0)
+    assert association.events() == []
+    association.ask(bytes.fromhex("9f4a0101"))
+    assert association.octets_to_send().endswith(bytes.fromhex("a007 020101 9f4a0101"))
+    association.receive(data(bytes.fromhex("a106 020102 9f4a00")), 1.0)
+    association.receive(data(bytes.fromhex("a102 0201")), 1.0)
+    assert association.events() == []
+    association.receive(unasked + unasked, 1.0)
+    assert association.events() == [Answered(0x9F4A)]
+    assert association.octets_to_send() == b""
+
+
+@pytest.mark.conformance("FT-4")
+@pytest.mark.parametrize("no", ["a20c 800101 a207 a005 8b0107 8000", "a406 800101 810101"])
+def test_an_error_or_a_reject_says_no_to_our_request_and_a_late_answer_is_dropped(no: str) -> None:
+    association = opened()
+    association.ask(bytes.fromhex("9f490101"))
+    association.receive(data(bytes.fromhex(no)), 1.0)
+    assert association.events() == [Answered(None)]
+    association.ask(bytes.fromhex("9f490101"))
+    association.ask(bytes.fromhex("9f490101"))
+    association.receive(data(bytes.fromhex("a106 020102 9f4a00")), 1.0)
+    assert association.events() == []

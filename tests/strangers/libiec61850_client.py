@@ -83,6 +83,31 @@ class Handler(iec.RCBHandler):
         )
 
 
+class Termination(iec.CommandTermHandler):
+    """Keeps what a CommandTermination says: the AddCause, 0 where it is positive."""
+
+    def __init__(self):
+        iec.CommandTermHandler.__init__(self)
+        self.came = threading.Event()
+        self.cause = None
+
+    def trigger(self):
+        self.cause = iec.ControlObjectClient_getLastApplError(self._libiec61850_control_object_client).addCause
+        self.came.set()
+
+
+def mms_value(value, bits=0):
+    """A ctlVal: a boolean, a step (`bits` 2), an integer or a float."""
+    if bits:
+        made = iec.MmsValue_newBitString(bits)
+        for at in range(bits):
+            iec.MmsValue_setBitStringBit(made, at, bool(value >> (bits - 1 - at) & 1))
+        return made
+    if isinstance(value, bool):
+        return iec.MmsValue_newBoolean(value)
+    return iec.MmsValue_newIntegerFromInt32(value) if isinstance(value, int) else iec.MmsValue_newFloat(value)
+
+
 def octets(value):
     return [iec.MmsValue_getOctetStringOctet(value, at) for at in range(iec.MmsValue_getOctetStringSize(value))]
 
@@ -93,6 +118,7 @@ class Client:
     def __init__(self):
         self.connection = None
         self.kept = []
+        self.controls = {}
 
     def connect(self, port):
         self.connection = iec.IedConnection_create()
@@ -103,6 +129,62 @@ class Client:
         """The IedClientError in what a binding gave back: alone, or behind the value."""
         return result[-1] if isinstance(result, list | tuple) else result
 
+    def control(self, reference):
+        """The control model of an object, which is operated from now on."""
+        if reference in self.controls:
+            return iec.ControlObjectClient_getControlModel(self.controls[reference][0])
+        control = iec.ControlObjectClient_create(reference, self.connection)
+        handler, subscriber = Termination(), iec.CommandTermSubscriber()
+        subscriber.setLibiec61850ControlObjectClient(control)
+        subscriber.setEventHandler(handler)
+        subscriber.subscribe()
+        self.kept.append(subscriber)
+        self.controls[reference] = (control, handler)
+        return iec.ControlObjectClient_getControlModel(control)
+
+    def select(self, reference, *value, bits=0):
+        control, _ = self.controls[reference]
+        if value:
+            return self.judged(control, iec.ControlObjectClient_selectWithValue(control, mms_value(value[0], bits)))
+        return self.judged(control, iec.ControlObjectClient_select(control))
+
+    def operate(self, reference, value, bits=0):
+        control, handler = self.controls[reference]
+        handler.came.clear()
+        return self.judged(control, iec.ControlObjectClient_operate(control, mms_value(value, bits), 0))
+
+    def cancel(self, reference):
+        control, _ = self.controls[reference]
+        return self.judged(control, iec.ControlObjectClient_cancel(control))
+
+    def terminated(self, reference, within_s):
+        """The AddCause of the CommandTermination; None if none comes."""
+        _, handler = self.controls[reference]
+        return handler.cause if handler.came.wait(within_s) else None
+
+    @staticmethod
+    def judged(control, done):
+        """True, or the AddCause why not."""
+        return True if done else iec.ControlObjectClient_getLastApplError(control).addCause
+
+    def files(self, folder):
+        listed, error = iec.IedConnection_getFileDirectory(self.connection, folder)
+        found, one = {}, iec.LinkedList_getNext(listed) if listed else None
+        while one:
+            entry = iec.toFileDirectoryEntry(iec.LinkedList_getData(one))
+            found[iec.FileDirectoryEntry_getFileName(entry)] = iec.FileDirectoryEntry_getFileSize(entry)
+            one = iec.LinkedList_getNext(one)
+        return {"error": error} if error else found
+
+    def fetch(self, name, local):
+        error = iec.MmsError_create()
+        connection = iec.IedConnection_getMmsConnection(self.connection)
+        return [bool(iec.MmsConnection_downloadFile(connection, error, name, local)), iec.MmsError_getValue(error)]
+
+    def put(self, local, name):
+        """SetFile: the file `local` of the folder in which this runs."""
+        return self.error(iec.IedConnection_setFile(self.connection, local, name))
+
     def close(self):
         iec.IedConnection_close(self.connection)
         iec.IedConnection_destroy(self.connection)
@@ -111,6 +193,11 @@ class Client:
     def read(self, reference, fc):
         value, error = iec.IedConnection_readObject(self.connection, reference, FCS[fc])
         return {"error": error} if error else plain(value)
+
+    def position(self, reference):
+        """A double point as a number: 0 intermediate, 1 off, 2 on."""
+        value, error = iec.IedConnection_readObject(self.connection, reference, FCS["ST"])
+        return {"error": error} if error else iec.MmsValue_getBitStringAsIntegerBigEndian(value)
 
     def write_float(self, reference, fc, value):
         return self.error(iec.IedConnection_writeFloatValue(self.connection, reference, FCS[fc], value))

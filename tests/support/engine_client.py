@@ -15,11 +15,11 @@ IDENTITY = Identity("maker", "model", "1.0")
 
 
 def tlv(tag: int, contents: bytes) -> bytes:
-    """`contents` under a tag of one octet, written without the server's encoder."""
-    size = len(contents)
+    """`contents` under a tag of one or two octets, written without the server's encoder."""
+    size, identifier = len(contents), tag.to_bytes(1 if tag < 0x100 else 2, "big")
     if size < 128:
-        return bytes((tag, size)) + contents
-    return bytes((tag, 0x82)) + size.to_bytes(2, "big") + contents
+        return identifier + bytes((size,)) + contents
+    return identifier + b"\x82" + size.to_bytes(2, "big") + contents
 
 
 def name(domain: str, item: str) -> bytes:

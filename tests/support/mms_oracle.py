@@ -155,6 +155,7 @@ SERVICE_RESPONSE = _choice(
         univ.SequenceOf(componentType=_choice(failure=_implicit(univ.Integer(), 0), success=_implicit(univ.Null(), 1))),
         5,
     ),
+    obtain_file=_implicit(univ.Null(), 46),
     read_journal=_implicit(
         _sequence(
             entries=_implicit(univ.SequenceOf(componentType=JOURNAL_ENTRY), 0),

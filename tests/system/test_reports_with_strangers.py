@@ -2,11 +2,8 @@
 
 import asyncio
 import contextlib
-import json
-import os
 import queue
 import subprocess
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +12,7 @@ import pytest
 
 from mms_server import IedServer
 from tests.support import strangers
+from tests.support.libiec61850 import LibIec61850
 from tests.support.running import ROOT, until
 
 pytestmark = pytest.mark.system
@@ -105,42 +103,6 @@ def test_iec61850_writes_makes_data_sets_and_gets_reports_of_both_kinds(server: 
 
 def _with(stranger: Any, mask: Any, attribute: str) -> Any:
     return stranger.RcbWriteMask(mask.bits | stranger.RcbWriteMask._BITS[attribute])
-
-
-class LibIec61850:
-    """libIEC61850 in a process and an environment of its own; one command, one answer, reports in between."""
-
-    def __init__(self) -> None:
-        python = Path(os.environ.get("PEER_PYTHON", str(ROOT / ".venv-bench" / "bin" / "python")))
-        if not python.exists():
-            strangers.missing(f"{python}, made by `make peer`")
-        self._process = subprocess.Popen(
-            [str(python), str(ROOT / "tests" / "strangers" / "libiec61850_client.py")],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        self._answers: queue.Queue[Any] = queue.Queue()
-        self.reports: queue.Queue[Any] = queue.Queue()
-        threading.Thread(target=self._listen, daemon=True).start()
-
-    def _listen(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            said = json.loads(line)
-            (self.reports if "report" in said else self._answers).put(said)
-
-    def ask(self, *command: Any) -> Any:
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(command) + "\n")
-        self._process.stdin.flush()
-        return self._answers.get(timeout=30)["answer"]
-
-    def end(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait(30)
-        with contextlib.suppress(OSError):
-            assert self._process.stdout is not None
-            self._process.stdout.close()
 
 
 @pytest.fixture

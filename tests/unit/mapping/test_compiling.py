@@ -1,5 +1,6 @@
 """From a site to a plan: what a row becomes, and the whole text of what is wrong."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from mapping.plan import Deadband, ObjectBinding, Plan, Preset, RegisterBlock, R
 from mapping.report import report
 from tests.support.sites import SITE, compile_folder, write_site
 
+DEMO = Path(__file__).parents[3] / "hw_configs" / "demo"
 UNMAPPED = "unmapped: [LD0/GGIO1, LD0/XCBR1, LD0/MMTR1]\n"
 
 
@@ -89,6 +91,31 @@ def test_a_double_point_takes_its_states_by_name(tmp_path: Path) -> None:
 def test_the_health_of_an_ld_follows_its_only_device_without_a_row(tmp_path: Path) -> None:
     health = bound(plan_of(tmp_path, "  LD0/GGIO1.AnIn3: io1.temperature\n"), "LD0/LPHD1.PhyHealth")
     assert health.sources == (Source(6, ("IOLD0/LPHD1$ST$PhyHealth$stVal",), values=((True, 1), (False, 3))),)
+
+
+@pytest.mark.conformance("GW-1")
+def test_an_ld_that_stands_for_one_device_is_its_proxy_and_has_its_health(tmp_path: Path) -> None:
+    shutil.copytree(DEMO, tmp_path, dirs_exist_ok=True)
+    rows = tmp_path / "map.yaml"
+    rows.write_text(rows.read_text().replace("SOLAR/GGIO1.Ind1: solar.online", "SOLAR/GGIO1.Ind1: main.online"))
+    compiled = compile_folder(tmp_path)
+    assert compiled.plan is not None
+    ied = compiled.plan.ieds[0]
+    proxies = {one.target.partition("/")[0] for one in ied.presets if one.target.endswith("/LPHD1$ST$Proxy$stVal")}
+    healths = {one.reference.partition("/")[0] for one in ied.objects if one.reference.endswith("/LPHD1.PhyHealth")}
+    assert proxies == {"DEMOMAIN", "DEMOFEED1", "DEMOFEED2", "DEMOSCALE", "DEMOIO"}
+    assert healths == {"MAIN", "FEED1", "FEED2", "SCALE", "IO"}  # two devices: nobody's health is that of SOLAR
+
+
+def test_a_proxy_that_the_file_speaks_of_is_left_as_it_is(tmp_path: Path) -> None:
+    shutil.copytree(DEMO, tmp_path, dirs_exist_ok=True)
+    scl = tmp_path / "demo.icd"
+    node = '<LN lnClass="LPHD" inst="1" lnType="LPHD"/>'
+    said = '<LN lnClass="LPHD" inst="1" lnType="LPHD"><DOI name="Proxy"><DAI name="stVal"><Val>false</Val></DAI></DOI></LN>'
+    scl.write_text(scl.read_text().replace(node, said))
+    compiled = compile_folder(tmp_path)
+    assert compiled.plan is not None
+    assert not [one for one in compiled.plan.ieds[0].presets if "Proxy" in one.target]
 
 
 def test_single_attributes_share_the_quality_of_their_object(tmp_path: Path) -> None:

@@ -1,0 +1,100 @@
+"""`serve --simulate-process`: a double point travels, measurands move, setpoints stay."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from mapping.model import FC, AttributeType, BasicType, DataObjectType, EnumType, LogicalNodeType
+from mms_server import IedServer
+from mms_server.serve import _Movement
+from tests.support import models
+from tests.support.client import Client as Peer
+from tests.support.wire_data import bits, boolean, integer, octets, structure, unsigned
+
+CTL_MODEL = EnumType("CtlModelKind", {str(number): number for number in range(5)})
+ANALOGUE = models.leaf("f", BasicType.FLOAT32)
+TIME = b"\x91\x08" + bytes(8)
+
+
+def controlled(
+    cdc: str, ctl_val: AttributeType, *status: AttributeType, fc: FC = FC.ST, model: int = 1
+) -> DataObjectType:
+    """An object of that CDC with what a control needs."""
+    origin = models.struct(
+        "origin", None, models.leaf("orCat", BasicType.INT8), models.leaf("orIdent", BasicType.OCTET_64)
+    )
+    oper = models.struct(
+        "Oper", FC.CO, ctl_val, origin, models.leaf("ctlNum", BasicType.INT8U), models.leaf("T", BasicType.TIMESTAMP),
+        models.leaf("Test", BasicType.BOOLEAN), models.leaf("Check", BasicType.CHECK),
+    )  # fmt: skip
+    how = models.leaf("ctlModel", BasicType.ENUM, FC.CF, enum=CTL_MODEL, values={0: model})
+    return models.data_object(cdc, cdc, *status, *models.quality_and_time(fc), oper, how)
+
+
+def ctl_val(basic: BasicType, **more: object) -> AttributeType:
+    return models.leaf("ctlVal", basic, **more)
+
+
+def st_val(basic: BasicType, **more: object) -> AttributeType:
+    return models.leaf("stVal", basic, FC.ST, dchg=True, **more)
+
+
+MX_VAL = models.struct("mxVal", FC.MX, ANALOGUE)
+GAPC = LogicalNodeType(
+    "GAPC",
+    "GAPC",
+    (
+        controlled("DPC", ctl_val(BasicType.BOOLEAN), st_val(BasicType.DBPOS), model=3),
+        controlled("APC", models.struct("ctlVal", None, ANALOGUE), MX_VAL, fc=FC.MX),
+        models.measured_value("AnIn"),
+    ),
+)
+
+
+@pytest.fixture
+def server() -> Iterator[IedServer]:
+    made = IedServer(
+        models.server(models.lln0(), models.node(models.MMXU), models.node(models.GGIO), models.node(GAPC))
+    )
+    made.simulate_process()
+    made.start(port=0, host="127.0.0.1")
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def peer(server: IedServer) -> Iterator[Peer]:
+    assert server.port is not None
+    one = Peer(server.port)
+    assert one.associate()[0] == 0x0E
+    yield one
+    one.close()
+
+
+def operate(peer: Peer, cdc: str, value: bytes, *, test: bool = False) -> Any:
+    oper = structure(value, structure(integer(3), octets(b"")), unsigned(1), TIME, boolean(test), bits("00"))
+    return peer.write("DEMOLD0", (f"GAPC1$CO${cdc}$Oper", oper))
+
+
+def test_a_double_point_travels_and_arrives_before_its_termination(server: IedServer, peer: Peer) -> None:
+    seen: list[object] = []
+    server.update({"LD0/GAPC1.DPC.stVal": 1})
+    assert operate(peer, "DPC", boolean(True)) == ["success"]
+    while seen[-1:] != [2]:
+        shown = server.get_value("LD0/GAPC1.DPC.stVal")
+        seen += [shown] if seen[-1:] != [shown] else []
+    assert seen in ([0, 2], [1, 0, 2])
+    assert b"GAPC1$CO$DPC$Oper" in peer.tsdu()
+
+
+def test_measurands_move_slowly_and_setpoints_stay(server: IedServer) -> None:
+    server.update({"LD0/GAPC1.APC.mxVal.f": 42.0, "LD0/GAPC1.AnIn.mag.f": 100.0})
+    movement, seen = _Movement(server), []
+    for second in range(3):
+        movement.step(1_790_000_000.0 + second)
+        seen.append(server.get_value("LD0/GAPC1.AnIn.mag.f"))
+    assert len(set(seen)) == 3
+    assert all(abs(float(str(value)) - 100.0) <= 5.0 for value in seen)
+    assert server.get_value("LD0/GAPC1.AnIn.t") != 0
+    assert server.get_value("LD0/GAPC1.APC.mxVal.f") == 42.0
