@@ -27,6 +27,7 @@ from acquisition.drivers.base import (
     DriverSpec,
     Foreign,
     Found,
+    Identification,
     LineSettings,
     Question,
     Read,
@@ -101,8 +102,8 @@ def _command(ask: Ask) -> bytes:
             return b"#%02X1%X%02X" % (ask.unit, ask.address, ask.values[0])
         case Write():
             return b"#%02XC%X" % (ask.unit, ask.address) + _digits(number_of(ask.values))
-        case Question():
-            raise TypeError("a question to a serial instrument on a line of ADAM modules")
+        case Question() | Identification():
+            raise TypeError(f"{type(ask).__name__} on a line of ADAM modules")
 
 
 def _digits(number: float) -> bytes:

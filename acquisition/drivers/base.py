@@ -3,8 +3,8 @@
 A driver turns a request into octets, and finds in the octets that came the one unit that answers it:
 
     request(ask, tag)              the octets that ask
-    take(ask, tag, buffer)         Registers, Text, Confirmed or Refused if the answer is there (and removed from
-                                   `buffer`); Foreign for a sound unit that answers something else; Continue if the
+    take(ask, tag, buffer)         Registers, Text, Identity, Confirmed or Refused if the answer is there (and removed
+                                   from `buffer`); Foreign for a sound unit that answers something else; Continue if the
                                    device first wants to hear more; None if no unit is complete. What cannot begin
                                    an answer is removed.
 
@@ -58,7 +58,15 @@ class Question:
     end: str = ""
 
 
-Ask = Read | Write | Question
+@dataclass(frozen=True, slots=True)
+class Identification:
+    """Ask `unit` what it is: Modbus function 43/14 (its basic objects) or 17."""
+
+    unit: int
+    function: Literal[17, 43]
+
+
+Ask = Read | Write | Question | Identification
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +81,13 @@ class Text:
     """What an instrument answered: a line without its end, or a meter's whole readout."""
 
     line: str
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a device says it is: maker, product, revision and so on, as far as it says."""
+
+    texts: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +123,7 @@ class Continue:
     after_s: float = 0.0
 
 
-Found = Registers | Text | Confirmed | Refused | Foreign
+Found = Registers | Text | Identity | Confirmed | Refused | Foreign
 Step = Found | Continue
 
 

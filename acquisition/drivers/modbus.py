@@ -20,7 +20,18 @@ from pymodbus.pdu.register_message import (
     WriteSingleRegisterRequest,
 )
 
-from acquisition.drivers.base import Ask, Confirmed, Foreign, Question, Read, Refused, Registers, Write
+from acquisition.drivers.base import (
+    Ask,
+    Confirmed,
+    Foreign,
+    Identification,
+    Identity,
+    Question,
+    Read,
+    Refused,
+    Registers,
+    Write,
+)
 
 READ_FUNCTIONS: Final = {"coil": 1, "discrete": 2, "holding": 3, "input": 4}
 _READS: Final = {
@@ -31,6 +42,10 @@ _READS: Final = {
 }
 _DECODER: Final = DecodePDU(False)
 _EXCEPTION: Final = 0x80
+_ENCAPSULATED: Final = 43  # with MEI type 14: read device identification
+_SERVER_ID: Final = 17
+_BASIC_OBJECTS: Final = bytes((_ENCAPSULATED, 14, 1, 0))  # from object 0: vendor, product code, revision
+_OBJECTS_FROM: Final = 7  # octets before the first object of an identification
 
 
 def function_of(ask: Ask) -> int:
@@ -38,7 +53,7 @@ def function_of(ask: Ask) -> int:
     match ask:
         case Read():
             return READ_FUNCTIONS[ask.table]
-        case Write():
+        case Write() | Identification():
             return ask.function
         case Question():
             raise TypeError("a question to a serial instrument on a Modbus line")
@@ -46,11 +61,13 @@ def function_of(ask: Ask) -> int:
 
 def request_pdu(ask: Ask) -> bytes:
     """The request PDU: function code and what follows."""
+    if isinstance(ask, Identification):
+        return _BASIC_OBJECTS if ask.function == _ENCAPSULATED else bytes((_SERVER_ID,))
     message = _message(ask)
     return bytes((function_of(ask),)) + bytes(message.encode())
 
 
-def _message(ask: Ask) -> ModbusPDU:
+def _message(ask: Read | Write | Question) -> ModbusPDU:
     match ask:
         case Read():
             return _READS[ask.table](address=ask.address, count=ask.count)
@@ -78,20 +95,36 @@ def octets_of_data(ask: Ask) -> int | None:
 
 
 def reply_octets(pdu: bytes) -> int | None:
-    """How long the reply PDU at the front of `pdu` is; None if too little of it is there; 0 if it can be no reply."""
+    """How long the reply PDU at the front of `pdu` is; None if too little of it is there; 0 if it can be no reply.
+
+    Its first two octets tell, but for an identification: that is as long as its objects.
+    """
     if not pdu:
         return None
     function = pdu[0]
     if function & _EXCEPTION:
         return 2
-    if function in READ_FUNCTIONS.values():
+    if function in READ_FUNCTIONS.values() or function == _SERVER_ID:
         return None if len(pdu) < 2 else 2 + pdu[1]
     if function == 22:
         return 7
+    if function == _ENCAPSULATED:
+        return _identification_octets(pdu)
     return 5 if function in (5, 6, 15, 16) else 0
 
 
-def judge(ask: Ask, unit: int, pdu: bytes) -> Registers | Confirmed | Refused | Foreign:
+def _identification_octets(pdu: bytes) -> int | None:
+    if pdu[1:2] not in (b"", b"\x0e"):
+        return 0
+    end = _OBJECTS_FROM
+    for _ in range(pdu[6] if len(pdu) >= _OBJECTS_FROM else 1):
+        if len(pdu) < end + 2:
+            return None
+        end += 2 + pdu[end + 1]
+    return end
+
+
+def judge(ask: Ask, unit: int, pdu: bytes) -> Registers | Identity | Confirmed | Refused | Foreign:
     """What the sound reply `pdu` from `unit` is to `ask`."""
     function = pdu[0]
     data = pdu[1] if function in READ_FUNCTIONS.values() and len(pdu) > 1 else None
@@ -102,6 +135,8 @@ def judge(ask: Ask, unit: int, pdu: bytes) -> Registers | Confirmed | Refused | 
         return Refused(pdu[1])
     if isinstance(ask, Write):
         return Confirmed() if pdu == _confirmation(ask) else foreign
+    if isinstance(ask, Identification):
+        return Identity(_objects(pdu) if function == _ENCAPSULATED else (_printable(pdu[2:]),))
     if data is None or data != octets_of_data(ask) or len(pdu) != 2 + data:
         return foreign
     decoded = _DECODER.decode(pdu)
@@ -110,6 +145,19 @@ def judge(ask: Ask, unit: int, pdu: bytes) -> Registers | Confirmed | Refused | 
     if ask.table in ("coil", "discrete"):
         return Registers(tuple(int(bit) for bit in decoded.bits[: ask.count]))
     return Registers(tuple(decoded.registers))
+
+
+def _objects(pdu: bytes) -> tuple[str, ...]:
+    """The texts of an identification, in the order of the answer."""
+    texts, at = [], _OBJECTS_FROM
+    while at + 2 <= len(pdu):
+        texts.append(_printable(pdu[at + 2 : at + 2 + pdu[at + 1]]))
+        at += 2 + pdu[at + 1]
+    return tuple(texts)
+
+
+def _printable(octets: bytes) -> str:
+    return bytes(octet if 0x20 <= octet < 0x7F else 0x20 for octet in octets).decode("ascii").strip()
 
 
 def _confirmation(ask: Write) -> bytes:

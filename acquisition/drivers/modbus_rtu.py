@@ -15,6 +15,7 @@ from acquisition.drivers import modbus
 from acquisition.drivers.base import Ask, DriverSpec, Found, Question, SerialSettings
 
 _SHORTEST: Final = 5
+_LONGEST: Final = 254  # unit and PDU
 
 
 class ModbusRtu:
@@ -33,7 +34,7 @@ class ModbusRtu:
         """The next sound frame; a frame that is not the answer is Foreign."""
         start = 0
         while len(buffer) - start >= _SHORTEST:
-            size = modbus.reply_octets(bytes(buffer[start + 1 : start + 3]))
+            size = modbus.reply_octets(bytes(buffer[start + 1 : start + _LONGEST]))
             if size is None or (size and start + size + 3 > len(buffer)):
                 if self._may_be(ask, buffer, start):
                     break  # the answer is still coming

@@ -18,6 +18,7 @@ from acquisition.simulate.device import SimulatedDevice
 from mapping.plan import Obis, Reply
 
 _REQUEST_LIMIT: Final = 256
+_SHORTEST: Final = 4  # an RTU frame that asks for the server id
 _READOUT_BAUDRATE: Final = 9600
 
 Devices = Mapping[int, SimulatedDevice]
@@ -121,8 +122,8 @@ class Rtu:
 
     def take(self, buffer: bytearray) -> Turn | None:
         """See Answering."""
-        while len(buffer) >= 8:
-            size = 9 + buffer[6] if buffer[1] in (15, 16) else 10 if buffer[1] == 22 else 8
+        while len(buffer) >= _SHORTEST:
+            size = 3 + slave.request_octets(bytes(buffer[1:8]))
             if len(buffer) < size:
                 return None
             frame = bytes(buffer[:size])

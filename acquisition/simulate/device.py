@@ -19,19 +19,24 @@ from mapping.plan import DevicePlan, Identify, Obis, PointPlan, Register, Reply
 
 TEXT_DECIMALS: Final = 3
 WRITES_KEPT: Final = 2000
-FAULTS: Final = ("silent", "late", "exception", "crc", "wrong_unit", "garbage", "stuck")
+FAULTS: Final = (
+    "silent", "late", "exception", "busy", "crc", "wrong_unit", "garbage", "swapped", "frozen", "stuck",
+)  # fmt: skip
+BUSY: Final = 6  # the exception that means: ask again
 
 
 @dataclass(slots=True)
 class Fault:
-    """What is wrong with a device: `late` by `ms`, `exception` with `code`; the others need no number.
+    """What is wrong with a device: `late` by `ms`, `exception` with `code`, `busy` for `times`; the others need no number.
 
+    `swapped`: the words of what takes several registers come in the opposite order. `frozen`: its values stand still.
     `stuck`: it confirms what is written, and nothing follows.
     """
 
     kind: str
     ms: int = 1000
     code: int = 4
+    times: int = 3  # requests that find it busy; the next ones are answered
 
 
 @dataclass(slots=True)
@@ -61,6 +66,8 @@ class SimulatedDevice:
 
     def tick(self, second: int) -> None:
         """Take the values of `second`."""
+        if self.fault is not None and self.fault.kind == "frozen":
+            return
         if self.plan.identify is not None:
             self._identify(self.plan.identify)
         scales = self._scales()
@@ -78,6 +85,17 @@ class SimulatedDevice:
     def _drive(self, name: str) -> None:
         for move in self.motion.driven(name, self.values[name], self.values, self.now_s):
             self.set(move.name, move.value)
+
+    def reboot(self) -> None:
+        """Forget what was set and written: the next second's values are its own."""
+        self.fixed.clear()
+
+    def busy(self) -> bool:
+        """True if the next request finds it busy; one less does then."""
+        if self.fault is None or self.fault.kind != "busy" or self.fault.times < 1:
+            return False
+        self.fault.times -= 1
+        return True
 
     def set(self, name: str, value: Value) -> None:
         """Hold the point `name` at `value` (in its unit). Raises KeyError, or ValueError if its register cannot."""
@@ -173,7 +191,19 @@ class SimulatedDevice:
             register = identify.register
             if (table, address, count) == (register.table, register.address, register.count):
                 return list(self._identity)
-        return [self.registers.get((table, at), 0) for at in range(address, address + count)]
+        words = [self.registers.get((table, at), 0) for at in range(address, address + count)]
+        if self.fault is not None and self.fault.kind == "swapped":
+            self._swap(words, table, address)
+        return words
+
+    def _swap(self, words: list[int], table: str, address: int) -> None:
+        """Turn the words of every number round that lies wholly in `words`, which begin at `address`."""
+        for point in self.plan.points:
+            source = point.source
+            if isinstance(source, Register) and source.table == table and source.type not in ("string", "mod10"):
+                first = source.address - address
+                if first >= 0 and first + source.count <= len(words):
+                    words[first : first + source.count] = reversed(words[first : first + source.count])
 
     def _covered(self, register: Register) -> bool:
         """True if a point stands where `register` does: the device shows that one only to who asks for nothing else."""

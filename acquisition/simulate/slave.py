@@ -2,9 +2,11 @@
 
 from typing import Final
 
-from acquisition.simulate.device import SimulatedDevice
+from acquisition.simulate.device import BUSY, SimulatedDevice
 
 _READS: Final = {1: "coil", 2: "discrete", 3: "holding", 4: "input"}
+_BASIC_IDENTIFICATION: Final = bytes((43, 14, 1, 0))
+_SERVER_ID: Final = bytes((17,))
 ILLEGAL_FUNCTION: Final = 1
 ILLEGAL_ADDRESS: Final = 2
 ILLEGAL_VALUE: Final = 3
@@ -13,6 +15,8 @@ ILLEGAL_VALUE: Final = 3
 def answer(device: SimulatedDevice, pdu: bytes) -> bytes:
     """What the device answers; registers that no point of it has are an illegal address, unless between two that are."""
     function = pdu[0]
+    if device.busy():
+        return exception(function, BUSY)
     if function in _READS and len(pdu) == 5:
         return _read(device, function, int.from_bytes(pdu[1:3], "big"), int.from_bytes(pdu[3:5], "big"))
     if function in (5, 6) and len(pdu) == 5:
@@ -21,7 +25,30 @@ def answer(device: SimulatedDevice, pdu: bytes) -> bytes:
         return _write_many(device, function, pdu)
     if function == 22 and len(pdu) == 7:
         return _write_bits(device, pdu)
+    if pdu == _BASIC_IDENTIFICATION:
+        return _identification(device)
+    if pdu == _SERVER_ID:
+        text = _texts(device)[1].encode("ascii", "replace")
+        return bytes((17, len(text) + 2, 0)) + text + b"\xff"
     return exception(function, ILLEGAL_FUNCTION)
+
+
+def request_octets(pdu: bytes) -> int:
+    """How long the request PDU is that begins with `pdu`, seven octets of it or all there are."""
+    function = pdu[0]
+    if function in (15, 16):
+        return 6 + pdu[5] if len(pdu) > 5 else 7
+    return {17: 1, 22: 7, 43: 4}.get(function, 5)
+
+
+def _texts(device: SimulatedDevice) -> tuple[str, str, str]:
+    return "simulated", device.plan.profile or device.plan.name, "1.0"
+
+
+def _identification(device: SimulatedDevice) -> bytes:
+    texts = [text.encode("ascii", "replace") for text in _texts(device)]
+    objects = b"".join(bytes((number, len(text))) + text for number, text in enumerate(texts))
+    return bytes((43, 14, 1, 1, 0, 0, len(texts))) + objects
 
 
 def exception(function: int, code: int) -> bytes:
