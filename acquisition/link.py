@@ -28,6 +28,7 @@ from acquisition.drivers.base import (
     Write,
 )
 from acquisition.ports import LinkError, Port, SerialPort
+from acquisition.recording import RecordingPort
 from acquisition.transaction import Counters, Echo, Ghosts, Part
 from acquisition.transports import port_of
 from mapping.plan import DevicePlan, LinePlan
@@ -206,7 +207,7 @@ class Link:
         await self._go_on_at(more.baudrate)
 
     async def _go_on_at(self, baudrate: int | None) -> None:
-        if baudrate is not None and isinstance(self._port, SerialPort):
+        if baudrate is not None and isinstance(self._port, SerialPort | RecordingPort):
             await self._port.set_baudrate(baudrate)
 
     def _overtaken(self, ask: Ask) -> bool:

@@ -3,12 +3,17 @@
 from acquisition.drivers.base import DriverSpec
 from acquisition.network_ports import ConnectionPort, UdpPort, client_context
 from acquisition.ports import Port, SerialPort, TcpPort
+from acquisition.recording import recorded
 from acquisition.simulate.port import SimulatedPort
 from mapping.plan import LinePlan
 
 
 def port_of(plan: LinePlan, spec: DriverSpec) -> Port:
-    """The port of the line, not open yet."""
+    """The port of the line, not open yet; its frames are written down where the plan says so."""
+    return recorded(_port_of(plan, spec), plan)
+
+
+def _port_of(plan: LinePlan, spec: DriverSpec) -> Port:
     match spec.transport:
         case "serial":
             return SerialPort(plan.settings)
