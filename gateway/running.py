@@ -16,6 +16,7 @@ from typing import Final
 
 from bus.processes import is_supervised, watch_parent
 from gateway import addresses, processes
+from gateway.announcement import Announcement, announced
 from gateway.cli import BAD_CONFIGURATION, FAILED, OK
 from gateway.processes import Options
 from gateway.sites import compiled, say
@@ -159,10 +160,11 @@ async def _run(plan: Plan, options: RunOptions, listen: dict[str, str], folder: 
         await asyncio.wait((ending, ready), return_when=asyncio.FIRST_COMPLETED)
         if not told.now and not ready.result():
             return BAD_CONFIGURATION if supervisor.failed.is_set() else FAILED
-        if not told.now:
-            _say_ready(plan, supervisor)
         failed = asyncio.ensure_future(supervisor.failed.wait())
-        await asyncio.wait((ending, failed), return_when=asyncio.FIRST_COMPLETED)
+        if not told.now:
+            with announced(state_dir, _announcement(plan, supervisor, folder, plan_file)):
+                _say_ready(plan, supervisor)
+                await asyncio.wait((ending, failed), return_when=asyncio.FIRST_COMPLETED)
         for task in (ending, ready, failed):
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -170,6 +172,13 @@ async def _run(plan: Plan, options: RunOptions, listen: dict[str, str], folder: 
         return OK if told.now else BAD_CONFIGURATION
     finally:
         await supervisor.stop()
+
+
+def _announcement(plan: Plan, supervisor: Supervisor, folder: Path, plan_file: Path) -> Announcement:
+    facts = {ied.name: supervisor.facts(f"mms.{ied.name}") for ied in plan.ieds}
+    mms = {name: str(told["mms"]) for name, told in facts.items() if told.get("mms")}
+    http = supervisor.facts("status").get("http")
+    return Announcement(os.getpid(), str(folder), str(plan_file), mms, None if http is None else str(http))
 
 
 def _say_ready(plan: Plan, supervisor: Supervisor) -> None:

@@ -11,12 +11,8 @@ import msgspec
 import uvicorn
 
 from bus import logs, processes
-from bus.codec import Message
-from bus.liveness import Event, Liveness, NeedSnapshot
-from bus.messages import Heartbeat, SampleBatch, Snapshot
-from bus.sockets import Subscriber
 from gateway.status.app import application
-from gateway.status.board import Board
+from gateway.status.listener import Listener
 from mapping import plan as plans
 from mapping.plan import Plan
 
@@ -44,38 +40,6 @@ def main() -> int:
         return runner.run(_run(plan, given))
 
 
-class _Listener:
-    """The bus' end of the board."""
-
-    def __init__(self, plan: Plan, run_dir: Path) -> None:
-        self.board = Board(plan)
-        names = [worker.name for worker in plan.workers]
-        self._liveness = Liveness(names, time.monotonic())
-        self._bus = Subscriber(run_dir, names, plan.revision, on_messages=self._heard, on_refused=self._refused)
-
-    def _heard(self, messages: list[Message]) -> None:
-        for message in messages:
-            if isinstance(message, SampleBatch | Heartbeat | Snapshot):
-                self._follow(self._liveness.heard(message, time.monotonic()))
-
-    def _refused(self, _reason: str) -> None:
-        self.board.dropped += 1
-
-    def tick(self) -> None:
-        """Let silence be noticed."""
-        self._follow(self._liveness.tick(time.monotonic()))
-
-    def _follow(self, events: list[Event]) -> None:
-        self.board.follow(events)
-        for event in events:
-            if isinstance(event, NeedSnapshot):
-                self._bus.request_snapshot(event.worker)
-
-    def close(self) -> None:
-        """Leave the bus."""
-        self._bus.close()
-
-
 class _Server(uvicorn.Server):
     """Uvicorn without signal handlers of its own: the process ends as every other does."""
 
@@ -84,7 +48,7 @@ class _Server(uvicorn.Server):
 
 
 async def _run(plan: Plan, given: argparse.Namespace) -> int:
-    listener = _Listener(plan, given.run_dir)
+    listener = Listener(plan, given.run_dir)
     told = asyncio.Event()
     app = application(listener.board, time.monotonic, told)
     config = uvicorn.Config(app, host=given.host, port=given.port, log_config=None, lifespan="off", access_log=False)
@@ -107,7 +71,7 @@ async def _run(plan: Plan, given: argparse.Namespace) -> int:
     return 0
 
 
-async def _tick(listener: _Listener) -> None:
+async def _tick(listener: Listener) -> None:
     while True:
         await asyncio.sleep(TICK_S)
         listener.tick()
