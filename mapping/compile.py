@@ -11,7 +11,8 @@ from typing import Final
 
 from pydantic import BaseModel
 
-from mapping.diagnostics import Diagnostics
+from mapping import model
+from mapping.diagnostics import Diagnostics, Span
 from mapping.passes.bind import bind_targets
 from mapping.passes.cover import cover_model
 from mapping.passes.draft import Draft, DraftIed
@@ -35,11 +36,21 @@ PASSES: Final[tuple[Callable[[Draft], None], ...]] = (
 
 
 @dataclass(frozen=True, slots=True)
+class Mapped:
+    """One IED as it was read: its model, and where the row stands that feeds each data object or single attribute."""
+
+    ied: str
+    scl: Path
+    server: model.Server
+    rows: Mapping[str, tuple[str, Span]]  # ACSI reference, LD by inst -> the row's key and its place
+
+
+@dataclass(frozen=True, slots=True)
 class Compiled:
     """What became of a site: its plan if nothing is in error, and everything found.
 
-    `workers`, `passed_over` (proposals of profiles that an LN lacks) and `commanded` (the lines that carry commands) are
-    there for reports even without a plan.
+    `workers`, `passed_over` (proposals of profiles that an LN lacks), `commanded` (the lines that carry commands) and
+    `mapped` are there for reports even without a plan.
     """
 
     plan: Plan | None
@@ -47,6 +58,7 @@ class Compiled:
     workers: tuple[WorkerPlan, ...]
     passed_over: tuple[str, ...]
     commanded: frozenset[str] = frozenset()
+    mapped: tuple[Mapped, ...] = ()
 
 
 def site_file(path: Path) -> Path:
@@ -62,9 +74,18 @@ def compile_site(site: Path, line_settings: Mapping[str, type[BaseModel]], *, li
     workers = plan_polls(draft)
     passed_over = tuple(text for ied in draft.ieds for text in ied.passed_over)
     plan = None if draft.found.errors or draft.site is None else _plan(draft, workers)
-    return Compiled(
-        plan, draft.found, workers, passed_over, frozenset(one for one in draft.lines if commanded(draft, one))
-    )
+    orders = frozenset(one for one in draft.lines if commanded(draft, one))
+    mapped = tuple(Mapped(ied.name, ied.scl_path, ied.server, _rows(ied)) for ied in draft.ieds)
+    return Compiled(plan, draft.found, workers, passed_over, orders, mapped)
+
+
+def _rows(ied: DraftIed) -> dict[str, tuple[str, Span]]:
+    rows = {}
+    for target in ied.targets:
+        path = target.object.path if target.leaf is None else target.leaf.path
+        reference = f"{target.object.ld.inst}/{'.'.join((target.object.ln.name, *path))}"
+        rows[reference] = (target.key, ied.map_file.key_at("points", target.key))
+    return rows
 
 
 def _plan(draft: Draft, workers: tuple[WorkerPlan, ...]) -> Plan:
