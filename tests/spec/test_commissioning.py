@@ -1,0 +1,193 @@
+"""The commands by hand, over real pseudo-terminals and sockets with simulated devices at their ends."""
+
+import asyncio
+import os
+import tty
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from acquisition.ports import LinkError
+from acquisition.recording import SETTING
+from acquisition.simulate.device import Fault, SimulatedDevice
+from acquisition.simulate.lines import line_of
+from acquisition.simulate.playback import parse
+from acquisition.simulate.replay import Replay
+from gateway.commissioning.bench import Bench, overheard
+from gateway.commissioning.gathering import gathered
+from gateway.commissioning.health import UnitHeard
+from gateway.commissioning.places import Place
+from gateway.commissioning.profiles import profile_device, register_profiles
+from gateway.commissioning.registers import question, shown
+from gateway.commissioning.scanning import Scan, another_master
+from mapping.compile import Compiled
+from mapping.diagnostics import Diagnostics
+from mapping.plan import DevicePlan, LinePlan, WorkerPlan
+
+PROTOCOLS = ("modbus-rtu", "modbus-tcp")
+TIMEOUT_MS = 150
+
+
+def of_profile(name: str, unit: int) -> DevicePlan:
+    return msgspec.structs.replace(profile_device(name), name=f"m{unit}", unit=unit, timeout_ms=TIMEOUT_MS)
+
+
+@asynccontextmanager
+async def simulated(protocol: str, *devices: DevicePlan) -> AsyncIterator[tuple[LinePlan, dict[int, SimulatedDevice]]]:
+    """A line on which `devices` answer, and those."""
+    tcp = {"host": "127.0.0.1", "port": 0}
+    plan = LinePlan(
+        "bench", protocol, tcp if protocol == "modbus-tcp" else {"port": "pty", "baudrate": 115200}, devices
+    )
+    found = {device.unit: SimulatedDevice(device) for device in devices}
+    for one in found.values():
+        one.tick(1_700_000_000)
+    line = line_of(plan, found)
+    assert line is not None
+    try:
+        yield msgspec.structs.replace(plan, settings=plan.settings | await line.start()), found
+    finally:
+        await line.stop()
+
+
+async def read(line: LinePlan, device: DevicePlan) -> dict[str, object]:
+    async with Bench(line) as bench:
+        found = {}
+        for point in device.points:
+            ask = question(device, point)
+            if ask is not None:
+                asked = await bench.ask(ask, device)
+                found[point.local_name] = shown(device, point, asked.found, asked.ms).reading.value
+        return found
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_every_point_of_a_device_is_read_as_it_stands_there(protocol: str) -> None:
+    async def play() -> None:
+        device = of_profile("eastron-sdm120", 3)
+        async with simulated(protocol, device) as (line, field):
+            assert await read(line, device) == {name: field[3].values[name] for name in field[3].values}
+
+    asyncio.run(play())
+
+
+def test_a_refusal_and_silence_are_told_apart() -> None:
+    async def play() -> None:
+        device = of_profile("eastron-sdm120", 3)
+        (point, *_) = device.points
+        async with simulated("modbus-rtu", device) as (line, field), Bench(line) as bench:
+            ask = question(device, point)
+            assert ask is not None
+            rows = []
+            for fault in (Fault("exception", code=2), Fault("silent")):
+                field[3].fault = fault
+                found = await bench.ask(ask, device)
+                rows.append(shown(device, point, found.found, 0).row()[3])
+            assert rows == [
+                "invalid (failure): exception 2 (illegal data address)",
+                "invalid (failure, oldData): no answer within 150 ms",
+            ]
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_scan_finds_the_units_what_they_are_and_their_profiles(protocol: str) -> None:
+    async def play() -> None:
+        first, second = of_profile("eastron-sdm120", 2), of_profile("carlo-gavazzi-em340", 4)
+        async with simulated(protocol, first, second) as (line, _), Bench(line) as bench:
+            asked: list[int] = []
+            found = await Scan(bench, register_profiles(), 100).units(range(1, 6), asked.append)
+            assert asked == [1, 2, 3, 4, 5]
+            assert [(one.unit, one.said, one.matches[0].profile) for one in found] == [
+                (2, "simulated eastron-sdm120 1.0", "eastron-sdm120"),
+                (4, "simulated carlo-gavazzi-em340 1.0", "carlo-gavazzi-em340"),
+            ]
+
+    asyncio.run(play())
+
+
+def test_a_scan_ends_where_somebody_else_is_answered() -> None:
+    async def play() -> None:
+        device = of_profile("eastron-sdm120", 2)
+        async with simulated("modbus-rtu", device) as (line, field), Bench(line) as bench:
+            field[2].fault = Fault("wrong_unit")
+            with pytest.raises(
+                LinkError, match=r"^asked unit 2, and something else was answered: another master talks"
+            ):
+                await Scan(bench, [], 100).units([1, 2, 3], lambda _: None)
+
+    asyncio.run(play())
+
+
+def test_a_line_is_listened_to_before_anybody_is_asked() -> None:
+    async def play() -> None:
+        master, slave = os.openpty()
+        tty.setraw(master)
+        line = LinePlan("rs", "modbus-rtu", {"port": os.ttyname(slave), "baudrate": 9600}, ())
+        asyncio.get_running_loop().call_later(0.3, os.write, master, bytes.fromhex("01040000000271cb"))
+        try:
+            heard = await overheard(line, 0.0)
+        finally:
+            os.close(master)
+            os.close(slave)
+        assert str(another_master(heard)) == (
+            "another master talks on this line: 8 octets nobody here asked for (01 04 00 00 00 02 71 cb); "
+            "take it off before you scan"
+        )
+
+    asyncio.run(play())
+
+
+def test_nobody_is_overheard_on_a_connection() -> None:
+    line = LinePlan("lan", "modbus-tcp", {"host": "127.0.0.1", "port": 1}, ())
+    assert asyncio.run(overheard(line)) == b""
+
+
+@pytest.mark.parametrize(
+    ("fault", "heard"),
+    [
+        (None, UnitHeard("m3", 3, 3, "answers")),
+        (Fault("silent"), UnitHeard("m3", 3, None, "no answer")),
+        (Fault("wrong_unit"), UnitHeard("m3", 3, 4, "unit 4 answers")),
+        (Fault("exception", code=6), UnitHeard("m3", 3, 3, "answers, exception 6 (device busy)")),
+    ],
+)
+def test_the_doctor_hears_who_answers(fault: Fault | None, heard: UnitHeard, tmp_path: Path) -> None:
+    async def play() -> None:
+        async with simulated("modbus-rtu", of_profile("eastron-sdm120", 3)) as (line, field):
+            field[3].fault = fault
+            compiled = Compiled(None, Diagnostics(), (WorkerPlan("rs", (line,)),), ())
+            facts = await gathered(Place(tmp_path, compiled, tmp_path), tmp_path, ())
+            (port,) = facts.ports
+            assert (port.exists, port.allowed, port.unsolicited, port.echo) == (True, True, 0, False)
+            assert port.units == (heard,)
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_what_was_recorded_is_replayed_with_the_same_values(protocol: str, tmp_path: Path) -> None:
+    async def play() -> None:
+        device, file = of_profile("eastron-sdm120", 3), tmp_path / "frames.jsonl"
+        async with simulated(protocol, device) as (line, _):
+            recorded = msgspec.structs.replace(line, settings=line.settings | {SETTING: str(file)})
+            there = await read(recorded, device)
+        with file.open() as lines:
+            replay = Replay(parse(lines))
+        try:
+            again = msgspec.structs.replace(line, settings=line.settings | await replay.start())
+            assert await read(again, device) == there
+        finally:
+            await replay.stop()
+
+    asyncio.run(play())
+
+
+def test_a_recording_of_datagrams_cannot_be_replayed() -> None:
+    head = '{"line": "u", "protocol": "modbus-udp", "settings": {"host": "h", "port": 502}}'
+    with pytest.raises(ValueError, match=r"^a recording of a modbus-udp line cannot be replayed$"):
+        asyncio.run(Replay(parse([head])).start())
