@@ -61,7 +61,7 @@ class Commands:
         if len(self._seen) > REMEMBERED:
             self._seen.popitem(last=False)
         if command.revision != self._revision:
-            return self.result(command, Outcome.OTHER_PLAN, utc_ns, f"issued under plan {command.revision}")
+            return self.result(command, Outcome.OTHER_PLAN, utc_ns, f"issued under revision {command.revision}")
         if self.expired(command, now_ns, utc_ns):
             return self.result(command, Outcome.EXPIRED, utc_ns, "its deadline had passed when it came")
         device, point = self._points.get(command.point, (None, None))

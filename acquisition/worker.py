@@ -48,7 +48,7 @@ class Worker:
 
     def __init__(self, plan: Plan, name: str, run_dir: Path, state_dir: Path | None = None) -> None:
         self._name = name
-        self._revision = plan.revision
+        self._revision = plan.revisions()[name]
         self._started_ns = time.time_ns()
         self._sequence = 0
         self._clock = SystemClock(plan.assumed_clock_error_ns)
@@ -63,7 +63,7 @@ class Worker:
             for point in device.points
         ]
         self._derived = Derived((point for device in devices for point in device.points), simulated)
-        self._commands = Commands(name, plan.revision, boot_id(), devices, self._reading)
+        self._commands = Commands(name, self._revision, boot_id(), devices, self._reading)
         self._clocks = clocks_of(devices)
         specs = by_protocol()
         self._memory = Memory(None if state_dir is None else holes.file_of(state_dir, name), devices)
@@ -79,7 +79,7 @@ class Worker:
             for line in described.lines
         }
         self._line_of = {device.name: line.name for line in described.lines for device in line.devices}
-        self._endpoint = WorkerEndpoint(run_dir, name, plan.revision, snapshot=self._snapshot, on_command=self._command)
+        self._endpoint = WorkerEndpoint(run_dir, name, self._revision, snapshot=self._snapshot, on_command=self._command)
 
     async def run(self) -> None:
         """Poll and say so until cancelled."""

@@ -86,6 +86,10 @@ class Liveness:
     def __init__(self, workers: Iterable[str], now: float) -> None:
         self._workers = {name: _Worker(heard_at=now) for name in workers}
 
+    def follow(self, workers: Iterable[str], now: float) -> None:
+        """These are the workers from now on; of those that stay everything is still known."""
+        self._workers = {name: self._workers.get(name) or _Worker(heard_at=now) for name in workers}
+
     def phase(self, worker: str) -> Phase:
         """What is known of `worker`. Raises KeyError for one that the plan lacks."""
         return self._workers[worker].phase

@@ -1,7 +1,7 @@
 """What crosses a process boundary: frozen structures, one frame each, versioned by `SCHEMA`.
 
 Every message of a worker says who speaks (`worker`), since when (`started_ns`: the instance; the younger one is
-believed) and under which plan (`revision`). Batches and heartbeats share one counter (`sequence`), so that a hole in
+believed) and by which plan (`revision`, of its own part). Batches and heartbeats share one counter (`sequence`), so that a hole in
 it means a lost message. See PROTOCOL.md for the order of messages and the endpoints.
 """
 
@@ -125,7 +125,7 @@ class Outcome(IntEnum):
     DIFFERS = 6  # confirmed, but it reads back otherwise
     UNKNOWN_POINT = 7  # the point is not this worker's, or cannot be written
     UNFIT_VALUE = 8  # the value does not fit the register
-    OTHER_PLAN = 9  # issued under another plan
+    OTHER_PLAN = 9  # issued under another revision of the plan
     DUPLICATE = 10  # this command was seen before; nothing was written again
 
 

@@ -10,7 +10,8 @@ A command is never kept for a worker that is not there: the DEALER has no queue 
 import asyncio
 import contextlib
 import os
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -121,16 +122,14 @@ class WorkerEndpoint:
             except zmq.Again:
                 return False
             try:
-                message = codec.decode(frames[-1] if frames else b"", self._revision)
+                message = codec.decode_asked(frames[-1] if frames else b"", self._revision)
             except Refused:
                 self.refused += 1
                 continue
             if isinstance(message, SnapshotRequest):
                 self._reply(peer, self._snapshot())
-            elif isinstance(message, Command):
-                self._take(peer, message)
             else:
-                self.refused += 1
+                self._take(peer, message)
         return True
 
     def _take(self, peer: bytes, command: Command) -> None:
@@ -160,36 +159,45 @@ class WorkerEndpoint:
 class Subscriber:
     """A subscriber's end: hears every worker of a plan, asks for snapshots, sends commands.
 
-    `on_message` gets every decoded message in the order of arrival; `on_refused` why one was not believed.
+    `revisions` are the plan's, by worker. `on_messages` gets what was decoded in the order of arrival; `on_refused` why
+    something was not believed.
     """
 
     def __init__(
         self,
         run_dir: Path,
-        workers: Iterable[str],
-        revision: str,
+        revisions: Mapping[str, str],
         *,
         on_messages: Callable[[list[Message]], None],
         on_refused: Callable[[str], None],
     ) -> None:
-        self._revision = revision
+        self._run_dir = run_dir
+        self._revisions: Mapping[str, str] = {}
         self._on_messages = on_messages
         self._on_refused = on_refused
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._sub = _socket(self._context, zmq.SUB, TOPICS["batches"].high_water)
         self._sub.setsockopt(zmq.SUBSCRIBE, b"")
         self._dealers: dict[str, zmq.Socket[bytes]] = {}
-        for worker in workers:
-            self._sub.connect(published_at(run_dir, worker))
+        self._readables = {"": Readable(self._sub, lambda: self._drain(self._sub))}
+        self.follow(revisions)
+
+    def follow(self, revisions: Mapping[str, str]) -> None:
+        """Hear these workers under these revisions from now on; what runs with a worker that stays goes on."""
+        for worker in self._revisions.keys() - revisions.keys():
+            self._sub.disconnect(published_at(self._run_dir, worker))
+            self._readables.pop(worker).close()
+            self._dealers.pop(worker).close(0)
+        for worker in revisions.keys() - self._revisions.keys():
+            self._sub.connect(published_at(self._run_dir, worker))
             dealer = _socket(self._context, zmq.DEALER, TOPICS["commands"].high_water)
             dealer.setsockopt(zmq.IMMEDIATE, 1)
             dealer.setsockopt(zmq.RECONNECT_IVL, 50)
             dealer.setsockopt(zmq.RECONNECT_IVL_MAX, 500)
-            dealer.connect(asked_at(run_dir, worker))
+            dealer.connect(asked_at(self._run_dir, worker))
             self._dealers[worker] = dealer
-        self._readables = {"": Readable(self._sub, lambda: self._drain(self._sub))}
-        for worker, dealer in self._dealers.items():
-            self._readables[worker] = Readable(dealer, lambda dealer=dealer: self._drain(dealer))  # type: ignore[misc]
+            self._readables[worker] = Readable(dealer, partial(self._drain, dealer))
+        self._revisions = dict(revisions)
 
     def _drain(self, socket: zmq.Socket[bytes]) -> bool:
         messages: list[Message] = []
@@ -201,7 +209,7 @@ class Subscriber:
                 more = False
                 break
             try:
-                messages.append(codec.decode(frame, self._revision))
+                messages.append(codec.decode(frame, self._revisions))
             except Refused as refused:
                 self._on_refused(refused.reason)
         if messages:
@@ -210,7 +218,7 @@ class Subscriber:
 
     def request_snapshot(self, worker: str) -> bool:
         """Ask `worker` for a snapshot; False if it is not there."""
-        return self._send(worker, SnapshotRequest(self._revision))
+        return self._send(worker, SnapshotRequest(self._revisions[worker]))
 
     def send_command(self, worker: str, command: Command) -> bool:
         """Send `command`; False, and nothing sent, if `worker` is not there. Its results come as messages."""

@@ -3,8 +3,9 @@
     Plan ─┬─ workers ── lines ── devices ── points, blocks      what acquisition asks, and how it decodes the answer
           └─ ieds ── objects ── sources                         which attribute each point becomes
 
-The file form is MessagePack (`save`, `load`). `revision` is a hash of everything else in it; every message on the
-bus carries it, so that two processes never talk under different plans.
+The file form is MessagePack (`save`, `load`). `revision` is a hash of everything else in it. Each worker has a revision of
+its own, a hash of its part; every message on the bus carries it, so that no two processes understand a point's number
+differently, and a worker whose part stays goes on when the rest changes.
 """
 
 import hashlib
@@ -326,6 +327,11 @@ class IedPlan(msgspec.Struct, frozen=True):
     files: FilesPlan | None = None
 
 
+def served(ied: IedPlan) -> IedPlan:
+    """`ied` without what a running server can take anew: equal for two plans if it can go from one to the other."""
+    return msgspec.structs.replace(ied, scl="", objects=(), presets=(), unfed=(), commands=(), settings=())
+
+
 class Plan(msgspec.Struct, frozen=True):
     """A whole site, compiled."""
 
@@ -344,6 +350,20 @@ class Plan(msgspec.Struct, frozen=True):
     def ied(self, name: str) -> IedPlan:
         """The IED `name`. Raises KeyError."""
         return _named(self.ieds, name)
+
+    def revisions(self) -> dict[str, str]:
+        """By worker, 16 hexadecimal digits over all that it takes from the plan."""
+        return {worker.name: _digest((worker, self.assumed_clock_error_ns)) for worker in self.workers}
+
+    def workers_of_points(self) -> dict[int, str]:
+        """Which worker each point of the site belongs to, by the point's number."""
+        return {
+            point.number: worker.name
+            for worker in self.workers
+            for line in worker.lines
+            for device in line.devices
+            for point in device.points
+        }
 
     def points(self) -> dict[int, PointPlan]:
         """Every point of the site by its number."""
@@ -368,8 +388,11 @@ def _named(rows: tuple[_Row, ...], name: str) -> _Row:
 
 def sealed(plan: Plan) -> Plan:
     """`plan` with its revision: 16 hexadecimal digits over all the rest of it."""
-    bare = msgspec.structs.replace(plan, revision="")
-    return msgspec.structs.replace(plan, revision=hashlib.sha256(msgspec.msgpack.encode(bare)).hexdigest()[:16])
+    return msgspec.structs.replace(plan, revision=_digest(msgspec.structs.replace(plan, revision="")))
+
+
+def _digest(part: object) -> str:
+    return hashlib.sha256(msgspec.msgpack.encode(part)).hexdigest()[:16]
 
 
 def save(plan: Plan, path: Path) -> None:

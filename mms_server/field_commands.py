@@ -90,43 +90,47 @@ class _Way:
     shown: "asyncio.Future[Heard]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
-class FieldCommands:
-    """The commands of one IED; must be made within a running loop. References have the full names of logical devices."""
+class CommandPlan(NamedTuple):
+    """What a plan says of the commands of one IED. References have the full names of logical devices."""
 
-    def __init__(
-        self,
-        ied: str,
-        revision: str,
-        bindings: Mapping[str, CommandBinding],
-        settings: Mapping[int, SettingBinding],
-        points: Mapping[int, PointPlan],
-        workers: Mapping[int, str],
-        send: Send,
-    ) -> None:
+    bindings: Mapping[str, CommandBinding]
+    settings: Mapping[int, SettingBinding]  # by the slot of the value in force
+    points: Mapping[int, PointPlan]
+    workers: Mapping[int, str]  # by point
+    revisions: Mapping[str, str]  # by worker
+
+
+class FieldCommands:
+    """The commands of one IED; must be made within a running loop."""
+
+    def __init__(self, ied: str, plan: CommandPlan, send: Send) -> None:
         self._issuer = f"mms.{ied}.{time.time_ns()}"
-        self._revision = revision
-        self._bindings = bindings
-        self._settings = settings  # by the slot of the value in force
-        self._points = points
-        self._workers = workers
         self._send = send
         self._boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        self._rules = {
-            reference: compile_expression(one.allow_if)
-            for reference, one in bindings.items()
-            if one.allow_if is not None
-        }
         self._watched = WatchedPoints()
-        named = {point for rule in self._rules.values() for point in rule.points}
-        proving = {one.proof.point for one in bindings.values() if one.proof is not None}
-        for number, point in points.items():
-            if point.name in named or number in proving:
-                self._watched.add(point)
         self._numbers = itertools.count(1)
-        self._settling = asyncio.Lock()
+        self.settling = asyncio.Lock()  # held while settings are written: their plan must not change under them
         self._ways: dict[int, _Way] = {}
         self._by_operation: dict[Operation, _Way] = {}
         self._by_watch: dict[Watch, _Way] = {}
+        self.follow(plan)
+
+    def follow(self, plan: CommandPlan) -> None:
+        """Go by `plan` from now on, while no settings are written. What is on its way is still heard of.
+
+        A command that waits for a point which is another now, if only by its number, is not proven any more.
+        """
+        self._bindings, self._settings, self._points, self._workers, self._revisions = plan
+        self._rules = {
+            reference: compile_expression(one.allow_if)
+            for reference, one in plan.bindings.items()
+            if one.allow_if is not None
+        }
+        named = {point for rule in self._rules.values() for point in rule.points}
+        proving = {one.proof.point for one in plan.bindings.values() if one.proof is not None}
+        self._watched = self._watched.followed_by(
+            point for number, point in plan.points.items() if point.name in named or number in proving
+        )
 
     # ------------------------------------------------------------------ what control asks
 
@@ -215,7 +219,7 @@ class FieldCommands:
         If one fails, those before it, and it unless nothing of it was written, get back what was in force. Two clients'
         settings do not mix.
         """
-        async with self._settling:
+        async with self.settling:
             begun: list[tuple[SettingBinding, Value]] = []
             for slot, value, before in settings:
                 binding = self._settings.get(slot)
@@ -282,12 +286,12 @@ class FieldCommands:
 
     def _started(self, point: int, value: Value, timeout_ms: int, pulse_ms: int, watch: Watch | None) -> _Way | None:
         number, now_ns, utc_ns = next(self._numbers), time.monotonic_ns(), time.time_ns()
-        within_ns = timeout_ms * 1_000_000
+        within_ns, worker = timeout_ms * 1_000_000, self._workers[point]
         command = Command(
-            self._issuer, number, self._revision, point, value, self._boot, now_ns + within_ns, utc_ns + within_ns,
-            pulse_ms=pulse_ms, prove=watch is None,
+            self._issuer, number, self._revisions[worker], point, value, self._boot, now_ns + within_ns,
+            utc_ns + within_ns, pulse_ms=pulse_ms, prove=watch is None,
         )  # fmt: skip
-        if not self._send(self._workers[point], command):
+        if not self._send(worker, command):
             return None
         written_until_s = asyncio.get_running_loop().time() + timeout_ms / 1000 + GRACE_S
         way = _Way(number, written_until_s, written_until_s + pulse_ms / 1000, self._points[point].readable, watch)
@@ -316,10 +320,9 @@ class FieldCommands:
         heard = await _within(way.shown, until_s)
         if heard is not None:
             return heard
-        name = self._points[watch.proof.point].name
         if watch.wrong:
-            return Heard(Outcome.DIFFERS, f"{name} shows {watch.shown!r}")
-        return Heard(Outcome.EXPIRED, f"{name} does not show it in time")
+            return Heard(Outcome.DIFFERS, f"{watch.point.name} shows {watch.shown!r}")
+        return Heard(Outcome.EXPIRED, f"{watch.point.name} does not show it in time")
 
     def _forget(self, way: _Way) -> None:
         """Nobody waits for it any more."""

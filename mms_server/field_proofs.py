@@ -19,6 +19,7 @@ class Watch:
     """
 
     proof: Proof
+    point: PointPlan
     wanted: Value
     upwards: bool
     since_ns: int
@@ -73,6 +74,20 @@ class WatchedPoints:
         if point.number not in self._by_number:
             self._by_number[point.number] = self._by_name[point.name] = _Known(point)
 
+    def followed_by(self, points: Iterable[PointPlan]) -> "WatchedPoints":
+        """The points of another plan; of those that it has unchanged everything is still known and waited for."""
+        after = WatchedPoints()
+        for point in points:
+            after.add(point)
+            known = self._by_number.get(point.number)
+            if known is not None and known.point == point:
+                after._by_number[point.number] = after._by_name[point.name] = known
+        staying = after._by_number
+        after._watches = [
+            one for one in self._watches if one.proof.point in staying and staying[one.proof.point].point == one.point
+        ]
+        return after
+
     def sampled(self, samples: Iterable[Sample], seen_ns: Iterable[int]) -> list[Watch]:
         """Take what has come; the watches that have seen what they wait for."""
         if not self._by_number:
@@ -97,7 +112,7 @@ class WatchedPoints:
         """Wait for what `proof` shows."""
         known = self._by_number[proof.point]
         before = None if known.sample is None else known.sample.value
-        watch = Watch(proof, wanted, upwards, now_ns, before)
+        watch = Watch(proof, known.point, wanted, upwards, now_ns, before)
         self._watches.append(watch)
         return watch
 

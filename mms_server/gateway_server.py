@@ -15,19 +15,20 @@ from bus.sockets import Subscriber
 from bus.system_clock import SystemClock
 from mapping.diagnostics import Diagnostics
 from mapping.model import FC, Server
-from mapping.plan import IedPlan, Plan
+from mapping.plan import IedPlan, Plan, served
 from mapping.scl.access_points import server as read_server
 from mapping.scl.reader import read
 from mms_server.acsi import modes
 from mms_server.acsi.clients import Client
 from mms_server.acsi.control import Operation, Selection
 from mms_server.acsi.entries import BufferLimits
-from mms_server.acsi.field_values import NEVER, Fed, FieldValues, Pair
+from mms_server.acsi.field_bindings import NEVER
+from mms_server.acsi.field_values import Fed, FieldValues, Pair
 from mms_server.acsi.guards import Callback, Verdict
 from mms_server.acsi.writing import OPEN_TO_CLIENTS
 from mms_server.audit import AuditLog
 from mms_server.engine import Engine
-from mms_server.field_commands import FieldCommands
+from mms_server.field_commands import CommandPlan, FieldCommands
 from mms_server.ied_server import DEFAULT_CLIENTS, identity_of
 from mms_server.mms.errors import DataAccessError
 from mms_server.model.tree import DataModel
@@ -46,23 +47,15 @@ class GatewayServer:
 
     def __init__(self, plan: Plan, ied: IedPlan, scl: Path, run_dir: Path, state_dir: Path | None) -> None:
         """Raises OSError if the state folder cannot be used."""
-        self._plan = plan
         self._clock = SystemClock(plan.assumed_clock_error_ns)
-        self._ied = ied
+        self._plan, self._ied = plan, ied
         described = _described(ied, scl)
         model = DataModel(described)
-        workers = {
-            point.number: worker.name
-            for worker in plan.workers
-            for line in worker.lines
-            for device in line.devices
-            for point in device.points
-        }
         store = None if state_dir is None else Store(state_dir, ied.name)
         buffers = BufferLimits(ied.report_buffer_octets, ied.report_buffer_age_ms / 1000)
         self._engine = Engine(model, identity_of(described), None if store is None else store.load(), buffers)
         self._engine.behaviour.writing.open_fcs = {fc for fc in OPEN_TO_CLIENTS if ied.writes.get(fc.value, True)}
-        self._values = FieldValues(ied, plan.points(), workers, model)
+        self._values = _values(plan, ied, model)
         self._engine.field_feeds(self._values.held())
         self._loop = asyncio.get_running_loop()
         self._liveness = Liveness((worker.name for worker in plan.workers), self._loop.time())
@@ -80,29 +73,19 @@ class GatewayServer:
         self._timer: asyncio.TimerHandle | None = None
         self._filled = asyncio.Event()
         self._commit(self._values.start())
-        self._commands = FieldCommands(
-            ied.name,
-            plan.revision,
-            {_full(model, one.reference): one for one in ied.commands},
-            {_slot(model, one.target): one for one in ied.settings},
-            plan.points(),
-            workers,
-            self._send_command,
-        )
+        self._commands = FieldCommands(ied.name, _commands(plan, ied, model), self._send_command)
         self._engine.behaviour.execute = self._begin
         self._server.complete_operation = self._complete
         self._bind_controls(ied, model)
         self._bus = Subscriber(
-            run_dir,
-            [worker.name for worker in plan.workers],
-            plan.revision,
-            on_messages=self._heard,
-            on_refused=_Changes("message refused: %s"),
+            run_dir, plan.revisions(), on_messages=self._heard, on_refused=_Changes("message refused: %s")
         )
 
     def _bind_controls(self, ied: IedPlan, model: DataModel) -> None:
         """What control and settings ask of the field."""
         behaviour = self._engine.behaviour
+        behaviour.control.ungroup()
+        behaviour.writing.guards.clear()
         if ied.commands:
             self._engine.check_selections(self._check)
         objects = {one.reference: one for one in behaviour.control.objects()}
@@ -152,6 +135,28 @@ class GatewayServer:
                 log.warning("not every worker has answered yet: what it feeds is invalid")
             self._serving = True
         return await self._server.start(host, port, tls)
+
+    async def reload(self, plan: Plan) -> None:
+        """Go on with `plan`: no association ends, no block is disabled, and what stays bound keeps its value.
+
+        It waits until no settings are on their way to the field; then all of it is one commit. Raises KeyError or ValueError
+        for a plan that needs a new server, and nothing has changed then.
+        """
+        ied = plan.ied(self._ied.name)
+        if served(ied) != served(self._ied) or plan.assumed_clock_error_ns != self._plan.assumed_clock_error_ns:
+            raise ValueError("what clients see of the server itself is another: it has to start anew")
+        async with self._commands.settling:
+            model, before = self._engine.model, self._values
+            values, commands = _values(plan, ied, model), _commands(plan, ied, model)
+            self._plan, self._ied, self._values = plan, ied, values
+            with self._server.lock:
+                self._engine.field_feeds(values.held())
+                self._commands.follow(commands)
+                self._bind_controls(ied, model)
+            self._liveness.follow(plan.revisions(), self._loop.time())
+            self._bus.follow(plan.revisions())
+            self._commit(values.succeed(before, self._clock.now()))
+            self._set_timer()
 
     async def stop(self) -> None:
         """End every association and leave the bus."""
@@ -261,6 +266,20 @@ def _described(ied: IedPlan, scl: Path) -> Server:
     """The model that the plan was compiled with. Raises MappingError."""
     found = Diagnostics()
     return read_server(read(scl, found), ied.name, ied.access_point, found)
+
+
+def _values(plan: Plan, ied: IedPlan, model: DataModel) -> FieldValues:
+    return FieldValues(ied, plan.points(), plan.workers_of_points(), model)
+
+
+def _commands(plan: Plan, ied: IedPlan, model: DataModel) -> CommandPlan:
+    return CommandPlan(
+        {_full(model, one.reference): one for one in ied.commands},
+        {_slot(model, one.target): one for one in ied.settings},
+        plan.points(),
+        plan.workers_of_points(),
+        plan.revisions(),
+    )
 
 
 def _full(model: DataModel, reference: str) -> str:

@@ -196,6 +196,10 @@ class Control:
         for one in objects:
             self._rivals[one] = tuple(other for other in objects if other is not one)
 
+    def ungroup(self) -> None:
+        """Let every object be selected and operated beside all others."""
+        self._rivals.clear()
+
     # ------------------------------------------------------------------ what clients ask
 
     def select(self, client: Client, slot: int, now: Now) -> bytes | Selection:

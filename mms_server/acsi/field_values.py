@@ -10,11 +10,11 @@ What is bound is invalid until its first sample, and invalid again once it has n
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bus import quality
 from bus.quality import Now, Quality, UtcTime
+from mms_server.acsi.field_bindings import NEVER, BoundObject, Feed, FieldPoint, taken_over
 from mms_server.mms.data import Float32, Float64, Integer, Kind, MmsString, Scalar, Unsigned, VisibleString
 from mms_server.model.tree import DataModel
 
@@ -23,51 +23,7 @@ if TYPE_CHECKING:
     from mapping.plan import IedPlan, PointPlan, Source
 
 Pair = tuple[int, object]
-NEVER: Final = 1 << 63
 _OVERFLOW: Final = Quality(quality.INVALID | quality.OVERFLOW)
-
-
-@dataclass(slots=True, eq=False)
-class _Object:
-    """One bound data object: its `q` and `t`, and the quality that each of its sources gives."""
-
-    q: int | None
-    t: int | None
-    qualities: dict[int, Quality] = field(default_factory=dict)  # by the number of the source within the object
-    said: Quality = quality.NOT_YET  # the quality that was said last; what is shown may have more to it
-
-    def worst(self) -> Quality:
-        worst = quality.GOOD
-        for one in self.qualities.values():
-            worst = quality.worst(worst, one)
-        return worst
-
-
-@dataclass(slots=True, eq=False)
-class _Feed:
-    """One source: its point's way to the leaves of one object."""
-
-    source: "Source"
-    object: _Object
-    number: int
-    targets: tuple[int, ...]
-    held: tuple[int, ...]
-    values: "dict[Value, Value]"
-    first: int | None = None  # the leaf whose change moves `t`
-
-    def __post_init__(self) -> None:
-        self.first = next(iter(self.held or self.targets), None)
-
-
-@dataclass(slots=True, eq=False)
-class _Point:
-    """What is known of one point."""
-
-    stale_after_ns: int
-    worker: str
-    feeds: list[_Feed] = field(default_factory=list)
-    seen_ns: int = -1  # monotonic time of the exchange that gave the last sample
-    expires_ns: int = NEVER
 
 
 class Fed(NamedTuple):
@@ -85,21 +41,26 @@ class FieldValues:
     ) -> None:
         self._model = model
         self._cache = model.cache
-        self._plan = plan
-        self._objects: list[_Object] = []
-        self._points: dict[int, _Point] = {}
+        self._objects: list[BoundObject] = []
+        self._points: dict[int, FieldPoint] = {}
         for binding in plan.objects:
-            bound = _Object(self._leaf(binding.q), self._leaf(binding.t))
+            bound = BoundObject(self._leaf(binding.q), self._leaf(binding.t))
             self._objects.append(bound)
             for number, source in enumerate(binding.sources):
                 bound.qualities[number] = quality.NOT_YET
                 point = self._points.setdefault(
                     source.point,
-                    _Point(points[source.point].stale_after_ms * 1_000_000, workers[source.point]),
+                    FieldPoint(
+                        points[source.point].name, points[source.point].stale_after_ms * 1_000_000, workers[source.point]
+                    ),
                 )
                 targets = tuple(self._slot(one) for one in source.targets)
                 held = tuple(self._slot(one) for one in source.held)
-                point.feeds.append(_Feed(source, bound, number, targets, held, dict(source.values)))
+                point.feeds.append(Feed(source, bound, number, targets, held, dict(source.values)))
+        self._first: dict[int, object] = {self._slot(one.target): one.value for one in plan.presets}
+        self._first |= {self._slot(target): quality.NOT_YET for target in plan.unfed}
+        self._first |= {bound.q: quality.NOT_YET for bound in self._objects if bound.q is not None}
+        self._beneath: dict[int, object] = {slot: self._cache.values[slot] for slot in self._first}
         self._next_ns = NEVER
 
     def _slot(self, target: str) -> int:
@@ -120,10 +81,45 @@ class FieldValues:
 
     def start(self) -> list[Pair]:
         """Before the first sample: what the plan presets, and everything else of the process invalid."""
-        pairs: list[Pair] = [(self._slot(one.target), one.value) for one in self._plan.presets]
-        pairs += [(self._slot(target), quality.NOT_YET) for target in self._plan.unfed]
-        pairs += [(bound.q, quality.NOT_YET) for bound in self._objects if bound.q is not None]
+        return [*self._first.items()]
+
+    def succeed(self, before: "FieldValues", now: Now) -> list[Pair]:
+        """Take over from the bindings of another plan for the same model; what one commit then has to change.
+
+        What stays bound keeps value, quality and time; what is bound no more is invalid; what is bound now, or converted
+        otherwise, shows the last sample of its point, and is invalid if there is none. A leaf whose preset has gone is
+        what it was before.
+        """
+        pairs = self._started_after(before)
+        said = {one.q: one.said for one in before._objects}
+        for bound in self._objects:
+            bound.said = said.pop(bound.q, quality.NOT_YET)
+        for old in before._objects:
+            if old.q in said and old.q in self._first and old.said != quality.NOT_YET:
+                self._say(old, quality.NOT_YET, now, pairs)
+        for point, feed in taken_over(self._points.values(), before._points.values()):
+            value = None if point.sample is None else point.sample.value
+            self._feed(feed, value, point.judged, point.stamp, pairs)
+        for bound in self._objects:
+            if bound.worst() != bound.said:
+                self._say(bound, bound.worst(), now, pairs)
+        self._next_ns = min((point.expires_ns for point in self._points.values()), default=NEVER)
         return pairs
+
+    def _started_after(self, before: "FieldValues") -> list[Pair]:
+        """What another plan had at the start and this has not goes back; what this alone has is set."""
+        for slot in self._beneath.keys() & before._beneath.keys():
+            self._beneath[slot] = before._beneath[slot]
+        back = [(slot, value) for slot, value in before._beneath.items() if slot not in self._first]
+        return back + [(slot, value) for slot, value in self._first.items() if before._first.get(slot) != value]
+
+    def _say(self, bound: BoundObject, judged: Quality, now: Now, pairs: list[Pair]) -> None:
+        """An object's quality is another since now."""
+        bound.said = judged
+        if bound.q is not None:
+            pairs.append((bound.q, judged))
+        if bound.t is not None:
+            pairs.append((bound.t, UtcTime(now.utc_ns, now.time_quality)))
 
     def samples(self, samples: "Iterable[Sample]", seen_ns: Iterable[int], time_quality: int, now: Now) -> "Fed":
         """What the samples of one exchange, or of a snapshot, change. `seen_ns`: the monotonic time of each exchange.
@@ -136,7 +132,7 @@ class FieldValues:
             if point is None or seen < point.seen_ns:
                 continue
             pairs = fed.first if point.seen_ns < 0 else fed.changes
-            point.seen_ns = min(seen, now.monotonic_ns)
+            point.seen_ns, point.sample, point.time_quality = min(seen, now.monotonic_ns), sample, time_quality
             judged = Quality(sample.quality)
             if not quality.is_invalid(judged):
                 point.expires_ns = point.seen_ns + point.stale_after_ns
@@ -173,14 +169,14 @@ class FieldValues:
         """When `stale` is due, on the monotonic clock; NEVER if nothing is good."""
         return self._next_ns
 
-    def _expire(self, point: _Point, now: Now, pairs: list[Pair]) -> None:
+    def _expire(self, point: FieldPoint, now: Now, pairs: list[Pair]) -> None:
         point.expires_ns = NEVER
         for feed in point.feeds:
             self._feed(feed, None, quality.STALE, UtcTime(now.utc_ns, now.time_quality), pairs)
 
     # ------------------------------------------------------------------ what it becomes
 
-    def _feed(self, feed: _Feed, value: "Value", judged: Quality, stamp: UtcTime, pairs: list[Pair]) -> None:
+    def _feed(self, feed: Feed, value: "Value", judged: Quality, stamp: UtcTime, pairs: list[Pair]) -> None:
         moved = False
         if value is not None and feed.first is not None:
             shown = self._shown(feed, value)
@@ -198,7 +194,7 @@ class FieldValues:
         if moved and bound.t is not None:
             pairs.append((bound.t, stamp))
 
-    def _shown(self, feed: _Feed, value: "Value") -> Scalar | None:
+    def _shown(self, feed: Feed, value: "Value") -> Scalar | None:
         """`value` as the leaf has it; None if the leaf cannot: out of its range, or no value that the map knows."""
         slot = feed.first
         kind = None if slot is None else self._cache.nodes[slot].kind
@@ -212,7 +208,7 @@ class FieldValues:
             value = value if (source.scale, source.offset) == (1.0, 0.0) else value * source.scale + source.offset
         return None if kind is None or value is None else _fitting(kind, value)
 
-    def _set_values(self, feed: _Feed, shown: Scalar, pairs: list[Pair]) -> bool:
+    def _set_values(self, feed: Feed, shown: Scalar, pairs: list[Pair]) -> bool:
         values = self._cache.values
         pairs += [(slot, shown) for slot in feed.targets if values[slot] != shown]
         if not feed.held:

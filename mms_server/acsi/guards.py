@@ -79,6 +79,12 @@ class Guards:
         else:
             self._by_slot[where] = callback
 
+    def clear(self) -> None:
+        """Ask nobody any more."""
+        self._by_slot.clear()
+        self._by_fc.clear()
+        self.any = False
+
     def of(self, slot: int) -> Callback | None:
         """Who is asked for `slot`."""
         nodes, at = self._model.cache.nodes, slot

@@ -13,7 +13,7 @@ from mapping.plan import CommandBinding, Proof, SettingBinding
 from mms_server.acsi.clients import Client
 from mms_server.acsi.control import Operation, Selection
 from mms_server.acsi.control_objects import ControlAction
-from mms_server.field_commands import FieldCommands
+from mms_server.field_commands import CommandPlan, FieldCommands
 from mms_server.mms.add_cause import AddCause
 from mms_server.mms.errors import DataAccessError
 from tests.support.field import point, register
@@ -41,6 +41,9 @@ SETTINGS = {
 }
 
 
+PLAN = CommandPlan(BINDINGS, SETTINGS, POINTS, dict.fromkeys(POINTS, "w"), {"w": "r"})
+
+
 class _Object:
     def __init__(self, reference: str) -> None:
         self.reference = reference
@@ -54,7 +57,7 @@ class Way:
         self.there = True
         self.operation: Operation  # the last
         self.then: Sequence[Callable[[], None]] = ()  # what happens once it has left, in this order
-        self.commands = FieldCommands("IED", "r", BINDINGS, SETTINGS, POINTS, dict.fromkeys(POINTS, "w"), self._send)
+        self.commands = FieldCommands("IED", PLAN, self._send)
 
     def _send(self, _worker: str, command: Command) -> bool:
         self.sent.append(command)

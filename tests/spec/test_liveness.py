@@ -84,3 +84,13 @@ def test_a_snapshot_that_does_not_come_is_asked_for_again_each_second() -> None:
 
 def test_a_worker_that_the_plan_lacks_is_dropped() -> None:
     assert synced().heard(beat(1, worker="x"), 0.0) == [Dropped("x", "a worker that the plan lacks")]
+
+
+def test_another_plan_brings_workers_takes_some_and_leaves_what_is_known_of_the_rest() -> None:
+    liveness = synced()
+    liveness.follow(["w", "fresh"], 1.0)
+    assert (liveness.phase("w"), liveness.phase("fresh")) == (Phase.ALIVE, Phase.UNHEARD)
+    assert kinds(liveness.heard(beat(2), 1.0)) == [Apply]
+    liveness.follow(["fresh"], 1.5)
+    assert liveness.heard(beat(3), 1.6) == [Dropped("w", "a worker that the plan lacks")]
+    assert liveness.tick(1.0 + SILENCE_S) == [Lost("fresh")]

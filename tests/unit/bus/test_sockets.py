@@ -28,7 +28,7 @@ def test_batches_snapshots_and_commands_find_their_way(tmp_path: Path) -> None:
 
     async def run() -> None:
         worker = WorkerEndpoint(tmp_path, "w", "r", snapshot=lambda: LAST, on_command=answer_twice)
-        end = Subscriber(tmp_path, ["w"], "r", on_messages=heard.extend, on_refused=lambda _reason: None)
+        end = Subscriber(tmp_path, {"w": "r"}, on_messages=heard.extend, on_refused=lambda _reason: None)
         try:
             await until(lambda: end.request_snapshot("w"))
             await until(lambda: LAST in heard)
@@ -57,7 +57,7 @@ def test_a_command_to_a_worker_that_is_not_there_fails_at_once_and_is_never_deli
         taken.append(command)
 
     async def run() -> None:
-        end = Subscriber(tmp_path, ["w"], "r", on_messages=lambda _m: None, on_refused=lambda _reason: None)
+        end = Subscriber(tmp_path, {"w": "r"}, on_messages=lambda _m: None, on_refused=lambda _reason: None)
         assert end.send_command("w", COMMAND) is False
         worker = WorkerEndpoint(tmp_path, "w", "r", snapshot=lambda: LAST, on_command=take)
         try:
@@ -76,7 +76,7 @@ def test_a_subscriber_with_another_plan_is_refused_and_counts_it(tmp_path: Path)
 
     async def run() -> None:
         worker = WorkerEndpoint(tmp_path, "w", "r", snapshot=lambda: LAST, on_command=answer_twice)
-        end = Subscriber(tmp_path, ["w"], "other", on_messages=heard.extend, on_refused=reasons.append)
+        end = Subscriber(tmp_path, {"w": "other"}, on_messages=heard.extend, on_refused=reasons.append)
         try:
 
             def refused() -> bool:
@@ -91,4 +91,36 @@ def test_a_subscriber_with_another_plan_is_refused_and_counts_it(tmp_path: Path)
             worker.close()
 
     asyncio.run(run())
-    assert (heard, set(reasons)) == ([], {"plan r, expected other"})
+    assert (heard, set(reasons)) == ([], {"revision r, expected other"})
+
+
+def test_a_subscriber_follows_another_plan_and_keeps_what_runs_with_workers_that_stay(tmp_path: Path) -> None:
+    heard: list[Message] = []
+
+    async def run() -> None:
+        workers = {
+            name: WorkerEndpoint(tmp_path, name, "r", snapshot=lambda: LAST, on_command=answer_twice)
+            for name in ("w", "gone", "fresh")
+        }
+        end = Subscriber(tmp_path, {"w": "r", "gone": "r"}, on_messages=heard.extend, on_refused=lambda _reason: None)
+
+        def arrived(*names: str) -> bool:
+            for name, worker in workers.items():
+                worker.publish(SampleBatch(name, 1, "r", 8, 1, 10, ()))
+            return {one.worker for one in heard} >= set(names)
+
+        try:
+            await until(lambda: arrived("w", "gone"))
+            await until(lambda: end.send_command("w", COMMAND))
+            end.follow({"w": "r", "fresh": "r"})
+            await until(lambda: Outcome.PROVEN in [one.outcome for one in heard if isinstance(one, CommandResult)])
+            heard.clear()
+            await until(lambda: arrived("w", "fresh"))
+            assert "gone" not in {one.worker for one in heard}
+        finally:
+            end.close()
+            for worker in workers.values():
+                worker.close()
+
+    asyncio.run(run())
+    assert list(tmp_path.iterdir()) == []

@@ -30,6 +30,18 @@ def test_the_revision_follows_any_change() -> None:
     assert plans.sealed(plan).revision == plan.revision
 
 
+def test_the_revision_of_a_worker_follows_its_own_part_only() -> None:
+    plan = small_plan()
+    before = plan.revisions()["tcp"]
+    assert msgspec.structs.replace(plan, site="other").revisions() == {"tcp": before}
+    other = msgspec.structs.replace(plan.workers[0], name="serial")
+    assert msgspec.structs.replace(plan, workers=(*plan.workers, other)).revisions()["tcp"] == before
+    assert msgspec.structs.replace(plan, assumed_clock_error_ns=1000).revisions()["tcp"] != before
+    line = msgspec.structs.replace(plan.workers[0].lines[0], settings={"host": "127.0.0.2", "port": 502})
+    changed = msgspec.structs.replace(plan.workers[0], lines=(line,))
+    assert msgspec.structs.replace(plan, workers=(changed,)).revisions()["tcp"] != before
+
+
 def test_a_plan_that_was_changed_after_sealing_is_refused(tmp_path: Path) -> None:
     plans.save(msgspec.structs.replace(small_plan(), site="other"), tmp_path / "p")
     with pytest.raises(ValueError, match=r"does not match its revision [0-9a-f]{16}$"):
