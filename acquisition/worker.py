@@ -79,7 +79,9 @@ class Worker:
             for line in described.lines
         }
         self._line_of = {device.name: line.name for line in described.lines for device in line.devices}
-        self._endpoint = WorkerEndpoint(run_dir, name, self._revision, snapshot=self._snapshot, on_command=self._command)
+        self._endpoint = WorkerEndpoint(
+            run_dir, name, self._revision, snapshot=self._snapshot, on_command=self._command
+        )
 
     async def run(self) -> None:
         """Poll and say so until cancelled."""

@@ -3,6 +3,7 @@
 stderr   2026-01-31T12:00:00Z info  worker tcp    line.lan-1  connected               (or one JSON object a line)
 stdout   ready {"mms": "127.0.0.1:10102"}         once, when it serves
          alive                                    every second from then on
+         reloaded {"refused": null}               once for each `reload` that it is told on stdin; or why it has not
 """
 
 import json
@@ -15,6 +16,7 @@ import structlog
 Format = Literal["console", "json"]
 ALIVE: Final = "alive"
 READY: Final = "ready"
+RELOADED: Final = "reloaded"
 _HIDDEN: Final = ("_record", "_from_structlog")
 
 
@@ -57,6 +59,12 @@ def _plain(value: object) -> str:
 def ready(**facts: object) -> None:
     """Tell the supervisor that this process serves."""
     sys.stdout.write(f"{READY} {json.dumps(facts)}\n")
+    sys.stdout.flush()
+
+
+def reloaded(refused: str | None = None) -> None:
+    """Tell the supervisor that this process runs by the new plan, or why not."""
+    sys.stdout.write(f"{RELOADED} {json.dumps({'refused': refused})}\n")
     sys.stdout.flush()
 
 

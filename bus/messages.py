@@ -1,7 +1,7 @@
 """What crosses a process boundary: frozen structures, one frame each, versioned by `SCHEMA`.
 
 Every message of a worker says who speaks (`worker`), since when (`started_ns`: the instance; the younger one is
-believed) and by which plan (`revision`, of its own part). Batches and heartbeats share one counter (`sequence`), so that a hole in
+believed) and under which revision of its part of the plan. Batches and heartbeats share one counter (`sequence`), so that a hole in
 it means a lost message. See PROTOCOL.md for the order of messages and the endpoints.
 """
 

@@ -1,4 +1,4 @@
-"""Running a site in the foreground: a private run folder, the list of processes, the ready lines, an orderly end."""
+"""Running a site in the foreground: a private run folder, the list of processes, the ready lines, reloads, an orderly end."""
 
 import asyncio
 import contextlib
@@ -8,21 +8,22 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from bus.processes import is_supervised, watch_parent
-from gateway import addresses, processes
+from gateway import processes
 from gateway.announcement import Announcement, announced
 from gateway.cli import BAD_CONFIGURATION, FAILED, OK
-from gateway.processes import Options
+from gateway.deployment import Deployment
+from gateway.reloading import Reloading
 from gateway.sites import compiled, say
 from gateway.supervisor import Supervisor
 from mapping import plan as plans
-from mapping.diagnostics import Diagnostics, Span
+from mapping.compile import Compiled
 from mapping.plan import Plan
 
 PREFIX: Final = "mms-gw-"
@@ -57,25 +58,32 @@ def run_folder() -> Iterator[Path]:
 
 
 class Told:
-    """Set when this process is to end: by SIGINT, SIGTERM, or after so many seconds."""
+    """What signals tell this process: to end, by SIGINT, SIGTERM, or after so many seconds; by SIGHUP to reload."""
 
     def __init__(self, seconds: float | None) -> None:
         self._event = asyncio.Event()
+        self._reload = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._event.set)
         if is_supervised():  # by a test run, say: it shall not outlive that
             watch_parent(loop, self._event)
+        loop.add_signal_handler(signal.SIGHUP, self._reload.set)
         if seconds is not None:
             loop.call_later(seconds, self._event.set)
 
     async def wait(self) -> None:
-        """Return when it is time."""
+        """Return when it is time to end."""
         await self._event.wait()
+
+    async def to_reload(self) -> None:
+        """Return when a reload is asked for; what is asked meanwhile counts once."""
+        await self._reload.wait()
+        self._reload.clear()
 
     @property
     def now(self) -> bool:
-        """True once it is time."""
+        """True once it is time to end."""
         return self._event.is_set()
 
 
@@ -90,12 +98,12 @@ async def run_site(site: Path, options: RunOptions) -> int:
             say(result.diagnostics.found)
             if result.plan is None:
                 return BAD_CONFIGURATION
-            listen = _listen(result.plan, options)
-            found = _check_ports(result.plan, options, listen)
+            deployment = Deployment(folder, options)
+            found = deployment.check(result.plan)
             if found.errors:
                 say(found.found)
                 return BAD_CONFIGURATION
-            return await _run(result.plan, options, listen, folder, told)
+            return await _run(result.plan, deployment, told, lambda: compiled(site, lines))
 
 
 @asynccontextmanager
@@ -121,38 +129,8 @@ async def _simulated(site: Path, options: RunOptions, folder: Path) -> AsyncIter
         await supervisor.stop()
 
 
-def _listen(plan: Plan, options: RunOptions) -> dict[str, str]:
-    listen = {}
-    for ied in plan.ieds:
-        if ied.listen == "none":
-            continue
-        host, port = ied.listen.rpartition(":")[::2]
-        listen[ied.name] = f"{options.mms_host or host}:{options.mms_ports.get(ied.name, port)}"
-    return listen
-
-
-def _check_ports(plan: Plan, options: RunOptions, listen: dict[str, str]) -> Diagnostics:
-    found = Diagnostics()
-    span = Span(plan.site_file)
-    for ied, address in listen.items():
-        addresses.check(address, f"IED {ied}", f"--mms-port {ied}=10102", span, found)
-    if options.http is not None:
-        host, port = options.http
-        addresses.check(f"{host}:{port}", "the status page", "--http-port 8061", span, found)
-    return found
-
-
-async def _run(plan: Plan, options: RunOptions, listen: dict[str, str], folder: Path, told: Told) -> int:
-    plan_file = folder / "site.plan"
-    plans.save(plan, plan_file)
-    copies = {ied.name: folder / f"{ied.name}.scl" for ied in plan.ieds}
-    for ied in plan.ieds:
-        shutil.copyfile(ied.scl, copies[ied.name])
-    listen = {ied: addresses.fixed(address) for ied, address in listen.items()}
-    http = None if options.http is None else addresses.split(addresses.fixed(f"{options.http[0]}:{options.http[1]}"))
-    state_dir = options.state_dir or Path(plan.site_file).parent / "state"
-    rows = processes.of_site(plan, Options(folder, plan_file, listen, copies, http, options.log_format, state_dir))
-    supervisor = Supervisor(rows)
+async def _run(plan: Plan, deployment: Deployment, told: Told, compile_again: Callable[[], Compiled]) -> int:
+    supervisor = Supervisor(deployment.install(plan))
     supervisor.start()
     try:
         ending = asyncio.ensure_future(told.wait())
@@ -161,11 +139,11 @@ async def _run(plan: Plan, options: RunOptions, listen: dict[str, str], folder: 
         if not told.now and not ready.result():
             return BAD_CONFIGURATION if supervisor.failed.is_set() else FAILED
         failed = asyncio.ensure_future(supervisor.failed.wait())
-        if not told.now:
-            with announced(state_dir, _announcement(plan, supervisor, folder, plan_file)):
-                _say_ready(plan, supervisor)
-                await asyncio.wait((ending, failed), return_when=asyncio.FIRST_COMPLETED)
-        for task in (ending, ready, failed):
+        reloading = asyncio.ensure_future(
+            _serve(Reloading(plan, deployment, supervisor, compile_again), deployment, supervisor, told)
+        )
+        await asyncio.wait((ending, failed, reloading), return_when=asyncio.FIRST_COMPLETED)
+        for task in (ending, ready, failed, reloading):
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
@@ -174,11 +152,24 @@ async def _run(plan: Plan, options: RunOptions, listen: dict[str, str], folder: 
         await supervisor.stop()
 
 
-def _announcement(plan: Plan, supervisor: Supervisor, folder: Path, plan_file: Path) -> Announcement:
+async def _serve(reloading: Reloading, deployment: Deployment, supervisor: Supervisor, told: Told) -> None:
+    """Say that the site is ready and where it can be found, and reload it whenever that is asked for."""
+    _say_ready(reloading.plan, supervisor)
+    while True:
+        plan = reloading.plan
+        with announced(deployment.state_dir(plan), _announcement(plan, supervisor, deployment)):
+            while reloading.plan.revision == plan.revision:
+                await told.to_reload()
+                await reloading.reload()
+
+
+def _announcement(plan: Plan, supervisor: Supervisor, deployment: Deployment) -> Announcement:
     facts = {ied.name: supervisor.facts(f"mms.{ied.name}") for ied in plan.ieds}
     mms = {name: str(told["mms"]) for name, told in facts.items() if told.get("mms")}
     http = supervisor.facts("status").get("http")
-    return Announcement(os.getpid(), str(folder), str(plan_file), mms, None if http is None else str(http))
+    return Announcement(
+        os.getpid(), str(deployment.folder), str(deployment.plan_file), mms, None if http is None else str(http)
+    )
 
 
 def _say_ready(plan: Plan, supervisor: Supervisor) -> None:

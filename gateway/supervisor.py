@@ -1,10 +1,10 @@
 """Keeps what runs equal to the list: starts, waits for readiness, watches, restarts with back-off, stops in order.
 
     STARTING ──ready──► RUNNING ──ends, or silent too long (SIGKILL)──► WAITING ──back-off──► STARTING
-                                              stop(): SIGTERM, 3 s, SIGKILL ──► nothing is left
+                                   end(), stop(): SIGTERM, 3 s, SIGKILL ──► nothing is left
 
 A child says `ready {...}` once and `alive` each second on its stdout; its stderr is ours. A child's stdin is a pipe that
-only we hold: when we die, however, it closes, and the child ends.
+only we hold: when we die, however, it closes, and the child ends. On it a child is told `reload`, and answers.
 """
 
 import asyncio
@@ -14,12 +14,12 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from bus import logs
-from bus.processes import PARENT_ENV
+from bus.processes import PARENT_ENV, RELOAD
 from gateway.processes import Process
 
 TERM_S: Final = 3.0
@@ -27,6 +27,7 @@ BACK_OFF_FIRST_S: Final = 0.2
 BACK_OFF_LIMIT_S: Final = 30.0
 SETTLED_S: Final = 30.0  # a process that ran so long has earned a fresh start
 START_S: Final = 30.0
+RELOAD_S: Final = 15.0
 BAD_CONFIGURATION: Final = 2
 
 log = logging.getLogger("gateway.supervisor")
@@ -41,23 +42,44 @@ class _Child:
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     facts: dict[str, Any] = field(default_factory=dict)
     heard_at: float = 0.0
-    restarts: int = 0
     exit_code: int | None = None
+    fatal: bool = True  # at its first start a configuration that does not do is the end of all
+    leaving: bool = False
+    task: asyncio.Task[None] | None = None
+    answer: asyncio.Future[str | None] | None = None  # to `reload`
 
 
 class Supervisor:
-    """The children of one gateway; `on_facts` is told what a child says when it is ready."""
+    """The children of one gateway; `on_ready` is told what a child says when it is ready."""
 
     def __init__(self, rows: Sequence[Process], on_ready: Callable[[str, dict[str, Any]], None] | None = None) -> None:
         self._children = [_Child(row) for row in rows]
         self._on_ready = on_ready
-        self._tasks: list[asyncio.Task[None]] = []
-        self._stopping = False
         self.failed = asyncio.Event()  # a child says that its configuration does not do: restarting is no use
 
     def start(self) -> None:
         """Start every child; they are kept running until `stop`."""
-        self._tasks += [asyncio.ensure_future(self._keep(child)) for child in self._children]
+        for child in self._children:
+            child.task = asyncio.ensure_future(self._keep(child))
+
+    def add(self, rows: Sequence[Process]) -> None:
+        """Start more children. One whose configuration does not do is tried again: the others are not to end for it."""
+        fresh = [_Child(row, fatal=False) for row in rows]
+        self._children += fresh
+        for child in fresh:
+            child.task = asyncio.ensure_future(self._keep(child))
+
+    async def reload(self, name: str) -> str | None:
+        """Tell the child `name` that there is another plan: None once it runs by it, else why it does not."""
+        child = next(one for one in self._children if one.row.name == name)
+        if child.process is None or child.process.stdin is None or not child.ready.is_set():
+            return "it is not ready"
+        child.answer = asyncio.get_running_loop().create_future()
+        child.process.stdin.write(f"{RELOAD}\n".encode())
+        try:
+            return await asyncio.wait_for(child.answer, RELOAD_S)
+        except TimeoutError:
+            return f"no answer in {RELOAD_S:.0f} s"
 
     async def ready(self, timeout_s: float = START_S) -> bool:
         """Wait until every awaited child has said that it is ready; False if one has not in time."""
@@ -79,22 +101,29 @@ class Supervisor:
 
     async def stop(self) -> None:
         """End every child: SIGTERM, and SIGKILL for whoever is still there after 3 s."""
-        self._stopping = True
-        for child in self._children:
+        await self.end({child.row.name for child in self._children})
+
+    async def end(self, names: Collection[str]) -> None:
+        """End the children `names` as `stop` does, and keep them no more."""
+        leaving = [child for child in self._children if child.row.name in names]
+        for child in leaving:
+            child.leaving = True
             _signal(child, signal.SIGTERM)
-        running = [child.process.wait() for child in self._children if child.process is not None]
+        running = [child.process.wait() for child in leaving if child.process is not None]
         if running:
             done, late = await asyncio.wait([asyncio.ensure_future(one) for one in running], timeout=TERM_S)
             if late:
-                for child in self._children:
+                for child in leaving:
                     _signal(child, signal.SIGKILL)
                 await asyncio.wait(late)
             del done
-        for task in self._tasks:
+        tasks = [child.task for child in leaving if child.task is not None]
+        for task in tasks:
             task.cancel()
-        for task in self._tasks:
+        for task in tasks:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+        self._children = [child for child in self._children if not child.leaving]
 
     # ------------------------------------------------------------------ one child
 
@@ -104,15 +133,15 @@ class Supervisor:
         while True:
             started = loop.time()
             await self._run(child)
-            if self._stopping:
+            if child.leaving:
                 return
-            if child.exit_code == BAD_CONFIGURATION and child.restarts == 0 and not child.ready.is_set():
+            if child.exit_code == BAD_CONFIGURATION and child.fatal and not child.ready.is_set():
                 log.error("%s cannot run with this configuration", child.row.name)
                 self.failed.set()
                 return
             if loop.time() - started >= SETTLED_S:
                 wait = BACK_OFF_FIRST_S
-            child.restarts += 1
+            child.fatal = False
             log.warning("%s ended (%s), starts again in %.1f s", child.row.name, _why(child.exit_code), wait)
             await asyncio.sleep(wait)
             wait = min(2 * wait, BACK_OFF_LIMIT_S)
@@ -143,6 +172,9 @@ class Supervisor:
                 child.ready.set()
                 if self._on_ready is not None:
                     self._on_ready(child.row.name, child.facts)
+            elif text.startswith(f"{logs.RELOADED} "):
+                if child.answer is not None and not child.answer.done():
+                    child.answer.set_result(json.loads(text.partition(" ")[2])["refused"])
             elif text != logs.ALIVE:
                 sys.stderr.write(f"{child.row.name}: {text}\n")
 

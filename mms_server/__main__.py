@@ -61,7 +61,16 @@ async def _serve(given: argparse.Namespace) -> int:
         return 2
     gc.collect()
     gc.freeze()  # the model stays as long as the process: no collection looks at it again
-    await processes.until_told(lambda: logs.ready(ied=given.ied, **addresses))
+
+    async def reload() -> None:
+        try:
+            await server.reload(plans.load(given.plan))
+        except (OSError, ValueError, KeyError, msgspec.MsgspecError) as error:
+            logs.reloaded(str(error))
+        else:
+            logs.reloaded()
+
+    await processes.until_told(lambda: logs.ready(ied=given.ied, **addresses), reload)
     await server.stop()
     return 0
 

@@ -51,7 +51,9 @@ class FieldValues:
                 point = self._points.setdefault(
                     source.point,
                     FieldPoint(
-                        points[source.point].name, points[source.point].stale_after_ms * 1_000_000, workers[source.point]
+                        points[source.point].name,
+                        points[source.point].stale_after_ms * 1_000_000,
+                        workers[source.point],
                     ),
                 )
                 targets = tuple(self._slot(one) for one in source.targets)

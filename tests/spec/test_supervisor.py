@@ -11,7 +11,7 @@ from gateway.supervisor import Supervisor
 
 
 def row(mode: str) -> Process:
-    return Process(mode, "tests.support.child", (mode,), watchdog_s=0.6)
+    return Process(mode, "tests.support.child", (mode,), watchdog_s=0.6 if mode in ("silent", "well") else 5.0)
 
 
 class Heard:
@@ -88,3 +88,39 @@ def test_what_a_ready_child_said_is_kept() -> None:
         await supervisor.stop()
 
     run(scenario)
+
+
+@pytest.mark.conformance("GW-8")
+def test_a_child_takes_another_plan_as_it_runs_or_says_why_not() -> None:
+    async def scenario() -> None:
+        heard = Heard()
+        supervisor = Supervisor([row("takes"), row("refuses")], heard)
+        assert await supervisor.reload("takes") == "it is not ready"
+        supervisor.start()
+        await heard.until("takes", 1)
+        await heard.until("refuses", 1)
+        assert [await supervisor.reload(name) for name in ("takes", "refuses")] == [None, "another model"]
+        await supervisor.stop()
+        assert sorted(heard.names) == ["refuses", "takes"]
+
+    run(scenario)
+
+
+@pytest.mark.conformance("GW-8")
+def test_children_end_and_others_come_while_the_rest_is_left_alone(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        heard = Heard()
+        supervisor = Supervisor([row("takes"), row("well")], heard)
+        supervisor.start()
+        assert await supervisor.ready(20) is True
+        await supervisor.end({"takes"})
+        assert supervisor.facts("takes") == {}
+        supervisor.add([row("refuses"), row("unfit")])
+        await heard.until("refuses", 1)
+        assert await supervisor.ready(1.0) is False  # the unfit one is tried again
+        assert not supervisor.failed.is_set()
+        await supervisor.stop()
+        assert heard.names.count("well") == 1
+
+    run(scenario)
+    assert "unfit ended (exit code 2), starts again in 0.2 s" in caplog.messages

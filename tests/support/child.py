@@ -9,6 +9,12 @@ if mode == "unfit":
 print('ready {"mode": "%s"}' % mode, flush=True)  # noqa: UP031
 if mode == "crashing":
     sys.exit(7)
+while mode in ("takes", "refuses"):
+    print("alive", flush=True)
+    if sys.stdin.readline() == "reload\n":
+        print('reloaded {"refused": %s}' % ("null" if mode == "takes" else '"another model"'), flush=True)  # noqa: UP031
+    else:
+        sys.exit(0)
 while mode == "well":
     print("alive", flush=True)
     time.sleep(0.1)

@@ -47,3 +47,15 @@ def write_site(folder: Path, map_text: str, site_text: str = SITE) -> Path:
 def compile_folder(folder: Path) -> Compiled:
     """The site in `folder`, compiled."""
     return compile_site(folder, {name: spec.settings for name, spec in by_protocol().items()})
+
+
+def with_reports(*objects: str) -> str:
+    """io.icd with a data set of these analogue inputs of its GGIO1, and the block urcb01 that reports them at once."""
+    members = "".join(f'<FCDA ldInst="LD0" lnClass="GGIO" lnInst="1" doName="{one}" fc="MX"/>' for one in objects)
+    block = (
+        '<ReportControl name="urcb" datSet="All" rptID="all" confRev="1" buffered="false" bufTime="0">'
+        '<TrgOps dchg="true" qchg="true"/><OptFields reasonCode="true"/><RptEnabled max="1"/></ReportControl>'
+    )
+    closed = '<LN0 lnClass="LLN0" inst="" lnType="LLN0"/>'
+    opened = f'{closed[:-2]}><DataSet name="All">{members}</DataSet>{block}</LN0>'
+    return SCL.read_text(encoding="utf-8").replace(closed, opened)

@@ -6,7 +6,17 @@ from hypothesis import strategies as st
 
 from bus import codec
 from bus.codec import Refused
-from bus.messages import Asked, Command, CommandResult, Heartbeat, Outcome, Sample, SampleBatch, Snapshot, SnapshotRequest
+from bus.messages import (
+    Asked,
+    Command,
+    CommandResult,
+    Heartbeat,
+    Outcome,
+    Sample,
+    SampleBatch,
+    Snapshot,
+    SnapshotRequest,
+)
 
 SAMPLE = Sample(3, 230.5, 0, 1_700_000_000_000_000_000)
 PLAN = {"v": "other", "w": "r"}

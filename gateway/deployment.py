@@ -1,0 +1,79 @@
+"""A site in its run folder: the plan and the SCL files that its processes read, and the addresses that they have."""
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gateway import addresses, processes
+from gateway.processes import Options, Process
+from mapping import plan as plans
+from mapping.diagnostics import Diagnostics, Span
+from mapping.plan import Plan
+
+if TYPE_CHECKING:
+    from gateway.running import RunOptions
+
+
+class Deployment:
+    """What the processes of one run are given. It may be checked and installed again with another plan."""
+
+    def __init__(self, folder: Path, options: "RunOptions") -> None:
+        self.folder = folder
+        self.plan_file = folder / "site.plan"
+        self._options = options
+        self._listen: dict[str, tuple[str, str]] = {}  # IED -> what the plan and the options ask for, what it has
+        self._http: tuple[str, int] | None = None  # what the status page has
+
+    def check(self, plan: Plan) -> Diagnostics:
+        """Whether the addresses of `plan` that this gateway does not have yet can be had."""
+        found, span = Diagnostics(), Span(plan.site_file)
+        own = {asked for asked, _ in self._listen.values()}
+        for ied, address in self._asked(plan).items():
+            if address not in own:
+                addresses.check(address, f"IED {ied}", f"--mms-port {ied}=10102", span, found)
+        if self._options.http is not None and self._http is None:
+            host, port = self._options.http
+            addresses.check(f"{host}:{port}", "the status page", "--http-port 8061", span, found)
+        return found
+
+    def install(self, plan: Plan) -> list[Process]:
+        """Lay `plan` down, with copies of its SCL files; the processes that run it. Raises OSError."""
+        listen = {ied: (asked, self._fixed(ied, asked)) for ied, asked in self._asked(plan).items()}
+        if self._options.http is not None and self._http is None:
+            host, port = self._options.http
+            self._http = addresses.split(addresses.fixed(f"{host}:{port}"))
+        copies = {ied.name: self.folder / f"{ied.name}.scl" for ied in plan.ieds}
+        fresh = {ied.name: self.folder / f"{ied.name}.scl.new" for ied in plan.ieds}
+        for ied in plan.ieds:
+            shutil.copyfile(ied.scl, fresh[ied.name])
+        plans.save(plan, self.plan_file)
+        for name, path in fresh.items():
+            path.replace(copies[name])
+        self._listen = listen
+        options = Options(
+            self.folder,
+            self.plan_file,
+            {ied: fixed for ied, (_, fixed) in listen.items()},
+            copies,
+            self._http,
+            self._options.log_format,
+            self.state_dir(plan),
+        )
+        return processes.of_site(plan, options)
+
+    def state_dir(self, plan: Plan) -> Path:
+        """Where the site keeps what survives a restart."""
+        return self._options.state_dir or Path(plan.site_file).parent / "state"
+
+    def _asked(self, plan: Plan) -> dict[str, str]:
+        asked = {}
+        for ied in plan.ieds:
+            if ied.listen != "none":
+                host, port = ied.listen.rpartition(":")[::2]
+                asked[ied.name] = f"{self._options.mms_host or host}:{self._options.mms_ports.get(ied.name, port)}"
+        return asked
+
+    def _fixed(self, ied: str, asked: str) -> str:
+        """Where the IED listens: as before, if it is asked for the same."""
+        before, fixed = self._listen.get(ied, ("", ""))
+        return fixed if before == asked else addresses.fixed(asked)
