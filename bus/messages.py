@@ -1,8 +1,8 @@
 """What crosses a process boundary: frozen structures, one frame each, versioned by `SCHEMA`.
 
 Every message of a worker says who speaks (`worker`), since when (`started_ns`: the instance; the younger one is
-believed) and under which revision of its part of the plan. Batches and heartbeats share one counter (`sequence`), so that a hole in
-it means a lost message. See PROTOCOL.md for the order of messages and the endpoints.
+believed) and by which plan (`revision`: of the worker's part of it). Batches and heartbeats share one counter (`sequence`), so
+that a hole in it means a lost message. See PROTOCOL.md for the order of messages and the endpoints.
 """
 
 from enum import IntEnum

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from mapping.plan import DevicePlan, IedPlan, LinePlan, Plan, served
+from mapping.plan import Computed, DevicePlan, IedPlan, LinePlan, Plan, PointPlan, served
 
 _Named = TypeVar("_Named")
 
@@ -85,7 +85,7 @@ def _lines(plan: Plan) -> dict[str, LinePlan]:
 
 
 def _devices(plan: Plan) -> dict[str, tuple[str, DevicePlan]]:
-    """Each device with its line, without the numbers of its points: they move with other devices."""
+    """Each device with its line, and with the numbers of its points counted from its first: they move with other devices."""
     return {
         device.name: (line.name, _unnumbered(device))
         for worker in plan.workers
@@ -95,8 +95,21 @@ def _devices(plan: Plan) -> dict[str, tuple[str, DevicePlan]]:
 
 
 def _unnumbered(device: DevicePlan) -> DevicePlan:
-    points = tuple(msgspec.structs.replace(point, number=0) for point in device.points)
-    return msgspec.structs.replace(device, points=points, blocks=())
+    base = min((point.number for point in device.points), default=0)
+    points = tuple(_counted_from(base, point) for point in device.points)
+    clock = None if device.clock is None else device.clock - base
+    return msgspec.structs.replace(device, points=points, blocks=(), clock=clock)
+
+
+def _counted_from(base: int, point: PointPlan) -> PointPlan:
+    factor, source = point.scale_from, point.source
+    return msgspec.structs.replace(
+        point,
+        number=point.number - base,
+        scale_from=None if factor is None else msgspec.structs.replace(factor, point=factor.point - base),
+        together=None if point.together is None else point.together - base,
+        source=msgspec.structs.replace(source, points=()) if isinstance(source, Computed) else source,
+    )
 
 
 def _objects(before: Plan, after: Plan, ied: str) -> str:

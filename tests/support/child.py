@@ -12,7 +12,7 @@ if mode == "crashing":
 while mode in ("takes", "refuses"):
     print("alive", flush=True)
     if sys.stdin.readline() == "reload\n":
-        print('reloaded {"refused": %s}' % ("null" if mode == "takes" else '"another model"'), flush=True)  # noqa: UP031
+        print('reloaded {"refused": %s}' % ("null" if mode == "takes" else '"another model"'), flush=True)
     else:
         sys.exit(0)
 while mode == "well":
