@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from bus import quality
 from bus.messages import Command, CommandResult, Outcome, Sample, Value
@@ -287,5 +288,45 @@ def test_an_interlock_knows_nothing_of_a_worker_that_is_silent() -> None:
         way.commands.lost("w")
         assert await way.operate(BREAKER, True) is AddCause.BLOCKED_BY_INTERLOCKING
         assert way.operation.note == "`not io.local` is not known to hold"
+
+    run(scenario)
+
+
+# ---------------------------------------------------------------------- another plan
+
+
+@pytest.mark.conformance("GW-8")
+def test_what_is_on_its_way_goes_on_under_another_plan_whose_revision_the_next_command_has() -> None:
+    async def scenario(way: Way) -> None:
+        way.sample(LOCAL, False)
+        after = PLAN._replace(bindings={BREAKER: BINDINGS[BREAKER]}, revisions={"w": "s"})
+        accepted, closed = lambda: way.result(Outcome.ACCEPTED), lambda: way.sample(POSITION, True)
+        assert await way.operate(BREAKER, True, lambda: way.commands.follow(after), accepted, closed) is True
+        assert await way.operate(BREAKER, True, accepted, closed) is True
+        assert [one.revision for one in way.sent] == ["r", "s"]
+        assert await way.operate(SWITCH, True) is AddCause.NOT_SUPPORTED
+
+    run(scenario)
+
+
+@pytest.mark.conformance("GW-8")
+def test_nothing_is_proven_by_a_point_that_has_the_number_of_another_now() -> None:
+    async def scenario(way: Way) -> None:
+        way.sample(LOCAL, False)
+        moved = POINTS | {POSITION: POINTS[TAP], TAP: POINTS[POSITION]}
+        after = PLAN._replace(points={number: structs.replace(one, number=number) for number, one in moved.items()})
+        accepted, closed = lambda: way.result(Outcome.ACCEPTED), lambda: way.sample(POSITION, True)
+        verdict = await way.operate(BREAKER, True, accepted, lambda: way.commands.follow(after), closed)
+        assert verdict is AddCause.TIME_LIMIT_OVER
+
+    run(scenario)
+
+
+@pytest.mark.conformance("GW-8")
+def test_an_interlock_knows_nothing_of_a_point_that_is_converted_otherwise_now() -> None:
+    async def scenario(way: Way) -> None:
+        way.sample(LOCAL, False)
+        way.commands.follow(PLAN._replace(points=POINTS | {LOCAL: structs.replace(POINTS[LOCAL], scale=2.0)}))
+        assert await way.operate(BREAKER, True) is AddCause.BLOCKED_BY_INTERLOCKING
 
     run(scenario)

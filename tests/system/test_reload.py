@@ -69,6 +69,13 @@ class Site:
         done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
         return done.returncode, (done.stdout + done.stderr).splitlines()
 
+    def hang_up(self) -> None:
+        """What systemd does to reload."""
+        os.kill(self.gateway.process.pid, signal.SIGHUP)
+
+    def logged(self) -> str:
+        return self.gateway.log.read_text(encoding="utf-8")
+
     def read(self, item: str) -> bytes:
         return self.client.ask(0xA4, read_request(variable(LD, f"GGIO1$MX${item}")))
 
@@ -136,11 +143,40 @@ def test_a_changed_map_is_taken_while_clients_and_their_blocks_stay_and_a_broken
     path = site.folder / "map.yaml"
     assert code == 2
     assert texts[0] == f"{path}:3:24: error[unknown-point]: no point `levle` of device `io1`"
-    os.kill(site.gateway.process.pid, signal.SIGHUP)
-    until(lambda: "the changed site is refused: the old configuration stays" in site.gateway.log.read_text(), 10)
-    assert f"warning gateway        gateway.reload     {texts[0]}" in site.gateway.log.read_text()
+    site.hang_up()
+    until(lambda: "the changed site is refused: the old configuration stays" in site.logged(), 10)
+    assert f"warning gateway        gateway.reload     {texts[0]}\n" in site.logged()
     assert site.gateway.children() == processes
     assert site.is_good("AnIn2")
+
+
+@pytest.mark.conformance("GW-8")
+def test_no_nonsense_in_a_file_takes_anything_away_from_what_runs(site: Site) -> None:
+    processes = site.gateway.children()
+    tag = "tag:yaml.org,2002:python/object/apply:os.abort"
+    for number, (file, text, expected) in enumerate(
+        (
+            ("map.yaml", "points: [\n", "2:1: error[yaml-syntax]: did not find expected node content"),
+            ("map.yaml", "points: &a\n  x: *a\n", "2:6: error[yaml-syntax]: no anchor `a` before"),
+            ("map.yaml", f"{MAP}x: !!{tag[18:]} []\n", f"5:4: error[yaml-tag]: the tag `{tag}`, expected none"),
+            ("map.yaml", f"{MAP}{'#' * (100 << 20)}", "1:1: error[file-too-large]: over 16777216 octets"),
+            (
+                "site.yaml",
+                SITE.replace("io.icd", "no.icd"),
+                f"3:13: error[no-file]: no SCL file `{site.folder}/no.icd`",
+            ),
+        ),
+        start=1,
+    ):
+        before = (site.folder / file).read_text(encoding="utf-8")
+        site.edit(file, text)
+        site.hang_up()
+        until(lambda: site.logged().count("the old configuration stays") == number, 20, site.logged)  # noqa: B023
+        assert f"gateway.reload     {site.folder / file}:{expected}\n" in site.logged()
+        site.edit(file, before)
+        assert (site.is_good("AnIn1"), site.is_good("AnIn3")) == (True, True)
+    assert site.gateway.children() == processes
+    assert site.reload()[1][0] == "nothing has changed"
 
 
 @pytest.mark.conformance("GW-8")
