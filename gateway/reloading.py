@@ -63,7 +63,7 @@ class Reloading:
         for text in texts if taken else []:
             log.info("%s", text)
         outcome = Outcome(self._count, taken, self.plan.revision, texts)
-        _told(self._deployment.folder / FILE, outcome)
+        _write(self._deployment.folder / FILE, outcome)
 
     async def _compiled(self) -> tuple[Plan | None, list[Diagnostic]]:
         result = await asyncio.to_thread(self._compile)  # children are watched meanwhile
@@ -80,7 +80,7 @@ class Reloading:
         self.plan, changes = plan, between(before, plan)
         await supervisor.end(changes.ended | changes.restarted)
         anew = set(changes.started | changes.restarted)
-        refusals = await asyncio.gather(*(self._told_to_reload(name) for name in sorted(changes.reloaded)))
+        refusals = await asyncio.gather(*(self._as_it_runs(name) for name in sorted(changes.reloaded)))
         anew.update(name for name in refusals if name is not None)
         supervisor.add([row for row in rows if row.name in anew])
         texts = described(before, plan)
@@ -88,7 +88,7 @@ class Reloading:
             texts.append("not every process is ready yet: the log says why")
         return True, texts
 
-    async def _told_to_reload(self, name: str) -> str | None:
+    async def _as_it_runs(self, name: str) -> str | None:
         """Let a process take the plan as it runs; its name if it has to start anew, and it has ended then."""
         refused = await self._supervisor.reload(name)
         if refused is None:
@@ -98,7 +98,7 @@ class Reloading:
         return name
 
 
-def _told(path: Path, outcome: Outcome) -> None:
+def _write(path: Path, outcome: Outcome) -> None:
     fresh = path.with_name(path.name + ".new")
     try:
         fresh.write_bytes(msgspec.json.encode(outcome))
