@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from bus.processes import is_supervised, watch_parent
 from gateway import processes
@@ -136,20 +136,27 @@ async def _run(plan: Plan, deployment: Deployment, told: Told, compile_again: Ca
         ending = asyncio.ensure_future(told.wait())
         ready = asyncio.ensure_future(supervisor.ready())
         await asyncio.wait((ending, ready), return_when=asyncio.FIRST_COMPLETED)
-        if not told.now and not ready.result():
+        if told.now:
+            await _cancelled(ready)
+            return OK
+        if not ready.result():
             return BAD_CONFIGURATION if supervisor.failed.is_set() else FAILED
         failed = asyncio.ensure_future(supervisor.failed.wait())
-        reloading = asyncio.ensure_future(
-            _serve(Reloading(plan, deployment, supervisor, compile_again), deployment, supervisor, told)
-        )
-        await asyncio.wait((ending, failed, reloading), return_when=asyncio.FIRST_COMPLETED)
-        for task in (ending, ready, failed, reloading):
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        reloading = Reloading(plan, deployment, supervisor, compile_again)
+        serving = asyncio.ensure_future(_serve(reloading, deployment, supervisor, told))
+        await asyncio.wait((ending, failed, serving), return_when=asyncio.FIRST_COMPLETED)
+        await _cancelled(ending, failed, serving)
         return OK if told.now else BAD_CONFIGURATION
     finally:
         await supervisor.stop()
+
+
+async def _cancelled(*tasks: "asyncio.Future[Any]") -> None:
+    """End these tasks; what one of them raised before, this raises."""
+    for task in tasks:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 async def _serve(reloading: Reloading, deployment: Deployment, supervisor: Supervisor, told: Told) -> None:
