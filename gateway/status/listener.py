@@ -16,9 +16,9 @@ class Listener:
 
     def __init__(self, plan: Plan, run_dir: Path) -> None:
         self.board = Board(plan)
-        names = [worker.name for worker in plan.workers]
-        self._liveness = Liveness(names, time.monotonic())
-        self._bus = Subscriber(run_dir, names, plan.revision, on_messages=self._heard, on_refused=self._refused)
+        revisions = plan.revisions()
+        self._liveness = Liveness(revisions, time.monotonic())
+        self._bus = Subscriber(run_dir, revisions, on_messages=self._heard, on_refused=self._refused)
 
     def _heard(self, messages: list[Message]) -> None:
         for message in messages:
