@@ -1,4 +1,4 @@
-"""ZeroMQ: the two ends of a worker's traffic, in asyncio. The only file that touches a ZeroMQ socket.
+"""ZeroMQ: the two ends of a worker's traffic, in asyncio. With pair_sockets.py the only one that touches a ZeroMQ socket.
 
     worker      PUB  binds WORKER.pub     batches and heartbeats
                 ROUTER binds WORKER.ask   snapshot requests and commands, answered to who asked

@@ -20,6 +20,7 @@ def main() -> int:
     parser.add_argument("--scl", type=Path, help="a copy of the SCL file that the plan was compiled with")
     parser.add_argument("--listen", help="host:port instead of the plan's")
     parser.add_argument("--state-dir", type=Path, help="folder for what survives a restart; nothing does without it")
+    parser.add_argument("--peer", help="host:port of the standby that takes a copy of what is kept")
     parser.add_argument("--log-format", choices=("console", "json"), default="console")
     given = parser.parse_args()
     logs.configure(f"mms.{given.ied}", given.log_format)
@@ -45,7 +46,7 @@ async def _serve(given: argparse.Namespace) -> int:
         if hashlib.sha256(scl.read_bytes()).hexdigest() != ied.scl_sha256:
             log.error("%s is not the file that the plan was compiled with: start `run` again", scl)
             return 2
-        server = GatewayServer(plan, ied, scl, given.run_dir, given.state_dir)
+        server = GatewayServer(plan, ied, scl, given.run_dir, given.state_dir, given.peer)
         tls = ied.security.tls
         listen = given.listen or ied.listen
         addresses: dict[str, str] = {}

@@ -30,6 +30,7 @@ from mms_server.audit import AuditLog
 from mms_server.engine import Engine
 from mms_server.field_commands import CommandPlan, FieldCommands
 from mms_server.ied_server import DEFAULT_CLIENTS, identity_of
+from mms_server.mirror import PairMirror
 from mms_server.mms.errors import DataAccessError
 from mms_server.model.tree import DataModel
 from mms_server.server import Access, MmsServer, password_is
@@ -45,8 +46,10 @@ log = logging.getLogger("mms.field")
 class GatewayServer:
     """Serves one IED of a plan; must be made within a running loop."""
 
-    def __init__(self, plan: Plan, ied: IedPlan, scl: Path, run_dir: Path, state_dir: Path | None) -> None:
-        """Raises OSError if the state folder cannot be used."""
+    def __init__(
+        self, plan: Plan, ied: IedPlan, scl: Path, run_dir: Path, state_dir: Path | None, peer: str | None = None
+    ) -> None:
+        """`peer` takes a copy of what is kept. Raises OSError if the state folder, or the peer, cannot be used."""
         self._clock = SystemClock(plan.assumed_clock_error_ns)
         self._plan, self._ied = plan, ied
         described = _described(ied, scl)
@@ -67,6 +70,9 @@ class GatewayServer:
             self._server.serve_files(
                 Path(allowed.folder), delete=allowed.delete, rename=allowed.rename, obtain=allowed.obtain
             )
+        self._mirror: PairMirror | None = None
+        if store is not None and peer is not None:
+            store.mirror = self._mirror = PairMirror(ied.name, peer, store)
         self._sequences: dict[str, int] = {}  # of each worker's last publication
         self._results: list[CommandResult] = []  # that wait for the publication with their proof
         self._serving = False  # the first fill is quiet
@@ -163,6 +169,8 @@ class GatewayServer:
         if self._timer is not None:
             self._timer.cancel()
         await self._server.stop()
+        if self._mirror is not None:
+            self._mirror.close()
         self._bus.close()
 
     # ------------------------------------------------------------------ the bus

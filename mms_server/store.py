@@ -1,29 +1,24 @@
 """The store: what must survive a power cut, in SQLite (WAL, synchronous FULL), written by a thread of its own. Shell.
 
 Operations come in order and go in order; whatever has gathered while the last transaction was being flushed makes the
-next one. `load` reads everything once, before anything is served.
+next one. `load` reads everything once, before anything is served. A `mirror` is told of each transaction, and decides
+when what is in it counts as stored.
 """
 
 import contextlib
 import logging
 import queue
-import re
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from mms_server.acsi import created_datasets, logs, reporting, settings, writing
-from mms_server.acsi.journal import Drop, File, Operation, Put, Stored
+from mms_server.acsi.journal import File, Operation, Place, Stored
+from mms_server.tables import STATE, carry_out, file_of, opened, piece
 
-SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS kept (kind TEXT, key TEXT, value BLOB, PRIMARY KEY (kind, key)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS entries (
-  block TEXT, entry_id INTEGER, time_ns INTEGER, content BLOB, PRIMARY KEY (block, entry_id)
-) WITHOUT ROWID;
-"""
-STATE: Final = "state"
 CLEAN: Final = b"clean"
 
 RESETTABLE: Final = {
@@ -38,6 +33,25 @@ ENTRIES: Final = {"reports": f"NOT LIKE '{logs.PREFIX}%'", "logs": f"LIKE '{logs
 log = logging.getLogger("mms.store")
 
 Job = tuple[list[Operation], int]
+StoredUpTo = Callable[[int], None]
+
+
+class Mirror(Protocol):
+    """Who takes a copy of the store. All is called on the store's own thread."""
+
+    def committed(self, operations: list[Operation], ticket: int, stored: StoredUpTo) -> None:
+        """A transaction is done; `stored(ticket)` is to be called once it counts."""
+
+    def copied(self, stream: int, operations: list[Operation], place: Place | None) -> None:
+        """A piece that `copy` asked for; `place` is where the next one begins, None if there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Copy:
+    """A piece that is asked for."""
+
+    stream: int
+    place: Place | None
 
 
 class Store:
@@ -46,14 +60,15 @@ class Store:
     def __init__(self, folder: Path, name: str) -> None:
         """Open it, or make it. Raises OSError if the folder cannot hold it."""
         folder.mkdir(parents=True, exist_ok=True)
-        self.path = folder / f"{re.sub(r'[^A-Za-z0-9_-]', '_', name)}.sqlite"
-        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self.path = file_of(folder, name)
+        self.mirror: Mirror | None = None
+        self._jobs: queue.SimpleQueue[Job | _Copy | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._failing = False
         self._gap = False  # something was not written
         self._closed = False
         try:
-            self._database = self._opened()
+            self._database = opened(self.path)
         except sqlite3.DatabaseError as error:
             if not self.path.exists():
                 raise OSError(f"{self.path}: {error}") from error
@@ -66,23 +81,9 @@ class Store:
 
     def _fresh(self) -> sqlite3.Connection:
         try:
-            return self._opened()
+            return opened(self.path)
         except sqlite3.DatabaseError as error:
             raise OSError(f"{self.path}: {error}") from error
-
-    def _opened(self) -> sqlite3.Connection:
-        database = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
-        try:
-            database.execute("PRAGMA journal_mode=WAL")
-            database.execute("PRAGMA synchronous=FULL")
-            database.executescript(SCHEMA)
-            (verdict,) = database.execute("PRAGMA quick_check").fetchone()
-            if verdict != "ok":
-                raise sqlite3.DatabaseError(verdict)
-        except sqlite3.DatabaseError:
-            database.close()
-            raise
-        return database
 
     # ------------------------------------------------------------------ before serving
 
@@ -119,7 +120,7 @@ class Store:
 
     # ------------------------------------------------------------------ while serving
 
-    def start(self, stored: Callable[[int], None]) -> None:
+    def start(self, stored: StoredUpTo) -> None:
         """Begin to write; `stored(ticket)` is called on the store's own thread. After `close`, it opens again."""
         if self._closed:
             self._database, self._closed = self._fresh(), False
@@ -130,6 +131,10 @@ class Store:
     def write(self, operations: list[Operation], ticket: int) -> None:
         """Carry out `operations`, in order; `stored` tells when."""
         self._jobs.put((operations, ticket))
+
+    def copy(self, stream: int, place: Place | None) -> None:
+        """Give the mirror the next piece of what is kept, from `place` on, after what waits to be written."""
+        self._jobs.put(_Copy(stream, place))
 
     def close(self) -> None:
         """Write what waits, say that all is in order, and close."""
@@ -143,25 +148,38 @@ class Store:
         self._database.close()
         self._closed = True
 
-    def _run(self, stored: Callable[[int], None]) -> None:
+    def _run(self, stored: StoredUpTo) -> None:
         ended = False
         while not ended:
             jobs = [self._jobs.get()]
             while not self._jobs.empty():
                 jobs.append(self._jobs.get())
             ended = None in jobs
-            found = [job for job in jobs if job is not None]
+            found = [job for job in jobs if isinstance(job, tuple)]
             if found:
-                self._transaction(operation for operations, _ in found for operation in operations)
-                stored(found[-1][1])
+                operations = [operation for part, _ in found for operation in part]
+                self._transaction(operations)
+                if self.mirror is None:
+                    stored(found[-1][1])
+                else:
+                    self.mirror.committed(operations, found[-1][1], stored)
+            for job in jobs:
+                if isinstance(job, _Copy) and self.mirror is not None:
+                    self._give(job, self.mirror)
 
-    def _transaction(self, operations: Iterable[Operation]) -> None:
+    def _give(self, asked: _Copy, mirror: Mirror) -> None:
+        try:
+            mirror.copied(asked.stream, *piece(self._database, asked.place))
+        except sqlite3.DatabaseError as error:
+            log.error("%s cannot be read for the standby: %s", self.path, error)
+
+    def _transaction(self, operations: list[Operation]) -> None:
         """One flush for all of `operations`. If the disk does not take them, service goes on without."""
         database = self._database
         try:
             database.execute("BEGIN")
             for operation in operations:
-                self._carry_out(operation)
+                carry_out(database, operation)
             database.execute("COMMIT")
         except sqlite3.DatabaseError as error:
             if database.in_transaction:
@@ -173,15 +191,3 @@ class Store:
         if self._failing:
             log.warning("%s can be written again", self.path)
             self._failing = False
-
-    def _carry_out(self, operation: Operation) -> None:
-        execute = self._database.execute
-        match operation:
-            case Put(kind, key, None):
-                execute("DELETE FROM kept WHERE kind = ? AND key = ?", (kind, key))
-            case Put(kind, key, value):
-                execute("INSERT OR REPLACE INTO kept VALUES (?, ?, ?)", (kind, key, value))
-            case File(block, entry_id, time_ns, content):
-                execute("INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?)", (block, entry_id, time_ns, content))
-            case Drop(block, entry_id):
-                execute("DELETE FROM entries WHERE block = ? AND entry_id <= ?", (block, entry_id))

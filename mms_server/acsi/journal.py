@@ -42,6 +42,8 @@ class Drop:
 
 
 Operation = Put | File | Drop
+Place = tuple[str, str, str | int]
+"""Table, and key of a row: how far a copy of what is kept has come."""
 
 
 @dataclass(slots=True)
@@ -99,6 +101,17 @@ class Journal:
             self._reserved = given + ID_BLOCK
             self.add(Put("state", "next_id", self._reserved.to_bytes(8, "big")))
         return given
+
+
+def weight(operation: Operation) -> int:
+    """About how many octets `operation` takes, wherever it is written."""
+    match operation:
+        case File():
+            return 64 + len(operation.content)
+        case Put():
+            return 64 + len(operation.value or b"")
+        case Drop():
+            return 64
 
 
 def octets_of(parts: Iterator[bytes]) -> bytes:

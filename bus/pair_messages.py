@@ -1,0 +1,110 @@
+"""What two gateways of one site say to each other: who serves, and what the standby has to keep. One frame each.
+
+    run of a PC ── Word, twice a second ─────────────────────────► run of the other PC
+    MMS server of an IED ── Begin, Rows 1, Rows 2, ... ──────────► the standby
+                         ◄── Have, after each that is kept ───────
+
+`Begin` opens a stream; its first Rows carry what the store had, in pieces, among what happens meanwhile. The one that is
+`last` completes the copy. `Have` tells up to which number all is kept. See PROTOCOL.md.
+"""
+
+from enum import Enum
+from typing import Annotated, Final
+
+import msgspec
+
+from bus.codec import Refused
+from bus.topics import MESSAGE_LIMIT_OCTETS
+
+_MAGIC: Final = bytes((0x50, 1))
+Number = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]  # what a database can hold
+
+
+class Role(Enum):
+    """What one gateway of a pair does."""
+
+    WAITING = "waiting"  # it has just started, and serves nothing yet
+    STANDBY = "standby"  # it has heard the other one serve, and follows
+    ACTIVE = "active"  # it polls the field and serves clients
+    ENDED = "ended"  # it has ended in order, and holds neither
+
+
+class Word(msgspec.Struct, frozen=True, array_like=True, tag="word"):
+    """One gateway lives; since when, by a number that grows with each takeover, and whether it may begin alone."""
+
+    name: str
+    role: Role
+    term: Number
+    first: bool
+
+
+class Put(msgspec.Struct, frozen=True, array_like=True, tag="put", gc=False):
+    """Keep `value` under `kind` and `key`; None removes it."""
+
+    kind: str
+    key: str
+    value: bytes | None
+
+
+class File(msgspec.Struct, frozen=True, array_like=True, tag="file", gc=False):
+    """Keep an entry of a buffer or a journal."""
+
+    block: str
+    entry_id: Number
+    time_ns: Number
+    content: bytes
+
+
+class Drop(msgspec.Struct, frozen=True, array_like=True, tag="drop", gc=False):
+    """Forget the entries of `block` up to and with `entry_id`."""
+
+    block: str
+    entry_id: Number
+
+
+class Begin(msgspec.Struct, frozen=True, array_like=True, tag="begin"):
+    """A stream begins, from nothing: what it brings replaces what was kept of the IED, once it is complete."""
+
+    ied: str
+    stream: int
+
+
+class Rows(msgspec.Struct, frozen=True, array_like=True, tag="rows"):
+    """Operations in their order; `last` if with them the copy is complete. Without any it asks whether somebody is there."""
+
+    ied: str
+    stream: int
+    number: int
+    operations: tuple[Put | File | Drop, ...]
+    last: bool = False
+
+
+class Have(msgspec.Struct, frozen=True, array_like=True, tag="have"):
+    """All up to `number` of that stream is kept."""
+
+    ied: str
+    stream: int
+    number: int
+
+
+PairMessage = Word | Begin | Rows | Have
+_ENCODER: Final = msgspec.msgpack.Encoder()
+_KNOWN: Final = msgspec.msgpack.Decoder(PairMessage)
+
+
+def encode(message: PairMessage) -> bytes:
+    """`message` as one frame."""
+    return _MAGIC + _ENCODER.encode(message)
+
+
+def decode(frame: bytes) -> PairMessage:
+    """The message in `frame`. Raises Refused for another version, and for what is no message."""
+    if len(frame) > MESSAGE_LIMIT_OCTETS:
+        raise Refused(f"{len(frame)} octets, expected at most {MESSAGE_LIMIT_OCTETS}")
+    if frame[:2] != _MAGIC:
+        raise Refused(f"version {frame[:2].hex()}, expected {_MAGIC.hex()}")
+    try:
+        message: PairMessage = _KNOWN.decode(memoryview(frame)[2:])
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise Refused(f"no message: {error}") from error
+    return message
