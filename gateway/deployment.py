@@ -34,6 +34,9 @@ class Deployment:
         if self._options.http is not None and self._http is None:
             host, port = self._options.http
             addresses.check(f"{host}:{port}", "the status page", "--http-port 8061", span, found)
+        pair = self._options.pair
+        if pair is not None and not self._listen:
+            addresses.check(pair.listen, "this half of the pair", "--peer-listen HOST:5563", span, found)
         return found
 
     def install(self, plan: Plan) -> list[Process]:
@@ -58,6 +61,7 @@ class Deployment:
             self._http,
             self._options.log_format,
             self.state_dir(plan),
+            None if self._options.pair is None else self._options.pair.peer,
         )
         return processes.of_site(plan, options)
 

@@ -39,6 +39,7 @@ class Options:
     http: tuple[str, int] | None
     log_format: str
     state_dir: Path
+    peer: str | None = None  # host:port where the other gateway of a pair takes copies
 
 
 def of_site(plan: Plan, options: Options) -> list[Process]:
@@ -49,10 +50,11 @@ def of_site(plan: Plan, options: Options) -> list[Process]:
         Process(f"worker.{worker.name}", "acquisition", (*common, "--worker", worker.name, *state))
         for worker in plan.workers
     ]
+    kept = (*state, *(("--peer", options.peer) if options.peer else ()))
     for ied in plan.ieds:
         listen = ("--listen", options.listen[ied.name]) if ied.name in options.listen else ()
         scl = ("--scl", str(options.scl[ied.name]))
-        rows.append(Process(f"mms.{ied.name}", "mms_server", (*common, "--ied", ied.name, *listen, *scl, *state)))
+        rows.append(Process(f"mms.{ied.name}", "mms_server", (*common, "--ied", ied.name, *listen, *scl, *kept)))
     if options.http is not None:
         host, port = options.http
         rows.append(Process("status", "gateway.status", (*common, "--host", host, "--port", str(port))))

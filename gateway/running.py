@@ -21,6 +21,7 @@ from gateway.cli import BAD_CONFIGURATION, FAILED, OK
 from gateway.deployment import Deployment
 from gateway.reloading import Reloading
 from gateway.sites import compiled, say
+from gateway.standby import Ending, PairOptions, Serving, Standby
 from gateway.supervisor import Supervisor
 from mapping import plan as plans
 from mapping.compile import Compiled
@@ -43,6 +44,7 @@ class RunOptions:
     simulate: bool = False
     mms_host: str | None = None  # instead of each IED's own
     log_format: str = "console"
+    pair: PairOptions | None = None
 
 
 @contextmanager
@@ -103,7 +105,12 @@ async def run_site(site: Path, options: RunOptions) -> int:
             if found.errors:
                 say(found.found)
                 return BAD_CONFIGURATION
-            return await _run(result.plan, deployment, told, lambda: compiled(site, lines))
+            def compile_again() -> Compiled:
+                return compiled(site, lines)
+
+            if options.pair is not None:
+                return await _run_paired(result.plan, deployment, options.pair, told, compile_again)
+            return await _run(result.plan, deployment, told, compile_again)
 
 
 @asynccontextmanager
@@ -129,7 +136,26 @@ async def _simulated(site: Path, options: RunOptions, folder: Path) -> AsyncIter
         await supervisor.stop()
 
 
-async def _run(plan: Plan, deployment: Deployment, told: Told, compile_again: Callable[[], Compiled]) -> int:
+async def _run_paired(
+    plan: Plan, deployment: Deployment, pair: PairOptions, told: Told, compile_again: Callable[[], Compiled]
+) -> int:
+    """Run the site whenever this gateway of the pair is the one that serves; the exit code."""
+    try:
+        standby = Standby(pair, [ied.name for ied in plan.ieds], deployment.state_dir(plan))
+    except OSError as error:
+        log.error("cannot be half of a pair with %s: %s", pair.peer, error)
+        return BAD_CONFIGURATION
+    try:
+        while await standby.until_active(told):
+            code = await _run(plan, deployment, Serving(told, standby), compile_again)
+            if told.now or code != OK:
+                return code
+        return OK
+    finally:
+        standby.close()
+
+
+async def _run(plan: Plan, deployment: Deployment, told: Ending, compile_again: Callable[[], Compiled]) -> int:
     supervisor = Supervisor(deployment.install(plan))
     supervisor.start()
     try:
@@ -159,7 +185,7 @@ async def _cancelled(*tasks: "asyncio.Future[Any]") -> None:
             await task
 
 
-async def _serve(reloading: Reloading, deployment: Deployment, supervisor: Supervisor, told: Told) -> None:
+async def _serve(reloading: Reloading, deployment: Deployment, supervisor: Supervisor, told: Ending) -> None:
     """Say that the site is ready and where it can be found, and reload it whenever that is asked for."""
     _say_ready(reloading.plan, supervisor)
     while True:

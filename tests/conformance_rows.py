@@ -210,5 +210,6 @@ ROWS: Final[dict[str, dict[str, str]]] = {
         "GW-8": "the site changed and reloaded: associations and report control blocks stay where the model does",
         "GW-42": "a worker killed: no command twice, none late",
         "GW-9": "a jump of the clock moves no timer",
+        "GW-10": "two gateways, one of them killed: a client goes on with its EntryID at the other, no replay",
     },
 }

@@ -48,6 +48,25 @@ def test_wrong_usage_is_exit_code_64(words: list[str]) -> None:
     assert main(words) == 64
 
 
+BOTH = ["--peer", "127.0.0.1:1", "--peer-listen", "127.0.0.1:2"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (BOTH[:2], "a pair needs --peer and --peer-listen, both"),
+        (BOTH[2:], "a pair needs --peer and --peer-listen, both"),
+        (["--standby"], "a pair needs --peer and --peer-listen, both"),
+        (["--peer", "nowhere", *BOTH[2:]], "`nowhere` is no host:port"),
+        ([*BOTH[:3], "127.0.0.1:0"], "--peer-listen takes HOST:PORT with the port that the other one knows, not 0"),
+        ([*BOTH, "--takeover-after", "0.5"], "--takeover-after takes at least 1 s, not 0.5"),
+    ],
+)
+def test_half_a_pair_is_wrong_usage(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "x", *words]) == 64
+    assert capsys.readouterr().err == f"mms-gateway: {said}\n"
+
+
 def test_a_file_that_is_not_there_is_a_diagnostic(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "nowhere/site.yaml"]) == 2
     assert capsys.readouterr().err.startswith("nowhere/site.yaml:1:1: error[file-unreadable]: cannot be read: ")
