@@ -105,6 +105,7 @@ async def run_site(site: Path, options: RunOptions) -> int:
             if found.errors:
                 say(found.found)
                 return BAD_CONFIGURATION
+
             def compile_again() -> Compiled:
                 return compiled(site, lines)
 
