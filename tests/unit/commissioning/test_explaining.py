@@ -55,9 +55,9 @@ def test_a_data_object_means_its_value_and_its_own_row_wins() -> None:
 
 def test_a_control_is_followed_to_its_coil_and_its_proof() -> None:
     found = explained("IO/CSWI1.Pos.stVal")
-    assert found["value"] == "false becomes 1, true becomes 2"
+    assert found["value"] == "0 becomes 0, 1 becomes 1, 2 becomes 2, 3 becomes 3"
     assert found["command"] == "writes io1.breaker, coil 4 bool on line lan-3"
-    assert found["proof"] == "read back within 2000 ms"
+    assert found["proof"] == "io1.position shows it within 5000 ms, all within 2000 ms"
     assert found["allowed"] == "only if not io1.relay4"
     assert found["log"] == "IO/LLN0.logStatus into DEMOIO/LLN0$IO"
 
