@@ -206,7 +206,7 @@ ROWS: Final[dict[str, dict[str, str]]] = {
         "GW-4": "the first fill is quiet",
         "GW-5": "a setpoint or a coil is proven by reading back; a refusal has its cause",
         "GW-6": "no storm from NaN, no value from nonsense",
-        "GW-7": "an audit line for each deed of a client, to be fetched",
+        "GW-audit": "an audit line for each deed of a client, to be fetched",
         "GW-8": "the site changed and reloaded: associations and report control blocks stay where the model does",
         "GW-42": "a worker killed: no command twice, none late",
         "GW-9": "a jump of the clock moves no timer",

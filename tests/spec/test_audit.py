@@ -56,7 +56,7 @@ def lines(folder: Path) -> list[dict[str, Any]]:
     return [{key: value for key, value in one.items() if key not in ("time", "client", "ms")} for one in read]
 
 
-@pytest.mark.conformance("GW-7")
+@pytest.mark.conformance("GW-audit")
 def test_every_deed_of_a_client_is_one_line(server: IedServer, tmp_path: Path) -> None:
     peer = associated(server)
     assert peer.write("DEMOIO", ("GGIO1$CO$SPCSO1$Oper", oper(boolean(True), 7))) == ["success"]
@@ -180,7 +180,7 @@ def test_a_full_disk_is_told_once_and_so_is_its_end(tmp_path: Path, caplog: pyte
     assert [json.loads(line)["value"] for line in path.read_text().splitlines()] == [3, 4]
 
 
-@pytest.mark.conformance("GW-7")
+@pytest.mark.conformance("GW-audit")
 def test_clients_fetch_the_log_and_the_export_and_change_neither(server: IedServer, tmp_path: Path) -> None:
     (tmp_path / "files" / "audit").mkdir()
     (tmp_path / "files" / "audit" / "hidden.txt").write_text("hidden by the server's own")

@@ -155,7 +155,7 @@ def test_setting_groups_are_activated_and_edited_and_the_meter_has_the_active_on
         assert (shown.num_of_sg, shown.act_sg, shown.edit_sg) == (3, 1, 0)
 
 
-@pytest.mark.conformance("GW-7", "FT-2")
+@pytest.mark.conformance("GW-audit", "FT-2")
 def test_the_audit_log_is_fetched_after_a_control(first: LibIec61850, second: LibIec61850, tmp_path: Path) -> None:
     assert operated(first, RELAYS[3], True) is True
     listed = second.ask("files", "/")
