@@ -43,7 +43,7 @@ class Line:
     What is read is as old as the middle of its exchange, give or take half of it.
 
     `holes` is what devices refused before, by name; `holes_changed(device, holes)` is told what they refuse now. `port`
-    is the plan's unless one is given.
+    is the plan's unless one is given. `phase`, from 0 to 1, is its place among the lines of its worker.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class Line:
         holes: dict[str, Sequence[Hole]] | None = None,
         holes_changed: HolesChanged = lambda _device, _holes: None,
         port: Port | None = None,
+        phase: float = 0.0,
     ) -> None:
         self._plan = plan
         self._spec = spec
@@ -63,7 +64,7 @@ class Line:
         self._publish = publish
         self._holes_changed = holes_changed
         self._loop = asyncio.get_running_loop()
-        self._poller = Poller(plan.devices, self._loop.time(), holes)
+        self._poller = Poller(plan.devices, self._loop.time(), holes, phase)
         self._states = {device.plan.name: Online(device.plan) for device in self._poller.devices}
         self._up = False  # as people see it: a connection that is closed after each cycle is up all the while
         self._reason = "not opened yet"

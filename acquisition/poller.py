@@ -20,6 +20,7 @@ from acquisition.readings import Located
 from mapping.plan import Block, DevicePlan, RegisterBlock
 
 PROBE_LIMIT_S: Final = 30.0
+SPREAD_LIMIT_S: Final = 2.0
 PROBE_FIRST_S: Final = 1.0
 PROBE_SHARE: Final = 20.0  # a probe's cost, times this, passes before the next one
 HOLE_RETRIES_S: Final = (60.0, 600.0, 3600.0)  # a device that only just starts may refuse what it has
@@ -80,11 +81,16 @@ class Poller:
     """The schedule of one line. `holes`: by device, what it has refused before."""
 
     def __init__(
-        self, devices: Sequence[DevicePlan], now: float, holes: dict[str, Sequence[Hole]] | None = None
+        self,
+        devices: Sequence[DevicePlan],
+        now: float,
+        holes: dict[str, Sequence[Hole]] | None = None,
+        phase: float = 0.0,
     ) -> None:
+        """`phase`, from 0 to 1, moves the whole schedule against those of other lines."""
         known = holes or {}
         self.devices = [
-            Polled(plan, list(_spread(plan, position, len(devices), now, known.get(plan.name, ()))))
+            Polled(plan, list(_spread(plan, phase, position, len(devices), now, known.get(plan.name, ()))))
             for position, plan in enumerate(devices)
         ]
         self._last_failed: Polled | None = None
@@ -207,12 +213,16 @@ class Poller:
         return opens
 
 
-def _spread(plan: DevicePlan, position: int, of: int, now: float, holes: Sequence[Hole]) -> Iterator[Due]:
-    """The blocks of one device without its holes, their first times spread over their periods, and the holes."""
+def _spread(plan: DevicePlan, phase: float, position: int, of: int, now: float, holes: Sequence[Hole]) -> Iterator[Due]:
+    """The blocks of one device without its holes, their first times spread over their periods, and the holes.
+
+    Over two seconds at most: nobody waits a minute for the first word of a meter that is asked every minute.
+    """
     count = max(len(plan.blocks), 1)
     for index, block in enumerate(plan.blocks):
         period_s = block.every_ms / 1000
-        first = now + period_s * (position + index / count) / max(of, 1)
+        place = (phase + (position + index / count) / max(of, 1)) % 1
+        first = now + min(period_s, SPREAD_LIMIT_S) * place
         pieces = _pieces(plan, block, holes)
         for piece, hole in pieces:
             due = _due(plan, piece, first, period_s)

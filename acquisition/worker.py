@@ -75,8 +75,9 @@ class Worker:
                 self._commands,
                 holes=self._memory.known,
                 holes_changed=self._memory.note,
+                phase=place / len(described.lines),
             )
-            for line in described.lines
+            for place, line in enumerate(described.lines)
         }
         self._line_of = {device.name: line.name for line in described.lines for device in line.devices}
         self._endpoint = WorkerEndpoint(

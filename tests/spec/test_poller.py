@@ -191,3 +191,19 @@ def test_a_remembered_hole_is_not_asked_for_on_the_first_day() -> None:
             asked.add(job.due.block.address if isinstance(job.due.block, RegisterBlock) else -1)
             poller.answered(job, now)
     assert asked == {0, 8}
+
+
+def test_lines_of_a_worker_begin_one_after_the_other_and_stay_so() -> None:
+    pollers = [Poller([device("a", 1, 0, every_ms=1000)], 0.0, phase=place / 4) for place in range(4)]
+    assert [poller.next_time() for poller in pollers] == [0.0, 0.25, 0.5, 0.75]
+    for poller in pollers:
+        at = poller.next_time()
+        job = poller.next(at)
+        assert job is not None
+        poller.answered(job, at + 0.3)
+    assert [poller.next_time() for poller in pollers] == [1.0, 1.25, 1.5, 1.75]
+
+
+def test_a_meter_that_is_asked_every_minute_says_its_first_word_within_seconds() -> None:
+    poller = Poller([device(str(unit), unit, 0, every_ms=60_000) for unit in range(4)], 0.0)
+    assert [due.due for polled in poller.devices for due in polled.dues] == [0.0, 0.5, 1.0, 1.5]
