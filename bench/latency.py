@@ -96,6 +96,23 @@ def listen(client: load.Client, seen: dict[int, float], ended: threading.Event) 
             at += 7
 
 
+def children(parent: int) -> dict[str, tuple[float, float]]:
+    """Seconds of processor and MiB of memory of each child, by its module."""
+    found = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+            words = stat.with_name("cmdline").read_bytes().split(b"\0")
+            resident = stat.with_name("statm").read_text().split()[1]
+        except OSError:
+            continue  # it has ended meanwhile
+        if int(fields[1]) == parent and b"-m" in words:
+            ticks = int(fields[11]) + int(fields[12])
+            module = words[words.index(b"-m") + 1].decode()
+            found[module] = (ticks / os.sysconf("SC_CLK_TCK"), int(resident) * os.sysconf("SC_PAGE_SIZE") / 2**20)
+    return found
+
+
 def raw_poller(port: int, points: int, every_s: float, address: str) -> None:
     """The first half of the raw pipe: pymodbus asks, PUB says."""
     import zmq
@@ -156,8 +173,12 @@ async def measured(given: argparse.Namespace, folder: Path) -> tuple[list[float]
     for process in raw:
         process.start()
     await asyncio.sleep(SETTLE_S)
-    first = field.count
+    first, before = field.count, children(gateway.pid)
     await asyncio.sleep(given.seconds)
+    for module, (spent, memory) in children(gateway.pid).items():
+        share = (spent - before[module][0]) / given.seconds
+        sys.stdout.write(f"{module:<22} {share:6.1%} of a core   {memory:6.1f} MiB\n")
+    sys.stdout.write(f"replies of the field   {(field.count - first) / given.seconds:6.1f} a second\n")
     for process in raw:
         process.terminate()
     gateway.send_signal(signal.SIGTERM)
