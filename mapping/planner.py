@@ -10,7 +10,8 @@ is its Framing; instruments and meters that answer in text are reckoned by the c
 `partition`'s.
 
 A command leaves at the next frame border. So on a serial line that carries commands no block is longer than what keeps an
-exchange under 120 ms: at 9600 baud 125 registers would hold a command up for 290 ms, 45 registers do for 120 ms.
+exchange under 155 ms: at 9600 baud 125 registers would hold a command up for 290 ms. What is left of 200 ms is for the write
+itself and for a device that thinks longer than most.
 """
 
 from collections.abc import Iterable, Mapping
@@ -30,7 +31,7 @@ REQUEST_OCTETS: Final = 8
 ANSWER_OCTETS: Final = 5
 FAST_BAUDRATE: Final = 19200
 FAST_SILENCE_S: Final = 0.00175
-COMMANDED_EXCHANGE_S: Final = 0.12
+COMMANDED_EXCHANGE_S: Final = 0.155
 COMMANDED_LEAST: Final = 16  # registers: at 2400 baud and below, reading in crumbs would cost more than it gives
 TEXT_ANSWER_OCTETS: Final = 24  # a guess: an instrument's line
 READOUT_LINES: Final = 40  # a guess: what a meter says beside the lines that are wanted

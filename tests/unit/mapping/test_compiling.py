@@ -283,7 +283,7 @@ devices:
 
 
 @pytest.mark.parametrize(
-    ("command", "spans"), [("", ["0..99"]), (", command: io1.relay", ["0..44", "45..89", "90..99"])]
+    ("command", "spans"), [("", ["0..99"]), (", command: io1.relay", ["0..61", "62..99"])]
 )
 def test_blocks_are_shorter_on_a_serial_line_that_carries_commands_and_the_plan_says_why(
     command: str, spans: list[str], tmp_path: Path
@@ -291,7 +291,7 @@ def test_blocks_are_shorter_on_a_serial_line_that_carries_commands_and_the_plan_
     rows = f"points:\n  LD0/GGIO1.SPCSO1: {{from: io1.relay{command}}}\nunmapped: [LD0/GGIO1, LD0/XCBR1, LD0/MMTR1]\n"
     text = report(compile_folder(write_site(tmp_path, rows, SERIAL_SITE)))
     assert [line.split()[3] for line in text.splitlines() if " holding " in line] == spans
-    why = "  it carries commands: no block over 45 registers, so that none waits long for a frame border"
+    why = "  it carries commands: no block over 62 registers, so that none waits long for a frame border"
     assert (why in text.splitlines()) is bool(command)
 
 

@@ -90,7 +90,7 @@ def test_an_exchange_takes_what_the_line_makes_it_take(baudrate: int, count: int
     assert 1 / line.exchange_s(block) == pytest.approx(per_s, rel=0.02)
 
 
-LIMITS = [(1200, "even", 16), (9600, "none", 45), (9600, "even", 40), (19200, "none", 100), (115200, "none", 125)]
+LIMITS = [(1200, "even", 16), (9600, "none", 62), (9600, "even", 55), (19200, "none", 125), (115200, "none", 125)]
 
 
 @pytest.mark.parametrize(("baudrate", "parity", "limit"), LIMITS)
