@@ -282,9 +282,7 @@ devices:
 """ + "".join(f"      value{one}: {{read: holding {one} uint16}}\n" for one in range(100))
 
 
-@pytest.mark.parametrize(
-    ("command", "spans"), [("", ["0..99"]), (", command: io1.relay", ["0..61", "62..99"])]
-)
+@pytest.mark.parametrize(("command", "spans"), [("", ["0..99"]), (", command: io1.relay", ["0..61", "62..99"])])
 def test_blocks_are_shorter_on_a_serial_line_that_carries_commands_and_the_plan_says_why(
     command: str, spans: list[str], tmp_path: Path
 ) -> None:
