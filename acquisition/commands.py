@@ -7,7 +7,7 @@ received ── seen before? DUPLICATE ── other plan? ── point? ── v
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from acquisition import convert, registers
@@ -33,6 +33,16 @@ class Task:
     proof: Read | None
     release: Write | None = None  # what ends the pulse
     factor: float = 1.0  # what the point's scale said, where another register holds it
+
+    def by(self, device: DevicePlan) -> "Task":
+        """The same task for the same device as another path reaches it."""
+        return replace(
+            self,
+            device=device,
+            write=replace(self.write, unit=device.unit),
+            proof=None if self.proof is None else replace(self.proof, unit=device.unit),
+            release=None if self.release is None else replace(self.release, unit=device.unit),
+        )
 
 
 Last = Callable[[int], tuple[Reading, int] | None]

@@ -18,6 +18,7 @@ from acquisition.holes import Hole
 from acquisition.link import BUSY, Link
 from acquisition.online import Online
 from acquisition.orders import Answer, Orders
+from acquisition.paths import Paths
 from acquisition.poller import Job, Polled, Poller
 from acquisition.ports import LinkError, Port
 from acquisition.readings import PointReading
@@ -57,23 +58,52 @@ class Line:
         holes_changed: HolesChanged = lambda _device, _holes: None,
         port: Port | None = None,
         phase: float = 0.0,
+        paths: Paths | None = None,
     ) -> None:
         self._plan = plan
+        self._paths = paths or Paths(log.warning)
         self._spec = spec
         self._link = Link(plan, spec, port)
         self._publish = publish
         self._holes_changed = holes_changed
         self._loop = asyncio.get_running_loop()
-        self._poller = Poller(plan.devices, self._loop.time(), holes, phase)
+        self._poller = Poller((*plan.devices, *plan.fallbacks), self._loop.time(), holes, phase)
+        self._second = {one.name for one in plan.fallbacks}
+        for device in self._poller.devices:
+            device.resting = device.plan.name in self._second
         self._states = {device.plan.name: Online(device.plan) for device in self._poller.devices}
         self._up = False  # as people see it: a connection that is closed after each cycle is up all the while
-        self._reason = "not opened yet"
+        self._reason = "not opened yet" if plan.devices else "stands by"
         self._since_ns = time.time_ns()
         self._busy_s = 0.0
         self._load_since = self._loop.time()
         self._orders = Orders(self._link, commands, ready=self._objection, read_back=self._read_back, emit=self._emit)
 
     # ------------------------------------------------------------------ what the worker sees
+
+    @property
+    def name(self) -> str:
+        """The line's name."""
+        return self._plan.name
+
+    def rest(self, device: str) -> None:
+        """Another path speaks for `device`: ask it nothing."""
+        for one in self._named(device):
+            self._poller.rest(one)
+
+    def resume(self, device: str) -> None:
+        """This path speaks for `device` now."""
+        for one in self._named(device):
+            self._states[device] = Online(one.plan)
+            self._poller.resume(one, self._loop.time())
+        self._orders.wake.set()
+
+    def reached(self, device: str) -> DevicePlan | None:
+        """How `device` is reached on this line; None if it is not."""
+        return next((one.plan for one in self._named(device)), None)
+
+    def _named(self, device: str) -> list[Polled]:
+        return [one for one in self._poller.devices if one.plan.name == device]
 
     def order(self, task: Task, answer: Answer) -> None:
         """Put a command at the head: it is executed at the next frame border, or never after its deadline."""
@@ -94,8 +124,8 @@ class Line:
         return LineState(self._plan.name, self._up, self._since_ns, reason, min(load, 1.0), late)
 
     def device_states(self) -> list[DeviceState]:
-        """The states of its devices."""
-        return [state.message() for state in self._states.values()]
+        """The states of its devices; of one that is reached by two paths, while this one speaks."""
+        return [state.message() for name, state in self._states.items() if self._paths.speaks(name, self)]
 
     async def run(self) -> None:
         """Poll for ever; ends by being cancelled."""
@@ -127,7 +157,8 @@ class Line:
             self._since_ns = time.time_ns()
         self._up, self._reason = False, reason
         for device in self._poller.devices:
-            self._offline(device, reason)
+            if not device.resting:
+                self._offline(device, reason)
 
     async def _pause(self, seconds: float) -> None:
         """Wait, or less if a command comes; commands whose deadline passes meanwhile are ended."""
@@ -204,6 +235,9 @@ class Line:
     # ------------------------------------------------------------------ outcomes
 
     def _heard(self, device: Polled, read: list[PointReading], asked_at: float | None = None) -> None:
+        self._paths.heard(device.plan.name, self)
+        if not self._paths.speaks(device.plan.name, self):
+            return  # it was asked before the first path had it again
         state = self._states[device.plan.name]
         state.polls += 1
         own = state.changed(True, "")
@@ -229,10 +263,13 @@ class Line:
         own = state.changed(False, reason)
         if own:
             log.warning("device %s: offline, %s", device.plan.name, reason)
-            self._emit(readings.no_answer(state.polled, reason) + own)
+            if self._paths.speaks(device.plan.name, self):
+                self._emit(readings.no_answer(state.polled, reason) + own)
+            self._paths.silent(device.plan.name, self, reason)
 
     def _remember(self, device: Polled) -> None:
-        self._holes_changed(device.plan, device.holes())
+        if device.plan.name not in self._second:
+            self._holes_changed(device.plan, device.holes())
 
     def _emit(self, read: list[PointReading], asked_at: float | None = None) -> None:
         if read:

@@ -61,6 +61,7 @@ class Polled:
     failures: int = 0  # exchanges in a row
     probe_at: float = 0.0
     probe_wait_s: float = PROBE_FIRST_S
+    resting: bool = False  # another path speaks for it: nothing is asked
     refused: set[Read] = field(default_factory=set)  # reads beyond a block that it refuses
 
     def holes(self) -> list[Hole]:
@@ -109,14 +110,27 @@ class Poller:
 
     def next_time(self) -> float:
         """When the next job is due; infinity if there is nothing to poll."""
-        return min((_ready_at(device) for device in self.devices if device.dues), default=float("inf"))
+        return min(
+            (_ready_at(device) for device in self.devices if device.dues and not device.resting), default=float("inf")
+        )
+
+    def rest(self, device: Polled) -> None:
+        """Ask `device` nothing until it resumes."""
+        device.resting = True
+
+    def resume(self, device: Polled, now: float) -> None:
+        """Ask `device` all it has, as if it had never been asked."""
+        device.resting = device.answered = device.identified = device.down = False
+        device.failures, device.probe_wait_s = 0, PROBE_FIRST_S
+        for due in device.dues:
+            due.due, due.not_before, due.tries = min(due.due, now), 0.0, 0
 
     def lateness(self, now: float) -> float:
         """How late the line is, in periods: 0 while all is asked in its time, 1 if something has missed a turn."""
         waits = [
             (now - due.ready_at) / due.period_s
             for device in self.devices
-            if not device.down
+            if not (device.down or device.resting)
             for due in device.dues
             if due.hole is None
         ]
@@ -260,6 +274,8 @@ def _due(plan: DevicePlan, block: Block, due: float, period_s: float) -> Due:
 
 def _next_of(device: Polled, now: float) -> tuple[Job | None, float]:
     """What of `device` is due, and how many of its periods it has waited since it was last asked."""
+    if device.resting:
+        return None, 0.0
     if device.down:
         if not device.dues or device.probe_at > now:
             return None, 0.0

@@ -1,6 +1,7 @@
 """One worker: its lines, what they gave last, and its end of the bus."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from functools import reduce
@@ -16,6 +17,7 @@ from acquisition.derived import Derived
 from acquisition.drivers.registry import by_protocol
 from acquisition.line import Line
 from acquisition.memory import Memory
+from acquisition.paths import Paths
 from acquisition.readings import PointReading
 from acquisition.stamps import Stamp, clocks_of, stamp
 from bus.clock import FINEST, blurred, worst
@@ -28,6 +30,8 @@ from mapping.plan import Plan
 
 SIMULATED: Final = "simulated"  # the protocol of lines without a field
 HEARTBEAT_S: Final = TOPICS["heartbeat"].period_s or 0.5
+
+log = logging.getLogger("acquisition.worker")
 
 
 def boot_id() -> str:
@@ -66,6 +70,7 @@ class Worker:
         self._commands = Commands(name, self._revision, boot_id(), devices, self._reading)
         self._clocks = clocks_of(devices)
         specs = by_protocol()
+        self._paths = Paths(log.warning)
         self._memory = Memory(None if state_dir is None else holes.file_of(state_dir, name), devices)
         self._lines = {
             line.name: Line(
@@ -76,10 +81,14 @@ class Worker:
                 holes=self._memory.known,
                 holes_changed=self._memory.note,
                 phase=place / len(described.lines),
+                paths=self._paths,
             )
             for place, line in enumerate(described.lines)
         }
         self._line_of = {device.name: line.name for line in described.lines for device in line.devices}
+        for line in described.lines:
+            for device in line.fallbacks:
+                self._paths.add(device.name, self._lines[self._line_of[device.name]], self._lines[line.name])
         self._endpoint = WorkerEndpoint(
             run_dir, name, self._revision, snapshot=self._snapshot, on_command=self._command
         )
@@ -148,9 +157,15 @@ class Worker:
 
         taken = self._commands.taken(command, time.monotonic_ns(), time.time_ns())
         if isinstance(taken, Task):
-            self._lines[self._line_of[taken.device.name]].order(taken, placed)
+            self._order(taken, placed)
         else:
             placed(taken)
+
+    def _order(self, task: Task, answer: Callable[[CommandResult], None]) -> None:
+        """Put a command on the line that speaks for its device."""
+        first = self._lines[self._line_of[task.device.name]]
+        line = next((one for one in self._lines.values() if one is self._paths.active(task.device.name)), first)
+        line.order(task if line is first else task.by(line.reached(task.device.name) or task.device), answer)
 
     async def _beat(self) -> None:
         while True:

@@ -80,7 +80,7 @@ def described(before: Plan, after: Plan) -> list[str]:
 
 def _lines(plan: Plan) -> dict[str, LinePlan]:
     return {
-        line.name: msgspec.structs.replace(line, devices=()) for worker in plan.workers for line in worker.lines
+        line.name: msgspec.structs.replace(line, devices=(), fallbacks=()) for worker in plan.workers for line in worker.lines
     }  # fmt: skip
 
 

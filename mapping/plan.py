@@ -185,6 +185,9 @@ class LinePlan(msgspec.Struct, frozen=True):
     protocol: str
     settings: dict[str, str | int | float | bool]
     devices: tuple[DevicePlan, ...]
+    fallbacks: tuple[
+        DevicePlan, ...
+    ] = ()  # devices of other lines of its worker, reached here when they are silent there
 
 
 class WorkerPlan(msgspec.Struct, frozen=True):

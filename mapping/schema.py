@@ -277,12 +277,22 @@ class DeviceKeys(Strict):
     ] = None
 
 
+class Fallback(Strict):
+    """The second path to a device."""
+
+    line: str
+    unit: Annotated[int | None, Field(ge=0, le=255, description="on that line; by default as on the first")] = None
+
+
 class Device(DeviceKeys):
     """One device of a site."""
 
     line: str
     unit: Annotated[int, Field(ge=0, le=255)] = 1
     profile: str | None = None
+    fallback: Annotated[
+        Fallback | None, Field(description="a second path, for as long as the device is silent on its line")
+    ] = None
     points: Annotated[
         dict[Name, Point | None], Field(description="beside the profile's, or in their place; null takes one away")
     ] = {}

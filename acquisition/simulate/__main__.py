@@ -82,7 +82,8 @@ async def _run(plan: Plan, given: argparse.Namespace, faults: Timeline) -> int:
 
 
 def _line(line: LinePlan, devices: dict[str, SimulatedDevice]) -> SimulatedLine | None:
-    own = {device.unit: SimulatedDevice(device) for device in line.devices}
+    reached = (*line.devices, *line.fallbacks)  # one and the same device on both of its paths
+    own = {device.unit: devices.get(device.name) or SimulatedDevice(device) for device in reached}
     for one in own.values():
         one.tick(int(time.time()))
     answered = line_of(line, own)

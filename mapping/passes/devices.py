@@ -139,6 +139,9 @@ def _drafted(name: str, device: Device, layers: list[ProfileDefaults], *, readou
         command_timeout_ms=key("command_timeout", None),
         address=device.address,
         clock=key("clock", None),
+        fallback=None
+        if device.fallback is None
+        else (device.fallback.line, device.unit if device.fallback.unit is None else device.fallback.unit),
     )
 
 
@@ -285,6 +288,7 @@ class _Checks:
 
     def all(self) -> None:
         self._line()
+        self._fallback()
         self._unit()
         self._address()
         self._identify()
@@ -299,6 +303,29 @@ class _Checks:
             known = [] if self._draft.site is None else list(self._draft.site.lines)
             hint = did_you_mean(nearest(name, known))
             self._draft.found.error("unknown-line", self._at("line"), f"no line `{name}`", hint=hint)
+
+    def _fallback(self) -> None:
+        fallback = self._device.fallback
+        if fallback is None:
+            return
+        place = self._located.at("devices", self._drafted.name, "fallback", "line")
+        lines = self._draft.lines
+        protocol = str(lines.get(fallback.line, {}).get("protocol", ""))
+        if not self._draft.mentions("lines", fallback.line):
+            hint = did_you_mean(nearest(fallback.line, list(lines)))
+            self._draft.found.error("unknown-line", place, f"no line `{fallback.line}`", hint=hint)
+        elif fallback.line == self._device.line:
+            self._draft.found.error("bad-value", place, f"line `{fallback.line}` is the device's first path")
+        elif not all(one.startswith("modbus") or not one for one in (protocol, self._protocol)):
+            message = f"a device has two paths by Modbus only, not by {self._protocol} and {protocol}"
+            self._draft.found.error("bad-value", place, message)
+        else:
+            workers = {
+                str(lines[one]["worker"]) for one in (self._device.line, fallback.line) if "worker" in lines[one]
+            }
+            if len(workers) > 1:
+                message = f"both paths to a device are in one worker, not in {' and '.join(sorted(workers))}"
+                self._draft.found.error("other-worker", place, message)
 
     def _unit(self) -> None:
         if self._protocol in _BROADCASTING and self._drafted.unit == 0:

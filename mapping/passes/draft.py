@@ -81,6 +81,7 @@ class DraftDevice:
     max_gap: int | None
     close_after: bool
     command_timeout_ms: int | None
+    fallback: tuple[str, int] | None = None  # line and unit of the second path
     address: str | None = None  # of a meter that is read out
     clock: str | None = None  # the point that shows its own clock
     identify: Identify | None = None
@@ -139,9 +140,21 @@ class Draft:
     used: set[int] = field(default_factory=set)  # points that something needs
 
     def worker_of(self, line: str) -> str:
-        """The worker that polls the line: itself, if it is a serial one, or the one of all TCP lines."""
-        keys = self.lines.get(line, {})
-        return str(keys.get("worker") or (line if "baudrate" in keys else TCP_WORKER))
+        """The worker that polls the line: itself, if it is a serial one, or the one of all TCP lines.
+
+        Both paths to a device are in one worker: the one that is named, or that of the first serial line among them.
+        """
+        joined = self._joined(line)
+        named = next((str(keys["worker"]) for _, keys in joined if keys.get("worker")), None)
+        return named or next((name for name, keys in joined if "baudrate" in keys), TCP_WORKER)
+
+    def _joined(self, line: str) -> list[tuple[str, dict[str, str | int | float | bool]]]:
+        """The lines that devices with two paths tie to `line`, itself among them, in the order of the site."""
+        pairs = [(one.line, one.fallback[0]) for one in self.devices.values() if one.fallback is not None]
+        tied = {line}
+        while more := {name for pair in pairs if not tied.isdisjoint(pair) for name in pair} - tied:
+            tied |= more
+        return [(name, keys) for name, keys in self.lines.items() if name in tied]
 
     def mentions(self, *path: str) -> bool:
         """True if site.yaml has something at `path`, sound or not."""

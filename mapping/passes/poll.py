@@ -1,5 +1,7 @@
 """Pass 6: the points that something uses become block reads, and each line a worker; a line that cannot keep up is said."""
 
+from collections.abc import Iterator
+
 import msgspec
 
 from mapping import planner
@@ -16,10 +18,24 @@ def plan_polls(draft: Draft) -> tuple[WorkerPlan, ...]:
         physics = planner.physics(protocol, settings)
         own = [device for device in draft.devices.values() if device.line == name]
         longest = physics.commanded_limit() if commanded(draft, name) else planner.REGISTERS_LIMIT
-        line = LinePlan(name, protocol, settings, tuple(_device(draft, device, physics, longest) for device in own))
+        line = LinePlan(
+            name,
+            protocol,
+            settings,
+            tuple(_device(draft, device, physics, longest) for device in own),
+            tuple(_fallbacks(draft, name, physics)),
+        )
         _check_load(draft, line)
         workers.setdefault(draft.worker_of(name), []).append(line)
     return tuple(WorkerPlan(name, tuple(lines)) for name, lines in workers.items())
+
+
+def _fallbacks(draft: Draft, line: str, physics: planner.Physics) -> Iterator[DevicePlan]:
+    """The devices that have their second path on `line`."""
+    for device in draft.devices.values():
+        if device.fallback is not None and device.fallback[0] == line:
+            plan = _device(draft, device, physics, planner.REGISTERS_LIMIT)
+            yield msgspec.structs.replace(plan, unit=device.fallback[1])
 
 
 def commanded(draft: Draft, line: str) -> bool:

@@ -297,3 +297,22 @@ def test_what_a_device_says_of_itself_does_not_go_stale(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, "  LD0/GGIO1.Ind1: io1.online\n")
     stale = {one.name: one.stale_after_ms for one in plan.points().values()}
     assert stale["io1.online"] == stale["io1.last_error"] == VOUCHED_FOR_MS
+
+
+def test_a_device_with_two_paths_is_planned_on_both_lines_and_both_are_in_one_worker(tmp_path: Path) -> None:
+    rtu = "  rs: {protocol: modbus-rtu, port: /dev/nowhere, baudrate: 19200}\n  scale-1:"
+    text = SITE.replace("  scale-1:", rtu, 1).replace(
+        "    unit: 2\n", "    unit: 2\n    fallback: {line: rs, unit: 9}\n"
+    )
+    rows = "points:\n  LD0/GGIO1.AnIn1: io1.temperature\nunmapped: [LD0/GGIO1, LD0/XCBR1, LD0/MMTR1]\n"
+    plan = compile_folder(write_site(tmp_path, rows, text)).plan
+    assert plan is not None
+    assert {worker.name: [line.name for line in worker.lines] for worker in plan.workers} == {
+        "rs": ["lan", "rs"],
+        "scale-1": ["scale-1"],
+    }
+    lan, rs = plan.worker("rs").lines
+    assert ([one.unit for one in lan.devices], lan.fallbacks) == ([2], ())
+    assert (rs.devices, [(one.name, one.unit) for one in rs.fallbacks]) == ((), [("io1", 9)])
+    assert rs.fallbacks[0].points == lan.devices[0].points
+    assert plan.workers_of_points()[0] == "rs"
