@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 BENCH_VENV := .venv-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-lines peer fuzz clean
+.PHONY: help demo test check bench bench-latency bench-lines peer fuzz clean
 
 help:  ## show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -29,6 +29,11 @@ check: $(VENV)/.check  ## format, lint, types, import contracts, generated docum
 
 bench: $(VENV)/.bench $(BENCH_VENV)/.peer  ## ours and libIEC61850's server, interleaved: a table and plots in bench/results
 	$(BIN)/python -m bench --peer $(BENCH_VENV)/bin/python
+	$(BIN)/python -m bench.latency
+
+bench-latency: $(VENV)/.test  ## from a register to a report, beside a raw pipe: two meters, then 1,000
+	$(BIN)/python -m bench.latency
+	$(BIN)/python -m bench.latency --meters 1000 --every 1000 --seconds 20
 
 bench-lines: $(VENV)/.run  ## RTU on a paced line: our worker and an ideal master; then late answers, 1,000 TCP meters
 	$(BIN)/python -m bench.lines

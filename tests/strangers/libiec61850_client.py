@@ -22,6 +22,7 @@ MASKS = {
 }  # fmt: skip
 FCS = {name: getattr(iec, f"IEC61850_FC_{name}") for name in ("ST", "MX", "SP", "CF", "DC", "BR", "RP")}
 LOCK = threading.Lock()
+CONNECTED_S = 1
 CALLBACK_S = 0.05  # more than a callback needs to end once it has said its report
 REPORTS = queue.Queue()
 
@@ -121,8 +122,15 @@ class Client:
         self.controls = {}
 
     def connect(self, port):
+        """Once in a thousand times the library says that it is connected before it is so: then it asks nothing."""
         self.connection = iec.IedConnection_create()
-        return self.error(iec.IedConnection_connect(self.connection, "127.0.0.1", port))
+        error = self.error(iec.IedConnection_connect(self.connection, "127.0.0.1", port))
+        until = time.monotonic() + CONNECTED_S
+        while not error and iec.IedConnection_getState(self.connection) != iec.IED_STATE_CONNECTED:
+            if time.monotonic() > until:
+                return "not connected"
+            time.sleep(0.001)
+        return error
 
     @staticmethod
     def error(result):
