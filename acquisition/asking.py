@@ -4,16 +4,16 @@ identify (once) ──► Objected: it is another device
 registers, a line of text ──► Answered | Rejected | Silent | Postponed
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from acquisition import identity, readings
-from acquisition.drivers.base import Question, Read, Text
+from acquisition.drivers.base import Question, Read, Refused, Registers, Text
 from acquisition.link import BUSY, Link
 from acquisition.poller import Job, Polled
 from acquisition.readings import PointReading
-from mapping.plan import Identify, ReplyBlock
+from mapping.plan import Identify, RegisterBlock, ReplyBlock
 
 UNREACHED: Final = (10, 11)  # a gateway says that nobody answered behind it
 ABSENT: Final = (2, 3)  # illegal address, illegal value: the device does not have that
@@ -69,12 +69,32 @@ async def tried(link: Link, job: Job) -> Outcome:
     device.identified = True
     if isinstance(block, ReplyBlock):
         return await _text(link, job, block)
-    read = Read(device.plan.unit, block.table, block.address, block.count)
-    found = await registers(link, device, read, job.due.borders)
-    if isinstance(found, tuple):
-        values = dict(enumerate(found, block.address))
-        return Answered(readings.from_registers(job.due.located, values), link.asked_at)
-    return found
+    found = await registers(link, device, _read(device, block), job.due.borders)
+    return _answered(job, block, found, link.asked_at) if isinstance(found, tuple) else found
+
+
+async def together(link: Link, jobs: Sequence[Job]) -> AsyncIterator[tuple[Job, Outcome]]:
+    """Ask at once for `jobs`, which are of one device that is known; each with its outcome, as it comes. Raises LinkError."""
+    device = jobs[0].device
+    blocks = [(job, job.due.block) for job in jobs]
+    asked = [(job, block) for job, block in blocks if isinstance(block, RegisterBlock)]
+    async for place, found, asked_at in link.exchanges([_read(device, block) for _, block in asked], device.plan):
+        job, block = asked[place]
+        match found:
+            case Registers(values):
+                yield job, _answered(job, block, values, asked_at)
+            case Refused(code) if code not in UNREACHED:
+                yield job, Rejected(code, certain=True)
+            case _:
+                yield job, Silent(f"no answer within {device.plan.timeout_ms} ms")
+
+
+def _read(device: Polled, block: RegisterBlock) -> Read:
+    return Read(device.plan.unit, block.table, block.address, block.count)
+
+
+def _answered(job: Job, block: RegisterBlock, words: Sequence[int], asked_at: float) -> Answered:
+    return Answered(readings.from_registers(job.due.located, dict(enumerate(words, block.address))), asked_at)
 
 
 async def registers(

@@ -185,10 +185,14 @@ class Line:
             return
         await self._connected()
         started = self._loop.time()
-        outcome = await asking.tried(self._link, job)
+        if beside := self._poller.beside(job, now):
+            async for one, outcome in asking.together(self._link, [job, *beside]):
+                self._conclude(one, outcome, self._loop.time(), self._loop.time() - started)
+        else:
+            outcome = await asking.tried(self._link, job)
+            self._conclude(job, outcome, self._loop.time(), self._loop.time() - started)
         now = self._loop.time()
         self._busy_s += now - started
-        self._conclude(job, outcome, now, now - started)
         if job.device.plan.close_after and not self._spec.serial and self._poller.next(now) is None:
             await self._link.close()
 

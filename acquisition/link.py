@@ -10,7 +10,7 @@ the line is silent: all on the monotonic clock.
 
 import asyncio
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Final
 
 from acquisition import transaction
@@ -27,6 +27,7 @@ from acquisition.drivers.base import (
     Step,
     Write,
 )
+from acquisition.pipelining import Awaited, Exchanged
 from acquisition.ports import LinkError, Port, SerialPort
 from acquisition.recording import RecordingPort
 from acquisition.transaction import Counters, Echo, Ghosts, Part
@@ -167,13 +168,16 @@ class Link:
             self.counters.garbled += bool(unsound and foreign == self.counters.foreign)
             await self._after_timeout(ask, timeout_s, spoilt=unsound >= answer_octets - CUT_OCTETS)
             return None
+        self._count(found)
+        self._longest_answer_s = max(self._longest_answer_s, now - sent)
+        return found
+
+    def _count(self, found: Found) -> None:
         self._used = True
         self.counters.answers += 1
         if isinstance(found, Refused):
             self.counters.exceptions += 1
             self.counters.busy += found.code in BUSY
-        self._longest_answer_s = max(self._longest_answer_s, now - sent)
-        return found
 
     async def _await_answer(self, ask: Ask, deadline: float, timeout_s: float) -> Found | None:
         last = self._loop.time() + self._spec.longest_s
@@ -197,6 +201,68 @@ class Link:
                     self.counters.late += 1  # the earlier one's, or this one's: the second tells
                 else:
                     return found
+        return None
+
+    # ------------------------------------------------------------------ several at once
+
+    async def exchanges(self, reads: Sequence[Read], device: DevicePlan) -> AsyncIterator[Exchanged]:
+        """Ask for all of `reads` and wait for each answer, at most the device's time-out; each as it comes, in any order.
+
+        Only on a line whose answers have tags. Raises LinkError.
+        """
+        await self.open()
+        if not await self.silence(device):
+            self.counters.babble += 1
+            for place in range(len(reads)):
+                yield Exchanged(place, None, self._loop.time())
+            return
+        used = self._used
+        try:
+            awaited = await self._ask_all(reads, device)
+            found = await self._next_answer(awaited)
+        except LinkError:
+            if not used:
+                raise
+            await self.close()  # the device had closed meanwhile
+            await self.open()
+            awaited = await self._ask_all(reads, device)
+            found = await self._next_answer(awaited)
+        while found is not None:
+            self._asked_at[device.unit] = self._loop.time()
+            self._free_from = self._loop.time() + self._between_s
+            yield found
+            found = await self._next_answer(awaited)
+
+    async def _ask_all(self, reads: Sequence[Read], device: DevicePlan) -> Awaited:
+        awaited = Awaited()
+        for place, read in enumerate(reads):
+            self._tag = transaction.next_tag(self._tag)
+            self._ask = read
+            asked_at = self._loop.time()
+            await self._port.write(self._driver.request(read, self._tag))
+            self.counters.requests += 1
+            awaited.ask(self._tag, place, read, asked_at, asked_at + device.timeout_ms / 1000)
+        return awaited
+
+    async def _next_answer(self, awaited: Awaited) -> Exchanged | None:
+        """The next answer to come, or the next read to which none came; None if all are done."""
+        while (deadline := awaited.deadline) is not None:
+            found = awaited.take(self._spec, self._driver, self._buffer)
+            now = self._loop.time()
+            if isinstance(found, Exchanged):
+                if found.found is not None:
+                    self._count(found.found)
+                return found
+            if isinstance(found, Foreign):
+                self._foreign(found)
+            elif now >= deadline:
+                self.counters.timeouts += 1
+                return awaited.give_up()
+            else:
+                octets = await self._port.read(deadline - now)
+                if octets:
+                    self._quiet_since = self._loop.time()
+                    self._buffer += octets
         return None
 
     async def _say_more(self, more: Continue) -> None:

@@ -6,7 +6,8 @@ A device that never answered goes DOWN with its first failure. A DOWN device is 
 every 30 s and never so often that all such devices take more than a twentieth of the line's time from their neighbours.
 
 Of what is due, that comes first which has waited longest for its period: on a line that is asked for more than it can
-do all periods grow by the same factor, and nothing starves. After a try without an answer another unit goes first.
+do all periods grow by the same factor, and nothing starves. A device of high priority counts its wait four times, one
+of low priority a quarter: its periods grow by so much less, or more. After a try without an answer another unit goes first.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,7 +18,7 @@ from acquisition import readings
 from acquisition.drivers.base import Read
 from acquisition.holes import Hole, cut
 from acquisition.readings import Located
-from mapping.plan import Block, DevicePlan, RegisterBlock
+from mapping.plan import Block, DevicePlan, Priority, RegisterBlock
 
 PROBE_LIMIT_S: Final = 30.0
 SPREAD_LIMIT_S: Final = 2.0
@@ -25,6 +26,8 @@ PROBE_FIRST_S: Final = 1.0
 PROBE_SHARE: Final = 20.0  # a probe's cost, times this, passes before the next one
 HOLE_RETRIES_S: Final = (60.0, 600.0, 3600.0)  # a device that only just starts may refuse what it has
 HOLE_RETRY_S: Final = 24 * 3600.0
+
+WEIGHTS: Final[dict[Priority, float]] = {"high": 4.0, "normal": 1.0, "low": 0.25}
 
 
 @dataclass(slots=True, eq=False)
@@ -71,11 +74,15 @@ class Polled:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One block of one device, now. A probe has one try."""
+    """One block of one device, now. A probe has one try.
+
+    `beside`: asked at once with another, whose failure is the device's: so many at once are one silence.
+    """
 
     device: Polled
     due: Due
     probe: bool = False
+    beside: bool = False
 
 
 class Poller:
@@ -104,9 +111,22 @@ class Poller:
         rank = (False, 0.0)
         for device in self.devices:
             job, waited = _next_of(device, now)
+            waited *= WEIGHTS[device.plan.priority]
             if job is not None and (best is None or (device is not self._last_failed, waited) > rank):
                 best, rank = job, (device is not self._last_failed, waited)
         return best
+
+    def beside(self, job: Job, now: float) -> list[Job]:
+        """What else of `job`'s device is due and may be asked for at once with it, the longest wait first.
+
+        None for a device that is not known to be there and to be the right one.
+        """
+        device = job.device
+        if device.plan.pipeline == 1 or job.probe or not (device.answered and device.identified):
+            return []
+        others = [due for due in device.dues if due is not job.due and due.ready_at <= now]
+        others.sort(key=lambda due: (now - due.asked) / due.period_s, reverse=True)
+        return [Job(device, due, beside=True) for due in others[: device.plan.pipeline - 1]]
 
     def next_time(self) -> float:
         """When the next job is due; infinity if there is nothing to poll."""
@@ -215,6 +235,8 @@ class Poller:
         device, cost_s = job.device, job.due.cost_s
         _done(job.due, now)
         self._last_failed = device
+        if job.beside:
+            return False
         device.failures += 1
         opens = not device.down and (device.failures > 1 or not device.answered)
         if opens:

@@ -24,6 +24,7 @@ RegisterType = Literal[
     "bcd16", "bcd32", "sbcd16", "sbcd32", "mod10", "string", "bit", "bits", "time:unix32", "time:unix64", "time:iec870",
 ]  # fmt: skip
 Order = Literal["abcd", "cdab", "badc", "dcba"]
+Priority = Literal["high", "normal", "low"]
 
 
 class Register(msgspec.Struct, frozen=True, tag_field="kind", tag="register"):
@@ -176,6 +177,8 @@ class DevicePlan(msgspec.Struct, frozen=True):
     command_timeout_ms: int | None = None
     clock: int | None = None  # the point that shows its own clock; None: what is read has the gateway's time
     max_gap: int | None = None  # None: what the line's physics makes worth while
+    pipeline: int = 1  # reads that may be asked for at once
+    priority: Priority = "normal"
 
 
 class LinePlan(msgspec.Struct, frozen=True):

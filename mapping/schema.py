@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from mapping import addresses
-from mapping.plan import Order, RegisterType, Table
+from mapping.plan import Order, Priority, RegisterType, Table
 from mapping.point_rules import form_objection
 from mapping.register_text import REGISTER_SCHEMA, long_form
 
@@ -271,6 +271,18 @@ class DeviceKeys(Strict):
     ] = None
     close_after: Annotated[bool | None, Field(description="close the connection after each exchange")] = None
     command_timeout: Period | None = None
+    pipeline: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=16,
+            description="reads that it takes at once, on Modbus TCP, TLS and UDP; default 1, as with `pause` or `close_after`",
+        ),
+    ] = None
+    priority: Annotated[
+        Priority | None,
+        Field(description="what is due of it goes first, or last, on a line that is full; default normal"),
+    ] = None
     clock: Annotated[
         Name | None,
         Field(description="point that shows the device's own clock: it stamps what one request brings with it"),

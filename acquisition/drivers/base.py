@@ -187,7 +187,8 @@ _NO_SETTINGS: Final[LineSettings] = {}
 class DriverSpec:
     """One protocol: its name in site.yaml, its settings, its driver (made from a line's settings), what carries it.
 
-    `frame_silence`: frames end by silence on the line (RTU). `tagged`: a late answer is known by its tag.
+    `frame_silence`: frames end by silence on the line (RTU). `tag_of`: the tag of the unit in
+    front of a buffer, where an answer bears that of its request: a late one is known by it, and several may be awaited.
     `anonymous`: an answer tells nothing of its question, so that after a time-out the line waits for the missing one.
     `characters_per_octet`: what an octet costs on the line. `longest_s`: an answer of many parts, for which a device's
     time-out runs from the last octet that came, the whole taking no longer than that; 0: the time-out is for the whole.
@@ -198,7 +199,7 @@ class DriverSpec:
     driver: Callable[[LineSettings], Driver]
     transport: Transport
     frame_silence: bool = False
-    tagged: bool = False
+    tag_of: Callable[[bytearray], int] | None = None
     anonymous: bool = False
     characters_per_octet: int = 1
     longest_s: float = 0.0
@@ -207,6 +208,11 @@ class DriverSpec:
     def serial(self) -> bool:
         """True if the line is a serial port."""
         return self.transport == "serial"
+
+    @property
+    def tagged(self) -> bool:
+        """True if a late answer is known by its tag."""
+        return self.tag_of is not None
 
     def make(self, settings: LineSettings = _NO_SETTINGS) -> Driver:
         """The driver of a line with these settings."""

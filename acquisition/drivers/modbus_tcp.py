@@ -47,4 +47,9 @@ class ModbusTcp:
         return found
 
 
-DRIVER: Final = DriverSpec("modbus-tcp", TcpSettings, lambda _: ModbusTcp(), "tcp", tagged=True)
+def tag_of(buffer: bytearray) -> int:
+    """The transaction id of the unit that `buffer` begins with."""
+    return int.from_bytes(buffer[:2], "big")
+
+
+DRIVER: Final = DriverSpec("modbus-tcp", TcpSettings, lambda _: ModbusTcp(), "tcp", tag_of=tag_of)

@@ -11,7 +11,7 @@ from typing import Annotated, Final
 from pydantic import Field
 
 from acquisition.drivers.base import DriverSpec, TcpSettings
-from acquisition.drivers.modbus_tcp import ModbusTcp
+from acquisition.drivers.modbus_tcp import ModbusTcp, tag_of
 from mapping.schema import SiteFile
 
 
@@ -27,4 +27,4 @@ class TlsSettings(TcpSettings):
     ] = None
 
 
-DRIVER: Final = DriverSpec("modbus-tls", TlsSettings, lambda _: ModbusTcp(), "tls", tagged=True)
+DRIVER: Final = DriverSpec("modbus-tls", TlsSettings, lambda _: ModbusTcp(), "tls", tag_of=tag_of)

@@ -9,7 +9,7 @@ that is not exactly a unit is thrown away whole: nothing of it can be completed 
 from typing import Final
 
 from acquisition.drivers.base import Ask, DriverSpec, Found, TcpSettings
-from acquisition.drivers.modbus_tcp import ModbusTcp
+from acquisition.drivers.modbus_tcp import ModbusTcp, tag_of
 
 _LENGTH_END: Final = 6
 
@@ -27,4 +27,4 @@ class ModbusUdp(ModbusTcp):
         return found
 
 
-DRIVER: Final = DriverSpec("modbus-udp", TcpSettings, lambda _: ModbusUdp(), "udp", tagged=True)
+DRIVER: Final = DriverSpec("modbus-udp", TcpSettings, lambda _: ModbusUdp(), "udp", tag_of=tag_of)

@@ -6,6 +6,6 @@ Requests and answers are units of Modbus TCP that never leave the process, so th
 from typing import Final
 
 from acquisition.drivers.base import DriverSpec, Settings
-from acquisition.drivers.modbus_tcp import ModbusTcp
+from acquisition.drivers.modbus_tcp import ModbusTcp, tag_of
 
-DRIVER: Final = DriverSpec("simulated", Settings, lambda _: ModbusTcp(), "simulated", tagged=True)
+DRIVER: Final = DriverSpec("simulated", Settings, lambda _: ModbusTcp(), "simulated", tag_of=tag_of)

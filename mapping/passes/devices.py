@@ -24,6 +24,7 @@ READOUT_TIMEOUT_MS: Final = 2000  # a meter may take 1.5 s between two of its ch
 LEAST_STALE_MS: Final = 2000
 VOUCHED_FOR_MS: Final = 10 * 365 * 24 * 3600 * 1000
 """A device's own points are told when they change, and hold for as long as their worker is heard."""
+TAGGED: Final = ("modbus-tcp", "modbus-tls", "modbus-udp", "simulated")  # an answer is known by its transaction id
 OWN_POINTS: Final[tuple[Literal["online", "last_error"], ...]] = ("online", "last_error")
 
 
@@ -92,7 +93,8 @@ def load_device(draft: Draft, profiles: Profiles, name: str, device: Device, loc
     layers = [profile.defaults for profile, _ in chain]
     order: Order = next((one.order for one in layers if one.order), "abcd")
     proof = next((profile.identify for profile, _ in chain if profile.identify), None)
-    drafted = _drafted(name, device, layers, readout=_protocol(draft, device) == "iec62056-21")
+    protocol = _protocol(draft, device)
+    drafted = _drafted(name, device, layers, readout=protocol == "iec62056-21", tagged=protocol in TAGGED)
     drafted.identify = None if proof is None else Identify(_register(proof.read, order), proof.equals, proof.match)
     mistaken = any(path[:2] == ("devices", name) and len(path) == 3 for path in draft.wrong)
     drafted.half_known = mistaken or (device.profile is not None and not chain)
@@ -117,7 +119,7 @@ def _protocol(draft: Draft, device: Device) -> str:
     return str(draft.lines.get(device.line, {}).get("protocol", ""))
 
 
-def _drafted(name: str, device: Device, layers: list[ProfileDefaults], *, readout: bool) -> DraftDevice:
+def _drafted(name: str, device: Device, layers: list[ProfileDefaults], *, readout: bool, tagged: bool) -> DraftDevice:
     def key(attribute: str, otherwise: Any) -> Any:
         given = (getattr(layer, attribute) for layer in (device, *layers))
         return next((value for value in given if value is not None), otherwise)
@@ -137,6 +139,8 @@ def _drafted(name: str, device: Device, layers: list[ProfileDefaults], *, readou
         max_gap=key("max_gap", None),
         close_after=key("close_after", False),
         command_timeout_ms=key("command_timeout", None),
+        pipeline=key("pipeline", 1) if tagged and not (key("pause", 0) or key("close_after", False)) else 1,
+        priority=key("priority", "normal"),
         address=device.address,
         clock=key("clock", None),
         fallback=None
@@ -293,6 +297,7 @@ class _Checks:
         self._address()
         self._identify()
         self._silence()
+        self._pipeline()
         for name, point in self._drafted.points.items():
             if not self._point(name, point.plan):
                 return  # the others of a wrong profile are wrong for the same reason
@@ -350,6 +355,14 @@ class _Checks:
         if stale < every:
             message = f"no value is good after {stale} ms, but the next comes after {every} ms"
             self._draft.found.warning("stale-before-due", self._at("stale_after"), message)
+
+    def _pipeline(self) -> None:
+        if self._device.pipeline not in (None, 1) and self._protocol and self._protocol not in TAGGED:
+            message = (
+                f"`pipeline` needs answers with a transaction id, but line `{self._device.line}` is {self._protocol}"
+            )
+            hint = "take it away: one request at a time is all that such a line can do"
+            self._draft.found.error("bad-value", self._at("pipeline"), message, hint=hint)
 
     def _point(self, name: str, plan: PointPlan) -> bool:
         place = self._at("points", name) if self._device.points.get(name) else self._at("profile")

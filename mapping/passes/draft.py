@@ -20,6 +20,7 @@ from mapping.plan import (
     Own,
     PointPlan,
     Preset,
+    Priority,
     Reply,
     SettingBinding,
 )
@@ -81,6 +82,8 @@ class DraftDevice:
     max_gap: int | None
     close_after: bool
     command_timeout_ms: int | None
+    pipeline: int
+    priority: Priority
     fallback: tuple[str, int] | None = None  # line and unit of the second path
     address: str | None = None  # of a meter that is read out
     clock: str | None = None  # the point that shows its own clock

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import msgspec
 
 from mapping import planner
+from mapping.passes.devices import TAGGED
 from mapping.passes.draft import Draft, DraftDevice
 from mapping.plan import DevicePlan, LinePlan, Own, PointPlan, WorkerPlan
 
@@ -35,7 +36,8 @@ def _fallbacks(draft: Draft, line: str, physics: planner.Physics) -> Iterator[De
     for device in draft.devices.values():
         if device.fallback is not None and device.fallback[0] == line:
             plan = _device(draft, device, physics, planner.REGISTERS_LIMIT)
-            yield msgspec.structs.replace(plan, unit=device.fallback[1])
+            pipeline = plan.pipeline if draft.lines[line]["protocol"] in TAGGED else 1
+            yield msgspec.structs.replace(plan, unit=device.fallback[1], pipeline=pipeline)
 
 
 def commanded(draft: Draft, line: str) -> bool:
@@ -64,6 +66,8 @@ def _device(draft: Draft, device: DraftDevice, physics: planner.Physics, longest
         blocks=(),
         identify=device.identify,
         command_timeout_ms=device.command_timeout_ms,
+        pipeline=device.pipeline,
+        priority=device.priority,
         clock=None if device.clock is None else device.points[device.clock].plan.number,
         max_gap=device.max_gap,
     )

@@ -1,8 +1,10 @@
 """The schedule of one line in virtual time."""
 
+import msgspec
+
 from acquisition.holes import Hole
 from acquisition.poller import PROBE_LIMIT_S, Job, Poller
-from mapping.plan import DevicePlan, PointPlan, Register, RegisterBlock
+from mapping.plan import DevicePlan, PointPlan, Priority, Register, RegisterBlock
 
 COST_S = 0.02
 TIMEOUT_S = 0.3  # of one try
@@ -207,3 +209,39 @@ def test_lines_of_a_worker_begin_one_after_the_other_and_stay_so() -> None:
 def test_a_meter_that_is_asked_every_minute_says_its_first_word_within_seconds() -> None:
     poller = Poller([device(str(unit), unit, 0, every_ms=60_000) for unit in range(4)], 0.0)
     assert [due.due for polled in poller.devices for due in polled.dues] == [0.0, 0.5, 1.0, 1.5]
+
+
+def test_on_a_line_that_is_full_high_priority_keeps_its_period_and_low_is_served_too() -> None:
+    ranks: dict[str, Priority] = {"high": "high", "normal": "normal", "low": "low"}
+    plans = [
+        msgspec.structs.replace(device(name, unit, *range(0, 80, 20), every_ms=150), priority=rank)
+        for unit, (name, rank) in enumerate(ranks.items(), 1)
+    ]
+    answers = run(Poller(plans, 0.0), 100, set())
+    stretch = {name: 100 / (len(times) / 4) / 0.15 for name, times in answers.items()}
+    assert stretch["high"] <= 1.05
+    assert 1 < stretch["normal"] < stretch["low"] < 10
+
+
+def test_a_line_with_time_for_all_keeps_the_period_of_low_priority() -> None:
+    plans = [
+        msgspec.structs.replace(device("high", 1, 0, 20), priority="high"),
+        msgspec.structs.replace(device("low", 2, 0, 20), priority="low"),
+    ]
+    answers = run(Poller(plans, 0.0), 100, set())
+    assert all(2 * 100 <= len(times) <= 2 * 100 + 4 for times in answers.values())
+
+
+def test_what_is_due_beside_a_job_is_of_its_device_and_no_more_than_the_device_takes() -> None:
+    plans = [
+        msgspec.structs.replace(device("a", 1, 0, 20, 40, 60), pipeline=3),
+        device("b", 2, 0),
+    ]
+    poller = Poller(plans, 0.0)
+    assert poller.beside(taken(poller, 5.0), 5.0) == []  # not heard yet
+    poller.answered(taken(poller, 5.0), 5.0)
+    poller.devices[0].identified = True
+    job = Job(poller.devices[0], poller.devices[0].dues[1])
+    beside = poller.beside(job, 9.0)
+    assert [(one.device, one.beside) for one in beside] == [(job.device, True)] * 2
+    assert job.due not in [one.due for one in beside]

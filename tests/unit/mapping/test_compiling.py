@@ -151,6 +151,39 @@ def test_points_of_the_site_are_polled_in_blocks_that_tear_no_value(tmp_path: Pa
     )
 
 
+QUICK = """
+device: {maker: M, model: Q}
+defaults: {pipeline: 8, priority: low}
+"""
+QUICK_DEVICES = {
+    "fast": "line: lan",
+    "own": "line: lan, pipeline: 2, priority: high",
+    "paused": "line: lan, pause: 5ms",
+    "closed": "line: lan, close_after: true",
+    "serial": "line: rs",
+}
+
+
+def test_a_profile_pipelines_where_the_line_and_the_device_let_it(tmp_path: Path) -> None:
+    power = "points: {power: {read: holding 0 float32}}"
+    devices = [
+        f"  {name}: {{{keys}, unit: {unit}, profile: quick, {power}}}\n"
+        for unit, (name, keys) in enumerate(QUICK_DEVICES.items(), 50)
+    ]
+    site = SITE.replace("devices:", "  rs: {protocol: modbus-rtu, port: /dev/nowhere/else}\ndevices:")
+    (tmp_path / "devices").mkdir()
+    (tmp_path / "devices" / "quick.yaml").write_text(QUICK, encoding="utf-8")
+    plan = plan_of(tmp_path, "  LD0/GGIO1.AnIn3: io1.temperature\n", site + "".join(devices))
+    planned = [device for worker in plan.workers for line in worker.lines for device in line.devices]
+    assert {one.name: (one.pipeline, one.priority) for one in planned if one.name in QUICK_DEVICES} == {
+        "fast": (8, "low"),
+        "own": (2, "high"),
+        "paused": (1, "low"),
+        "closed": (1, "low"),
+        "serial": (1, "low"),
+    }
+
+
 def test_points_with_one_request_share_one_exchange(tmp_path: Path) -> None:
     site = SITE + (
         "  scale:\n    line: scale-1\n    points:\n"
@@ -302,7 +335,7 @@ def test_what_a_device_says_of_itself_does_not_go_stale(tmp_path: Path) -> None:
 def test_a_device_with_two_paths_is_planned_on_both_lines_and_both_are_in_one_worker(tmp_path: Path) -> None:
     rtu = "  rs: {protocol: modbus-rtu, port: /dev/nowhere, baudrate: 19200}\n  scale-1:"
     text = SITE.replace("  scale-1:", rtu, 1).replace(
-        "    unit: 2\n", "    unit: 2\n    fallback: {line: rs, unit: 9}\n"
+        "    unit: 2\n", "    unit: 2\n    pipeline: 4\n    fallback: {line: rs, unit: 9}\n"
     )
     rows = "points:\n  LD0/GGIO1.AnIn1: io1.temperature\nunmapped: [LD0/GGIO1, LD0/XCBR1, LD0/MMTR1]\n"
     plan = compile_folder(write_site(tmp_path, rows, text)).plan
@@ -315,4 +348,5 @@ def test_a_device_with_two_paths_is_planned_on_both_lines_and_both_are_in_one_wo
     assert ([one.unit for one in lan.devices], lan.fallbacks) == ([2], ())
     assert (rs.devices, [(one.name, one.unit) for one in rs.fallbacks]) == ((), [("io1", 9)])
     assert rs.fallbacks[0].points == lan.devices[0].points
+    assert (lan.devices[0].pipeline, rs.fallbacks[0].pipeline) == (4, 1)  # a serial line has no transaction ids
     assert plan.workers_of_points()[0] == "rs"
