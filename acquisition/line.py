@@ -258,7 +258,7 @@ class Line:
         state.failures += 1
         if job.device.down:
             self._offline(job.device, reason)
-        else:
+        elif self._paths.speaks(job.device.plan.name, self):
             self._emit(readings.no_answer(job.due.block.points, reason))
 
     def _offline(self, device: Polled, reason: str) -> None:
