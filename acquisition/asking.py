@@ -6,16 +6,17 @@ registers, a line of text ──► Answered | Rejected | Silent | Postponed
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from acquisition import identity, readings
-from acquisition.drivers.base import Question, Read, Refused, Registers, Text
+from acquisition.drivers.base import Identification, Identity, Question, Read, Refused, Registers, Text
 from acquisition.link import BUSY, Link
 from acquisition.poller import Job, Polled
 from acquisition.readings import PointReading
-from mapping.plan import Identify, RegisterBlock, ReplyBlock
+from mapping.plan import DevicePlan, Identify, RegisterBlock, ReplyBlock
 
 UNREACHED: Final = (10, 11)  # a gateway says that nobody answered behind it
+FUNCTIONS: Final[tuple[Literal[43, 17], ...]] = (43, 17)
 ABSENT: Final = (2, 3)  # illegal address, illegal value: the device does not have that
 
 
@@ -128,6 +129,17 @@ async def _identified(link: Link, job: Job, identify: Identify) -> Outcome | Non
         place = identity.place(identify)
         return Objected(f"it is another device: {place} is refused, {readings.exception(found.code)}")
     return found
+
+
+async def identity_of(link: Link, device: DevicePlan) -> str:
+    """What `device` says it is, by function 43/14 or 17; empty if it does not say. Raises LinkError."""
+    for function in FUNCTIONS:
+        found = await link.exchange(Identification(device.unit, function), device)
+        if isinstance(found, Identity):
+            return " ".join(text for text in found.texts if text)
+        if found is None:
+            break  # it is silent where it should refuse
+    return ""
 
 
 async def _text(link: Link, job: Job, block: ReplyBlock) -> Outcome:

@@ -1,8 +1,9 @@
 """Registers that a device refuses by themselves (exceptions 2 and 3): found by halving, and remembered over restarts (pure).
 
-    state/holes-WORKER.json    {"feeder1": {"unit": 1, "profile": "eastron-sdm630", "holes": [...]}}
+    state/holes-WORKER.json    {"feeder1": {"unit": 1, "profile": "eastron-sdm630", "identity": "...", "holes": [...]}}
 
-They are remembered for a device of that name, unit and profile: another one in its place is asked for all it should have.
+They are remembered for a device of that name, unit and profile, and for what it says it is (function 43/14 or 17, if it
+does): another one in its place is asked for all it should have.
 """
 
 from collections.abc import Iterable, Sequence
@@ -33,6 +34,7 @@ class DeviceHoles(msgspec.Struct, frozen=True):
     unit: int
     profile: str | None
     holes: tuple[Hole, ...]
+    identity: str = ""  # what it said it was; empty: it did not say
 
 
 Remembered = dict[str, DeviceHoles]
@@ -43,15 +45,16 @@ def cut(block: RegisterBlock, start: int, end: int) -> RegisterBlock:
     return RegisterBlock(block.table, start, end - start, block.every_ms, block.points)
 
 
-def noted(device: DevicePlan, holes: Sequence[Hole]) -> DeviceHoles:
-    """What is remembered of `device`."""
-    return DeviceHoles(device.unit, device.profile, tuple(sorted(holes, key=lambda hole: (hole.table, hole.address))))
+def noted(device: DevicePlan, holes: Sequence[Hole], identity: str) -> DeviceHoles:
+    """What is remembered of `device`, which says that it is `identity`."""
+    ordered = tuple(sorted(holes, key=lambda hole: (hole.table, hole.address)))
+    return DeviceHoles(device.unit, device.profile, ordered, identity)
 
 
-def known(remembered: Remembered, devices: Iterable[DevicePlan]) -> dict[str, Sequence[Hole]]:
-    """The holes of those `devices` that are the ones they were."""
+def known(remembered: Remembered, devices: Iterable[DevicePlan]) -> dict[str, DeviceHoles]:
+    """What is remembered of those `devices` that have the unit and the profile that they had."""
     return {
-        device.name: found.holes
+        device.name: found
         for device in devices
         if (found := remembered.get(device.name)) and (found.unit, found.profile) == (device.unit, device.profile)
     }

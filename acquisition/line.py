@@ -14,7 +14,7 @@ from acquisition import asking, readings
 from acquisition.asking import Answered, Objected, Outcome, Postponed, Rejected, Silent
 from acquisition.commands import Commands, Task
 from acquisition.drivers.base import DriverSpec
-from acquisition.holes import Hole
+from acquisition.holes import DeviceHoles, Hole
 from acquisition.link import BUSY, Link
 from acquisition.online import Online
 from acquisition.orders import Answer, Orders
@@ -35,7 +35,7 @@ POSTPONED_S: Final = 0.5
 log = logging.getLogger("acquisition.line")
 
 Publish = Callable[[list[PointReading], int, int, int], None]
-HolesChanged = Callable[[DevicePlan, Sequence[Hole]], None]
+HolesChanged = Callable[[DevicePlan, Sequence[Hole], str], None]
 
 
 class Line:
@@ -43,7 +43,8 @@ class Line:
 
     What is read is as old as the middle of its exchange, give or take half of it.
 
-    `holes` is what devices refused before, by name; `holes_changed(device, holes)` is told what they refuse now. `port`
+    `holes` is what devices refused before, by name; `holes_changed(device, holes, identity)` is told
+    what they refuse now. `port`
     is the plan's unless one is given. `phase`, from 0 to 1, is its place among the lines of its worker.
     """
 
@@ -54,8 +55,8 @@ class Line:
         publish: Publish,
         commands: Commands,
         *,
-        holes: dict[str, Sequence[Hole]] | None = None,
-        holes_changed: HolesChanged = lambda _device, _holes: None,
+        holes: dict[str, DeviceHoles] | None = None,
+        holes_changed: HolesChanged = lambda _device, _holes, _identity: None,
         port: Port | None = None,
         phase: float = 0.0,
         paths: Paths | None = None,
@@ -191,10 +192,25 @@ class Line:
         else:
             outcome = await asking.tried(self._link, job)
             self._conclude(job, outcome, self._loop.time(), self._loop.time() - started)
+        await self._recognise(job.device)
         now = self._loop.time()
         self._busy_s += now - started
         if job.device.plan.close_after and not self._spec.serial and self._poller.next(now) is None:
             await self._link.close()
+
+    async def _recognise(self, device: Polled) -> None:
+        """Ask a device that refuses something what it is: what another one has refused is asked for again."""
+        if device.who is not None or device.down or not (device.identified and device.holes()) or not self._spec.modbus:
+            return
+        device.who = await asking.identity_of(self._link, device.plan)
+        if not device.who or device.who == device.knew:
+            return
+        if device.knew:
+            text = "device %s: it is `%s` now, and was `%s`: what that one refused is asked for again"
+            log.warning(text, device.plan.name, device.who, device.knew)
+            self._poller.retry_holes(device, self._loop.time())
+        device.knew = device.who
+        self._remember(device)
 
     def _conclude(self, job: Job, outcome: Outcome, now: float, cost_s: float) -> None:
         match outcome:
@@ -262,7 +278,7 @@ class Line:
             self._emit(readings.no_answer(job.due.block.points, reason))
 
     def _offline(self, device: Polled, reason: str) -> None:
-        device.identified = False
+        device.identified, device.who = False, None
         state = self._states[device.plan.name]
         own = state.changed(False, reason)
         if own:
@@ -273,7 +289,7 @@ class Line:
 
     def _remember(self, device: Polled) -> None:
         if device.plan.name not in self._second:
-            self._holes_changed(device.plan, device.holes())
+            self._holes_changed(device.plan, device.holes(), device.knew)
 
     def _emit(self, read: list[PointReading], asked_at: float | None = None) -> None:
         if read:

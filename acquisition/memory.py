@@ -19,10 +19,10 @@ class Memory:
         self._remembered = self._loaded()
         self.known = holes.known(self._remembered, devices)
 
-    def note(self, device: DevicePlan, found: Sequence[Hole]) -> None:
-        """What `device` refuses now. A disk that does not take it costs the memory and nothing else."""
+    def note(self, device: DevicePlan, found: Sequence[Hole], identity: str) -> None:
+        """What `device`, which says that it is `identity`, refuses now. A disk that takes nothing costs the memory only."""
         if found:
-            self._remembered[device.name] = holes.noted(device, found)
+            self._remembered[device.name] = holes.noted(device, found, identity)
         else:
             self._remembered.pop(device.name, None)
         if self._path is None:

@@ -16,7 +16,7 @@ from typing import Final
 
 from acquisition import readings
 from acquisition.drivers.base import Read
-from acquisition.holes import Hole, cut
+from acquisition.holes import DeviceHoles, Hole, cut
 from acquisition.readings import Located
 from mapping.plan import Block, DevicePlan, Priority, RegisterBlock
 
@@ -64,6 +64,8 @@ class Polled:
     failures: int = 0  # exchanges in a row
     probe_at: float = 0.0
     probe_wait_s: float = PROBE_FIRST_S
+    who: str | None = None  # what it says it is, since it was last away; None: it was not asked, empty: it does not say
+    knew: str = ""  # which one its holes are of
     resting: bool = False  # another path speaks for it: nothing is asked
     refused: set[Read] = field(default_factory=set)  # reads beyond a block that it refuses
 
@@ -92,15 +94,17 @@ class Poller:
         self,
         devices: Sequence[DevicePlan],
         now: float,
-        holes: dict[str, Sequence[Hole]] | None = None,
+        holes: dict[str, DeviceHoles] | None = None,
         phase: float = 0.0,
     ) -> None:
         """`phase`, from 0 to 1, moves the whole schedule against those of other lines."""
         known = holes or {}
         self.devices = [
-            Polled(plan, list(_spread(plan, phase, position, len(devices), now, known.get(plan.name, ()))))
+            Polled(plan, list(_spread(plan, phase, position, len(devices), now, _holes_of(known, plan))))
             for position, plan in enumerate(devices)
         ]
+        for device in self.devices:
+            device.knew = known[device.plan.name].identity if device.plan.name in known else ""
         self._last_failed: Polled | None = None
 
     # ------------------------------------------------------------------ whose turn it is
@@ -133,6 +137,12 @@ class Poller:
         return min(
             (_ready_at(device) for device in self.devices if device.dues and not device.resting), default=float("inf")
         )
+
+    def retry_holes(self, device: Polled, now: float) -> None:
+        """Ask at once for what `device` has refused."""
+        for due in device.dues:
+            if due.hole is not None:
+                due.due, due.refusals = now, 0
 
     def rest(self, device: Polled) -> None:
         """Ask `device` nothing until it resumes."""
@@ -247,6 +257,10 @@ class Poller:
         share = PROBE_SHARE * sum(one.down for one in self.devices)
         device.probe_at = now + min(max(device.probe_wait_s, share * cost_s), PROBE_LIMIT_S)
         return opens
+
+
+def _holes_of(known: dict[str, DeviceHoles], plan: DevicePlan) -> Sequence[Hole]:
+    return known[plan.name].holes if plan.name in known else ()
 
 
 def _spread(plan: DevicePlan, phase: float, position: int, of: int, now: float, holes: Sequence[Hole]) -> Iterator[Due]:

@@ -214,6 +214,11 @@ class DriverSpec:
         """True if a late answer is known by its tag."""
         return self.tag_of is not None
 
+    @property
+    def modbus(self) -> bool:
+        """True if its devices know Modbus' functions, such as those that say what they are."""
+        return self.protocol.startswith("modbus") or self.protocol == "simulated"
+
     def make(self, settings: LineSettings = _NO_SETTINGS) -> Driver:
         """The driver of a line with these settings."""
         return self.driver(settings)

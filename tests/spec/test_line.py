@@ -10,10 +10,12 @@ import pytest
 
 from acquisition.drivers.base import Read, Registers
 from acquisition.drivers.registry import by_protocol
+from acquisition.holes import DeviceHoles, Hole
 from acquisition.line import Line
 from acquisition.link import Link
 from acquisition.ports import LinkError, SerialPort
 from acquisition.simulate.device import Fault
+from acquisition.simulate.lines import TcpLine
 from bus import quality
 from bus.messages import Outcome
 from mapping.plan import Identify, LinePlan, Own, Register, RegisterBlock
@@ -383,5 +385,36 @@ def test_a_late_answer_never_passes_for_another_registers_value(protocol: str) -
             values = [one.reading.value for one in field.seen if one.point == 0 and one.reading.quality == quality.GOOD]
             assert set(values) <= {100, *range(200, 206)}
             assert values == sorted(values, key=float)
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("knew", ["simulated old 1.0", "simulated meter 1.0", ""])
+def test_what_another_device_refused_is_asked_for_again_at_once(knew: str) -> None:
+    async def scenario() -> None:
+        plan = LinePlan("bench", "modbus-tcp", {"host": "127.0.0.1", "port": 0}, (meter("meter", 1, 0),))
+        field = Field(plan)
+        server = TcpLine(plan, {1: field.devices["meter"]})
+        plan = LinePlan("bench", "modbus-tcp", dict(await server.start()), plan.devices)
+        noted: list[tuple[str, tuple[Hole, ...], str]] = []
+        field.line = Line(
+            plan,
+            by_protocol()["modbus-tcp"],
+            field.publish,
+            field._commands,
+            holes={"meter": DeviceHoles(1, None, (Hole("holding", 1, 1, 2),), knew)},
+            holes_changed=lambda one, left, identity: noted.append((one.name, tuple(left), identity)),
+        )
+        polling = asyncio.create_task(field.line.run())
+        wanted = 2 if knew == "simulated old 1.0" else 0 if knew else 1
+        await field.until(lambda: len(noted) == wanted and 0 in field.last and field.line.counters.requests > 6)
+        if wanted == 2:  # it is another one: its register is there, and polled again
+            await field.until(lambda: quality.is_good(field.last[1].reading.quality))
+            assert noted[-1] == ("meter", (), "simulated meter 1.0")
+        else:
+            assert noted == ([] if knew else [("meter", (Hole("holding", 1, 1, 2),), "simulated meter 1.0")])
+        polling.cancel()
+        await asyncio.gather(polling, return_exceptions=True)
+        await server.stop()
 
     run(scenario)

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from acquisition.holes import Hole
+from acquisition.holes import DeviceHoles, Hole
 from acquisition.poller import PROBE_LIMIT_S, Job, Poller
 from mapping.plan import DevicePlan, PointPlan, Priority, Register, RegisterBlock
 
@@ -182,7 +182,9 @@ def test_a_hole_is_asked_for_again_ever_more_rarely_and_at_last_daily() -> None:
 
 
 def test_a_remembered_hole_is_not_asked_for_on_the_first_day() -> None:
-    poller = Poller([values(0, 2, 4, 6, 8)], 0.0, {"a": [Hole("holding", 6, 2, 2), Hole("holding", 3, 2, 2)]})
+    poller = Poller(
+        [values(0, 2, 4, 6, 8)], 0.0, {"a": DeviceHoles(1, None, (Hole("holding", 6, 2, 2), Hole("holding", 3, 2, 2)))}
+    )
     assert spans(poller) == [(0, 6, False), (6, 2, True), (8, 2, False)]
     now, asked = 0.0, set()
     while now < 3600:
