@@ -29,6 +29,7 @@ from mms_server.services.base import Context, Service
 from mms_server.stack import ber
 
 _SUCCESS: Final = b"\x81\x00"
+_INSIDE: Final = frozenset({0xA1, 0xA2})  # Data that consist of Data
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def answer(context: Context, body: bytes) -> bytes | ServiceError | Deferred:
         assert isinstance(wanted, ObjectName)  # noqa: S101 - only a list as a whole is refused so
         context.track(ServiceName.SET_DATA_SET_VALUES, wanted.reference, targets)
         return targets
-    data = _spans(body, start, after)
+    data = ber.elements(body, start, after, _INSIDE)  # whole before any of it is done: a command begun has an end
     if len(data) != len(targets):
         raise ArgumentError(f"{len(data)} values for {len(targets)} variables")
     calls: list[Call] = []
@@ -121,15 +122,6 @@ def _target(model: DataModel, variable: Variable) -> int | DataAccessError:
     if selected is None:
         return DataAccessError.OBJECT_NON_EXISTENT
     return selected if isinstance(selected, int) else DataAccessError.OBJECT_ACCESS_UNSUPPORTED
-
-
-def _spans(octets: bytes, start: int, end: int) -> list[tuple[int, int]]:
-    spans = []
-    while start < end:
-        _, _, after = ber.header(octets, start, end)
-        spans.append((start, after))
-        start = after
-    return spans
 
 
 def _item(
