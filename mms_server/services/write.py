@@ -40,6 +40,7 @@ class _Block:
     tag: int
     contents: bytes
     calls: int = 0
+    refused: DataAccessError | None = None  # before anything was asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +133,11 @@ def _item(
     if _owner(context, target) is not None:
         tag, first, after = ber.header(body, start, end)
         contents = body[first:after]
-        call = context.behaviour.settings.question(context.client, target, tag, contents)
-        calls += [] if call is None else [call]
-        return _Block(target, tag, contents, int(call is not None))
+        question = context.behaviour.settings.question(context.client, target, tag, contents)
+        if isinstance(question, DataAccessError):
+            return _Block(target, tag, contents, refused=question)
+        calls += [] if question is None else [question]
+        return _Block(target, tag, contents, int(question is not None))
     if context.behaviour.control.find(target) is not None:
         return _control(context, target, body, start, end, calls)
     writing = context.behaviour.writing
@@ -217,7 +220,7 @@ def _carried_out(context: Context, items: Sequence[_Item], verdicts: Sequence[Ve
         elif isinstance(item, _Block):
             said = [refusal(verdict) for verdict in verdicts[at : at + item.calls]]
             at += item.calls
-            results.append(_written(context, item, next((one for one in said if one is not None), None)))
+            results.append(_written(context, item, next((one for one in said if one is not None), item.refused)))
         else:
             said = [refusal(verdict) for verdict in verdicts[at : at + item.calls]]
             at += item.calls
@@ -235,6 +238,8 @@ def _written(context: Context, item: _Block, refused: DataAccessError | None) ->
     """Write to a control block, unless that is `refused` already; why not, or None."""
     owner = _owner(context, item.slot)
     assert owner is not None  # noqa: S101 - it was found before
+    if item.calls:
+        context.behaviour.settings.settled(item.slot, context.now)
     if refused is None:
         refused = owner.write(context.client, item.slot, item.tag, item.contents, context.now)
     if context.behaviour.tracking is not None:
