@@ -141,6 +141,7 @@ class Line:
                     await self._pause(wait)
                     wait = min(2 * wait, RECONNECT_LIMIT_S)
         finally:
+            await self._orders.end()
             await self._link.close()
 
     # ------------------------------------------------------------------ the link

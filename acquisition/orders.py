@@ -3,10 +3,12 @@
     order ──► written ──► ACCEPTED ──► read back, again every 0.1 s ──► PROVEN, or DIFFERS at the deadline
                   └─ pulse: after its time the release ──────┘
 
-One exchange a turn: polls go on between them.
+One exchange a turn: polls go on between them. A pulse that may have begun is ended: after its time; at once if the reply is
+lost, though not to a device that comes back later than the pulse would have lasted; and when the line itself ends.
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import deque
@@ -20,10 +22,11 @@ from acquisition.drivers.base import Confirmed, Refused
 from acquisition.link import Link
 from acquisition.ports import LinkError
 from acquisition.readings import PointReading
-from bus.messages import CommandResult, Outcome
+from bus.messages import Command, CommandResult, Outcome
 
 AGAIN_S: Final = 0.1  # between read-backs, and between attempts to end a pulse
 RELEASE_S: Final = 30.0  # how long the end of a pulse is tried
+END_S: Final = 1.0  # for all that is pulsed when the line ends
 
 log = logging.getLogger("acquisition.line")
 Answer = Callable[[CommandResult], None]
@@ -32,11 +35,15 @@ ReadBack = Callable[[Task], Awaitable[tuple[int, ...] | None]]
 
 @dataclass(frozen=True, slots=True)
 class _Order:
-    """A command, and whom its results are told. `until`: of a release; `shown`: what the last read-back gave."""
+    """A command, and whom its results are told. `until`: of a release; `shown`: what the last read-back gave.
+
+    `unsure`: the reply to its write is lost, which has been told.
+    """
 
     task: Task
     answer: Answer
     until: float = 0.0
+    unsure: bool = False
     shown: str = "nothing"
 
 
@@ -61,6 +68,7 @@ class Orders:
         self._writes: deque[_Order] = deque()
         self._releases: deque[_Order] = deque()
         self._checks: deque[_Order] = deque()
+        self._pulsed: dict[Command, _Order] = {}  # what may be on, and is to be ended
         self.wake = asyncio.Event()
 
     def order(self, task: Task, answer: Answer) -> None:
@@ -117,15 +125,20 @@ class Orders:
         if objection is not None:
             self._say(order, Outcome.NO_ANSWER, f"not written: {objection}")
             return
+        if task.release is not None:
+            self._pulsed[task.command] = order
         try:
             found = await self._link.exchange(task.write, task.device)
         except LinkError as error:
             self._say(order, Outcome.NO_ANSWER, str(error))
+            self._end_unsure(order)
             raise
         if isinstance(found, Refused):
+            self._pulsed.pop(task.command, None)
             self._say(order, Outcome.EXCEPTION, readings.exception(found.code), found.code)
         elif not isinstance(found, Confirmed):
             self._say(order, Outcome.NO_ANSWER, f"no answer within {task.device.timeout_ms} ms")
+            self._end_unsure(order)
         else:
             self._say(order, Outcome.ACCEPTED, "")
             if task.release is not None:
@@ -134,23 +147,52 @@ class Orders:
             elif task.proof is not None:
                 await self._check(order)
 
+    def _end_unsure(self, order: _Order) -> None:
+        """Let a pulse end that nobody has confirmed."""
+        task = order.task
+        if task.release is not None:
+            until = self._loop.time() + task.command.pulse_ms / 1000
+            self._releases.append(replace(order, until=until, unsure=True))
+
     async def _release(self, order: _Order) -> None:
         """End a pulse; it is tried again and again, since what stays on may do harm."""
         task = order.task
         assert task.release is not None  # noqa: S101 - it is a pulse
+        if order.unsure and self._loop.time() >= order.until:
+            self._give_up(order)
+            return
         try:
             found = await self._link.exchange(task.release, task.device)
         except LinkError:
             self._releases.append(order)
             raise
         if isinstance(found, Confirmed):
-            if task.proof is not None:
+            self._pulsed.pop(task.command, None)
+            if task.proof is not None and not order.unsure:
                 await self._check(replace(order, task=replace(task, write=task.release)))
         elif self._loop.time() < order.until:
             self._later(AGAIN_S, self._releases, order)
         else:
-            log.error("%s: its pulse could not be ended", task.point.name)
+            self._give_up(order)
+
+    def _give_up(self, order: _Order) -> None:
+        """Leave a pulse as it is, and say so."""
+        self._pulsed.pop(order.task.command, None)
+        log.error("%s: its pulse could not be ended", order.task.point.name)
+        if not order.unsure:
             self._say(order, Outcome.NO_ANSWER, "the pulse could not be ended")
+
+    async def end(self) -> None:
+        """End what is pulsed now: the line ends, and nobody would later. Begins with a link of its own."""
+        if not self._pulsed:
+            return
+        await self._link.close()  # an exchange may have been cut short
+        with contextlib.suppress(TimeoutError, LinkError):  # what is left is said, one by one
+            async with asyncio.timeout(END_S):
+                for order in list(self._pulsed.values()):
+                    await self._release(replace(order, unsure=True, until=self._loop.time() + END_S))
+        for order in list(self._pulsed.values()):
+            self._give_up(replace(order, unsure=True))
 
     async def _check(self, order: _Order) -> None:
         """Read back, until it shows what was written or the deadline passes."""

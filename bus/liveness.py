@@ -111,6 +111,8 @@ class Liveness:
             events.append(Back(message.worker, restarted and one.started_ns != 0))
             one.phase, one.started_ns, one.asked_at = Phase.SYNCING, message.started_ns, float("-inf")
             one.hole = message.sequence - 1
+            if restarted:
+                one.sequence = message.sequence - 1  # it counts anew
         one.heard_at = now
         if isinstance(message, Snapshot):
             return [*events, *self._snapshot(one, message, now)]

@@ -14,7 +14,10 @@ EXPONENTS: Final = range(-3, 11)
 
 
 def value(device: str, point: PointPlan, second: int) -> Value:
-    """What the point shows at `second`, in its unit: by its name what a feeder would give, within its limits."""
+    """What the point shows at `second`, in its unit: by its name what a feeder would give, within its limits.
+
+    What a master can write stands still until one does: setpoints and parameters do not move by themselves.
+    """
     source = point.source
     if point.enum:
         return point.enum[0][1]
@@ -24,7 +27,8 @@ def value(device: str, point: PointPlan, second: int) -> Value:
         if source.type.startswith("time:"):
             return max(second, clocks.EARLIEST_S) * point.scale + point.offset
     unit = units.parse(point.unit)
-    measured = physics.value(device, point.local_name, second) / (unit.factor if unit else 1.0)
+    moment = second if point.write is None else 0
+    measured = physics.value(device, point.local_name, moment) / (unit.factor if unit else 1.0)
     if point.minimum is not None:
         measured = max(measured, point.minimum)
     if point.maximum is not None:

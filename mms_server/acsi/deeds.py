@@ -94,17 +94,11 @@ def _written(body: bytes, pdu: bytes) -> Iterator[tuple[str, Deed]]:
     _, _, position = ber.header(body, 0, len(body))
     wanted = access.decode(body, 0, position)
     _, start, end = ber.header(body, position, len(body))
-    for index, (data, verdict) in enumerate(zip(_parts(body, start, end), _results(pdu), strict=False)):
-        found = _event(wanted, index, plain(data), verdict)
+    parts = ber.elements(body, start, end)
+    for index, ((first, last), verdict) in enumerate(zip(parts, _results(pdu), strict=False)):
+        found = _event(wanted, index, plain(body[first:last]), verdict)
         if found is not None:
             yield found
-
-
-def _parts(octets: bytes, start: int, end: int) -> Iterator[bytes]:
-    while start < end:
-        _, _, after = ber.header(octets, start, end)
-        yield octets[start:after]
-        start = after
 
 
 def _results(pdu: bytes) -> Iterator[object]:
@@ -114,8 +108,8 @@ def _results(pdu: bytes) -> Iterator[object]:
         return
     _, _, start = ber.header(pdu, start, end)
     _, start, end = ber.header(pdu, start, end)
-    for one in _parts(pdu, start, end):
-        yield True if one[0] == 0x81 else DataAccessError(one[2])
+    for first, _ in ber.elements(pdu, start, end):
+        yield True if pdu[first] == 0x81 else DataAccessError(pdu[first + 2])
 
 
 def _event(

@@ -5,6 +5,8 @@
     CnfEdit        what stands under SE becomes group k, and is active at once if k is
 
 An LD has setting groups if its LLN0 has an SGCB. Which group is active, and what clients have made of the groups, is kept.
+What is settled with the field (ActSG, or CnfEdit of the active group) goes to its end before anything of it may change: until
+then another such write is temporarily unavailable, and the edit stays although its client is gone or its time is over.
 """
 
 from collections.abc import Callable, Iterator
@@ -55,6 +57,7 @@ class SettingGroups:
     settings: list[_Setting] = field(default_factory=list)
     editor: Client | None = None
     until_ns: int = NEVER
+    settler: Client | None = None  # whose write is being settled with the field
 
 
 class Settings:
@@ -106,21 +109,24 @@ class Settings:
         if not self.grouped(slot):
             return None
         block = self._by_domain[self._model.placed(slot).domain.name]
-        if block.editor is not client:
+        if block.editor is not client or block.settler is client:
             return _UNAVAILABLE
         self._reserve(block, now)
         return None
 
     # ------------------------------------------------------------------ what clients write
 
-    def question(self, client: Client, slot: int, tag: int, contents: bytes) -> Call | None:
-        """What is to be settled with the field before `write` of the same; None: nothing.
+    def question(self, client: Client, slot: int, tag: int, contents: bytes) -> Call | DataAccessError | None:
+        """What is to be settled with the field before `write` of the same; why it cannot be now; None: nothing.
 
-        Its verdict is that of a write callback: if it is no yes, nothing is active that was not before.
+        Its verdict is that of a write callback: if it is no yes, nothing is active that was not before. Either way `settled`
+        has to follow.
         """
         if self.to_field is None or slot not in self._attributes:
             return None
         block, name = self._attributes[slot]
+        if block.settler is not None and name in ("ActSG", "CnfEdit"):
+            return _UNAVAILABLE
         kind = self._model.node(slot).kind
         value = None if kind is None else kind.decode(tag, contents)
         active: list[tuple[_Setting, Scalar]] = []
@@ -131,7 +137,17 @@ class Settings:
             active = [(one, values[one.se]) for one in block.settings]  # type: ignore[misc]
         bound, write = self.to_field
         there = [(one.sg, setting, values[one.sg]) for one, setting in active if bound(one.sg)]
-        return Call(write, (there,)) if there else None
+        if not there:
+            return None
+        block.settler, block.until_ns = client, NEVER
+        return Call(write, (there,))
+
+    def settled(self, slot: int, now: Now) -> None:
+        """What `question` asked for the attribute at `slot` has an answer; an edit that is still there has its time anew."""
+        block, _ = self._attributes[slot]
+        block.settler = None
+        if block.editor is not None:
+            self._reserve(block, now)
 
     def write(self, client: Client, slot: int, tag: int, contents: bytes, now: Now) -> DataAccessError | None:
         """Write one attribute of an SGCB; why not, or None."""
@@ -169,7 +185,7 @@ class Settings:
     def _edit(self, block: SettingGroups, client: Client, group: int, now: Now) -> DataAccessError | None:
         if not 0 <= group <= block.count:
             return _INVALID
-        if block.editor is not None and block.editor is not client:
+        if (block.editor is not None and block.editor is not client) or block.settler is client:
             return _UNAVAILABLE
         if group == 0:
             self._drop(block, now)
@@ -214,9 +230,9 @@ class Settings:
         self._commit(pairs, now)
 
     def closed(self, client: Client, now: Now) -> None:
-        """`client` is gone: what it edited is dropped."""
+        """`client` is gone: what it edited is dropped, unless the field is about to have it."""
         for block in self._blocks:
-            if block.editor is client:
+            if block.editor is client and block.settler is not client:
                 self._drop(block, now)
 
     def next_deadline_ns(self) -> int:

@@ -29,6 +29,7 @@ from mms_server.services.base import Context, Service
 from mms_server.stack import ber
 
 _SUCCESS: Final = b"\x81\x00"
+_INSIDE: Final = frozenset({0xA1, 0xA2})  # Data that consist of Data
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class _Block:
     tag: int
     contents: bytes
     calls: int = 0
+    refused: DataAccessError | None = None  # before anything was asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ def answer(context: Context, body: bytes) -> bytes | ServiceError | Deferred:
         assert isinstance(wanted, ObjectName)  # noqa: S101 - only a list as a whole is refused so
         context.track(ServiceName.SET_DATA_SET_VALUES, wanted.reference, targets)
         return targets
-    data = _spans(body, start, after)
+    data = ber.elements(body, start, after, _INSIDE)  # whole before any of it is done: a command begun has an end
     if len(data) != len(targets):
         raise ArgumentError(f"{len(data)} values for {len(targets)} variables")
     calls: list[Call] = []
@@ -123,15 +125,6 @@ def _target(model: DataModel, variable: Variable) -> int | DataAccessError:
     return selected if isinstance(selected, int) else DataAccessError.OBJECT_ACCESS_UNSUPPORTED
 
 
-def _spans(octets: bytes, start: int, end: int) -> list[tuple[int, int]]:
-    spans = []
-    while start < end:
-        _, _, after = ber.header(octets, start, end)
-        spans.append((start, after))
-        start = after
-    return spans
-
-
 def _item(
     context: Context, target: int | DataAccessError, body: bytes, start: int, end: int, calls: list[Call]
 ) -> _Item:
@@ -140,9 +133,11 @@ def _item(
     if _owner(context, target) is not None:
         tag, first, after = ber.header(body, start, end)
         contents = body[first:after]
-        call = context.behaviour.settings.question(context.client, target, tag, contents)
-        calls += [] if call is None else [call]
-        return _Block(target, tag, contents, int(call is not None))
+        question = context.behaviour.settings.question(context.client, target, tag, contents)
+        if isinstance(question, DataAccessError):
+            return _Block(target, tag, contents, refused=question)
+        calls += [] if question is None else [question]
+        return _Block(target, tag, contents, int(question is not None))
     if context.behaviour.control.find(target) is not None:
         return _control(context, target, body, start, end, calls)
     writing = context.behaviour.writing
@@ -225,7 +220,7 @@ def _carried_out(context: Context, items: Sequence[_Item], verdicts: Sequence[Ve
         elif isinstance(item, _Block):
             said = [refusal(verdict) for verdict in verdicts[at : at + item.calls]]
             at += item.calls
-            results.append(_written(context, item, next((one for one in said if one is not None), None)))
+            results.append(_written(context, item, next((one for one in said if one is not None), item.refused)))
         else:
             said = [refusal(verdict) for verdict in verdicts[at : at + item.calls]]
             at += item.calls
@@ -243,6 +238,8 @@ def _written(context: Context, item: _Block, refused: DataAccessError | None) ->
     """Write to a control block, unless that is `refused` already; why not, or None."""
     owner = _owner(context, item.slot)
     assert owner is not None  # noqa: S101 - it was found before
+    if item.calls:
+        context.behaviour.settings.settled(item.slot, context.now)
     if refused is None:
         refused = owner.write(context.client, item.slot, item.tag, item.contents, context.now)
     if context.behaviour.tracking is not None:

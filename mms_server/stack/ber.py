@@ -46,6 +46,26 @@ def header(buffer: bytes, position: int, end: int) -> tuple[int, int, int]:
     return tag, position, position + length
 
 
+def elements(buffer: bytes, position: int, end: int, within: frozenset[int] = frozenset()) -> list[tuple[int, int]]:
+    """Where each of the elements in `buffer[position:end]` begins and ends.
+
+    Raises WireError for a broken one, also inside elements whose tag is in `within`, however deep.
+    """
+    found: list[tuple[int, int]] = []
+    ends = [end]
+    while ends:
+        if position == ends[-1]:
+            ends.pop()
+            continue
+        tag, start, after = header(buffer, position, ends[-1])
+        if len(ends) == 1:
+            found.append((position, after))
+        if tag in within:
+            ends.append(after)
+        position = start if tag in within else after
+    return found
+
+
 def length(number: int) -> bytes:
     """The length octets for contents of `number` octets."""
     if number < 0x80:

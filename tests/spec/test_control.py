@@ -589,6 +589,16 @@ def test_a_structure_that_is_none_is_type_inconsistent_and_a_component_is_denied
     assert bench.done == []
 
 
+@pytest.mark.conformance("CT-15")
+def test_a_write_with_a_broken_value_begins_nothing_that_would_never_end(bench: Bench) -> None:
+    sound = bench.written("Direct", "Oper", True, 3, 1, False, "00", TIME, TIME)
+    cut_off = bytes.fromhex("a20383057f")  # a structure whose member is longer than itself
+    pairs = [("CSWI1$CO$Direct$Oper", sound), ("CSWI1$CO$Enhanced$Oper", cut_off)]
+    assert bench.client.ask(0xA5, write_body(LD, *pairs)) == {"reject": {"pdu_error": 1}}
+    assert bench.done == []
+    assert bench.oper("Direct") == "success"
+
+
 @pytest.mark.conformance("CT-8")
 def test_an_origin_identifier_has_at_most_64_octets(bench: Bench) -> None:
     def with_ident(size: int, variable: str) -> tuple[Any, Any]:

@@ -184,6 +184,54 @@ def test_a_pulse_goes_back_by_itself_even_past_a_silence(protocol: str) -> None:
     run(scenario)
 
 
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_pulse_ends_with_its_line(protocol: str) -> None:
+    async def scenario() -> None:
+        async with polled(protocol, RELAY) as field:
+            await field.until(lambda: good(field, 0, False))
+            field.command(0, True, within_s=10, pulse_ms=60_000)
+            await field.until(lambda: field.outcomes == [Outcome.ACCEPTED])
+        assert [tuple(words) for _, _, words in field.devices["io"].writes] == [(1,), (0,)]
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_pulse_whose_reply_is_lost_is_ended_too(protocol: str) -> None:
+    async def scenario() -> None:
+        async with polled(protocol, RELAY) as field:
+            io = field.devices["io"]
+            await field.until(lambda: good(field, 0, False))
+            io.fault = Fault("wrong_unit")  # it does what it is asked, and its answer is nobody's
+            field.command(0, True, within_s=10, pulse_ms=60_000)
+            await field.until(lambda: field.outcomes == [Outcome.NO_ANSWER])
+            io.fault = None
+            await field.until(lambda: io.registers["coil", 20] == 0)
+            assert io.writes[0] == ("coil", 20, (1,))
+            assert field.outcomes == [Outcome.NO_ANSWER]
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_nothing_of_a_pulse_is_written_to_a_device_that_comes_back_later(protocol: str) -> None:
+    async def scenario() -> None:
+        async with polled(protocol, RELAY) as field:
+            io = field.devices["io"]
+            await field.until(lambda: good(field, 0, False))
+            io.fault = Fault("silent")
+            field.command(0, True, within_s=10, pulse_ms=100)
+            await field.until(lambda: field.outcomes == [Outcome.NO_ANSWER])
+            await asyncio.sleep(0.5)
+            io.fault = None
+            await field.until(lambda: good(field, 0, False))
+            field.command(1, True, within_s=10)
+            await field.until(lambda: field.outcomes == [Outcome.NO_ANSWER, Outcome.ACCEPTED])
+            assert [(address, tuple(words)) for _, address, words in io.writes] == [(21, (1,))]
+
+    run(scenario)
+
+
 FLAGS = device(
     "io",
     1,

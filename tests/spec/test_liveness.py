@@ -94,3 +94,13 @@ def test_another_plan_brings_workers_takes_some_and_leaves_what_is_known_of_the_
     liveness.follow(["fresh"], 1.5)
     assert liveness.heard(beat(3), 1.6) == [Dropped("w", "a worker that the plan lacks")]
     assert liveness.tick(1.0 + SILENCE_S) == [Lost("fresh")]
+
+
+def test_a_younger_instance_counts_anew_however_long_the_older_one_had_lived() -> None:
+    liveness = synced()
+    liveness.heard(beat(2000), 0.1)
+    liveness.heard(snapshot(2000), 0.1)
+    assert kinds(liveness.heard(beat(1, started=2), 0.5)) == [Back, Apply, NeedSnapshot]
+    assert kinds(liveness.heard(snapshot(1, started=2), 0.5)) == [Apply]
+    assert [kinds(liveness.heard(beat(number, started=2), 0.6)) for number in (2, 3)] == [[Apply], [Apply]]
+    assert liveness.synced()

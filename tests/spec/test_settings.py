@@ -6,11 +6,11 @@ import pytest
 
 from mapping.model import Services
 from mms_server.acsi.journal import Put, Stored
-from mms_server.engine import Engine
+from mms_server.engine import Engine, Waiting
 from mms_server.mms.errors import DataAccessError
 from mms_server.model.tree import DataModel
 from tests.support import models
-from tests.support.engine_client import CLOCK, IDENTITY, EngineClient, bare
+from tests.support.engine_client import CLOCK, IDENTITY, EngineClient, bare, write_body
 from tests.support.wire_data import boolean, single, unsigned
 
 LD = "DEMOLD0"
@@ -89,6 +89,72 @@ def test_a_group_is_active_once_its_registers_are_written(bench: Bench) -> None:
     assert (len(field.written), bench.value(SG)) == (4, 7.5)  # the group that was edited is not active
     assert [bench.put("ActSG", unsigned(4)), bench.put("CnfEdit", boolean(True))] == [11, 3]
     assert len(field.written) == 4
+
+
+def begun(bench: Bench, name: str, data: bytes, client: EngineClient | None = None) -> Waiting:
+    """A Write to the SGCB that waits for the field."""
+    asking = (client or bench.client).client
+    waiting = bench.engine.request(asking, 1, 0xA5, write_body(LD, (f"{SGCB}${name}", data)), CLOCK.now())
+    assert isinstance(waiting, Waiting)
+    return waiting
+
+
+@pytest.mark.conformance("SG-2", "SG-3")
+@pytest.mark.parametrize("end", ["close", "time"])
+def test_what_the_field_has_taken_is_in_force_although_its_editor_is_gone(bench: Bench, end: str) -> None:
+    Registers(bench)
+    bench.put("EditSG", unsigned(2))
+    bench.set(9.5)
+    waiting = begun(bench, "CnfEdit", boolean(True))
+    if end == "close":
+        bench.client.close()
+    else:
+        CLOCK.pass_ms(300_000, bench.engine)
+    bench.engine.finish(waiting, [True], CLOCK.now())
+    assert (bench.value(SG), bench.read(f"{SGCB}$EditSG"), bench.read(f"{SGCB}$ResvTms")) == (9.5, 0, 0)
+
+
+@pytest.mark.conformance("SG-3")
+@pytest.mark.parametrize("end", ["close", "time"])
+def test_an_edit_that_the_field_refuses_is_dropped_after_all(bench: Bench, end: str) -> None:
+    Registers(bench)
+    bench.put("EditSG", unsigned(2))
+    bench.set(9.5)
+    waiting = begun(bench, "CnfEdit", boolean(True))
+    if end == "close":
+        bench.client.close()
+    bench.engine.finish(waiting, [DataAccessError.HARDWARE_FAULT], CLOCK.now())
+    if end == "time":
+        assert bench.read(f"{SGCB}$EditSG") == 2
+        CLOCK.pass_ms(300_000, bench.engine)
+    assert (bench.value(SG), bench.read(f"{SGCB}$EditSG"), bench.read(f"{SGCB}$ResvTms")) == (2.5, 0, 0)
+
+
+@pytest.mark.conformance("SG-1", "SG-2")
+def test_nothing_else_becomes_active_while_the_field_takes_a_group(bench: Bench) -> None:
+    field = Registers(bench)
+    bench.put("EditSG", unsigned(1), bench.other)
+    bench.set(7.5, bench.other)
+    waiting = begun(bench, "ActSG", unsigned(1))
+    assert [
+        bench.put("ActSG", unsigned(3), bench.other), bench.put("CnfEdit", boolean(True), bench.other),
+    ] == [2, 2]  # fmt: skip
+    bench.engine.finish(waiting, [True], CLOCK.now())
+    assert (bench.read(f"{SGCB}$ActSG"), bench.value(SG), field.written) == (1, 1.5, [])
+    assert bench.put("CnfEdit", boolean(True), bench.other) == "success"
+    assert (bench.value(SG), field.written) == (7.5, [[(field.slot, 7.5, 1.5)]])
+
+
+@pytest.mark.conformance("SG-2")
+def test_one_write_does_not_edit_what_it_confirms(bench: Bench) -> None:
+    field = Registers(bench)
+    bench.put("EditSG", unsigned(2))
+    bench.set(9.5)
+    asked = [("EditSG", unsigned(1)), ("CnfEdit", boolean(True)), ("ActSG", unsigned(3))]
+    assert bench.client.write(
+        LD, *((f"{SGCB}${name}", data) for name, data in asked), (SE, single(4.5))
+    ) == [2, "success", 2, 2]  # fmt: skip
+    assert (bench.value(SG), field.written) == (9.5, [[(field.slot, 9.5, 2.5)]])
 
 
 @pytest.mark.conformance("SG-1")

@@ -86,3 +86,16 @@ def test_what_a_test_sets_is_followed_too(simulated: SimulatedDevice) -> None:
     assert after(simulated, 100.3) == 2
     simulated.set("position", 3)
     assert after(simulated, 110.0) == 3
+
+
+def test_what_a_master_can_write_stands_still_until_one_does() -> None:
+    limit = point(0, "io.limit", register("holding", 5, "float32", 2), write=register("holding", 5, "float32", 2))
+    shown = point(1, "io.shown", register("holding", 7, "float32", 2))
+    simulated = SimulatedDevice(device("io", 1, [limit, shown], []))
+    seen = []
+    for second in (0, 30):
+        simulated.tick(second)
+        seen.append((simulated.values["limit"], simulated.values["shown"]))
+    (limit_before, shown_before), (limit_after, shown_after) = seen
+    assert limit_before == limit_after
+    assert shown_before != shown_after
