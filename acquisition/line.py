@@ -115,6 +115,15 @@ class Line:
         """What happened on the line, by kind."""
         return self._link.counters
 
+    def turnarounds(self) -> dict[str, tuple[int, float]]:
+        """The unit of each device that has answered often enough, and how many seconds it thinks."""
+        known = self._link.turnarounds.known()
+        return {
+            one.plan.name: (one.plan.unit, known[one.plan.unit])
+            for one in self._poller.devices
+            if one.plan.unit in known and one.plan.name not in self._second
+        }
+
     def state(self) -> LineState:
         """The line's state, with its load since the last call."""
         now = self._loop.time()

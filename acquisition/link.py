@@ -30,6 +30,7 @@ from acquisition.drivers.base import (
 from acquisition.pipelining import Awaited, Exchanged
 from acquisition.ports import LinkError, Port, SerialPort
 from acquisition.recording import RecordingPort
+from acquisition.stopwatch import Smoothed
 from acquisition.transaction import Counters, Echo, Ghosts, Part
 from acquisition.transports import port_of
 from mapping.plan import DevicePlan, LinePlan
@@ -66,6 +67,7 @@ class Link:
         self.asked_at = 0.0  # when the last request was sent
         self.is_open = False
         self.counters = Counters()
+        self.turnarounds = Smoothed()  # of the units of a serial line
 
     async def open(self) -> None:
         """Open the port unless it is open. What an earlier opening is still owed may come in this one."""
@@ -170,6 +172,9 @@ class Link:
             return None
         self._count(found)
         self._longest_answer_s = max(self._longest_answer_s, now - sent)
+        if self._spec.serial and isinstance(found, Registers):
+            said_s = answer_octets * self._spec.characters_per_octet * self._character_s
+            self.turnarounds.add(device.unit, now - sent - said_s)
         return found
 
     def _count(self, found: Found) -> None:

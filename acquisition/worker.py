@@ -20,15 +20,18 @@ from acquisition.memory import Memory
 from acquisition.paths import Paths
 from acquisition.readings import PointReading
 from acquisition.stamps import Stamp, clocks_of, stamp
+from acquisition.stopwatch import Stopwatch
 from bus.clock import FINEST, blurred, worst
 from bus.messages import Command, CommandResult, Heartbeat, Sample, SampleBatch, Snapshot
 from bus.quality import Quality
 from bus.sockets import WorkerEndpoint
 from bus.system_clock import SystemClock
 from bus.topics import TOPICS
+from mapping import turnaround
 from mapping.plan import Plan
 
 SIMULATED: Final = "simulated"  # the protocol of lines without a field
+TIMED_S: Final = 10.0
 HEARTBEAT_S: Final = TOPICS["heartbeat"].period_s or 0.5
 
 log = logging.getLogger("acquisition.worker")
@@ -85,6 +88,7 @@ class Worker:
             )
             for place, line in enumerate(described.lines)
         }
+        self._stopwatch = Stopwatch(None if state_dir is None else turnaround.file_of(state_dir, name))
         self._line_of = {device.name: line.name for line in described.lines for device in line.devices}
         for line in described.lines:
             for device in line.fallbacks:
@@ -100,6 +104,7 @@ class Worker:
                 for line in self._lines.values():
                     tasks.create_task(line.run())
                 tasks.create_task(self._beat())
+                tasks.create_task(self._time())
         finally:
             self._endpoint.close()
 
@@ -166,6 +171,13 @@ class Worker:
         first = self._lines[self._line_of[task.device.name]]
         line = next((one for one in self._lines.values() if one is self._paths.active(task.device.name)), first)
         line.order(task if line is first else task.by(line.reached(task.device.name) or task.device), answer)
+
+    async def _time(self) -> None:
+        """Keep how long devices think, for the next start or reload."""
+        while True:
+            await asyncio.sleep(TIMED_S)
+            for line in self._lines.values():
+                self._stopwatch.keep(line.turnarounds())
 
     async def _beat(self) -> None:
         while True:

@@ -20,7 +20,7 @@ from gateway.announcement import Announcement, announced
 from gateway.cli import BAD_CONFIGURATION, FAILED, OK
 from gateway.deployment import Deployment
 from gateway.reloading import Reloading
-from gateway.sites import compiled, say
+from gateway.sites import compiled, measured_of, say
 from gateway.standby import Ending, PairOptions, Serving, Standby
 from gateway.supervisor import Supervisor
 from mapping import plan as plans
@@ -96,7 +96,8 @@ async def run_site(site: Path, options: RunOptions) -> int:
         async with _simulated(site, options, folder) as lines:
             if options.simulate and lines is None:
                 return FAILED
-            result = compiled(site, lines)
+            measured = measured_of(site, options.state_dir)  # once: a reload compares what people have changed
+            result = compiled(site, lines, measured)
             say(result.diagnostics.found)
             if result.plan is None:
                 return BAD_CONFIGURATION
@@ -107,7 +108,7 @@ async def run_site(site: Path, options: RunOptions) -> int:
                 return BAD_CONFIGURATION
 
             def compile_again() -> Compiled:
-                return compiled(site, lines)
+                return compiled(site, lines, measured)
 
             if options.pair is not None:
                 return await _run_paired(result.plan, deployment, options.pair, told, compile_again)

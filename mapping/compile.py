@@ -23,6 +23,7 @@ from mapping.passes.poll import commanded, plan_polls
 from mapping.passes.resolve import resolve_rows
 from mapping.plan import FilesPlan, IedPlan, Plan, SecurityPlan, TlsPlan, WorkerPlan, sealed
 from mapping.schema import Files, Security
+from mapping.turnaround import Measured
 
 PASSES: Final[tuple[Callable[[Draft], None], ...]] = (
     load_files,
@@ -66,9 +67,18 @@ def site_file(path: Path) -> Path:
     return path / "site.yaml" if path.is_dir() else path
 
 
-def compile_site(site: Path, line_settings: Mapping[str, type[BaseModel]], *, lines: Path | None = None) -> Compiled:
-    """Compile the site at `site` (a site.yaml or its folder); `lines` is a file that is laid over its lines."""
-    draft = Draft(site_file(site), line_settings, lines)
+def compile_site(
+    site: Path,
+    line_settings: Mapping[str, type[BaseModel]],
+    *,
+    lines: Path | None = None,
+    measured: Measured | None = None,
+) -> Compiled:
+    """Compile the site at `site` (a site.yaml or its folder); `lines` is a file that is laid over its lines.
+
+    `measured`: how long its devices were seen to think.
+    """
+    draft = Draft(site_file(site), line_settings, lines, measured=measured or {})
     for one in PASSES:
         one(draft)
     workers = plan_polls(draft)

@@ -179,6 +179,7 @@ class DevicePlan(msgspec.Struct, frozen=True):
     max_gap: int | None = None  # None: what the line's physics makes worth while
     pipeline: int = 1  # reads that may be asked for at once
     priority: Priority = "normal"
+    turnaround_ms: int | None = None  # how long it thinks, as measured on a serial line; None: not known
 
 
 class LinePlan(msgspec.Struct, frozen=True):

@@ -15,7 +15,7 @@ itself and for a device that thinks longer than most.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import msgspec
@@ -80,6 +80,12 @@ class Physics:
     def serial(self) -> bool:
         """True if characters cost time."""
         return self.character_s > 0
+
+    def to(self, device: DevicePlan) -> "Physics":
+        """The physics of exchanges with `device`: on a serial line as long as it was seen to think."""
+        if not self.serial or device.turnaround_ms is None:
+            return self
+        return replace(self, turnaround_s=device.turnaround_ms / 1000)
 
     def exchange_s(self, block: Block) -> float:
         """How long one exchange takes."""
@@ -176,7 +182,7 @@ def planned(device: DevicePlan, line: Physics, longest: int = REGISTERS_LIMIT) -
     """`device` with the reads that bring what is polled of it, none over `longest` registers but for what must not be torn."""
     asked = [point for point in device.points if point.polled and point.asked]
     limit = min(registers_limit(line.protocol, device.max_registers), longest)
-    blocks = plan_blocks(asked, line, max_registers=limit, max_gap=device.max_gap)
+    blocks = plan_blocks(asked, line.to(device), max_registers=limit, max_gap=device.max_gap)
     return msgspec.structs.replace(device, blocks=blocks)
 
 
@@ -210,5 +216,5 @@ def line_cost(line: LinePlan) -> LineCost:
         for block in device.blocks:
             per_s = 1000 / block.every_ms
             requests += per_s
-            load += per_s * (costs.exchange_s(block) + device.pause_ms / 1000)
+            load += per_s * (costs.to(device).exchange_s(block) + device.pause_ms / 1000)
     return LineCost(requests, load)

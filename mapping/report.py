@@ -38,7 +38,7 @@ def _line(line: LinePlan, *, commanded: bool) -> Iterator[str]:
     for device in line.devices:
         names = {point.number: point.local_name for point in device.points}
         for block in device.blocks:
-            yield _block(device, block, physics, cost.stretch)
+            yield _block(device, block, physics.to(device), cost.stretch)
             yield from _listed(names[number] for number in block.points)
         computed = [point.local_name for point in device.points if point.polled and isinstance(point.source, Computed)]
         if computed:

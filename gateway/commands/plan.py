@@ -6,7 +6,7 @@ from typing import Final
 
 from acquisition import holes
 from gateway.cli import BAD_CONFIGURATION, FAILED, OK, Command
-from gateway.sites import compiled, say
+from gateway.sites import compiled, measured_of, say
 from mapping.compile import site_file
 from mapping.report import report
 
@@ -19,9 +19,9 @@ def plan(site: Path, /, *, state_dir: Path | None = None) -> int:
     site
         A site.yaml, or the folder that holds it.
     state_dir
-        Where a run remembers what devices refuse; by default `state` beside the site.
+        Where a run remembers what devices refuse and how long they think; by default `state` beside the site.
     """
-    result = compiled(site)
+    result = compiled(site, measured=measured_of(site, state_dir))
     say(result.diagnostics.found)
     if result.diagnostics.errors:
         return BAD_CONFIGURATION

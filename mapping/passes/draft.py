@@ -25,6 +25,7 @@ from mapping.plan import (
     SettingBinding,
 )
 from mapping.schema import Ied, Map, Point, Row, Site
+from mapping.turnaround import Measured
 
 TCP_WORKER: Final = "tcp"
 
@@ -141,6 +142,7 @@ class Draft:
     numbered: int = 0  # points that have a number
     ieds: list[DraftIed] = field(default_factory=list)
     used: set[int] = field(default_factory=set)  # points that something needs
+    measured: Measured = field(default_factory=dict)  # how long devices think, by name
 
     def worker_of(self, line: str) -> str:
         """The worker that polls the line: itself, if it is a serial one, or the one of all TCP lines.

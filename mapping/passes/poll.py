@@ -70,8 +70,14 @@ def _device(draft: Draft, device: DraftDevice, physics: planner.Physics, longest
         priority=device.priority,
         clock=None if device.clock is None else device.points[device.clock].plan.number,
         max_gap=device.max_gap,
+        turnaround_ms=_turnaround(draft, device),
     )
     return planner.planned(plan, physics, longest)
+
+
+def _turnaround(draft: Draft, device: DraftDevice) -> int | None:
+    measured = draft.measured.get(device.name)
+    return None if measured is None or measured.unit != device.unit else measured.milliseconds
 
 
 def _polled(draft: Draft, point: PointPlan) -> PointPlan:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from acquisition.drivers.registry import by_protocol
 from mapping.compile import Compiled, compile_site
+from mapping.turnaround import Measured
 
 SCL = Path(__file__).parents[1] / "cases" / "scl" / "io.icd"
 
@@ -47,6 +48,12 @@ def write_site(folder: Path, map_text: str, site_text: str = SITE) -> Path:
 def compile_folder(folder: Path) -> Compiled:
     """The site in `folder`, compiled."""
     return compile_site(folder, {name: spec.settings for name, spec in by_protocol().items()})
+
+
+def compile_site_with(folder: Path, measured: Measured) -> Compiled:
+    """The site in `folder`, compiled with what was measured of its devices."""
+    settings = {name: spec.settings for name, spec in by_protocol().items()}
+    return compile_site(folder, settings, measured=measured)
 
 
 def with_reports(*objects: str) -> str:
