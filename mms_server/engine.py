@@ -19,6 +19,7 @@ from mms_server.acsi.audit import Audit
 from mms_server.acsi.clients import Client
 from mms_server.acsi.control import Control, Operation
 from mms_server.acsi.created_datasets import CreatedDataSets
+from mms_server.acsi.dispatch import Notice
 from mms_server.acsi.entries import BufferLimits
 from mms_server.acsi.files import Files
 from mms_server.acsi.guards import Call, Deferred, Guards, Verdict
@@ -28,7 +29,8 @@ from mms_server.acsi.measuring import Measuring
 from mms_server.acsi.obtaining import Obtaining
 from mms_server.acsi.overlay import Overlay
 from mms_server.acsi.publishing import Publishing
-from mms_server.acsi.reporting import Notice, Reporting
+from mms_server.acsi.rcb_writing import BlockWriting
+from mms_server.acsi.reporting import Reporting
 from mms_server.acsi.settings import Settings
 from mms_server.acsi.tracking import tracking_of
 from mms_server.acsi.writing import OPEN_TO_CLIENTS, Writing
@@ -91,12 +93,24 @@ class Engine:
         logs = Logs(model, sets.by_text, self.journal, stored)
         publishing = Publishing(model, sets.by_text, self.commit)
         tracking = tracking_of(model, self.commit)
-        control = Control(model, reporting.post, self.commit, tracking)
+        control = Control(model, reporting.dispatch.post, self.commit, tracking)
         files = Files()
         self.behaviour = Behaviour(
-            self.journal, sets, reporting, settings, writing, control, files, Obtaining(files), logs, publishing,
-            tracking, Guards(model), _at_once,
-        )  # fmt: skip
+            journal=self.journal,
+            sets=sets,
+            reporting=reporting,
+            blocks=BlockWriting(model, sets.by_text, reporting),
+            settings=settings,
+            writing=writing,
+            control=control,
+            files=files,
+            obtaining=Obtaining(files),
+            logs=logs,
+            publishing=publishing,
+            tracking=tracking,
+            read_guards=Guards(model),
+            execute=_at_once,
+        )
         self.stirred = False  # something may wait to be stored, sent or told, or be due at another time: see to it
         self._overlay = Overlay(model)
         model.cache.commit(self._overlay.start())
@@ -138,7 +152,7 @@ class Engine:
     def _release(self, client: Client, now: Now) -> None:
         self.behaviour.control.closed(client, now)
         self.behaviour.settings.closed(client, now)
-        self.behaviour.reporting.closed(client, now)
+        self.behaviour.blocks.closed(client, now)
         self.behaviour.files.closed(client)
         self.behaviour.obtaining.closed(client)
 
@@ -241,11 +255,11 @@ class Engine:
 
     def receivers(self) -> list[Client]:
         """The clients for which reports, requests or late answers wait."""
-        return [*self.behaviour.reporting.receivers(), *self.behaviour.obtaining.receivers()]
+        return [*self.behaviour.reporting.dispatch.receivers(), *self.behaviour.obtaining.receivers()]
 
     def pull(self, client: Client) -> list[bytes]:
         """The PDUs that `client` is to get now, none longer than it takes; a turn's worth."""
-        return self.behaviour.reporting.pull(client)
+        return self.behaviour.reporting.dispatch.pull(client)
 
     def asks(self, client: Client) -> list[bytes]:
         """The service elements of our requests to `client`, to be asked one after the other; see `answered`."""
@@ -271,7 +285,7 @@ class Engine:
         """The store has everything up to `ticket`."""
         self.stirred = True
         self.journal.stored(ticket)
-        self.behaviour.reporting.stored()
+        self.behaviour.reporting.dispatch.stored()
 
     def audits(self) -> list[Audit]:
         """The commands that have come to their end since the last call."""
@@ -280,7 +294,8 @@ class Engine:
 
     def notices(self) -> list[Notice]:
         """What has happened to report control blocks since the last call: client, block, event."""
-        notices, self.behaviour.reporting.notices = self.behaviour.reporting.notices, []
+        dispatch = self.behaviour.reporting.dispatch
+        notices, dispatch.notices = dispatch.notices, []
         return notices
 
     # ------------------------------------------------------------------ time

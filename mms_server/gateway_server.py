@@ -18,6 +18,7 @@ from mapping.model import FC, Server
 from mapping.plan import IedPlan, Plan, served
 from mapping.scl.access_points import server as read_server
 from mapping.scl.reader import read
+from mms_server.access import Access, password_is
 from mms_server.acsi import modes
 from mms_server.acsi.clients import Client
 from mms_server.acsi.control import Operation, Selection
@@ -33,7 +34,7 @@ from mms_server.ied_server import DEFAULT_CLIENTS, identity_of
 from mms_server.mirror import PairMirror
 from mms_server.mms.errors import DataAccessError
 from mms_server.model.tree import DataModel
-from mms_server.server import Access, MmsServer, password_is
+from mms_server.server import MmsServer
 from mms_server.store import Store
 from mms_server.tls import TlsPort
 

@@ -20,6 +20,7 @@ from mapping.diagnostics import Diagnostic, Diagnostics
 from mapping.model import FC, Server
 from mapping.scl.access_points import server as read_server
 from mapping.scl.reader import read
+from mms_server.access import Access, Authenticator, password_is
 from mms_server.acsi import modes
 from mms_server.acsi.clients import Client
 from mms_server.acsi.control import Operation, Selection
@@ -31,11 +32,12 @@ from mms_server.engine import Engine
 from mms_server.loops import loop_factory
 from mms_server.mms.data import UtcTimestamp
 from mms_server.model.tree import DataModel
-from mms_server.server import Access, Authenticator, Listener, MmsServer, password_is, verdict_of
+from mms_server.server import Listener, MmsServer
 from mms_server.services.base import Identity
 from mms_server.simulated_process import SimulatedProcess
 from mms_server.store import Store
 from mms_server.tls import TlsPort
+from mms_server.verdicts import verdict_of
 
 Handle = NewType("Handle", int)
 ReportListener = Callable[[Client | None, str, str], None]
@@ -123,7 +125,7 @@ class IedServer:
         if (decide is None) == (password is None):
             raise ValueError("either a callable or a password")
         chosen = password_is(password) if password is not None else decide
-        self._mms.access = self._access = Access(self._access.max_clients, self._access.allow, chosen)
+        self._mms.gate.access = self._access = Access(self._access.max_clients, self._access.allow, chosen)
 
     def on_connection(self, listener: Listener) -> None:
         """Call `listener(client, connected)` whenever a client has associated or gone, on the server's thread."""

@@ -41,6 +41,11 @@ class Listeners:
     blocks: "list[ReportControlBlock]" = field(default_factory=list)
     touched: dict[int, int] = field(default_factory=dict)  # member -> triggers
 
+    def taken(self) -> dict[int, int]:
+        """What has changed; nothing from now on."""
+        touched, self.touched = self.touched, {}
+        return touched
+
 
 @dataclass(eq=False)
 class ReportControlBlock:

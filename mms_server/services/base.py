@@ -25,6 +25,7 @@ from mms_server.acsi.journal import Journal
 from mms_server.acsi.logs import Logs
 from mms_server.acsi.obtaining import Obtaining
 from mms_server.acsi.publishing import Publishing
+from mms_server.acsi.rcb_writing import BlockWriting
 from mms_server.acsi.reporting import Reporting
 from mms_server.acsi.settings import Settings
 from mms_server.acsi.tracked import ServiceName
@@ -54,6 +55,7 @@ class Behaviour:
     journal: Journal
     sets: CreatedDataSets
     reporting: Reporting
+    blocks: BlockWriting
     settings: Settings
     writing: Writing
     control: Control

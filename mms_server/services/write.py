@@ -14,7 +14,7 @@ from mms_server.acsi.control import Operation, Refused, Selection
 from mms_server.acsi.guards import Call, Deferred, Verdict, refusal
 from mms_server.acsi.logs import Logs
 from mms_server.acsi.publishing import Publishing
-from mms_server.acsi.reporting import Reporting
+from mms_server.acsi.rcb_writing import BlockWriting
 from mms_server.acsi.settings import Settings
 from mms_server.acsi.tracked import ServiceName
 from mms_server.acsi.writing import Pairs
@@ -152,11 +152,11 @@ def _item(
     return _Plain(pairs, len(calls) - before)
 
 
-def _owner(context: Context, target: int) -> Reporting | Settings | Logs | Publishing | None:
+def _owner(context: Context, target: int) -> BlockWriting | Settings | Logs | Publishing | None:
     """Whose control block `target` belongs to."""
     behaviour = context.behaviour
-    if behaviour.reporting.owns(target):
-        return behaviour.reporting
+    if behaviour.blocks.owns(target):
+        return behaviour.blocks
     if behaviour.settings.owns(target):
         return behaviour.settings
     if behaviour.logs.owns(target):

@@ -31,9 +31,9 @@ def reporting_engine(nodes: int, blocks: int) -> tuple[Engine, Counting]:
     for number in range(blocks):
         block = f"LLN0$RP$urcb{number + 1:02d}"
         assert EngineClient(engine).write("DEMOLD0", (f"{block}$RptEna", boolean(True))) == ["success"]
-    reporting = engine.behaviour.reporting
-    index = Counting(reporting._index)
-    reporting._index = index  # type: ignore[assignment]
+    listening = engine.behaviour.reporting._listening
+    index = Counting(listening.index)
+    listening.index = index  # type: ignore[assignment]
     return engine, index
 
 
