@@ -15,7 +15,7 @@ from bus.system_clock import SystemClock
 from mms_server.access import Gate
 from mms_server.acsi import deeds
 from mms_server.acsi.clients import Client
-from mms_server.acsi.control import Operation
+from mms_server.acsi.control_states import Operation
 from mms_server.acsi.deeds import Deed
 from mms_server.association import Answered, Asked, Association, Closed, Request
 from mms_server.audit import AuditLog

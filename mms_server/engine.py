@@ -17,7 +17,8 @@ from typing import Final
 from bus.quality import Now
 from mms_server.acsi.audit import Audit
 from mms_server.acsi.clients import Client
-from mms_server.acsi.control import Control, Operation
+from mms_server.acsi.control import Control
+from mms_server.acsi.control_states import Operation
 from mms_server.acsi.created_datasets import CreatedDataSets
 from mms_server.acsi.dispatch import Notice
 from mms_server.acsi.entries import BufferLimits
@@ -171,7 +172,7 @@ class Engine:
             return reject.encode(Reason.INVALID_ARGUMENT, invoke_id)
         except WireError:
             return reject.encode(Reason.INVALID_PDU if body else Reason.INVALID_ARGUMENT, invoke_id)
-        self.stirred = self.stirred or bool(self.behaviour.control.audits)
+        self.stirred = self.stirred or bool(self.behaviour.control.telling.audits)
         if isinstance(element, Deferred):
             return Waiting(client, invoke_id, element, context)
         return None if isinstance(element, Later) else _pdu(client, invoke_id, element)
@@ -289,7 +290,8 @@ class Engine:
 
     def audits(self) -> list[Audit]:
         """The commands that have come to their end since the last call."""
-        audits, self.behaviour.control.audits = self.behaviour.control.audits, []
+        telling = self.behaviour.control.telling
+        audits, telling.audits = telling.audits, []
         return audits
 
     def notices(self) -> list[Notice]:

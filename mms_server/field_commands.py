@@ -19,8 +19,8 @@ from typing import Final, NamedTuple
 from bus.messages import Command, CommandResult, Outcome, Sample, Value
 from mapping.expressions import compile_expression
 from mapping.plan import CommandBinding, PointPlan, Proof, SettingBinding
-from mms_server.acsi.control import Operation, Selection
 from mms_server.acsi.control_objects import ControlAction
+from mms_server.acsi.control_states import Operation, Selection
 from mms_server.field_proofs import Watch, WatchedPoints
 from mms_server.mms.add_cause import AddCause
 from mms_server.mms.errors import DataAccessError

@@ -21,7 +21,7 @@ from mapping.scl.reader import read
 from mms_server.access import Access, password_is
 from mms_server.acsi import modes
 from mms_server.acsi.clients import Client
-from mms_server.acsi.control import Operation, Selection
+from mms_server.acsi.control_states import Operation, Selection
 from mms_server.acsi.entries import BufferLimits
 from mms_server.acsi.field_bindings import NEVER
 from mms_server.acsi.field_values import Fed, FieldValues, Pair

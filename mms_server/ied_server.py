@@ -23,7 +23,7 @@ from mapping.scl.reader import read
 from mms_server.access import Access, Authenticator, password_is
 from mms_server.acsi import modes
 from mms_server.acsi.clients import Client
-from mms_server.acsi.control import Operation, Selection
+from mms_server.acsi.control_states import Operation, Selection
 from mms_server.acsi.entries import BufferLimits
 from mms_server.acsi.guards import Call, Callback, Guards, Verdict
 from mms_server.acsi.writing import OPEN_TO_CLIENTS

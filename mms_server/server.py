@@ -21,7 +21,7 @@ from mapping.model import FC
 from mms_server.access import Access, Gate
 from mms_server.acsi import deeds
 from mms_server.acsi.clients import Client
-from mms_server.acsi.control import Operation
+from mms_server.acsi.control_states import Operation
 from mms_server.acsi.deeds import Deed
 from mms_server.acsi.guards import Call, Callback, Verdict
 from mms_server.acsi.reporting import NEVER

@@ -17,7 +17,8 @@ from typing import Any, Final
 
 from bus.quality import Now
 from mms_server.acsi.clients import Client
-from mms_server.acsi.control import Control, Operation, Selection
+from mms_server.acsi.control import Control
+from mms_server.acsi.control_states import Operation, Selection
 from mms_server.acsi.created_datasets import CreatedDataSets
 from mms_server.acsi.files import Files
 from mms_server.acsi.guards import Deferred, Guards

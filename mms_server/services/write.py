@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from mms_server.acsi.control import Operation, Refused, Selection
+from mms_server.acsi.control_states import Operation, Refused, Selection
 from mms_server.acsi.guards import Call, Deferred, Verdict, refusal
 from mms_server.acsi.logs import Logs
 from mms_server.acsi.publishing import Publishing
