@@ -4,6 +4,7 @@ import re
 import shlex
 import subprocess
 import sys
+from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from acquisition.drivers.base import Settings
 from acquisition.drivers.registry import by_protocol
 from acquisition.simulate.timeline import read_timeline
-from gateway.cli import build
+from gateway.cli import BAD_CONFIGURATION, WRONG_USAGE, build
 from mapping.diagnostics import render
 from tests.support.sites import SCL, compile_folder, with_inputs
 
@@ -93,6 +94,20 @@ def test_the_timeline_of_faults_is_read(tmp_path: Path) -> None:
     (text,) = [text for _, file, text in fences("yaml") if not file and "faults:" in text]
     (tmp_path / "faults.yaml").write_text(text, encoding="utf-8")
     assert [entry.kind for entry in read_timeline(tmp_path / "faults.yaml").entries] == ["silent", "late", "garbage"]
+
+
+def test_the_service_file_starts_a_command_that_parses_and_stops_at_bad_configuration() -> None:
+    (text,) = [text for _, _, text in fences("ini")]
+    unit = ConfigParser(interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment, method-assign]
+    unit.read_string(text)
+    service = unit["Service"]
+    words = shlex.split(service["ExecStart"])
+    assert words[0].endswith("/bin/mms-gateway")
+    _, _, ignored = build().parse_args(words[1:], exit_on_error=False, print_error=False)
+    assert ignored == {}
+    assert f"/var/lib/{service['StateDirectory']}" in words
+    assert service["RestartPreventExitStatus"] == f"{BAD_CONFIGURATION} {WRONG_USAGE}"
 
 
 COMMANDS = sorted(
