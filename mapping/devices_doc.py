@@ -7,6 +7,7 @@ from typing import Final
 
 from mapping.diagnostics import Diagnostics, render
 from mapping.located import load
+from mapping.pages import keep
 from mapping.schema import Point, Profile, ProfileDefaults
 from mapping.validated import validated
 
@@ -106,17 +107,5 @@ def _first(layers: list[ProfileDefaults], key: str) -> int | str | None:
     return next((value for layer in layers for value in [getattr(layer, key)] if value is not None), None)
 
 
-def main(arguments: list[str]) -> int:
-    """Write the page, or with `--check` compare; the exit code."""
-    text = document()
-    if "--check" not in arguments:
-        PATH.write_text(text, encoding="utf-8")
-        return 0
-    if PATH.exists() and PATH.read_text(encoding="utf-8") == text:
-        return 0
-    sys.stderr.write(f"{PATH.name} is out of date: python -m mapping.devices_doc\n")
-    return 1
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(keep(PATH, document(), "mapping.devices_doc", sys.argv[1:]))

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from mapping.pages import keep
 from mapping.register_text import KNOWN_TYPES
 from mapping.schema import FILES, json_schema
 
@@ -76,17 +77,5 @@ def _type(field: dict[str, Any]) -> str:
     return " or ".join(kind) if isinstance(kind, list) else str(kind)
 
 
-def main() -> int:
-    """Write FORMAT.md, or with `--check` compare it; 1 if it differs."""
-    fresh = document()
-    if "--check" not in sys.argv[1:]:
-        PATH.write_text(fresh, encoding="utf-8")
-        return 0
-    if not PATH.exists() or PATH.read_text(encoding="utf-8") != fresh:
-        sys.stderr.write(f"{PATH.name} is out of date: python -m mapping.format_doc\n")
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(keep(PATH, document(), "mapping.format_doc", sys.argv[1:]))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 import mms_server
+from mapping.pages import keep
 
 PATH: Final = Path(__file__).parents[1] / "docs" / "api.md"
 _HEAD: Final = """# The library, name by name
@@ -69,17 +70,5 @@ def _plain(annotation: object) -> str:
     return re.sub(r"\b(?:[a-z_]+\.)+", "", text)
 
 
-def main(arguments: list[str]) -> int:
-    """Write the page, or with `--check` compare; the exit code."""
-    text = document()
-    if "--check" not in arguments:
-        PATH.write_text(text, encoding="utf-8")
-        return 0
-    if PATH.exists() and PATH.read_text(encoding="utf-8") == text:
-        return 0
-    sys.stderr.write(f"{PATH} is out of date: python -m mms_server.api_doc\n")
-    return 1
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(keep(PATH, document(), "mms_server.api_doc", sys.argv[1:]))

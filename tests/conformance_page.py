@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+from mapping.pages import keep
 from tests.conformance_rows import ROWS
 
 ROOT = Path(__file__).parents[1]
@@ -55,17 +56,5 @@ def document() -> str:
     return "\n".join(parts)
 
 
-def main(arguments: list[str]) -> int:
-    """Write the page, or with `--check` compare; the exit code."""
-    text = document()
-    if "--check" not in arguments:
-        PAGE.write_text(text, encoding="utf-8")
-        return 0
-    if PAGE.exists() and PAGE.read_text(encoding="utf-8") == text:
-        return 0
-    sys.stderr.write(f"{PAGE} is out of date: python -m tests.conformance_page\n")
-    return 1
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(keep(PAGE, document(), "tests.conformance_page", sys.argv[1:]))
