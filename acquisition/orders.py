@@ -1,7 +1,7 @@
 """Commands on one line: each is written once or never, a pulse is ended, and what was written is read back.
 
     order ──► written ──► ACCEPTED ──► read back, again every 0.1 s ──► PROVEN, or DIFFERS at the deadline
-                  └─ pulse: after its time the release ──────┘
+                  └─ pulse: after its time the release ──────┴── nothing to read back: ENDED
 
 One exchange a turn: polls go on between them. A pulse that may have begun is ended: after its time; at once if the reply is
 lost, though not to a device that comes back later than the pulse would have lasted; and when the line itself ends.
@@ -168,7 +168,11 @@ class Orders:
             raise
         if isinstance(found, Confirmed):
             self._pulsed.pop(task.command, None)
-            if task.proof is not None and not order.unsure:
+            if order.unsure:
+                return  # what became of it was told
+            if task.proof is None:
+                self._say(order, Outcome.ENDED, "")
+            else:
                 await self._check(replace(order, task=replace(task, write=task.release)))
         elif self._loop.time() < order.until:
             self._later(AGAIN_S, self._releases, order)

@@ -218,6 +218,8 @@ class GatewayServer:
                     self._commit(self._values.lost(worker, self._clock.now()))
                 case Back(worker, restarted):
                     log.info("worker %s is %s", worker, "there again, restarted" if restarted else "there")
+                    if restarted:
+                        self._commands.restarted(worker)
                 case Dropped(worker, reason):
                     log.debug("message of worker %s dropped: %s", worker, reason)
                 case _:

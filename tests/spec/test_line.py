@@ -185,6 +185,21 @@ def test_a_pulse_goes_back_by_itself_even_past_a_silence(protocol: str) -> None:
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_the_end_of_a_pulse_is_told_where_nothing_is_read_back(protocol: str) -> None:
+    async def scenario() -> None:
+        async with polled(protocol, RELAY) as field:
+            await field.until(lambda: good(field, 0, False))
+            field.command(1, True, within_s=10, pulse_ms=100)
+            await field.until(lambda: field.outcomes == [Outcome.ACCEPTED, Outcome.ENDED])
+            assert [(address, tuple(words)) for _, address, words in field.devices["io"].writes] == [
+                (21, (1,)),
+                (21, (0,)),
+            ]
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_a_pulse_ends_with_its_line(protocol: str) -> None:
     async def scenario() -> None:
         async with polled(protocol, RELAY) as field:
