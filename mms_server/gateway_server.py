@@ -102,7 +102,7 @@ class GatewayServer:
             )
         for one in ied.settings:
             slot = _slot(model, one.target)
-            if model.node(slot).fc is FC.SP:
+            if model.node(slot).fc is FC.SP and ied.writes.get(FC.SP.value, True):
                 behaviour.writing.guards.add(slot, self._set_one(slot))
         behaviour.settings.to_field = (self._commands.bound, self._commands.set_all)
 
