@@ -55,6 +55,11 @@ class Bench:
     def put(self, *pairs: tuple[str, bytes]) -> Any:
         return self.client.write(LD, *pairs)
 
+    def time_s(self) -> int:
+        stamp = self.engine.model.value(self.engine.model.find("LD0/MMXU1.TotW.t"))
+        assert isinstance(stamp, quality.UtcTime)
+        return stamp.ns // 1_000_000_000
+
     def shown(self) -> tuple[float, float, str]:
         model = self.engine.model
         judged = int(str(model.value(model.find("LD0/MMXU1.TotW.q"))))
@@ -116,13 +121,35 @@ def test_reports_tell_of_substitution_as_it_comes_and_goes(bench: Bench) -> None
     assert bare(identity["success"]) == "me"
 
 
-def test_a_blocked_value_says_so(bench: Bench) -> None:
+def test_a_blocked_value_is_held_and_says_so(bench: Bench) -> None:
+    bench.set("MMXU1.TotW.t", 1_700_000_000.0)
     assert bench.put(("MMXU1$BL$TotW$blkEna", boolean(True))) == ["success"]
-    assert bench.shown() == (5.0, 5.0, "good (operatorBlocked)")
+    assert bench.shown() == (5.0, 5.0, "questionable (oldData, operatorBlocked)")
+    assert bench.process(6.0).dchg == []
+    bench.set("MMXU1.TotW.t", 1_700_000_060.0)
+    assert bench.shown() == (5.0, 5.0, "questionable (oldData, operatorBlocked)")
+    assert bench.time_s() == 1_700_000_000
     bench.process(6.0, quality.NO_ANSWER)
-    assert bench.shown()[2] == "invalid (failure, oldData, operatorBlocked)"
+    assert bench.shown() == (5.0, 5.0, "invalid (failure, oldData, operatorBlocked)")
     bench.put(("MMXU1$BL$TotW$blkEna", boolean(False)))
     assert bench.shown() == (6.0, 6.0, "invalid (failure, oldData)")
+    assert bench.time_s() == 1_700_000_060
+    bench.process(7.0)
+    assert bench.shown() == (7.0, 7.0, "good")
+
+
+def test_what_was_blocked_is_what_the_process_said_before_whatever_is_substituted_meanwhile(bench: Bench) -> None:
+    bench.put(("MMXU1$SV$TotW$subMag$f", single(42.0)), ("MMXU1$SV$TotW$subEna", boolean(True)))
+    bench.process(6.0)
+    assert bench.put(("MMXU1$BL$TotW$blkEna", boolean(True))) == ["success"]
+    assert bench.shown() == (42.0, 42.0, "good (substituted, operatorBlocked)")
+    bench.process(7.0)
+    bench.put(("MMXU1$SV$TotW$subEna", boolean(False)))
+    assert bench.shown() == (6.0, 6.0, "questionable (oldData, operatorBlocked)")
+    bench.put(("MMXU1$SV$TotW$subEna", boolean(True)), ("MMXU1$BL$TotW$blkEna", boolean(False)))
+    assert bench.shown() == (42.0, 42.0, "good (substituted)")
+    bench.put(("MMXU1$SV$TotW$subEna", boolean(False)))
+    assert bench.shown() == (7.0, 7.0, "good")
 
 
 @pytest.mark.conformance("SRV-10")
