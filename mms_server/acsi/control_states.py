@@ -117,7 +117,7 @@ class Selection:
 class Operation:
     """One operation on its way to the process; `oper` are the Data of what was written.
 
-    `note` is what the process adds to the audit.
+    `note` is what the process adds to the audit; `before` are the leaves of ctlNum and origin as they were.
     """
 
     target: ControlObject
@@ -128,3 +128,4 @@ class Operation:
     ended: bool = False
     since_ns: int = 0
     note: str = ""
+    before: tuple[tuple[int, object], ...] = ()
