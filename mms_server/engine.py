@@ -115,7 +115,7 @@ class Engine:
         )
         self.stirred = False  # something may wait to be stored, sent or told, or be due at another time: see to it
         self._overlay = Overlay(model)
-        model.cache.commit(self._overlay.start())
+        self._overlay.start()
         self._measuring = Measuring(model, self._overlay.process)
         self._begun: list[Operation] = []
         self._identity = identity

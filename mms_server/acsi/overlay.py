@@ -130,9 +130,11 @@ class Overlay:
                     pairs += self._refreshed(covered)
         return pairs
 
-    def start(self) -> list[Pair]:
-        """What the file covers from the start."""
-        return self.follow([slot for slot in self._by_control if self._values[slot] not in (0, False, ON)])
+    def start(self) -> None:
+        """Let what the file says hold from the start: Beh after a Mod that is not on, substitutions, blocks."""
+        commit, values = self._model.cache.commit, self._values
+        commit(self.follow([slot for slot in self._modes if _mode(values[slot]) != ON]))
+        commit(self.follow(self._by_control))
 
     def _refreshed(self, covered: _Covered) -> list[Pair]:
         pairs: list[Pair] = []

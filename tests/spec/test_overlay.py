@@ -1,6 +1,8 @@
 """Substitution, blocking and the mode: what is shown instead of the process, and that it comes back."""
 
 import struct
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -37,10 +39,11 @@ MMXU = LogicalNodeType("MMXU", "MMXU", (MODE, BEH, substitutable("TotW"), models
 
 
 class Bench:
-    def __init__(self) -> None:
+    def __init__(self, file: Mapping[str, Any] = MappingProxyType({})) -> None:
+        """`file`: the values that the SCL file has for the MMXU, by path."""
         told = DataSet("told", (DataSetMember("DEMOLD0", "MMXU1$MX$TotW"),))
         block = ReportControl("told", False, True, 1, None, "told", 1, 0, 0, 0b011001, 0b0101110100)
-        server = models.server(models.lln0(data_sets=(told,), reports=(block,)), models.node(MMXU))
+        server = models.server(models.lln0(data_sets=(told,), reports=(block,)), models.node(MMXU, values=file))
         self.engine = Engine(DataModel(server), IDENTITY)
         self.client = EngineClient(self.engine)
 
@@ -150,6 +153,34 @@ def test_what_was_blocked_is_what_the_process_said_before_whatever_is_substitute
     assert bench.shown() == (42.0, 42.0, "good (substituted)")
     bench.put(("MMXU1$SV$TotW$subEna", boolean(False)))
     assert bench.shown() == (7.0, 7.0, "good")
+
+
+@pytest.mark.conformance("CNF-3")
+@pytest.mark.parametrize(
+    ("file", "shown"),
+    [
+        ({"TotW.subEna": True, "TotW.subMag.f": 42.0}, (42.0, 42.0, "good (substituted)")),
+        ({"TotW.mag.f": 5.0, "TotW.instMag.f": 5.0, "TotW.blkEna": True},
+         (5.0, 5.0, "questionable (oldData, operatorBlocked)")),
+    ],
+    ids=["substituted", "blocked"],
+)  # fmt: skip
+def test_what_the_file_covers_is_covered_from_the_start(file: dict[str, Any], shown: Any) -> None:
+    bench = Bench(file)
+    assert bench.shown() == shown
+    bench.process(6.0)
+    assert bench.shown() == shown
+    bench.put(("MMXU1$SV$TotW$subEna", boolean(False)), ("MMXU1$BL$TotW$blkEna", boolean(False)))
+    assert bench.shown() == (6.0, 6.0, "good")
+
+
+@pytest.mark.conformance("CNF-3", "SRV-10")
+@pytest.mark.parametrize(("mode", "judged"), [(1, "good"), (2, "good"), (3, "good (test)"), (5, "invalid")])
+def test_beh_follows_the_mode_of_the_file_from_the_start(mode: int, judged: str) -> None:
+    bench = Bench({"Mod.stVal": mode})
+    assert bench.engine.model.value(bench.engine.model.find("LD0/MMXU1.Beh.stVal")) == mode
+    bench.process(6.0)
+    assert bench.shown() == (6.0, 6.0, judged)
 
 
 @pytest.mark.conformance("SRV-10")
