@@ -188,9 +188,12 @@ class FieldCommands:
         binding, rule = self._bindings.get(reference), self._rules.get(reference)
         if binding is None:
             return Refusal(AddCause.NOT_SUPPORTED, "no command is mapped")
-        if self._pulses.on(reference, time.monotonic_ns()):
+        now_ns = time.monotonic_ns()
+        if self._pulses.on(reference, now_ns):
             return Refusal(AddCause.COMMAND_ALREADY_IN_EXECUTION, "its pulse has not ended yet")
-        if rule is not None and not rule.holds(self._watched.good_values(rule.points, time.monotonic_ns())):
+        if any(self._pulses.on(rival, now_ns) for rival in self._rivals(binding)):
+            return Refusal(AddCause.ONE_OF_N_CONTROL, "the pulse of another of its group has not ended yet")
+        if rule is not None and not rule.holds(self._watched.good_values(rule.points, now_ns)):
             return Refusal(AddCause.BLOCKED_BY_INTERLOCKING, f"`{rule.text}` is not known to hold")
         if action.select and action.value is None:
             return None  # a select with normal security does not say what is to be done
@@ -200,6 +203,14 @@ class FieldCommands:
         if binding.pulse_ms is not None and binding.off_point is None and value is not True:
             return Refusal(AddCause.INCONSISTENT_PARAMETERS, "a pulse of `off` is nothing")
         return None
+
+    def _rivals(self, binding: CommandBinding) -> list[str]:
+        """The objects of the group of `binding`, itself among them; none where it is in no group."""
+        return (
+            []
+            if binding.one_of is None
+            else [one for one, its in self._bindings.items() if its.one_of == binding.one_of]
+        )
 
     def _operated(self, reference: str, action: ControlAction) -> _Way | None:
         binding = self._bindings[reference]

@@ -330,6 +330,23 @@ def test_no_other_command_begins_beside_a_pulse_of_which_no_end_is_known(
     run(scenario)
 
 
+@pytest.mark.conformance("CT-9")
+def test_no_other_of_a_group_begins_beside_a_pulse_of_which_no_end_is_known() -> None:
+    async def scenario(way: Way) -> None:
+        grouped = {name: structs.replace(BINDINGS[name], one_of="busbar") for name in (BREAKER, SWITCH)}
+        way.commands.follow(PLAN._replace(bindings=BINDINGS | grouped))
+        way.sample(LOCAL, False)
+        accepted, closed = lambda: way.result(Outcome.ACCEPTED), lambda: way.sample(POSITION, True)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(way.operate(BREAKER, True, accepted, closed, enhanced=True), 0.05)
+        assert await way.operate(SWITCH, True) is AddCause.ONE_OF_N_CONTROL
+        assert way.operation.note == "the pulse of another of its group has not ended yet"
+        way.pulse_over()
+        assert await way.operate(SWITCH, True, accepted, lambda: way.result(Outcome.PROVEN)) is True
+
+    run(scenario)
+
+
 def test_a_pulse_that_nothing_can_prove_is_done_when_it_has_ended() -> None:
     async def scenario(way: Way) -> None:
         blind = {COIL: structs.replace(POINTS[COIL], readable=False)}
