@@ -94,6 +94,8 @@ class State:
         """The phase that `ask` of `who` leads to, or why it does not. Changes nothing."""
         if self.phase in (Phase.READY, Phase.WAITING) and self.owner is not who:
             return _SELECTED if ask is Ask.SELECT else _LOCKED
+        if self.phase is Phase.READY and self.asked is not None and ask is Ask.OPERATE:
+            return _NOT_SELECTED  # it is being judged, and may come to nothing
         return STEP[select_first][self.phase][ask]
 
 

@@ -221,6 +221,22 @@ def test_a_control_that_has_waited_is_named_when_it_is_done_and_not_before(bench
         assert bench.status("TimedEnhanced", "ctlNum") == shown
 
 
+@pytest.mark.conformance("SBN-3", "SBE-2")
+@pytest.mark.parametrize(("verdict", "answer"), [(True, "success"), (False, 3)])
+def test_a_selection_that_is_being_judged_is_not_operated_in_the_same_write(
+    bench: Bench, verdict: bool, answer: Any
+) -> None:
+    bench.judge(verdict)
+    written = [
+        (f"CSWI1$CO$SboEnhanced${service}", bench.written("SboEnhanced", service, True, 3, 1, False, "00", TIME, TIME))
+        for service in ("SBOw", "Oper")
+    ]
+    assert bench.client.write(LD, *written) == [answer, 3]
+    assert bench.done == []
+    assert bench.status("SboEnhanced", "stSeld") is verdict
+    assert bench.oper("SboEnhanced") == answer
+
+
 @pytest.mark.conformance("CT-6")
 def test_what_is_so_already_may_be_commanded_again(bench: Bench) -> None:
     bench.set("Direct.stVal", True)
