@@ -9,7 +9,7 @@ What is settled with the field (ActSG, or CnfEdit of the active group) goes to i
 then another such write is temporarily unavailable, and the edit stays although its client is gone or its time is over.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -116,11 +116,13 @@ class Settings:
 
     # ------------------------------------------------------------------ what clients write
 
-    def question(self, client: Client, slot: int, tag: int, contents: bytes) -> Call | DataAccessError | None:
+    def question(
+        self, client: Client, slot: int, tag: int, contents: bytes, before: Mapping[int, Scalar]
+    ) -> Call | DataAccessError | None:
         """What is to be settled with the field before `write` of the same; why it cannot be now; None: nothing.
 
-        Its verdict is that of a write callback: if it is no yes, nothing is active that was not before. Either way `settled`
-        has to follow.
+        `before` is what the same request writes before it. The verdict is that of a write callback: if it is no yes,
+        nothing is active that was not before. Either way `settled` has to follow.
         """
         if self.to_field is None or slot not in self._attributes:
             return None
@@ -134,7 +136,7 @@ class Settings:
         if name == "ActSG" and isinstance(value, int) and 1 <= value <= block.count:
             active = [(one, one.values[value - 1]) for one in block.settings]
         elif name == "CnfEdit" and value is True and block.editor is client and self._edits_active(block):
-            active = [(one, values[one.se]) for one in block.settings]  # type: ignore[misc]
+            active = [(one, before.get(one.se, values[one.se])) for one in block.settings]  # type: ignore[arg-type]
         bound, write = self.to_field
         there = [(one.sg, setting, values[one.sg]) for one, setting in active if bound(one.sg)]
         if not there:
