@@ -26,6 +26,8 @@ from mms_server.model.tree import UNKNOWN, DataModel, Domain, PlacedNode
 
 KIND: Final = "setting"
 ACTIVE: Final = "setting group"
+_SINCE: Final = "$LActTm"
+_TIME_OCTETS: Final = 8
 NEVER: Final = 1 << 63
 DEFAULT_RESV_S: Final = 300  # where there is ResvTms and the file does not say how long
 _DENIED: Final = DataAccessError.OBJECT_ACCESS_DENIED
@@ -86,10 +88,13 @@ class Settings:
                 value = None if octets is None else kept.decoded(self._model, setting.se, octets)
                 if value is not None:
                     setting.values[group] = value
-        active = int.from_bytes(stored.values.get(ACTIVE, {}).get(name, b""), "big")
+        kept_active = stored.values.get(ACTIVE, {})
+        active, since = int.from_bytes(kept_active.get(name, b""), "big"), kept_active.get(name + _SINCE, b"")
         if not 1 <= active <= block.count:
-            active = self._number(block, "ActSG")
+            active, since = self._number(block, "ActSG"), b""
         pairs: list[tuple[int, object]] = [(block.slots["ActSG"], active)]
+        if len(since) == _TIME_OCTETS:
+            pairs.append((block.slots["LActTm"], UtcTime.from_octets(since)))
         pairs += [(setting.sg, setting.values[active - 1]) for setting in block.settings if 1 <= active <= block.count]
         self._model.cache.commit(pairs)
 
@@ -178,7 +183,9 @@ class Settings:
         self._load(block, group, now)
         stamp = UtcTime(now.utc_ns, now.time_quality)
         self._commit([(block.slots["ActSG"], group), (block.slots["LActTm"], stamp)], now)
-        self._journal.add(Put(ACTIVE, block.domain.name.decode(), bytes((group,))))
+        name = block.domain.name.decode()
+        self._journal.add(Put(ACTIVE, name, bytes((group,))))
+        self._journal.add(Put(ACTIVE, name + _SINCE, stamp.octets()))
         return None
 
     def _load(self, block: SettingGroups, group: int, now: Now) -> None:

@@ -247,6 +247,7 @@ def test_a_server_without_editing_activates_only() -> None:
     assert bench.put("EditSG", unsigned(1)) == 9
 
 
+@pytest.mark.conformance("SG-1")
 def test_groups_survive_a_restart() -> None:
     bench = Bench(engine_of(Stored({}, {})))
     bench.put("EditSG", unsigned(3))
@@ -261,5 +262,6 @@ def test_groups_survive_a_restart() -> None:
     assert {"setting", "setting group"} <= set(kept)
     again = Bench(engine_of(Stored(kept, {})))
     assert (again.read(f"{SGCB}$ActSG"), again.value(SG)) == (3, 33.0)
+    assert again.read(f"{SGCB}$LActTm") == bench.read(f"{SGCB}$LActTm") != bytes(8)
     again.put("ActSG", unsigned(2))
     assert again.value(SG) == 2.5
