@@ -12,6 +12,10 @@ class LinkError(Exception):
     """The port or the connection is gone, or cannot be had; the text is the reason."""
 
 
+class UnsentError(LinkError):
+    """The connection had ended before: nothing of what was to be written has left."""
+
+
 class Inbox:
     """What came, in order, and then the reason why nothing more comes."""
 

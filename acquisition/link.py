@@ -28,7 +28,7 @@ from acquisition.drivers.base import (
     Write,
 )
 from acquisition.pipelining import Awaited, Exchanged
-from acquisition.ports import LinkError, Port, SerialPort
+from acquisition.ports import LinkError, Port, SerialPort, UnsentError
 from acquisition.recording import RecordingPort
 from acquisition.stopwatch import Smoothed
 from acquisition.transaction import Counters, Echo, Ghosts, Part
@@ -123,15 +123,20 @@ class Link:
     # ------------------------------------------------------------------ one exchange
 
     async def exchange(self, ask: Ask, device: DevicePlan) -> Found | None:
-        """Ask and wait for the answer, at most the device's time-out; None if there is none. Raises LinkError."""
+        """Ask and wait for the answer, at most the device's time-out; None if there is none.
+
+        Raises LinkError; UnsentError if a connection that has served had ended before `ask`, a write, could leave.
+        """
         await self.open()
-        if not await self.silence(device):
-            self.counters.babble += 1
-            return None
         used = self._used
         try:
+            if not await self.silence(device):
+                self.counters.babble += 1
+                return None
             return await self._exchange(ask, device)
-        except LinkError:
+        except LinkError as error:
+            if isinstance(error, UnsentError) and not used:
+                raise LinkError(str(error)) from error
             if self._spec.serial or not used or not isinstance(ask, Read):
                 raise
         await self.close()  # a device that closes after each answer
@@ -303,8 +308,17 @@ class Link:
     async def silence(self, device: DevicePlan) -> bool:
         """Wait for the silence before a frame: 3.5 characters of the line, and the device's own pause.
 
-        What comes meanwhile begins the silence anew; False if there is none for the device's time-out.
+        What comes meanwhile begins the silence anew; False if there is none for the device's time-out. Raises LinkError;
+        UnsentError if it is a connection that has served.
         """
+        try:
+            return await self._silence(device)
+        except LinkError as error:
+            if self._spec.serial or not self._used:
+                raise
+            raise UnsentError(str(error)) from error
+
+    async def _silence(self, device: DevicePlan) -> bool:
         until = max(self._loop.time(), self._free_at(device)) + device.timeout_ms / 1000
         if self._buffer and self._ask is not None:
             self._late(self._ask)

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 
-from acquisition.ports import CONNECT_TIMEOUT_S, LinkError
+from acquisition.ports import CONNECT_TIMEOUT_S, LinkError, UnsentError
 
 UNREAD_LIMIT: Final = 65_536
 UNSENT_LIMIT: Final = 65_536
@@ -113,7 +113,7 @@ class ConnectionPort:
         if transport.get_write_buffer_size() > UNSENT_LIMIT:
             raise LinkError("the device takes nothing any more")
         if stream.fault is not None:
-            raise LinkError(stream.fault)
+            raise UnsentError(stream.fault)
         transport.write(octets)
 
     async def read(self, timeout_s: float) -> bytes:

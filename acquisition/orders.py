@@ -1,7 +1,7 @@
 """Commands on one line: each is written once or never, a pulse is ended, and what was written is read back.
 
     order ──► written ──► ACCEPTED ──► read back, again every 0.1 s ──► PROVEN, or DIFFERS at the deadline
-                  └─ pulse: after its time the release ──────┘
+                  └─ pulse: after its time the release ──────┴── nothing to read back: ENDED
 
 One exchange a turn: polls go on between them. A pulse that may have begun is ended: after its time; at once if the reply is
 lost, though not to a device that comes back later than the pulse would have lasted; and when the line itself ends.
@@ -20,7 +20,7 @@ from acquisition import readings
 from acquisition.commands import Commands, Task, proves, shown
 from acquisition.drivers.base import Confirmed, Refused
 from acquisition.link import Link
-from acquisition.ports import LinkError
+from acquisition.ports import LinkError, UnsentError
 from acquisition.readings import PointReading
 from bus.messages import Command, CommandResult, Outcome
 
@@ -114,10 +114,13 @@ class Orders:
         task = order.task
         try:
             await self._link.open()  # which may take its time: the deadline is looked at behind it
+            await self._link.silence(task.device)
+        except UnsentError:
+            await self._anew(self._writes, order)
+            return
         except LinkError as error:
             self._say(order, Outcome.NO_ANSWER, f"not written: {error}")
             raise
-        await self._link.silence(task.device)
         if self._expired(order):
             self._say(order, Outcome.EXPIRED, "its deadline passed before it could be written")
             return
@@ -129,6 +132,10 @@ class Orders:
             self._pulsed[task.command] = order
         try:
             found = await self._link.exchange(task.write, task.device)
+        except UnsentError:
+            self._pulsed.pop(task.command, None)
+            await self._anew(self._writes, order)
+            return
         except LinkError as error:
             self._say(order, Outcome.NO_ANSWER, str(error))
             self._end_unsure(order)
@@ -147,6 +154,11 @@ class Orders:
             elif task.proof is not None:
                 await self._check(order)
 
+    async def _anew(self, queue: deque[_Order], order: _Order) -> None:
+        """Begin `order` again on a new connection: nothing of it has left, and some devices close after each answer."""
+        await self._link.close()
+        queue.appendleft(order)
+
     def _end_unsure(self, order: _Order) -> None:
         """Let a pulse end that nobody has confirmed."""
         task = order.task
@@ -163,12 +175,19 @@ class Orders:
             return
         try:
             found = await self._link.exchange(task.release, task.device)
+        except UnsentError:
+            await self._anew(self._releases, order)
+            return
         except LinkError:
             self._releases.append(order)
             raise
         if isinstance(found, Confirmed):
             self._pulsed.pop(task.command, None)
-            if task.proof is not None and not order.unsure:
+            if order.unsure:
+                return  # what became of it was told
+            if task.proof is None:
+                self._say(order, Outcome.ENDED, "")
+            else:
                 await self._check(replace(order, task=replace(task, write=task.release)))
         elif self._loop.time() < order.until:
             self._later(AGAIN_S, self._releases, order)

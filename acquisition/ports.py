@@ -17,9 +17,9 @@ from typing import Any, Final, Protocol
 import serial
 from serial.rs485 import RS485Settings
 
-from acquisition.inbox import Inbox, LinkError, Receiver
+from acquisition.inbox import Inbox, LinkError, Receiver, UnsentError
 
-__all__ = ["LinkError", "Port", "SerialPort", "TcpPort"]
+__all__ = ["LinkError", "Port", "SerialPort", "TcpPort", "UnsentError"]
 
 READ_OCTETS: Final = 4096
 CONNECT_TIMEOUT_S: Final = 3.0
@@ -37,7 +37,7 @@ class Port(Protocol):
         """Raises LinkError if it cannot."""
 
     async def write(self, octets: bytes) -> None:
-        """Raises LinkError."""
+        """Raises LinkError; UnsentError where the connection had ended before."""
 
     async def read(self, timeout_s: float) -> bytes:
         """Raises LinkError."""
@@ -173,8 +173,10 @@ class TcpPort:
 
     async def write(self, octets: bytes) -> None:
         """One request is on its way at a time: the transport's own buffer holds no more than that."""
-        if self._transport is None or self._inbox.fault:
-            raise LinkError(self._inbox.fault or "not connected")
+        if self._transport is None:
+            raise LinkError("not connected")
+        if self._inbox.fault:
+            raise UnsentError(self._inbox.fault)
         self._transport.write(octets)
 
     async def read(self, timeout_s: float) -> bytes:

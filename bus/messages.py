@@ -127,10 +127,11 @@ class Outcome(IntEnum):
     UNFIT_VALUE = 8  # the value does not fit the register
     OTHER_PLAN = 9  # issued under another revision of the plan
     DUPLICATE = 10  # this command was seen before; nothing was written again
+    ENDED = 11  # its pulse is over, and nothing is read back
 
 
 class CommandResult(msgspec.Struct, frozen=True, array_like=True, tag="result", gc=False):
-    """What became of a command; ACCEPTED may be followed by PROVEN or DIFFERS, any other outcome is the last.
+    """What became of a command; ACCEPTED may be followed by PROVEN, DIFFERS or ENDED, any other outcome is the last.
 
     `sequence` is that of the worker's last publication: it holds what the proof has shown, and comes on another socket.
     """

@@ -37,6 +37,7 @@ from mms_server.acsi.tracking import tracking_of
 from mms_server.acsi.writing import OPEN_TO_CLIENTS, Writing
 from mms_server.mms import reject
 from mms_server.mms.add_cause import AddCause
+from mms_server.mms.data import Scalar
 from mms_server.mms.errors import ArgumentError, ServiceError, ServiceFailure
 from mms_server.mms.reject import Reason
 from mms_server.model.cache import Changes
@@ -114,7 +115,7 @@ class Engine:
         )
         self.stirred = False  # something may wait to be stored, sent or told, or be due at another time: see to it
         self._overlay = Overlay(model)
-        model.cache.commit(self._overlay.start())
+        self._overlay.start()
         self._measuring = Measuring(model, self._overlay.process)
         self._begun: list[Operation] = []
         self._identity = identity
@@ -232,6 +233,10 @@ class Engine:
             self.behaviour.reporting.changed(changes, now)
             self.behaviour.logs.changed(changes, now)
         return changes
+
+    def process(self, slot: int) -> Scalar:
+        """What the process says of the leaf at `slot`, whatever is shown."""
+        return self._overlay.process(slot)
 
     def field_feeds(self, held: Iterable[int]) -> None:
         """All values are the field's; the leaves `held` are held back already, by a deadband that is not the model's."""

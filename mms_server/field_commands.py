@@ -24,8 +24,10 @@ from mms_server.acsi.control_states import Operation, Selection
 from mms_server.field_proofs import Watch, WatchedPoints
 from mms_server.mms.add_cause import AddCause
 from mms_server.mms.errors import DataAccessError
+from mms_server.pulses import Pulses
 
 GRACE_S: Final = 0.5  # for a result to come back after the deadline
+PULSE_END_S: Final = 30.0  # how long a worker tries to end a pulse
 CAUSES: Final = {
     Outcome.EXPIRED: AddCause.TIME_LIMIT_OVER,
     Outcome.NO_ANSWER: AddCause.ABORTION_BY_COMMUNICATION_LOSS,
@@ -36,7 +38,7 @@ CAUSES: Final = {
     Outcome.OTHER_PLAN: AddCause.BLOCKED_BY_PROCESS,
     Outcome.DUPLICATE: AddCause.COMMAND_ALREADY_IN_EXECUTION,
 }
-DONE: Final = (Outcome.ACCEPTED, Outcome.PROVEN)
+DONE: Final = (Outcome.ACCEPTED, Outcome.PROVEN, Outcome.ENDED)
 UNTOUCHED: Final = (Outcome.EXCEPTION, Outcome.UNFIT_VALUE, Outcome.UNKNOWN_POINT, Outcome.OTHER_PLAN)
 HIGHER: Final = 2  # of a Tcmd
 
@@ -45,7 +47,9 @@ Send = Callable[[str, Command], bool]
 Setting = tuple[int, Value, Value]  # the slot, the value that it is to have, the one in force
 _LOST: Final = (10, 11)  # exceptions of a Modbus gateway: nobody answers behind it
 _FAILED: Final = 4  # the exception of a device that cannot
-_TEXTS: Final = {Outcome.ACCEPTED: "taken by the device", Outcome.PROVEN: "done and proven"}
+_TEXTS: Final = {
+    Outcome.ACCEPTED: "taken by the device", Outcome.PROVEN: "done and proven", Outcome.ENDED: "taken by the device",
+}  # fmt: skip
 
 
 class Heard(NamedTuple):
@@ -84,6 +88,7 @@ class _Way:
     written_until_s: float
     ended_until_s: float
     provable: bool
+    pulsed: bool
     watch: Watch | None = None
     accepted: "asyncio.Future[Heard]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     ended: "asyncio.Future[Heard]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
@@ -108,6 +113,7 @@ class FieldCommands:
         self._send = send
         self._boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         self._watched = WatchedPoints()
+        self._pulses = Pulses()
         self._numbers = itertools.count(1)
         self.settling = asyncio.Lock()  # held while settings are written: their plan must not change under them
         self._ways: dict[int, _Way] = {}
@@ -152,7 +158,7 @@ class FieldCommands:
         if operation.action.test:
             operation.note = "a test, nothing is written"
             return True
-        way = self._operated(self._bindings[reference], operation.action)
+        way = self._operated(reference, operation.action)
         if way is None:
             operation.note = "its worker is not there"
             return AddCause.ABORTION_BY_COMMUNICATION_LOSS
@@ -182,7 +188,12 @@ class FieldCommands:
         binding, rule = self._bindings.get(reference), self._rules.get(reference)
         if binding is None:
             return Refusal(AddCause.NOT_SUPPORTED, "no command is mapped")
-        if rule is not None and not rule.holds(self._watched.good_values(rule.points, time.monotonic_ns())):
+        now_ns = time.monotonic_ns()
+        if self._pulses.on(reference, now_ns):
+            return Refusal(AddCause.COMMAND_ALREADY_IN_EXECUTION, "its pulse has not ended yet")
+        if any(self._pulses.on(rival, now_ns) for rival in self._rivals(binding)):
+            return Refusal(AddCause.ONE_OF_N_CONTROL, "the pulse of another of its group has not ended yet")
+        if rule is not None and not rule.holds(self._watched.good_values(rule.points, now_ns)):
             return Refusal(AddCause.BLOCKED_BY_INTERLOCKING, f"`{rule.text}` is not known to hold")
         if action.select and action.value is None:
             return None  # a select with normal security does not say what is to be done
@@ -193,7 +204,16 @@ class FieldCommands:
             return Refusal(AddCause.INCONSISTENT_PARAMETERS, "a pulse of `off` is nothing")
         return None
 
-    def _operated(self, binding: CommandBinding, action: ControlAction) -> _Way | None:
+    def _rivals(self, binding: CommandBinding) -> list[str]:
+        """The objects of the group of `binding`, itself among them; none where it is in no group."""
+        return (
+            []
+            if binding.one_of is None
+            else [one for one, its in self._bindings.items() if its.one_of == binding.one_of]
+        )
+
+    def _operated(self, reference: str, action: ControlAction) -> _Way | None:
+        binding = self._bindings[reference]
         value, point = _value(binding, action.value), binding.point
         if binding.off_point is not None:
             value, point = True, binding.point if value else binding.off_point
@@ -205,6 +225,10 @@ class FieldCommands:
         way = self._started(point, value, binding.timeout_ms, binding.pulse_ms or 0, watch)
         if way is None and watch is not None:
             self._watched.forget(watch)
+        if way is not None and way.pulsed:
+            until_s = way.ended_until_s - asyncio.get_running_loop().time() + PULSE_END_S
+            until_ns = time.monotonic_ns() + int(until_s * 1e9)
+            self._pulses.begun(reference, way.number, self._workers[point], until_ns)
         return way
 
     # ------------------------------------------------------------------ what settings ask
@@ -268,9 +292,16 @@ class FieldCommands:
     def lost(self, worker: str) -> None:
         """A worker is silent: what it has told is not known any more."""
         self._watched.lost(number for number, name in self._workers.items() if name == worker)
+        self._pulses.lost(worker)
+
+    def restarted(self, worker: str) -> None:
+        """Another process stands for a worker now: it ends no pulse of the one before."""
+        self._pulses.lost(worker)
 
     def heard(self, result: CommandResult) -> None:
         """A worker has said what became of a command."""
+        if result.issuer == self._issuer and result.outcome is not Outcome.ACCEPTED:
+            self._pulses.ended(result.number)
         way = self._ways.get(result.number) if result.issuer == self._issuer else None
         if way is None:
             return
@@ -294,7 +325,8 @@ class FieldCommands:
         if not self._send(worker, command):
             return None
         written_until_s = asyncio.get_running_loop().time() + timeout_ms / 1000 + GRACE_S
-        way = _Way(number, written_until_s, written_until_s + pulse_ms / 1000, self._points[point].readable, watch)
+        ended_until_s = written_until_s + pulse_ms / 1000
+        way = _Way(number, written_until_s, ended_until_s, self._points[point].readable, pulse_ms > 0, watch)
         self._ways[number] = way
         if watch is not None:
             self._by_watch[watch] = way
@@ -305,13 +337,19 @@ class FieldCommands:
         return await _within(way.accepted, way.written_until_s) or Heard(Outcome.EXPIRED, "nothing heard of it in time")
 
     async def _done(self, way: _Way) -> Heard:
-        """The last that is told of a command: PROVEN, ACCEPTED where nothing could show more, or what went wrong."""
+        """The last that is told of a command: PROVEN, ACCEPTED where nothing could show more, or what went wrong.
+
+        It is not told while a pulse is on: until then the command is being carried out.
+        """
         heard = await self._accepted(way)
         if heard.outcome is not Outcome.ACCEPTED:
             return heard
         if way.watch is not None:
-            return await self._shown(way, way.watch)
-        if not way.provable:
+            heard = await self._shown(way, way.watch)
+            if way.pulsed:
+                await _within(way.ended, way.ended_until_s)
+            return heard
+        if not way.provable and not way.pulsed:
             return heard
         return await _within(way.ended, way.ended_until_s) or Heard(Outcome.EXPIRED, "not proven in time")
 

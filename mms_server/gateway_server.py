@@ -59,7 +59,7 @@ class GatewayServer:
         buffers = BufferLimits(ied.report_buffer_octets, ied.report_buffer_age_ms / 1000)
         self._engine = Engine(model, identity_of(described), None if store is None else store.load(), buffers)
         self._engine.behaviour.writing.open_fcs = {fc for fc in OPEN_TO_CLIENTS if ied.writes.get(fc.value, True)}
-        self._values = _values(plan, ied, model)
+        self._values = self._values_of(plan, ied)
         self._engine.field_feeds(self._values.held())
         self._loop = asyncio.get_running_loop()
         self._liveness = Liveness((worker.name for worker in plan.workers), self._loop.time())
@@ -88,6 +88,9 @@ class GatewayServer:
             run_dir, plan.revisions(), on_messages=self._heard, on_refused=_Changes("message refused: %s")
         )
 
+    def _values_of(self, plan: Plan, ied: IedPlan) -> FieldValues:
+        return FieldValues(ied, plan.points(), plan.workers_of_points(), self._engine.model, self._engine.process)
+
     def _bind_controls(self, ied: IedPlan, model: DataModel) -> None:
         """What control and settings ask of the field."""
         behaviour = self._engine.behaviour
@@ -102,7 +105,7 @@ class GatewayServer:
             )
         for one in ied.settings:
             slot = _slot(model, one.target)
-            if model.node(slot).fc is FC.SP:
+            if model.node(slot).fc is FC.SP and ied.writes.get(FC.SP.value, True):
                 behaviour.writing.guards.add(slot, self._set_one(slot))
         behaviour.settings.to_field = (self._commands.bound, self._commands.set_all)
 
@@ -154,7 +157,7 @@ class GatewayServer:
             raise ValueError("what clients see of the server itself is another: it has to start anew")
         async with self._commands.settling:
             model, before = self._engine.model, self._values
-            values, commands = _values(plan, ied, model), _commands(plan, ied, model)
+            values, commands = self._values_of(plan, ied), _commands(plan, ied, model)
             self._plan, self._ied, self._values = plan, ied, values
             with self._server.lock:
                 self._engine.field_feeds(values.held())
@@ -218,6 +221,8 @@ class GatewayServer:
                     self._commit(self._values.lost(worker, self._clock.now()))
                 case Back(worker, restarted):
                     log.info("worker %s is %s", worker, "there again, restarted" if restarted else "there")
+                    if restarted:
+                        self._commands.restarted(worker)
                 case Dropped(worker, reason):
                     log.debug("message of worker %s dropped: %s", worker, reason)
                 case _:
@@ -275,10 +280,6 @@ def _described(ied: IedPlan, scl: Path) -> Server:
     """The model that the plan was compiled with. Raises MappingError."""
     found = Diagnostics()
     return read_server(read(scl, found), ied.name, ied.access_point, found)
-
-
-def _values(plan: Plan, ied: IedPlan, model: DataModel) -> FieldValues:
-    return FieldValues(ied, plan.points(), plan.workers_of_points(), model)
 
 
 def _commands(plan: Plan, ied: IedPlan, model: DataModel) -> CommandPlan:

@@ -21,27 +21,41 @@ class SimulatedProcess:
 
     def __init__(self, update: Update) -> None:
         self._update = update
+        self._travelling: dict[ControlObject, asyncio.Task[None]] = {}
 
     async def begin(self, operation: Operation) -> bool:
         """With normal security the whole of it, otherwise its start."""
         return True if operation.enhanced else await self.complete(operation)
 
     async def complete(self, operation: Operation) -> bool:
-        """Let the status follow: a double point through its intermediate position, anything else at once."""
+        """Let the status follow: a double point through its intermediate position, anything else at once.
+
+        What travels arrives, though nobody waits for it any longer.
+        """
         if operation.action.test:
             return True
         target, value = operation.target, operation.action.value
         status = target.slot(FC.ST, "stVal")
         kind = None if status is None else target.model.node(status).kind
         if status is not None and isinstance(kind, BitString):
-            self._set(target, FC.ST, [(status, INTERMEDIATE)])
-            await asyncio.sleep(TRANSIT_S)
-            self._set(target, FC.ST, [(status, ON if value else OFF)])
+            await asyncio.shield(self._travels(target, status, ON if value else OFF))
         elif status is not None:
             self._set(target, FC.ST, [(status, value)])
         else:
             self._step_or_measure(target, value)
         return True
+
+    def _travels(self, target: ControlObject, status: int, position: int) -> asyncio.Task[None]:
+        """The way to `position`; one that has not ended yet is left."""
+        if target in self._travelling:
+            self._travelling[target].cancel()
+        way = self._travelling[target] = asyncio.create_task(self._travel(target, status, position))
+        return way
+
+    async def _travel(self, target: ControlObject, status: int, position: int) -> None:
+        self._set(target, FC.ST, [(status, INTERMEDIATE)])
+        await asyncio.sleep(TRANSIT_S)
+        self._set(target, FC.ST, [(status, position)])
 
     def _step_or_measure(self, target: ControlObject, value: object) -> None:
         stepped = isinstance(target.model.node(target.slots["Oper"] + 1).kind, BitString)

@@ -132,6 +132,12 @@ class _Command:
         return control
 
     def _add(self, control: Leaf, to: DraftPoint, proof: DraftPoint | None, off: DraftPoint | None) -> None:
+        if off is not None and proof is None and self._command.pulse is None:
+            message = (
+                f"nothing sets `{self._command.to}` and `{self._command.off}` back: after two commands both are on"
+            )
+            hint = "`pulse: 500ms`; or `proof:`, if the device sets them back itself"
+            self._draft.found.warning("no-pulse", self._at("off"), message, hint=hint)
         values = self._values(control, to, stepped=off is not None)
         back = self._back(to) if values == () and to.kind == "number" else Conversion()
         self._ied.commands.append(

@@ -191,9 +191,10 @@ class Control:
         if action.at is not None and action.at.ns > now.utc_ns:
             return self._later(one, client, action, octets, action.at.ns - now.utc_ns, now)
         self._states[one] = State(Phase.EXECUTING, client, NEVER, action)
-        self.telling.show(one, now, opRcvd=True)
         enhanced = model in (DIRECT_ENHANCED, SBO_ENHANCED)
-        return Operation(one, action, client, octets, enhanced, since_ns=now.monotonic_ns)
+        operation = Operation(one, action, client, octets, enhanced, since_ns=now.monotonic_ns)
+        self.telling.begun(operation, now)
+        return operation
 
     def _later(
         self, one: ControlObject, client: Client, action: ControlAction, octets: bytes, wait_ns: int, now: Now
@@ -244,11 +245,12 @@ class Control:
     def _begin(self, operation: Operation, verdict: bool | AddCause, now: Now) -> Refused | None:
         one, action = operation.target, operation.action
         if verdict is True:
-            self.telling.taken(one, action, now)
+            self.telling.show(one, now, opOk=True)
             if not operation.enhanced:
                 self.ended(operation, True, now)
             return None
         cause = verdict if isinstance(verdict, AddCause) else AddCause.BLOCKED_BY_PROCESS
+        self.telling.refused(operation, now)
         self._after(operation, now)
         refused = Refused(DENIED, cause)
         self.telling.say(one, "Oper", operation.client, action, refused)
@@ -318,11 +320,11 @@ class Control:
                 continue
             if state.phase is Phase.WAITING and state.owner is not None and state.action is not None:
                 self._states[one] = replace(state, phase=Phase.EXECUTING, until_ns=NEVER)
-                self.telling.show(one, now, opRcvd=True)
                 enhanced = one.ctl_model in (DIRECT_ENHANCED, SBO_ENHANCED)
                 operation = Operation(one, state.action, state.owner, state.oper, enhanced, since_ns=state.since_ns)
                 refused = self._not_allowed(one, state.action, AddCause.INCONSISTENT_PARAMETERS)
                 if refused is None:
+                    self.telling.begun(operation, now)
                     self.due.append(operation)
                 else:
                     self.ended(operation, refused.cause or AddCause.UNKNOWN, now)
@@ -332,6 +334,7 @@ class Control:
     def fired(self, operation: Operation, verdict: bool | AddCause, now: Now) -> bool:
         """What waited for its time has begun, or not; True if its end is still to come. There is no answer to refuse."""
         if verdict is not True:
+            self.telling.refused(operation, now)
             self.ended(operation, verdict, now)
             return False
         self._begin(operation, True, now)

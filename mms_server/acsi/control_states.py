@@ -94,6 +94,8 @@ class State:
         """The phase that `ask` of `who` leads to, or why it does not. Changes nothing."""
         if self.phase in (Phase.READY, Phase.WAITING) and self.owner is not who:
             return _SELECTED if ask is Ask.SELECT else _LOCKED
+        if self.phase is Phase.READY and self.asked is not None and ask is Ask.OPERATE:
+            return _NOT_SELECTED  # it is being judged, and may come to nothing
         return STEP[select_first][self.phase][ask]
 
 
@@ -117,7 +119,7 @@ class Selection:
 class Operation:
     """One operation on its way to the process; `oper` are the Data of what was written.
 
-    `note` is what the process adds to the audit.
+    `note` is what the process adds to the audit; `before` are the leaves of ctlNum and origin as they were.
     """
 
     target: ControlObject
@@ -128,3 +130,4 @@ class Operation:
     ended: bool = False
     since_ns: int = 0
     note: str = ""
+    before: tuple[tuple[int, object], ...] = ()

@@ -26,8 +26,9 @@ class Telling:
         self._commit = commit
         self._tracking = tracking
 
-    def taken(self, one: ControlObject, action: ControlAction, now: Now) -> None:
-        """The process has taken `action`: its ctlNum and origin stand beside the status."""
+    def begun(self, operation: Operation, now: Now) -> None:
+        """It goes to the process: its ctlNum and origin stand there when the status comes that it brings."""
+        one, action = operation.target, operation.action
         pairs: list[tuple[int, object]] = []
         for name, value in (
             ("ctlNum", action.ctl_num),
@@ -37,8 +38,13 @@ class Telling:
             slot = one.shown(name)
             if slot is not None:
                 pairs.append((slot, value))
+        operation.before = tuple((slot, one.model.cache.values[slot]) for slot, _ in pairs)
         self._commit(pairs, now)
-        self.show(one, now, opOk=True)
+        self.show(one, now, opRcvd=True)
+
+    def refused(self, operation: Operation, now: Now) -> None:
+        """The process has not taken it: ctlNum and origin are those of the command before."""
+        self._commit(list(operation.before), now)
 
     def terminated(self, operation: Operation, cause: AddCause | None, now: Now) -> None:
         """Tell the client of an operation with enhanced security how it has ended; None: well."""

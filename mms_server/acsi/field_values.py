@@ -9,7 +9,7 @@ What is bound is invalid until its first sample, and invalid again once it has n
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bus import quality
@@ -34,13 +34,23 @@ class Fed(NamedTuple):
 
 
 class FieldValues:
-    """The bindings of one IED. Its answers are pairs for one commit."""
+    """The bindings of one IED. Its answers are pairs for one commit.
+
+    `process` gives what the process has said of a leaf, whatever covers it: a value is news against that and not against
+    what is shown, or a substitution that happens to agree would swallow it.
+    """
 
     def __init__(
-        self, plan: "IedPlan", points: "Mapping[int, PointPlan]", workers: Mapping[int, str], model: DataModel
+        self,
+        plan: "IedPlan",
+        points: "Mapping[int, PointPlan]",
+        workers: Mapping[int, str],
+        model: DataModel,
+        process: Callable[[int], Scalar],
     ) -> None:
         self._model = model
         self._cache = model.cache
+        self._process = process
         self._objects: list[BoundObject] = []
         self._points: dict[int, FieldPoint] = {}
         for binding in plan.objects:
@@ -62,7 +72,7 @@ class FieldValues:
         self._first: dict[int, object] = {self._slot(one.target): one.value for one in plan.presets}
         self._first |= {self._slot(target): quality.NOT_YET for target in plan.unfed}
         self._first |= {bound.q: quality.NOT_YET for bound in self._objects if bound.q is not None}
-        self._beneath: dict[int, object] = {slot: self._cache.values[slot] for slot in self._first}
+        self._beneath: dict[int, object] = {slot: process(slot) for slot in self._first}
         self._next_ns = NEVER
 
     def _slot(self, target: str) -> int:
@@ -211,11 +221,11 @@ class FieldValues:
         return None if kind is None or value is None else _fitting(kind, value)
 
     def _set_values(self, feed: Feed, shown: Scalar, pairs: list[Pair]) -> bool:
-        values = self._cache.values
-        pairs += [(slot, shown) for slot in feed.targets if values[slot] != shown]
+        process = self._process
+        pairs += [(slot, shown) for slot in feed.targets if process(slot) != shown]
         if not feed.held:
-            return values[feed.targets[0]] != shown
-        last = values[feed.held[0]]
+            return process(feed.targets[0]) != shown
+        last = process(feed.held[0])
         if feed.object.qualities[feed.number] != quality.NOT_YET and not _exceeds(feed.source, last, shown):
             return False
         pairs += [(slot, shown) for slot in feed.held]

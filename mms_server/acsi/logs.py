@@ -24,6 +24,7 @@ from mms_server.model.datasets import DataSet
 from mms_server.model.tree import UNKNOWN, DataModel, PlacedNode
 
 ENTRIES_LIMIT: Final = 10_000
+MS_NS: Final = 1_000_000
 AGE_NS: Final = 90 * 24 * 3600 * 1_000_000_000
 SHORTEST_INTEGRITY_MS: Final = 20
 NEVER: Final = 1 << 63
@@ -68,11 +69,13 @@ class LogJournal:
     blocks: "list[LogBlock]" = field(default_factory=list)
 
     def between(self, start_ns: int | None, stop_ns: int | None) -> list[LogEntry]:
-        """The entries of that time, both ends included."""
+        """The entries of that time, both ends included, to the millisecond: clients see no more of an entry's time."""
+        start_ms, stop_ms = (None if end is None else end // MS_NS for end in (start_ns, stop_ns))
         return [
             entry
             for entry in self.entries
-            if (start_ns is None or entry.time_ns >= start_ns) and (stop_ns is None or entry.time_ns <= stop_ns)
+            if (start_ms is None or entry.time_ns // MS_NS >= start_ms)
+            and (stop_ms is None or entry.time_ns // MS_NS <= stop_ms)
         ]
 
     def after(self, entry_id: int) -> list[LogEntry]:

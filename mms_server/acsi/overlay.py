@@ -1,7 +1,7 @@
 """What is shown instead of the process: substitution, blocking, and the mode (IEC 61850-7-2 substitution, 7-3, 7-4 annex A).
 
     subEna       value and quality are subVal (subMag, subCVal) and subQ, with `substituted`
-    blkEna       the value stays, its quality has `operatorBlocked`
+    blkEna       all of the object stays as it was; quality is questionable at best, with `oldData` and `operatorBlocked`
     Beh          test and test/blocked: quality has `test`; off: it is invalid
 
 The process goes on underneath: what it says is kept, and shown again when nothing covers it any more. Beh follows Mod, of
@@ -19,13 +19,18 @@ from mms_server.model.layout import Layout, Node
 from mms_server.model.tree import DataModel, PlacedNode
 
 ON, BLOCKED, TEST, TEST_BLOCKED, OFF = 1, 2, 3, 4, 5
+_NOT_HELD: Final = frozenset({b"q", b"origin", b"ctlNum", b"stSeld"})  # by blkEna: quality, and what control shows
 _VALUES: Final = {"subVal": ("stVal", "valWTr"), "subMag": ("mag", "instMag", "mxVal"), "subCVal": ("cVal", "instCVal")}
+_OLD: Final = quality.Quality(quality.QUESTIONABLE | quality.OLD_DATA)
 Pair = tuple[int, object]
 
 
 @dataclass(eq=False, slots=True)
 class _Covered:
-    """One data object: what may cover it, and what it covers. `values` are (leaf of the object, leaf under SV)."""
+    """One data object: what may cover it, and what it covers.
+
+    `values` are (leaf of the object, leaf under SV), `held` the leaves that blkEna holds.
+    """
 
     q: int | None
     beh: int | None
@@ -33,12 +38,14 @@ class _Covered:
     sub_q: int | None = None
     blk_ena: int | None = None
     values: list[tuple[int, int]] = field(default_factory=list)
+    held: list[int] = field(default_factory=list)
 
     def at(self, base: int, beh: int | None) -> "_Covered":
         """This object of a layout in the LN at `base`."""
         moved = [None if one is None else base + one for one in (self.q, self.sub_ena, self.sub_q, self.blk_ena)]
         pairs = [(base + leaf, base + sub) for leaf, sub in self.values]
-        return _Covered(moved[0], beh, moved[1], moved[2], moved[3], pairs)
+        held = [base + leaf for leaf in self.held]
+        return _Covered(moved[0], beh, moved[1], moved[2], moved[3], pairs, held)
 
 
 class Overlay:
@@ -48,6 +55,7 @@ class Overlay:
         self._model = model
         self._values = model.cache.values
         self._raw: dict[int, Scalar] = {}  # what the process says of leaves that are covered
+        self._frozen: dict[int, Scalar] = {}  # what it said of leaves when they were blocked
         self._by_control: dict[int, list[_Covered]] = {}  # by the leaf that decides
         self._by_leaf: dict[int, _Covered] = {}
         self._modes: dict[int, list[tuple[int, int, int | None]]] = {}  # Mod -> (Beh, Mod of the LN, Mod of LLN0)
@@ -71,7 +79,7 @@ class Overlay:
         for slot in controls:
             if slot is not None:
                 self._by_control.setdefault(slot, []).append(covered)
-        for leaf in (covered.q, *(leaf for leaf, _ in covered.values)):
+        for leaf in (covered.q, *(leaf for leaf, _ in covered.values), *covered.held):
             if leaf is not None:
                 self._by_leaf[leaf] = covered
 
@@ -122,19 +130,25 @@ class Overlay:
                     pairs += self._refreshed(covered)
         return pairs
 
-    def start(self) -> list[Pair]:
-        """What the file covers from the start."""
-        return self.follow([slot for slot in self._by_control if self._values[slot] not in (0, False, ON)])
+    def start(self) -> None:
+        """Let what the file says hold from the start: Beh after a Mod that is not on, substitutions, blocks."""
+        commit, values = self._model.cache.commit, self._values
+        commit(self.follow([slot for slot in self._modes if _mode(values[slot]) != ON]))
+        commit(self.follow(self._by_control))
 
     def _refreshed(self, covered: _Covered) -> list[Pair]:
         pairs: list[Pair] = []
-        substituted = self._on(covered.sub_ena)
-        for leaf, _ in covered.values:
-            pairs += self._covered_or_not(leaf, substituted)
+        substituted, blocked = self._on(covered.sub_ena), self._on(covered.blk_ena)
+        for leaf in covered.held:
+            if blocked:
+                self._frozen.setdefault(leaf, self.process(leaf))
+            else:
+                self._frozen.pop(leaf, None)
+        hidden = {leaf for leaf, _ in covered.values} if substituted else set()
+        for leaf in dict.fromkeys((*(leaf for leaf, _ in covered.values), *covered.held)):
+            pairs += self._covered_or_not(leaf, leaf in hidden or leaf in self._frozen)
         if covered.q is not None:
-            pairs += self._covered_or_not(
-                covered.q, substituted or self._on(covered.blk_ena) or self._beh(covered) != ON
-            )
+            pairs += self._covered_or_not(covered.q, substituted or blocked or self._beh(covered) != ON)
         return pairs
 
     def _covered_or_not(self, leaf: int, covered: bool) -> list[Pair]:
@@ -146,14 +160,16 @@ class Overlay:
     def _shown(self, leaf: int) -> Scalar:
         """What a covered leaf shows."""
         covered, raw = self._by_leaf[leaf], self._raw[leaf]
+        substituted = self._on(covered.sub_ena)
         if leaf != covered.q:
-            return next(self._values[sub] for own, sub in covered.values if own == leaf)  # type: ignore[return-value]
+            instead = next((sub for own, sub in covered.values if own == leaf), None) if substituted else None
+            return self._frozen[leaf] if instead is None else self._values[instead]  # type: ignore[return-value]
         judged = int(str(raw))
-        if self._on(covered.sub_ena):
+        if substituted:
             judged = 0 if covered.sub_q is None else int(str(self._values[covered.sub_q]))
             judged |= quality.SUBSTITUTED
         if self._on(covered.blk_ena):
-            judged |= quality.OPERATOR_BLOCKED
+            judged = (judged if substituted else quality.worst(judged, _OLD)) | quality.OPERATOR_BLOCKED
         beh = self._beh(covered)
         if beh in (TEST, TEST_BLOCKED):
             judged |= quality.TEST
@@ -199,14 +215,26 @@ def _objects_of(layout: Layout) -> Iterable[_Covered]:
         if path in (b"$Beh", b"$Mod"):
             continue
         sub_ena = _index_of(layout, b"$SV" + path + b"$subEna")
+        blk_ena = _index_of(layout, b"$BL" + path + b"$blkEna")
         yield _Covered(
             node.index,
             None,
             sub_ena,
             _index_of(layout, b"$SV" + path + b"$subQ"),
-            _index_of(layout, b"$BL" + path + b"$blkEna"),
+            blk_ena,
             [] if sub_ena is None else list(_paired(layout, path, suffix[:3])),
+            [] if blk_ena is None else list(_held(layout.by_suffix[suffix[:3] + path])),
         )
+
+
+def _held(node: Node) -> Iterable[int]:
+    """The leaves of an object that blkEna holds: its value with all that goes with it, but nothing of objects inside it."""
+    for child in node.children:
+        if child.kind is not None:
+            if child.name not in _NOT_HELD:
+                yield child.index
+        elif child.name not in _NOT_HELD and child.child(b"q") is None:
+            yield from _held(child)
 
 
 def _paired(layout: Layout, path: bytes, fc: bytes) -> Iterable[tuple[int, int]]:

@@ -9,7 +9,7 @@ What is settled with the field (ActSG, or CnfEdit of the active group) goes to i
 then another such write is temporarily unavailable, and the edit stays although its client is gone or its time is over.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -26,6 +26,8 @@ from mms_server.model.tree import UNKNOWN, DataModel, Domain, PlacedNode
 
 KIND: Final = "setting"
 ACTIVE: Final = "setting group"
+_SINCE: Final = "$LActTm"
+_TIME_OCTETS: Final = 8
 NEVER: Final = 1 << 63
 DEFAULT_RESV_S: Final = 300  # where there is ResvTms and the file does not say how long
 _DENIED: Final = DataAccessError.OBJECT_ACCESS_DENIED
@@ -86,10 +88,13 @@ class Settings:
                 value = None if octets is None else kept.decoded(self._model, setting.se, octets)
                 if value is not None:
                     setting.values[group] = value
-        active = int.from_bytes(stored.values.get(ACTIVE, {}).get(name, b""), "big")
+        kept_active = stored.values.get(ACTIVE, {})
+        active, since = int.from_bytes(kept_active.get(name, b""), "big"), kept_active.get(name + _SINCE, b"")
         if not 1 <= active <= block.count:
-            active = self._number(block, "ActSG")
+            active, since = self._number(block, "ActSG"), b""
         pairs: list[tuple[int, object]] = [(block.slots["ActSG"], active)]
+        if len(since) == _TIME_OCTETS:
+            pairs.append((block.slots["LActTm"], UtcTime.from_octets(since)))
         pairs += [(setting.sg, setting.values[active - 1]) for setting in block.settings if 1 <= active <= block.count]
         self._model.cache.commit(pairs)
 
@@ -116,11 +121,13 @@ class Settings:
 
     # ------------------------------------------------------------------ what clients write
 
-    def question(self, client: Client, slot: int, tag: int, contents: bytes) -> Call | DataAccessError | None:
+    def question(
+        self, client: Client, slot: int, tag: int, contents: bytes, before: Mapping[int, Scalar]
+    ) -> Call | DataAccessError | None:
         """What is to be settled with the field before `write` of the same; why it cannot be now; None: nothing.
 
-        Its verdict is that of a write callback: if it is no yes, nothing is active that was not before. Either way `settled`
-        has to follow.
+        `before` is what the same request writes before it. The verdict is that of a write callback: if it is no yes,
+        nothing is active that was not before. Either way `settled` has to follow.
         """
         if self.to_field is None or slot not in self._attributes:
             return None
@@ -134,7 +141,7 @@ class Settings:
         if name == "ActSG" and isinstance(value, int) and 1 <= value <= block.count:
             active = [(one, one.values[value - 1]) for one in block.settings]
         elif name == "CnfEdit" and value is True and block.editor is client and self._edits_active(block):
-            active = [(one, values[one.se]) for one in block.settings]  # type: ignore[misc]
+            active = [(one, before.get(one.se, values[one.se])) for one in block.settings]  # type: ignore[arg-type]
         bound, write = self.to_field
         there = [(one.sg, setting, values[one.sg]) for one, setting in active if bound(one.sg)]
         if not there:
@@ -176,7 +183,9 @@ class Settings:
         self._load(block, group, now)
         stamp = UtcTime(now.utc_ns, now.time_quality)
         self._commit([(block.slots["ActSG"], group), (block.slots["LActTm"], stamp)], now)
-        self._journal.add(Put(ACTIVE, block.domain.name.decode(), bytes((group,))))
+        name = block.domain.name.decode()
+        self._journal.add(Put(ACTIVE, name, bytes((group,))))
+        self._journal.add(Put(ACTIVE, name + _SINCE, stamp.octets()))
         return None
 
     def _load(self, block: SettingGroups, group: int, now: Now) -> None:

@@ -85,9 +85,9 @@ def answer(context: Context, body: bytes) -> bytes | ServiceError | Deferred:
     if len(data) != len(targets):
         raise ArgumentError(f"{len(data)} values for {len(targets)} variables")
     calls: list[Call] = []
-    items = [
-        _item(context, target, body, first, last, calls) for target, (first, last) in zip(targets, data, strict=True)
-    ]
+    items: list[_Item] = []
+    for target, (first, last) in zip(targets, data, strict=True):
+        items.append(_item(context, target, body, first, last, calls, items))
 
     def finish(verdicts: Sequence[Verdict]) -> bytes:
         results = _carried_out(context, items, verdicts)
@@ -126,14 +126,21 @@ def _target(model: DataModel, variable: Variable) -> int | DataAccessError:
 
 
 def _item(
-    context: Context, target: int | DataAccessError, body: bytes, start: int, end: int, calls: list[Call]
+    context: Context,
+    target: int | DataAccessError,
+    body: bytes,
+    start: int,
+    end: int,
+    calls: list[Call],
+    earlier: Sequence[_Item],
 ) -> _Item:
     if isinstance(target, DataAccessError):
         return target
     if _owner(context, target) is not None:
         tag, first, after = ber.header(body, start, end)
         contents = body[first:after]
-        question = context.behaviour.settings.question(context.client, target, tag, contents)
+        written = dict(pair for item in earlier if isinstance(item, _Plain) for pair in item.pairs)
+        question = context.behaviour.settings.question(context.client, target, tag, contents, written)
         if isinstance(question, DataAccessError):
             return _Block(target, tag, contents, refused=question)
         calls += [] if question is None else [question]
@@ -220,6 +227,7 @@ def _carried_out(context: Context, items: Sequence[_Item], verdicts: Sequence[Ve
         elif isinstance(item, _Block):
             said = [refusal(verdict) for verdict in verdicts[at : at + item.calls]]
             at += item.calls
+            _commit(context, taken)  # a setting that is written before its CnfEdit is confirmed with it
             results.append(_written(context, item, next((one for one in said if one is not None), item.refused)))
         else:
             said = [refusal(verdict) for verdict in verdicts[at : at + item.calls]]
@@ -228,10 +236,16 @@ def _carried_out(context: Context, items: Sequence[_Item], verdicts: Sequence[Ve
             if no is None:
                 taken += item.pairs
             results.append(no)
-    if taken:
-        context.commit(taken, context.now)
-        context.behaviour.writing.written(taken)
+    _commit(context, taken)
     return results
+
+
+def _commit(context: Context, taken: Pairs) -> None:
+    """Let what has been taken so far be; nothing is left of it."""
+    if taken:
+        context.commit(list(taken), context.now)
+        context.behaviour.writing.written(taken)
+        taken.clear()
 
 
 def _written(context: Context, item: _Block, refused: DataAccessError | None) -> DataAccessError | None:

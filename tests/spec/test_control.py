@@ -182,6 +182,61 @@ def test_a_direct_control_is_done_when_it_is_answered(bench: Bench) -> None:
     assert bench.oper("Direct") == "success"
 
 
+@pytest.mark.conformance("CT-4")
+@pytest.mark.parametrize("name", ["Direct", "Enhanced", "TimedDirect"])
+def test_whose_command_it_was_stands_there_when_the_status_comes(bench: Bench, name: str) -> None:
+    def named() -> list[Any]:
+        model = bench.engine.model
+        return [model.value(model.find(f"LD0/CSWI1.{name}.{leaf}")) for leaf in ("ctlNum", "origin.orCat")]
+
+    assert bench.oper(name, num=7) == "success"
+    bench.end()
+    seen = []
+
+    def process(operation: Operation) -> Any:
+        bench.set(f"{name}.stVal", True)
+        seen.append(named())
+        return bench.verdict
+
+    bench.engine.behaviour.execute = process
+    assert bench.oper(name, num=8, or_cat=2) == "success"
+    bench.end()
+    assert seen == [[8, 2]]
+    bench.verdict = AddCause.BLOCKED_BY_PROCESS
+    assert bench.oper(name, num=1) == 3
+    assert bench.oper(name, num=1, test=True) == 3  # by the mode
+    assert named() == [8, 2]
+
+
+@pytest.mark.conformance("CT-4")
+def test_a_control_that_has_waited_is_named_when_it_is_done_and_not_before(bench: Bench) -> None:
+    for verdict, shown in ((True, 7), (False, 7)):
+        assert bench.oper("TimedEnhanced", at=in_ms(1000), num=7 if verdict else 8) == "success"
+        assert bench.status("TimedEnhanced", "ctlNum") == (0 if verdict else 7)
+        CLOCK.pass_ms(1100, bench.engine)
+        (operation,) = bench.engine.due()
+        assert bench.status("TimedEnhanced", "ctlNum") == (7 if verdict else 8)
+        assert bench.engine.fired(operation, verdict, CLOCK.now()) is verdict
+        bench.engine.ended(operation, verdict, CLOCK.now())
+        assert bench.status("TimedEnhanced", "ctlNum") == shown
+
+
+@pytest.mark.conformance("SBN-3", "SBE-2")
+@pytest.mark.parametrize(("verdict", "answer"), [(True, "success"), (False, 3)])
+def test_a_selection_that_is_being_judged_is_not_operated_in_the_same_write(
+    bench: Bench, verdict: bool, answer: Any
+) -> None:
+    bench.judge(verdict)
+    written = [
+        (f"CSWI1$CO$SboEnhanced${service}", bench.written("SboEnhanced", service, True, 3, 1, False, "00", TIME, TIME))
+        for service in ("SBOw", "Oper")
+    ]
+    assert bench.client.write(LD, *written) == [answer, 3]
+    assert bench.done == []
+    assert bench.status("SboEnhanced", "stSeld") is verdict
+    assert bench.oper("SboEnhanced") == answer
+
+
 @pytest.mark.conformance("CT-6")
 def test_what_is_so_already_may_be_commanded_again(bench: Bench) -> None:
     bench.set("Direct.stVal", True)

@@ -71,6 +71,9 @@ class Way:
         for outcome in outcomes:
             self.commands.heard(CommandResult(command.issuer, command.number, outcome, 0, "", 0, "w"))
 
+    def pulse_over(self) -> None:
+        self.result(Outcome.ENDED)
+
     def sample(self, number: int, value: Value, judged: int = quality.GOOD, *, age_s: float = 0.0) -> None:
         seen = time.monotonic_ns() - int(age_s * 1e9)
         self.commands.sampled([Sample(number, value, judged, time.time_ns(), "")], [seen])
@@ -101,14 +104,14 @@ def test_a_pulse_is_proven_by_the_position_and_by_nothing_older_than_the_command
     async def scenario(way: Way) -> None:
         way.sample(LOCAL, False)
         accepted, closed = lambda: way.result(Outcome.ACCEPTED), lambda: way.sample(POSITION, True)
-        assert await way.operate(BREAKER, True, accepted, closed) is True
+        assert await way.operate(BREAKER, True, accepted, closed, way.pulse_over) is True
         command = way.sent[0]
         assert (command.point, command.value, command.pulse_ms, command.prove) == (COIL, True, 50, False)
-        assert await way.operate(BREAKER, True, accepted, closed, enhanced=True) == [True, True]
+        assert await way.operate(BREAKER, True, accepted, closed, way.pulse_over, enhanced=True) == [True, True]
         old = lambda: way.sample(POSITION, True, age_s=1)  # noqa: E731
-        assert await way.operate(BREAKER, True, accepted, old) is AddCause.TIME_LIMIT_OVER
+        assert await way.operate(BREAKER, True, accepted, old, way.pulse_over) is AddCause.TIME_LIMIT_OVER
         bad = lambda: way.sample(POSITION, True, quality.INVALID)  # noqa: E731
-        assert await way.operate(BREAKER, True, accepted, bad) is AddCause.TIME_LIMIT_OVER
+        assert await way.operate(BREAKER, True, accepted, bad, way.pulse_over) is AddCause.TIME_LIMIT_OVER
 
     run(scenario)
 
@@ -275,9 +278,83 @@ def test_the_deadline_of_a_pulse_is_that_of_its_write() -> None:
         way.sample(LOCAL, False)
         accepted, closed = lambda: way.result(Outcome.ACCEPTED), lambda: way.sample(POSITION, True)
         began = time.monotonic_ns()
-        assert await way.operate(BREAKER, True, accepted, closed) is True
+        assert await way.operate(BREAKER, True, accepted, closed, way.pulse_over) is True
         assert way.sent[0].pulse_ms == 50
         assert began <= way.sent[0].expires_monotonic_ns - 500_000_000 <= time.monotonic_ns()
+
+    run(scenario)
+
+
+@pytest.mark.conformance("DOE-1", "CT-9")
+@pytest.mark.parametrize("enhanced", [False, True])
+def test_a_command_is_carried_out_until_its_pulse_has_ended(enhanced: bool) -> None:
+    async def scenario(way: Way) -> None:
+        way.sample(LOCAL, False)
+        accepted, closed = lambda: way.result(Outcome.ACCEPTED), lambda: way.sample(POSITION, True)
+        operating = asyncio.create_task(way.operate(BREAKER, True, accepted, closed, enhanced=enhanced))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert not operating.done()
+        way.pulse_over()
+        assert await operating == ([True, True] if enhanced else True)
+
+    run(scenario)
+
+
+@pytest.mark.conformance("CT-9")
+@pytest.mark.parametrize(
+    ("then", "verdict"),
+    [
+        (lambda way: None, AddCause.COMMAND_ALREADY_IN_EXECUTION),
+        (lambda way: way.commands.lost("another"), AddCause.COMMAND_ALREADY_IN_EXECUTION),
+        (lambda way: way.result(Outcome.ENDED), True),
+        (lambda way: way.result(Outcome.NO_ANSWER), True),
+        (lambda way: way.commands.lost("w") or way.sample(LOCAL, False), True),
+        (lambda way: way.commands.restarted("w"), True),
+    ],
+    ids=["nothing", "another worker is lost", "it ends", "its end is given up", "its worker is lost", "it starts anew"],
+)
+def test_no_other_command_begins_beside_a_pulse_of_which_no_end_is_known(
+    then: Callable[[Way], None], verdict: Any
+) -> None:
+    async def scenario(way: Way) -> None:
+        way.sample(LOCAL, False)
+        accepted, closed = lambda: way.result(Outcome.ACCEPTED), lambda: way.sample(POSITION, True)
+        with pytest.raises(TimeoutError):  # as operTimeout does
+            await asyncio.wait_for(way.operate(BREAKER, True, accepted, closed, enhanced=True), 0.05)
+        then(way)
+        assert await way.operate(BREAKER, True, accepted, closed, way.pulse_over) is verdict
+        assert way.operation.note == ("done and proven" if verdict is True else "its pulse has not ended yet")
+        assert len(way.sent) == (2 if verdict is True else 1)
+
+    run(scenario)
+
+
+@pytest.mark.conformance("CT-9")
+def test_no_other_of_a_group_begins_beside_a_pulse_of_which_no_end_is_known() -> None:
+    async def scenario(way: Way) -> None:
+        grouped = {name: structs.replace(BINDINGS[name], one_of="busbar") for name in (BREAKER, SWITCH)}
+        way.commands.follow(PLAN._replace(bindings=BINDINGS | grouped))
+        way.sample(LOCAL, False)
+        accepted, closed = lambda: way.result(Outcome.ACCEPTED), lambda: way.sample(POSITION, True)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(way.operate(BREAKER, True, accepted, closed, enhanced=True), 0.05)
+        assert await way.operate(SWITCH, True) is AddCause.ONE_OF_N_CONTROL
+        assert way.operation.note == "the pulse of another of its group has not ended yet"
+        way.pulse_over()
+        assert await way.operate(SWITCH, True, accepted, lambda: way.result(Outcome.PROVEN)) is True
+
+    run(scenario)
+
+
+def test_a_pulse_that_nothing_can_prove_is_done_when_it_has_ended() -> None:
+    async def scenario(way: Way) -> None:
+        blind = {COIL: structs.replace(POINTS[COIL], readable=False)}
+        pulsed = {SWITCH: structs.replace(BINDINGS[SWITCH], pulse_ms=50)}
+        way.commands.follow(PLAN._replace(bindings=pulsed, points=POINTS | blind))
+        assert await way.operate(SWITCH, True, lambda: way.result(Outcome.ACCEPTED), way.pulse_over) is True
+        assert (way.operation.note, way.sent[0].prove) == ("taken by the device", True)
+        assert await way.operate(SWITCH, True, lambda: way.result(Outcome.ACCEPTED)) is AddCause.TIME_LIMIT_OVER
 
     run(scenario)
 
@@ -301,8 +378,11 @@ def test_what_is_on_its_way_goes_on_under_another_plan_whose_revision_the_next_c
         way.sample(LOCAL, False)
         after = PLAN._replace(bindings={BREAKER: BINDINGS[BREAKER]}, revisions={"w": "s"})
         accepted, closed = lambda: way.result(Outcome.ACCEPTED), lambda: way.sample(POSITION, True)
-        assert await way.operate(BREAKER, True, lambda: way.commands.follow(after), accepted, closed) is True
-        assert await way.operate(BREAKER, True, accepted, closed) is True
+        assert (
+            await way.operate(BREAKER, True, lambda: way.commands.follow(after), accepted, closed, way.pulse_over)
+            is True
+        )
+        assert await way.operate(BREAKER, True, accepted, closed, way.pulse_over) is True
         assert [one.revision for one in way.sent] == ["r", "s"]
         assert await way.operate(SWITCH, True) is AddCause.NOT_SUPPORTED
 
@@ -316,7 +396,7 @@ def test_nothing_is_proven_by_a_point_that_has_the_number_of_another_now() -> No
         moved = POINTS | {POSITION: POINTS[TAP], TAP: POINTS[POSITION]}
         after = PLAN._replace(points={number: structs.replace(one, number=number) for number, one in moved.items()})
         accepted, closed = lambda: way.result(Outcome.ACCEPTED), lambda: way.sample(POSITION, True)
-        verdict = await way.operate(BREAKER, True, accepted, lambda: way.commands.follow(after), closed)
+        verdict = await way.operate(BREAKER, True, accepted, lambda: way.commands.follow(after), closed, way.pulse_over)
         assert verdict is AddCause.TIME_LIMIT_OVER
 
     run(scenario)

@@ -78,7 +78,9 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
 @pytest.fixture
 def bench(plan: Plan) -> Bench:
     data = DataModel(server(read(Path(SCL), Diagnostics()), None, None, Diagnostics()))
-    values = FieldValues(plan.ieds[0], plan.points(), dict.fromkeys(plan.points(), "tcp"), data)
+    values = FieldValues(
+        plan.ieds[0], plan.points(), dict.fromkeys(plan.points(), "tcp"), data, data.cache.values.__getitem__
+    )
     data.cache.commit(values.start())
     return Bench(values, data)
 

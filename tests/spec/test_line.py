@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 import pytest
+from msgspec import structs
 
 from acquisition.drivers.base import Read, Registers
 from acquisition.drivers.registry import by_protocol
@@ -180,6 +181,21 @@ def test_a_pulse_goes_back_by_itself_even_past_a_silence(protocol: str) -> None:
             assert [tuple(words) for _, _, words in field.devices["io"].writes] == [(1,), (0,)]
             field.command(0, False, pulse_ms=300)
             assert field.outcomes[-1] is Outcome.UNFIT_VALUE
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_the_end_of_a_pulse_is_told_where_nothing_is_read_back(protocol: str) -> None:
+    async def scenario() -> None:
+        async with polled(protocol, RELAY) as field:
+            await field.until(lambda: good(field, 0, False))
+            field.command(1, True, within_s=10, pulse_ms=100)
+            await field.until(lambda: field.outcomes == [Outcome.ACCEPTED, Outcome.ENDED])
+            assert [(address, tuple(words)) for _, address, words in field.devices["io"].writes] == [
+                (21, (1,)),
+                (21, (0,)),
+            ]
 
     run(scenario)
 
@@ -376,6 +392,42 @@ def test_a_device_that_closes_after_each_answer_is_asked_on_a_new_connection() -
             assert await link.exchange(Read(1, "holding", 0, 2), feeder) == Registers((1, 2))
         assert (link.counters.reconnects, link.counters.answers) == (4, 4)
         await link.close()
+        server.close()
+
+    run(scenario)
+
+
+@pytest.mark.conformance("GW-5")
+@pytest.mark.parametrize("pause_ms", [0, 30], ids=["at once", "after its pause"])
+def test_a_command_reaches_a_device_that_closes_after_each_answer_and_is_written_once(pause_ms: int) -> None:
+    async def scenario() -> None:
+        coil, written = bytearray((0,)), []
+
+        async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            asked = await reader.readexactly(12)
+            if asked[7] == 5:
+                coil[0] = asked[10] // 0xFF
+                written.append(coil[0])
+            writer.write(asked if asked[7] == 5 else asked[:4] + bytes((0, 4, asked[6], asked[7], 1, coil[0])))
+            await writer.drain()
+            writer.close()
+
+        server = await asyncio.start_server(once, "127.0.0.1", 0)
+        host, port = server.sockets[0].getsockname()
+        relay = structs.replace(device("io", 1, RELAY.points[:1], RELAY.blocks[:1]), pause_ms=pause_ms)
+        plan = LinePlan("bench", "modbus-tcp", {"host": host, "port": port}, (relay,))
+        field = Field(plan)
+        field.line = Line(plan, by_protocol()["modbus-tcp"], field.publish, field._commands)
+        polling = asyncio.create_task(field.line.run())
+        for value in (True, False, True):
+            await field.until(lambda value=value: good(field, 0, not value))  # type: ignore[misc]
+            field.results.clear()
+            field.command(0, value)
+            await field.until(lambda: len(field.results) > 1 or field.outcomes == [Outcome.NO_ANSWER])
+            assert field.outcomes == [Outcome.ACCEPTED, Outcome.PROVEN]
+        assert written == [1, 0, 1]
+        polling.cancel()
+        await asyncio.gather(polling, return_exceptions=True)
         server.close()
 
     run(scenario)

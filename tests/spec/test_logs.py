@@ -89,6 +89,20 @@ def test_entries_are_read_by_time_and_after_an_entry(bench: Bench) -> None:
 
 
 @pytest.mark.conformance("LOG-2")
+def test_the_time_that_a_client_sees_of_an_entry_finds_it(bench: Bench) -> None:
+    CLOCK.pass_ms(0.7)  # entries are made between two milliseconds, and show the one before
+    bench.events(1, 2, 3)
+    CLOCK.pass_ms(0.3)
+    every = bench.query()["entries"]
+    for until in range(3):
+        stop = tlv(0xA2, tlv(0x80, every[until]["content"]["time"]))
+        assert len(bench.query(stop)["entries"]) == until + 1
+        start = tlv(0xA1, tlv(0x80, every[until]["content"]["time"]))
+        assert len(bench.query(start)["entries"]) == 3 - until
+        assert len(bench.query(start, stop)["entries"]) == 1
+
+
+@pytest.mark.conformance("LOG-2")
 def test_a_long_log_comes_in_pages() -> None:
     bench = Bench(max_pdu=512)
     bench.events(*range(1, 41))

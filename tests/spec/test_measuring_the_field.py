@@ -94,7 +94,7 @@ def bench(tmp_path: Path) -> Bench:
     plan = compiled.plan
     found = Diagnostics()
     engine = Engine(DataModel(server(read(tmp_path / "io.icd", found), None, None, found)), IDENTITY)
-    values = FieldValues(plan.ieds[0], plan.points(), dict.fromkeys(plan.points(), "tcp"), engine.model)
+    values = FieldValues(plan.ieds[0], plan.points(), dict.fromkeys(plan.points(), "tcp"), engine.model, engine.process)
     engine.field_feeds(values.held())
     engine.commit(values.start(), at(0))
     return Bench(values, engine)

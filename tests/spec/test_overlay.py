@@ -1,6 +1,8 @@
 """Substitution, blocking and the mode: what is shown instead of the process, and that it comes back."""
 
 import struct
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -37,10 +39,11 @@ MMXU = LogicalNodeType("MMXU", "MMXU", (MODE, BEH, substitutable("TotW"), models
 
 
 class Bench:
-    def __init__(self) -> None:
+    def __init__(self, file: Mapping[str, Any] = MappingProxyType({})) -> None:
+        """`file`: the values that the SCL file has for the MMXU, by path."""
         told = DataSet("told", (DataSetMember("DEMOLD0", "MMXU1$MX$TotW"),))
         block = ReportControl("told", False, True, 1, None, "told", 1, 0, 0, 0b011001, 0b0101110100)
-        server = models.server(models.lln0(data_sets=(told,), reports=(block,)), models.node(MMXU))
+        server = models.server(models.lln0(data_sets=(told,), reports=(block,)), models.node(MMXU, values=file))
         self.engine = Engine(DataModel(server), IDENTITY)
         self.client = EngineClient(self.engine)
 
@@ -54,6 +57,11 @@ class Bench:
 
     def put(self, *pairs: tuple[str, bytes]) -> Any:
         return self.client.write(LD, *pairs)
+
+    def time_s(self) -> int:
+        stamp = self.engine.model.value(self.engine.model.find("LD0/MMXU1.TotW.t"))
+        assert isinstance(stamp, quality.UtcTime)
+        return stamp.ns // 1_000_000_000
 
     def shown(self) -> tuple[float, float, str]:
         model = self.engine.model
@@ -116,13 +124,63 @@ def test_reports_tell_of_substitution_as_it_comes_and_goes(bench: Bench) -> None
     assert bare(identity["success"]) == "me"
 
 
-def test_a_blocked_value_says_so(bench: Bench) -> None:
+def test_a_blocked_value_is_held_and_says_so(bench: Bench) -> None:
+    bench.set("MMXU1.TotW.t", 1_700_000_000.0)
     assert bench.put(("MMXU1$BL$TotW$blkEna", boolean(True))) == ["success"]
-    assert bench.shown() == (5.0, 5.0, "good (operatorBlocked)")
+    assert bench.shown() == (5.0, 5.0, "questionable (oldData, operatorBlocked)")
+    assert bench.process(6.0).dchg == []
+    bench.set("MMXU1.TotW.t", 1_700_000_060.0)
+    assert bench.shown() == (5.0, 5.0, "questionable (oldData, operatorBlocked)")
+    assert bench.time_s() == 1_700_000_000
     bench.process(6.0, quality.NO_ANSWER)
-    assert bench.shown()[2] == "invalid (failure, oldData, operatorBlocked)"
+    assert bench.shown() == (5.0, 5.0, "invalid (failure, oldData, operatorBlocked)")
     bench.put(("MMXU1$BL$TotW$blkEna", boolean(False)))
     assert bench.shown() == (6.0, 6.0, "invalid (failure, oldData)")
+    assert bench.time_s() == 1_700_000_060
+    bench.process(7.0)
+    assert bench.shown() == (7.0, 7.0, "good")
+
+
+def test_what_was_blocked_is_what_the_process_said_before_whatever_is_substituted_meanwhile(bench: Bench) -> None:
+    bench.put(("MMXU1$SV$TotW$subMag$f", single(42.0)), ("MMXU1$SV$TotW$subEna", boolean(True)))
+    bench.process(6.0)
+    assert bench.put(("MMXU1$BL$TotW$blkEna", boolean(True))) == ["success"]
+    assert bench.shown() == (42.0, 42.0, "good (substituted, operatorBlocked)")
+    bench.process(7.0)
+    bench.put(("MMXU1$SV$TotW$subEna", boolean(False)))
+    assert bench.shown() == (6.0, 6.0, "questionable (oldData, operatorBlocked)")
+    bench.put(("MMXU1$SV$TotW$subEna", boolean(True)), ("MMXU1$BL$TotW$blkEna", boolean(False)))
+    assert bench.shown() == (42.0, 42.0, "good (substituted)")
+    bench.put(("MMXU1$SV$TotW$subEna", boolean(False)))
+    assert bench.shown() == (7.0, 7.0, "good")
+
+
+@pytest.mark.conformance("CNF-3")
+@pytest.mark.parametrize(
+    ("file", "shown"),
+    [
+        ({"TotW.subEna": True, "TotW.subMag.f": 42.0}, (42.0, 42.0, "good (substituted)")),
+        ({"TotW.mag.f": 5.0, "TotW.instMag.f": 5.0, "TotW.blkEna": True},
+         (5.0, 5.0, "questionable (oldData, operatorBlocked)")),
+    ],
+    ids=["substituted", "blocked"],
+)  # fmt: skip
+def test_what_the_file_covers_is_covered_from_the_start(file: dict[str, Any], shown: Any) -> None:
+    bench = Bench(file)
+    assert bench.shown() == shown
+    bench.process(6.0)
+    assert bench.shown() == shown
+    bench.put(("MMXU1$SV$TotW$subEna", boolean(False)), ("MMXU1$BL$TotW$blkEna", boolean(False)))
+    assert bench.shown() == (6.0, 6.0, "good")
+
+
+@pytest.mark.conformance("CNF-3", "SRV-10")
+@pytest.mark.parametrize(("mode", "judged"), [(1, "good"), (2, "good"), (3, "good (test)"), (5, "invalid")])
+def test_beh_follows_the_mode_of_the_file_from_the_start(mode: int, judged: str) -> None:
+    bench = Bench({"Mod.stVal": mode})
+    assert bench.engine.model.value(bench.engine.model.find("LD0/MMXU1.Beh.stVal")) == mode
+    bench.process(6.0)
+    assert bench.shown() == (6.0, 6.0, judged)
 
 
 @pytest.mark.conformance("SRV-10")

@@ -49,7 +49,7 @@ class Bench:
 
     def reload(self, seconds: float, rows: dict[str, str], *, site: str = SITE) -> None:
         self.plan = plan_of(self.folder, rows, site)
-        before, self.values = self.values, bound(self.plan, self.engine.model)
+        before, self.values = self.values, bound(self.plan, self.engine)
         self.engine.field_feeds(self.values.held())
         self.engine.commit(self.values.succeed(before, at(seconds)), at(seconds))
 
@@ -80,15 +80,15 @@ def plan_of(folder: Path, rows: dict[str, str], site: str = SITE) -> Plan:
     return compiled.plan
 
 
-def bound(plan: Plan, model: DataModel) -> FieldValues:
-    return FieldValues(plan.ieds[0], plan.points(), plan.workers_of_points(), model)
+def bound(plan: Plan, engine: Engine) -> FieldValues:
+    return FieldValues(plan.ieds[0], plan.points(), plan.workers_of_points(), engine.model, engine.process)
 
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
     plan, found = plan_of(tmp_path, BEFORE), Diagnostics()
     engine = Engine(DataModel(server(read(tmp_path / "io.icd", found), None, None, found)), IDENTITY)
-    values = bound(plan, engine.model)
+    values = bound(plan, engine)
     engine.field_feeds(values.held())
     engine.commit(values.start(), at(0), quiet=True)
     engine.start(at(0))

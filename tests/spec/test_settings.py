@@ -157,6 +157,23 @@ def test_one_write_does_not_edit_what_it_confirms(bench: Bench) -> None:
     assert (bench.value(SG), field.written) == (9.5, [[(field.slot, 9.5, 2.5)]])
 
 
+@pytest.mark.conformance("SG-2", "SRV-7")
+@pytest.mark.parametrize(("group", "in_force"), [(1, 2.5), (2, 9.5)], ids=["another group", "the active group"])
+@pytest.mark.parametrize("field", [False, True], ids=["kept here", "in a register"])
+def test_what_one_write_edits_and_then_confirms_is_confirmed(
+    bench: Bench, group: int, in_force: float, field: bool
+) -> None:
+    registers = Registers(bench) if field else None
+    bench.put("EditSG", unsigned(group))
+    confirm = (f"{SGCB}$CnfEdit", boolean(True))
+    assert bench.client.write(LD, (SE, single(9.5)), confirm) == ["success", "success"]
+    assert bench.value(SG) == in_force
+    if registers is not None:
+        assert registers.written == ([[(registers.slot, 9.5, 2.5)]] if group == 2 else [])
+    bench.put("EditSG", unsigned(group))
+    assert bench.value(SE) == 9.5
+
+
 @pytest.mark.conformance("SG-1")
 def test_another_group_becomes_active_with_its_values(bench: Bench) -> None:
     assert (bench.read(f"{SGCB}$NumOfSG"), bench.read(f"{SGCB}$ActSG"), bench.value(SG)) == (3, 2, 2.5)
@@ -230,6 +247,7 @@ def test_a_server_without_editing_activates_only() -> None:
     assert bench.put("EditSG", unsigned(1)) == 9
 
 
+@pytest.mark.conformance("SG-1")
 def test_groups_survive_a_restart() -> None:
     bench = Bench(engine_of(Stored({}, {})))
     bench.put("EditSG", unsigned(3))
@@ -244,5 +262,6 @@ def test_groups_survive_a_restart() -> None:
     assert {"setting", "setting group"} <= set(kept)
     again = Bench(engine_of(Stored(kept, {})))
     assert (again.read(f"{SGCB}$ActSG"), again.value(SG)) == (3, 33.0)
+    assert again.read(f"{SGCB}$LActTm") == bench.read(f"{SGCB}$LActTm") != bytes(8)
     again.put("ActSG", unsigned(2))
     assert again.value(SG) == 2.5

@@ -1,5 +1,6 @@
 """`serve --simulate-process`: a double point travels, measurands move, setpoints stay."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,9 +19,10 @@ TIME = b"\x91\x08" + bytes(8)
 
 
 def controlled(
-    cdc: str, ctl_val: AttributeType, *status: AttributeType, fc: FC = FC.ST, model: int = 1
-) -> DataObjectType:
-    """An object of that CDC with what a control needs."""
+    cdc: str, ctl_val: AttributeType, *status: AttributeType, fc: FC = FC.ST, model: int = 1, name: str = "",
+    oper_timeout_ms: int = 0,
+) -> DataObjectType:  # fmt: skip
+    """An object of that CDC, called as it unless it has a name, with what a control needs."""
     origin = models.struct(
         "origin", None, models.leaf("orCat", BasicType.INT8), models.leaf("orIdent", BasicType.OCTET_64)
     )
@@ -29,7 +31,8 @@ def controlled(
         models.leaf("Test", BasicType.BOOLEAN), models.leaf("Check", BasicType.CHECK),
     )  # fmt: skip
     how = models.leaf("ctlModel", BasicType.ENUM, FC.CF, enum=CTL_MODEL, values={0: model})
-    return models.data_object(cdc, cdc, *status, *models.quality_and_time(fc), oper, how)
+    limit = models.leaf("operTimeout", BasicType.INT32U, FC.CF, values={0: oper_timeout_ms})
+    return models.data_object(name or cdc, cdc, *status, *models.quality_and_time(fc), oper, how, limit)
 
 
 def ctl_val(basic: BasicType, **more: object) -> AttributeType:
@@ -46,6 +49,9 @@ GAPC = LogicalNodeType(
     "GAPC",
     (
         controlled("DPC", ctl_val(BasicType.BOOLEAN), st_val(BasicType.DBPOS), model=3),
+        controlled(
+            "DPC", ctl_val(BasicType.BOOLEAN), st_val(BasicType.DBPOS), model=3, name="Hasty", oper_timeout_ms=50
+        ),
         controlled("APC", models.struct("ctlVal", None, ANALOGUE), MX_VAL, fc=FC.MX),
         models.measured_value("AnIn"),
     ),
@@ -72,9 +78,9 @@ def peer(server: IedServer) -> Iterator[Peer]:
     one.close()
 
 
-def operate(peer: Peer, cdc: str, value: bytes, *, test: bool = False) -> Any:
+def operate(peer: Peer, name: str, value: bytes, *, test: bool = False) -> Any:
     oper = structure(value, structure(integer(3), octets(b"")), unsigned(1), TIME, boolean(test), bits("00"))
-    return peer.write("DEMOLD0", (f"GAPC1$CO${cdc}$Oper", oper))
+    return peer.write("DEMOLD0", (f"GAPC1$CO${name}$Oper", oper))
 
 
 def test_a_double_point_travels_and_arrives_before_its_termination(server: IedServer, peer: Peer) -> None:
@@ -86,6 +92,23 @@ def test_a_double_point_travels_and_arrives_before_its_termination(server: IedSe
         seen += [shown] if seen[-1:] != [shown] else []
     assert seen in ([0, 2], [1, 0, 2])
     assert b"GAPC1$CO$DPC$Oper" in peer.tsdu()
+
+
+@pytest.mark.conformance("DOE-3")
+def test_what_travels_arrives_though_the_client_has_been_told_that_its_time_was_over(
+    server: IedServer, peer: Peer
+) -> None:
+    assert operate(peer, "Hasty", boolean(True)) == ["success"]
+    assert b"LastApplError" in peer.tsdu()
+    assert server.get_value("LD0/GAPC1.Hasty.stVal") == 0
+    assert operate(peer, "Hasty", boolean(False)) == ["success"]  # and turns round on its way
+    assert b"LastApplError" in peer.tsdu()
+    seen: list[object] = []
+    until = time.monotonic() + 5
+    while seen[-1:] != [1] and time.monotonic() < until:
+        seen.append(server.get_value("LD0/GAPC1.Hasty.stVal"))
+        time.sleep(0.02)
+    assert set(seen) == {0, 1}
 
 
 def test_measurands_move_slowly_and_setpoints_stay(server: IedServer) -> None:

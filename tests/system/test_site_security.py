@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from mms_server.mms.errors import DataAccessError
 from tests.support.certificates import Authority
 from tests.support.client import Client
 from tests.support.running import ROOT, running
-from tests.support.wire_data import bits, boolean, text
+from tests.support.wire_data import bits, boolean, integer, text
 
 pytestmark = pytest.mark.system
 LD, NAME = "DEMOMAIN", "LLN0$DC$NamPlt$d"
@@ -41,6 +42,26 @@ def test_a_password_and_the_policy_of_writes_hold_and_what_was_written_survives(
         client = Client(gateway.mms_port)
         assert client.associate(b"testpw")[0] == 0x0E
         assert client.write(LD, (NAME, text("kept"))) == ["success"]
+        client.close()
+
+
+@pytest.mark.conformance("SRV-N4")
+@pytest.mark.parametrize(
+    ("policy", "answer"),
+    [("allow", DataAccessError.HARDWARE_FAULT), ("deny", DataAccessError.OBJECT_ACCESS_DENIED)],
+    ids=["asks the field, which is not there", "closed"],
+)
+def test_writes_close_a_setting_that_stands_in_a_register_too(tmp_path: Path, policy: str, answer: int) -> None:
+    site = site_with(tmp_path, f"writes: {{SP: {policy}}}")
+    model, grouped = site / "demo.icd", '<DA name="setVal" fc="SE" bType="INT32" dchg="true"/>'
+    before = model.read_text(encoding="utf-8")
+    after = before.replace(grouped, grouped.replace("SE", "SP"))
+    assert after != before
+    model.write_text(after, encoding="utf-8")
+    with running(tmp_path, "run", str(site), "--mms-port", "DEMO=0") as gateway:
+        client = Client(gateway.mms_port, timeout_s=10)
+        assert client.associate()[0] == 0x0E
+        assert client.write("DEMOFEED1", ("MSTA1$SP$EvTmms$setVal", integer(60_000))) == [answer]
         client.close()
 
 
