@@ -51,10 +51,11 @@ _ENVELOPE: Final = 16  # octets: of the PDU alone
 class _Known:
     """One request: its plan, and for a plan of many the last answer, as long as nothing has changed."""
 
-    __slots__ = ("before", "behind", "count", "pdu_octets", "plan", "tpdu", "version")
+    __slots__ = ("at", "before", "behind", "count", "pdu_octets", "plan", "tpdu", "version")
 
-    def __init__(self, plan: ReadPlan) -> None:
+    def __init__(self, plan: ReadPlan, at: int) -> None:
         self.plan = plan
+        self.at = at  # where its invokeID stands
         self.version = -1  # of the values in the answer
         self.count = self.tpdu = self.pdu_octets = 0
         self.before = self.behind = b""
@@ -75,9 +76,11 @@ class Familiar:
 
     def answer(self, packet: bytes, at: int, room: Room) -> bytes | None:
         """The packets that answer `packet`, whose invokeID stands at `at`; None if it is not known, or not so simple."""
+        if not at < len(packet) <= room.pdu:
+            return None  # shorter than what this client has asked before, or longer than it may
         count = packet[at - 1]
         known = self._known.get(packet[:at] + packet[at + count :])
-        if known is None or self._generation != self._plans.generation:
+        if known is None or known.at != at or self._generation != self._plans.generation:
             return None
         first = packet[at]
         if first >= 0x80 or (not first and count > 1 and packet[at + 1] < 0x80):
@@ -121,13 +124,13 @@ class Familiar:
         packet = octets if end == len(octets) else octets[:end]
         at, body = self._taken_apart(packet)
         plan = self._plans.get(body)
-        if plan is None or plan.specification or packet[at - 1] > _ID_OCTETS:
+        if plan is None or plan.specification:
             return 0
         if self._generation != self._plans.generation or self._octets > OCTETS_LIMIT:
             self._forget()
         key = packet[:at] + packet[at + packet[at - 1] :]
         if key not in self._known:
-            self._known[key] = _Known(plan)
+            self._known[key] = _Known(plan, at)
             self._octets += len(key)
         return at
 
@@ -144,7 +147,8 @@ class Familiar:
         except WireError:
             return 0, b""
         usual = (context, pdu, pdu_end, tag, service, read_end) == (self._context, 0xA0, end, 0x02, READ, end)
-        return (at, packet[start:]) if usual else (0, b"")
+        count = after - at
+        return (at, packet[start:]) if usual and packet[at - 1] == count <= _ID_OCTETS else (0, b"")
 
     def _framed(self, count: int, size: int) -> tuple[bytes, bytes]:
         """What stands before and behind an invokeID of `count` octets in an answer with `size` octets of results."""

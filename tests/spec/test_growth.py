@@ -4,12 +4,15 @@ import pytest
 
 from mapping.model import DataSet, DataSetMember, ReportControl
 from mms_server import asking
+from mms_server.acsi.reporting import TIMERS_OF_A_BLOCK
 from mms_server.engine import Engine
+from mms_server.model.cache import Cache
 from mms_server.model.tree import DataModel
+from mms_server.stack import presentation
 from tests.support import models
-from tests.support.client import CONNECT
-from tests.support.engine_client import CLOCK, IDENTITY, EngineClient
-from tests.support.wire_data import boolean
+from tests.support.client import CONNECT, with_password
+from tests.support.engine_client import CLOCK, IDENTITY, EngineClient, name, tlv
+from tests.support.wire_data import boolean, unsigned
 
 
 class Counting(dict[int, object]):
@@ -61,27 +64,75 @@ def test_blocks_that_tell_the_same_share_what_was_joined(monkeypatch: pytest.Mon
     engine, _ = reporting_engine(2, 10)
     for client in engine.clients:
         engine.pull(client)
-    reads = 0
-    read = engine.model.cache._encode
+    read: list[int] = []
+    plainly = Cache.read
 
-    def counted(slot: int) -> bytes:
-        nonlocal reads
-        reads += 1
-        return read(slot)
+    def counted(cache: Cache, slot: int) -> bytes:
+        read.append(slot)
+        return plainly(cache, slot)
 
-    engine.model.cache.commit([(engine.model.find("LD0/MMXU0.TotW.mag.f"), 1.0)])
-    cache = engine.model.cache
-    monkeypatch.setattr(type(cache), "_encode", lambda _self, slot: counted(slot))
+    monkeypatch.setattr(Cache, "read", counted)
     engine.commit([(engine.model.find("LD0/MMXU0.TotW.mag.f"), 6.0)], CLOCK.now())
-    assert reads == 1
+    logged = engine.model.find("LD0/MMXU0.TotW [MX]")
+    assert read == [logged, logged]  # once for the blocks, once for the log
     told = [engine.pull(client) for client in engine.clients]
     assert len(told) == 10
     assert all(len(one) == 1 for one in told)
 
 
-def test_a_known_association_request_is_the_same_object_and_one_with_a_password_is_not_kept() -> None:
+def test_a_known_association_request_is_not_taken_apart_again_and_the_known_ones_are_bounded() -> None:
     tsdu = CONNECT[7:]
-    assert asking.decode(tsdu) is asking.decode(tsdu)
-    for number in range(3 * asking.REMEMBERED):
-        assert asking.decode(tsdu).proposal == asking.decode(bytes(tsdu)).proposal
-        assert len(asking._known) <= asking.REMEMBERED, number
+    assert asking.decode(tsdu) is asking.decode(bytes(tsdu))
+    size_at = tsdu.index(bytes.fromhex("800300fde8")) + 3
+    for number in range(2 * asking.REMEMBERED):
+        other = tsdu[:size_at] + (1000 + number).to_bytes(2, "big") + tsdu[size_at + 2 :]
+        assert asking.decode(other).proposal.max_pdu == 1000 + number
+    assert len(asking._known) == asking.REMEMBERED
+    assert tsdu not in asking._known  # the oldest made room
+
+
+@pytest.mark.parametrize("mechanism", ["52030301", "52030302"])
+def test_what_a_client_proves_itself_with_stays_in_no_memory(mechanism: str) -> None:
+    plain = asking.decode(CONNECT[7:]).connect
+    presentation.encode_accept(plain, b"aare")
+    for word in (b"sesame", b"abracadabra"):
+        tsdu = with_password(word)[7:].replace(bytes.fromhex("52030301"), bytes.fromhex(mechanism))
+        asked = asking.decode(tsdu)
+        assert asked.acse.authentication == word
+        assert tsdu not in asking._known
+        remembered = presentation._acceptance.cache_info().misses
+        presentation.encode_accept(asked.connect, b"aare")
+        assert presentation._acceptance.cache_info().misses == remembered  # without it they are all alike
+
+
+@pytest.mark.parametrize("attribute", ["BufTm", "IntgPd"])
+def test_windows_and_periods_that_have_ended_early_are_not_kept_until_their_time(attribute: str) -> None:
+    one = DataSet("measured", (DataSetMember("DEMOLD0", "MMXU0$MX$TotW"),))
+    block = ReportControl("urcb", False, True, 1, None, "measured", 1, 0, 0, 0b011011, 0b0111110110)
+    model = models.server(models.lln0(data_sets=[one], reports=[block]), models.node(models.MMXU, "0"))
+    client = EngineClient(Engine(DataModel(model), IDENTITY))
+    engine, reporting = client.engine, client.engine.behaviour.reporting
+    urcb = "LLN0$RP$urcb01"
+    client.write("DEMOLD0", (f"{urcb}${attribute}", unsigned(1_000_000)))
+    slot = engine.model.find("LD0/MMXU0.TotW.mag.f")
+    for number in range(200):
+        assert client.write("DEMOLD0", (f"{urcb}$RptEna", boolean(True))) == ["success"]
+        engine.commit([(slot, float(2 * number + 1))], CLOCK.now())
+        engine.commit([(slot, float(2 * number + 2))], CLOCK.now())
+        if number < 199:
+            client.write("DEMOLD0", (f"{urcb}$RptEna", boolean(False)))
+        client.pdus()
+        CLOCK.pass_ms(1, engine)
+    assert len(reporting._timers) <= TIMERS_OF_A_BLOCK
+    CLOCK.pass_ms(1_000_000, engine)
+    assert len(client.reports()) == 1  # what is due still comes: the last window's, or the period's
+
+
+def test_however_many_ways_there_are_to_ask_for_a_data_set_its_members_are_listed_once() -> None:
+    client = EngineClient(DataModel(models.demo()))
+    wanted = tlv(0xA1, tlv(0xA1, name("DEMOLD0", "LLN0$measured")))
+    bodies = [b"\x80\x01" + bytes((number,)) + wanted for number in range(100)]
+    for body in bodies:
+        assert len(client.ask(0xA4, body)["results"]) == len(models.MEASURED.members)
+    plans = client.engine.model.plans
+    assert len({id(plans.get(body).slots) for body in bodies}) == 1
