@@ -22,7 +22,7 @@ from mms_server.model.tree import DataModel
 from mms_server.server import MmsServer
 from tests.fuzz.mutation import mutated
 from tests.support import models
-from tests.support.client import CONNECT, CR
+from tests.support.client import CONNECT, CR, request
 from tests.support.engine_client import (
     CLOCK,
     IDENTITY,
@@ -316,6 +316,21 @@ def packets(octets: bytes) -> list[bytes]:
         found.append(octets[:size])
         octets = octets[size:]
     return found
+
+
+def test_a_known_read_in_the_midst_of_another_message_is_a_part_of_that() -> None:
+    async def scenario() -> None:
+        life = Life(0)
+        await life.associate()
+        read = request(0xA4, read_request(variable(LD, THERE[0])))
+        for octets in (read, read, tpdu(read[7:40], b"\x00"), read):
+            for side in life.sides:
+                await side.send(0, octets)
+        one, other = (bytes(side.pipes[0].written) for side in life.sides)
+        assert one == other
+        assert life.sides[0].pipes[0].is_closing()
+
+    asyncio.run(scenario())
 
 
 def test_what_is_answered_from_memory_is_what_would_be_answered_without(monkeypatch: pytest.MonkeyPatch) -> None:
