@@ -22,6 +22,7 @@ from mms_server.audit import AuditLog
 from mms_server.engine import Engine, Waiting
 from mms_server.familiar import SHORTEST, Familiar, Room
 from mms_server.mms.initiate import Own
+from mms_server.refusals import Refusals
 from mms_server.sockets import set_keepalive
 from mms_server.tls import TlsPort, TlsRefused, TlsSession
 from mms_server.verdicts import verdict_of
@@ -47,6 +48,8 @@ class Host(Protocol):
     def lock(self) -> threading.RLock: ...
     @property
     def gate(self) -> Gate: ...
+    @property
+    def refusals(self) -> Refusals: ...
     @property
     def audit(self) -> AuditLog | None: ...
 
@@ -121,7 +124,7 @@ class Connection(asyncio.Protocol):
         self.host, self._peer = str(address[0]), f"{address[0]}:{address[1]}"
         refusal = self._server.admit(self)
         if refusal is not None:
-            log.warning("connection refused: %s", refusal, extra={"assoc": self.number, "peer": self._peer})
+            self._server.refusals.say(self._who(), "connection refused: %s", refusal)
             self._transport.abort()
             return
         set_keepalive(transport.get_extra_info("socket"))
@@ -174,7 +177,7 @@ class Connection(asyncio.Protocol):
         try:
             plain = tls.receive(data)
         except TlsRefused as refused:
-            log.warning("no TLS: %s", refused.reason, extra=self._who())
+            self._server.refusals.say(self._who(), "no TLS: %s", refused.reason)
             self._transport.write(refused.alert)
             self._transport.close()
             return None
@@ -347,7 +350,7 @@ class Connection(asyncio.Protocol):
     async def _decide(self, asked: Asked) -> None:
         password = asked.acse.password
         if asked.acse.mechanism is not None and password is None:
-            log.warning("unknown authentication mechanism %s", asked.acse.mechanism, extra=self._who())
+            self._server.refusals.say(self._who(), "unknown authentication mechanism %s", asked.acse.mechanism)
         client = Client(self.number, self._peer, 0, None if self._tls is None else self._tls.certificate)
         if not await self._server.gate.authenticated(client, password):
             self._server.audited("refused", client, {"reason": "authentication failed"})
@@ -373,7 +376,7 @@ class Connection(asyncio.Protocol):
             log.info("association ended: %s", reason, extra=self._who())
             self._server.left(client, reason)
         elif not orderly and not reason.startswith("connection lost"):
-            log.warning("no association: %s", reason, extra=self._who())
+            self._server.refusals.say(self._who(), "no association: %s", reason)
 
     def _who(self) -> dict[str, object]:
         return {"assoc": self.number, "peer": self._peer}
