@@ -12,10 +12,6 @@ from collections import Counter
 
 import pytest
 
-from bus.quality import Now
-from bus.system_clock import SystemClock
-from mms_server.access import Access
-from mms_server.connection import Connection
 from mms_server.engine import Engine
 from mms_server.familiar import Familiar
 from mms_server.model.tree import DataModel
@@ -34,6 +30,7 @@ from tests.support.engine_client import (
     variable,
     write_body,
 )
+from tests.support.memory_server import MemoryServer, turns
 from tests.support.wire_data import boolean, text, unsigned
 
 SEEDS = max(int(os.environ.get("FUZZ_EXAMPLES", "5000")) // 1250, 2)
@@ -58,13 +55,6 @@ ODD_NUMBERS = [b"", b"\xff", b"\x00\x01", bytes(4), bytes(256) + b"\x05"]
 Asked = tuple[int, bytes]  # service, body
 
 
-class StandingClock(SystemClock):
-    """Time stands still: what is stamped is the same on both sides."""
-
-    def now(self) -> Now:
-        return CLOCK.now()
-
-
 class Forgetful(MmsServer):
     """The server without a memory of what was asked."""
 
@@ -72,93 +62,10 @@ class Forgetful(MmsServer):
         return None
 
 
-class Pipe(asyncio.Transport):
-    """What a connection writes, and a peer that reads no more once `high` octets wait."""
-
-    def __init__(self, connection: Connection) -> None:
-        super().__init__()
-        self.connection = connection
-        self.written = bytearray()
-        self.high = 1 << 30
-        self._unread = 0
-        self._paused = self._closed = False
-        self._reading = True
-
-    def get_extra_info(self, name: str, default: object = None) -> object:
-        return ("127.0.0.1", 50000) if name == "peername" else default
-
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """The test says what waits."""
-
-    def get_write_buffer_size(self) -> int:
-        return self._unread
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        self.written += data
-        self._unread += len(data)
-        if self._unread > self.high and not self._paused:
-            self._paused = True
-            self.connection.pause_writing()
-
-    def read(self) -> bool:
-        """The peer reads everything; False if there was nothing."""
-        unread, self._unread = self._unread, 0
-        if self._paused:
-            self._paused = False
-            self.connection.resume_writing()
-        return unread > 0
-
-    def is_closing(self) -> bool:
-        return self._closed
-
-    def close(self) -> None:
-        self._closed = True
-
-    abort = close
-
-    def is_reading(self) -> bool:
-        return self._reading
-
-    def pause_reading(self) -> None:
-        self._reading = False
-
-    def resume_reading(self) -> None:
-        self._reading = True
-
-
-class Side:
-    """One of the two servers, and its clients' pipes by number."""
-
-    def __init__(self, kind: type[MmsServer]) -> None:
-        control = models.LogicalNodeType("SPC", "GGIO", (models.of_class("SPC", 2),))
-        nodes = (
-            models.node(models.MMXU),
-            models.node(models.GGIO),
-            models.LogicalNode("SPC1", "GGIO", "1", "", control),
-        )
-        self.engine = Engine(DataModel(models.server(models.lln0(), *nodes)), IDENTITY)
-        self.server = kind(self.engine, Access(), clock=StandingClock())
-        self.pipes: list[Pipe] = []
-
-    def connect(self) -> None:
-        connection = Connection(self.server)
-        pipe = Pipe(connection)
-        connection.connection_made(pipe)
-        self.pipes.append(pipe)
-
-    async def send(self, number: int, octets: bytes) -> None:
-        """Let client `number` send, as soon as it is listened to."""
-        pipe = self.pipes[number]
-        while not pipe.is_reading() and not pipe.is_closing():
-            pipe.read()
-            await turns()
-        if not pipe.is_closing():
-            pipe.connection.data_received(octets)
-
-
-async def turns() -> None:
-    for _ in range(5):
-        await asyncio.sleep(0)
+def serving(kind: type[MmsServer]) -> MemoryServer:
+    control = models.LogicalNodeType("SPC", "GGIO", (models.of_class("SPC", 2),))
+    nodes = (models.node(models.MMXU), models.node(models.GGIO), models.LogicalNode("SPC1", "GGIO", "1", "", control))
+    return MemoryServer(Engine(DataModel(models.server(models.lln0(), *nodes)), IDENTITY), kind)
 
 
 class Life:
@@ -166,7 +73,7 @@ class Life:
 
     def __init__(self, seed: int) -> None:
         self.chance = random.Random(seed)
-        self.sides = (Side(MmsServer), Side(Forgetful))
+        self.sides = (serving(MmsServer), serving(Forgetful))
         self.usual: list[Asked] = []
         self.alive: list[int] = []
         self.many = self.chance.choice([(1, 2), (9, 10), (1, 9, 40)])

@@ -1,5 +1,10 @@
 """What an operation costs must not grow with what it does not touch: counted, never timed."""
 
+import asyncio
+import sys
+from collections.abc import Callable
+from types import FrameType
+
 import pytest
 
 from mapping.model import DataSet, DataSetMember, ReportControl
@@ -10,8 +15,18 @@ from mms_server.model.cache import Cache
 from mms_server.model.tree import DataModel
 from mms_server.stack import presentation
 from tests.support import models
-from tests.support.client import CONNECT, with_password
-from tests.support.engine_client import CLOCK, IDENTITY, EngineClient, name, tlv
+from tests.support.client import CONNECT, request, with_password
+from tests.support.engine_client import (
+    CLOCK,
+    IDENTITY,
+    EngineClient,
+    name,
+    read_request,
+    tlv,
+    variable,
+    write_body,
+)
+from tests.support.memory_server import MemoryServer, turns
 from tests.support.wire_data import boolean, unsigned
 
 
@@ -136,3 +151,59 @@ def test_however_many_ways_there_are_to_ask_for_a_data_set_its_members_are_liste
         assert len(client.ask(0xA4, body)["results"]) == len(models.MEASURED.members)
     plans = client.engine.model.plans
     assert len({id(plans.get(body).slots) for body in bodies}) == 1
+
+
+def calls(work: Callable[[], object]) -> int:
+    """How many functions `work` calls, Python's own included."""
+    count = 0
+
+    def counted(_frame: FrameType, event: str, _argument: object) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    sys.setprofile(counted)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+async def what_it_costs(nodes: int, idle: int) -> dict[str, int]:
+    """Calls of a server with so many LNs and so many clients that only listen to one of them."""
+    one = DataSet("measured", (DataSetMember("DEMOLD0", "MMXU1$MX$TotW"),))
+    block = ReportControl("urcb", False, True, idle, None, "measured", 1, 0, 0, 0b011001, 0b0111110110)
+    lns = (models.node(models.MMXU, str(number)) for number in range(1, nodes + 1))
+    model = models.server(models.lln0(data_sets=[one], reports=[block]), models.node(models.GGIO, "0"), *lns)
+    serving = MemoryServer(Engine(DataModel(model), IDENTITY))
+    pipe = await serving.associate()
+    for number in range(1, idle + 1):
+        await serving.associate()
+        enabling = write_body("DEMOLD0", (f"LLN0$RP$urcb{number:02d}$RptEna", boolean(True)))
+        await serving.send(number, request(0xA5, enabling))
+        await turns()
+    slot, found = serving.engine.model.find("LD0/GGIO0.Ind1.stVal"), {}
+    for name_of_list, body in (
+        ("a value", read_request(variable("DEMOLD0", "GGIO0$ST$Ind1$stVal"))),
+        ("another", read_request(variable("DEMOLD0", "GGIO0$ST$Ind1$q"))),
+        ("an error", read_request(variable("DEMOLD0", "GGIO0$ST$Ind2"))),
+    ):
+        packet = request(0xA4, body)
+        for time in ("first", "second", "third"):
+            found[f"{name_of_list}, {time} time"] = calls(lambda octets=packet: pipe.connection.data_received(octets))  # type: ignore[misc]
+            await turns()
+    for value in (True, False, True):
+        found["a change"] = calls(lambda value=value: serving.engine.commit([(slot, value)], CLOCK.now()))  # type: ignore[misc]
+        found["what follows from it"] = calls(serving.server._pump)
+        await turns()
+    for number in range(len(serving.pipes)):
+        serving.pipes[number].connection.connection_lost(None)
+    return found
+
+
+def test_no_call_more_however_large_the_model_and_however_many_clients_do_nothing() -> None:
+    small = asyncio.run(what_it_costs(1, 1))
+    assert small["a value, third time"] < small["a value, first time"]
+    assert small["a change"] > 0
+    assert asyncio.run(what_it_costs(60, 1)) == small
+    assert asyncio.run(what_it_costs(1, 50)) == small
