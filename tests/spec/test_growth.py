@@ -183,14 +183,18 @@ async def what_it_costs(nodes: int, idle: int) -> dict[str, int]:
         await serving.send(number, request(0xA5, enabling))
         await turns()
     slot, found = serving.engine.model.find("LD0/GGIO0.Ind1.stVal"), {}
-    for name_of_list, body in (
-        ("a value", read_request(variable("DEMOLD0", "GGIO0$ST$Ind1$stVal"))),
-        ("another", read_request(variable("DEMOLD0", "GGIO0$ST$Ind1$q"))),
-        ("an error", read_request(variable("DEMOLD0", "GGIO0$ST$Ind2"))),
+    last = max(f"MMXU{number}" for number in range(1, nodes + 1))
+    scope = tlv(0xA0, b"\x80\x01\x00") + tlv(0xA1, tlv(0x81, b"DEMOLD0"))
+    for what, service, body in (
+        ("a value", 0xA4, read_request(variable("DEMOLD0", "GGIO0$ST$Ind1$stVal"))),
+        ("another", 0xA4, read_request(variable("DEMOLD0", "GGIO0$ST$Ind1$q"))),
+        ("an error", 0xA4, read_request(variable("DEMOLD0", "GGIO0$ST$Ind2"))),
+        ("the last names", 0xA1, scope + tlv(0x82, last.encode())),
+        ("a type", 0xA6, tlv(0xA0, name("DEMOLD0", last))),
     ):
-        packet = request(0xA4, body)
+        packet = request(service, body)
         for time in ("first", "second", "third"):
-            found[f"{name_of_list}, {time} time"] = calls(lambda octets=packet: pipe.connection.data_received(octets))  # type: ignore[misc]
+            found[f"{what}, {time} time"] = calls(lambda octets=packet: pipe.connection.data_received(octets))  # type: ignore[misc]
             await turns()
     for value in (True, False, True):
         found["a change"] = calls(lambda value=value: serving.engine.commit([(slot, value)], CLOCK.now()))  # type: ignore[misc]
