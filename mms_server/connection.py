@@ -111,7 +111,6 @@ class Connection(asyncio.Protocol):
         self._turn_due = False
         self._consulting = False  # the embedding program is being asked
         self._familiar: Familiar | None = None
-        self._id_at = 0  # where this client's Reads have their invokeID
         self._room = Room(0, 0, 0)
         self._events: list[Asked | Request | Answered | Closed] = []
 
@@ -139,19 +138,19 @@ class Connection(asyncio.Protocol):
                 return
             data = opened
         self._server.before_requests()
-        if self._id_at and not self._events and not self._paused and not self._consulting:
-            data = self._answer_known(data)
+        familiar = self._familiar
+        if familiar is not None and not self._events and not self._paused and not self._consulting:
+            data = self._answer_known(familiar, data)
             if not data:
                 return
         self._association.receive(data, self._loop.time())
         self._turn()
-        if self._familiar is not None:
-            self._id_at = self._familiar.learn(data) or self._id_at
+        if familiar is not None:
+            familiar.learn(data)
 
-    def _answer_known(self, data: bytes) -> bytes:
+    def _answer_known(self, familiar: Familiar, data: bytes) -> bytes:
         """Answer the Reads at the front of `data` that have been asked before; what is left of it."""
-        familiar, association = self._familiar, self._association
-        if familiar is None or not association.idle or self._server.engine.behaviour.read_guards.any:
+        if not self._association.idle or self._server.engine.behaviour.read_guards.any:
             return data
         answers: list[bytes] = []
         position, end = 0, len(data)
@@ -161,7 +160,7 @@ class Connection(asyncio.Protocol):
                 packet = data if size == end else data[position : position + size]
                 if len(packet) != size or size < SHORTEST:
                     break
-                answer = familiar.answer(packet, self._id_at, self._room)
+                answer = familiar.answer(packet, self._room)
                 if answer is None:
                     break
                 answers.append(answer)
