@@ -10,7 +10,7 @@ import pkgutil
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import cyclopts
 
@@ -21,6 +21,8 @@ OK: Final = 0
 FAILED: Final = 1
 BAD_CONFIGURATION: Final = 2
 WRONG_USAGE: Final = 64
+
+Port = Annotated[int, cyclopts.Parameter(validator=cyclopts.validators.Number(gte=0, lte=65535))]
 
 
 @dataclass(frozen=True, slots=True)

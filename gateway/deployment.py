@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from gateway import addresses, processes
 from gateway.processes import Options, Process
 from mapping import plan as plans
-from mapping.diagnostics import Diagnostics, Span
+from mapping.diagnostics import Diagnostics, Span, did_you_mean
 from mapping.plan import Plan
+from mapping.validated import nearest
 
 if TYPE_CHECKING:
     from gateway.running import RunOptions
@@ -27,6 +28,8 @@ class Deployment:
     def check(self, plan: Plan) -> Diagnostics:
         """Whether the addresses of `plan` that this gateway does not have yet can be had."""
         found, span = Diagnostics(), Span(plan.site_file)
+        if not self._listen:
+            self._named(plan, span, found)
         own = {asked for asked, _ in self._listen.values()}
         for ied, address in self._asked(plan).items():
             if address not in own:
@@ -38,6 +41,13 @@ class Deployment:
         if pair is not None and not self._listen:
             addresses.check(pair.listen, "this half of the pair", "--peer-listen HOST:5563", span, found)
         return found
+
+    def _named(self, plan: Plan, span: Span, found: Diagnostics) -> None:
+        """Say which of the IEDs that the options name the site does not have."""
+        there = [ied.name for ied in plan.ieds]
+        for ied in self._options.mms_ports.keys() - set(there):
+            hint = did_you_mean(nearest(ied, there) or there)
+            found.error("unknown-ied", span, f"no IED `{ied}`, which `--mms-port` names", hint=hint)
 
     def install(self, plan: Plan) -> list[Process]:
         """Lay `plan` down, with copies of its SCL files; the processes that run it. Raises OSError."""

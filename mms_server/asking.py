@@ -41,7 +41,7 @@ def decode(tsdu: bytes) -> Asking:
     if known is not None:
         return known
     asking = _decoded(tsdu)
-    if asking.acse.password is None and len(tsdu) <= LONGEST:
+    if asking.acse.authentication is None and len(tsdu) <= LONGEST:
         _known[tsdu] = asking
         if len(_known) > REMEMBERED:
             _known.popitem(last=False)

@@ -22,6 +22,7 @@ from mms_server.audit import AuditLog
 from mms_server.engine import Engine, Waiting
 from mms_server.familiar import SHORTEST, Familiar, Room
 from mms_server.mms.initiate import Own
+from mms_server.refusals import Refusals
 from mms_server.sockets import set_keepalive
 from mms_server.tls import TlsPort, TlsRefused, TlsSession
 from mms_server.verdicts import verdict_of
@@ -47,6 +48,8 @@ class Host(Protocol):
     def lock(self) -> threading.RLock: ...
     @property
     def gate(self) -> Gate: ...
+    @property
+    def refusals(self) -> Refusals: ...
     @property
     def audit(self) -> AuditLog | None: ...
 
@@ -108,7 +111,6 @@ class Connection(asyncio.Protocol):
         self._turn_due = False
         self._consulting = False  # the embedding program is being asked
         self._familiar: Familiar | None = None
-        self._id_at = 0  # where this client's Reads have their invokeID
         self._room = Room(0, 0, 0)
         self._events: list[Asked | Request | Answered | Closed] = []
 
@@ -121,7 +123,7 @@ class Connection(asyncio.Protocol):
         self.host, self._peer = str(address[0]), f"{address[0]}:{address[1]}"
         refusal = self._server.admit(self)
         if refusal is not None:
-            log.warning("connection refused: %s", refusal, extra={"assoc": self.number, "peer": self._peer})
+            self._server.refusals.say(self._who(), "connection refused: %s", refusal)
             self._transport.abort()
             return
         set_keepalive(transport.get_extra_info("socket"))
@@ -136,19 +138,19 @@ class Connection(asyncio.Protocol):
                 return
             data = opened
         self._server.before_requests()
-        if self._id_at and not self._events and not self._paused and not self._consulting:
-            data = self._answer_known(data)
+        familiar = self._familiar
+        if familiar is not None and not self._events and not self._paused and not self._consulting:
+            data = self._answer_known(familiar, data)
             if not data:
                 return
         self._association.receive(data, self._loop.time())
         self._turn()
-        if self._familiar is not None:
-            self._id_at = self._familiar.learn(data) or self._id_at
+        if familiar is not None:
+            familiar.learn(data)
 
-    def _answer_known(self, data: bytes) -> bytes:
+    def _answer_known(self, familiar: Familiar, data: bytes) -> bytes:
         """Answer the Reads at the front of `data` that have been asked before; what is left of it."""
-        familiar, association = self._familiar, self._association
-        if familiar is None or not association.idle or self._server.engine.behaviour.read_guards.any:
+        if not self._association.idle or self._server.engine.behaviour.read_guards.any:
             return data
         answers: list[bytes] = []
         position, end = 0, len(data)
@@ -158,7 +160,7 @@ class Connection(asyncio.Protocol):
                 packet = data if size == end else data[position : position + size]
                 if len(packet) != size or size < SHORTEST:
                     break
-                answer = familiar.answer(packet, self._id_at, self._room)
+                answer = familiar.answer(packet, self._room)
                 if answer is None:
                     break
                 answers.append(answer)
@@ -174,7 +176,7 @@ class Connection(asyncio.Protocol):
         try:
             plain = tls.receive(data)
         except TlsRefused as refused:
-            log.warning("no TLS: %s", refused.reason, extra=self._who())
+            self._server.refusals.say(self._who(), "no TLS: %s", refused.reason)
             self._transport.write(refused.alert)
             self._transport.close()
             return None
@@ -347,7 +349,7 @@ class Connection(asyncio.Protocol):
     async def _decide(self, asked: Asked) -> None:
         password = asked.acse.password
         if asked.acse.mechanism is not None and password is None:
-            log.warning("unknown authentication mechanism %s", asked.acse.mechanism, extra=self._who())
+            self._server.refusals.say(self._who(), "unknown authentication mechanism %s", asked.acse.mechanism)
         client = Client(self.number, self._peer, 0, None if self._tls is None else self._tls.certificate)
         if not await self._server.gate.authenticated(client, password):
             self._server.audited("refused", client, {"reason": "authentication failed"})
@@ -373,7 +375,7 @@ class Connection(asyncio.Protocol):
             log.info("association ended: %s", reason, extra=self._who())
             self._server.left(client, reason)
         elif not orderly and not reason.startswith("connection lost"):
-            log.warning("no association: %s", reason, extra=self._who())
+            self._server.refusals.say(self._who(), "no association: %s", reason)
 
     def _who(self) -> dict[str, object]:
         return {"assoc": self.number, "peer": self._peer}

@@ -7,6 +7,8 @@ Clients ask the same again and again, and only the invokeID differs. A packet wi
 
 The same octets around an invokeID of the same length are the same request, so what the whole stack made of it the first
 time holds: a plan, which is the slots to join. Of a plan of many slots the whole answer is kept until a value changes.
+Where the invokeID stands the length of the packet tells, since the headers before it grow with it; who writes lengths
+longer than they need be is told apart by the first of them (the octet behind 61).
 Only whole Reads in one packet are learned, of plans that mean the same to every client; everything else, and every
 doubt, goes the long way, which decides.
 """
@@ -26,6 +28,7 @@ FRAMES_LIMIT: Final = 4_096
 SHORTEST: Final = 30  # octets: no Read is shorter
 MANY: Final = 8  # parts, from which on the whole answer is kept
 _ID_OCTETS: Final = 4  # a longer invokeID is one that most never use
+_FIRST_LENGTH: Final = 12  # where the first length in BER stands
 _START: Final = b"\x03\x00"  # of a TPKT, before its length
 _DATA: Final = b"\x02\xf0\x80" + session.DATA
 _ONE_TPDU: Final = 1 << 16
@@ -51,10 +54,11 @@ _ENVELOPE: Final = 16  # octets: of the PDU alone
 class _Known:
     """One request: its plan, and for a plan of many the last answer, as long as nothing has changed."""
 
-    __slots__ = ("before", "behind", "count", "pdu_octets", "plan", "tpdu", "version")
+    __slots__ = ("at", "before", "behind", "count", "pdu_octets", "plan", "tpdu", "version")
 
-    def __init__(self, plan: ReadPlan) -> None:
+    def __init__(self, plan: ReadPlan, at: int) -> None:
         self.plan = plan
+        self.at = at  # where its invokeID stands
         self.version = -1  # of the values in the answer
         self.count = self.tpdu = self.pdu_octets = 0
         self.before = self.behind = b""
@@ -69,15 +73,19 @@ class Familiar:
         self._context = context
         self._generation = model.plans.generation
         self._known: dict[bytes, _Known] = {}
+        self._places: dict[int, int] = {}  # of the invokeID, by the length of a packet and its first length in BER
         self._octets = 0
         self._kept = 0  # octets of whole answers
         self._frames: dict[tuple[int, int], tuple[bytes, bytes]] = {}  # by the octets of invokeID and results
 
-    def answer(self, packet: bytes, at: int, room: Room) -> bytes | None:
-        """The packets that answer `packet`, whose invokeID stands at `at`; None if it is not known, or not so simple."""
+    def answer(self, packet: bytes, room: Room) -> bytes | None:
+        """The packets that answer `packet`, of at least SHORTEST octets; None if it is not known, or not so simple."""
+        at = self._places.get(len(packet) << 8 | packet[_FIRST_LENGTH])
+        if at is None or len(packet) > room.pdu:
+            return None
         count = packet[at - 1]
         known = self._known.get(packet[:at] + packet[at + count :])
-        if known is None or self._generation != self._plans.generation:
+        if known is None or known.at != at or self._generation != self._plans.generation:
             return None
         first = packet[at]
         if first >= 0x80 or (not first and count > 1 and packet[at + 1] < 0x80):
@@ -110,26 +118,28 @@ class Familiar:
 
     def _forget(self) -> None:
         self._known.clear()
+        self._places.clear()
         self._octets = self._kept = 0
         self._generation = self._plans.generation
 
-    def learn(self, octets: bytes) -> int:
-        """Remember the packet at the front of `octets` if it is a Read with a plan; where its invokeID stands, or 0."""
+    def learn(self, octets: bytes) -> bool:
+        """Remember the packet at the front of `octets` if it is a Read with a plan; False if it is anything else."""
         end = int.from_bytes(octets[2:4], "big")
         if not SHORTEST <= end <= min(len(octets), LONGEST):
-            return 0
+            return False
         packet = octets if end == len(octets) else octets[:end]
         at, body = self._taken_apart(packet)
         plan = self._plans.get(body)
-        if plan is None or plan.specification or packet[at - 1] > _ID_OCTETS:
-            return 0
+        if plan is None or plan.specification:
+            return False
         if self._generation != self._plans.generation or self._octets > OCTETS_LIMIT:
             self._forget()
         key = packet[:at] + packet[at + packet[at - 1] :]
         if key not in self._known:
-            self._known[key] = _Known(plan)
+            self._known[key] = _Known(plan, at)
             self._octets += len(key)
-        return at
+        self._places[len(packet) << 8 | packet[_FIRST_LENGTH]] = at
+        return True
 
     def _taken_apart(self, packet: bytes) -> tuple[int, bytes]:
         """Where the invokeID of the Read in `packet` stands, and its body; no body if it is anything else."""
@@ -144,7 +154,8 @@ class Familiar:
         except WireError:
             return 0, b""
         usual = (context, pdu, pdu_end, tag, service, read_end) == (self._context, 0xA0, end, 0x02, READ, end)
-        return (at, packet[start:]) if usual else (0, b"")
+        count = after - at
+        return (at, packet[start:]) if usual and packet[at - 1] == count <= _ID_OCTETS else (0, b"")
 
     def _framed(self, count: int, size: int) -> tuple[bytes, bytes]:
         """What stands before and behind an invokeID of `count` octets in an answer with `size` octets of results."""

@@ -59,6 +59,8 @@ async def _serve(options: ServeOptions) -> int:
     found = Diagnostics()
     server = _made(options, found)
     context = _tls(options, found)
+    if options.files is not None and not options.files.is_dir():
+        found.error("files", Span(str(options.scl)), f"--files {options.files} is no folder")
     if server is None or found.errors:
         sys.stderr.write(render(found) + "\n")
         return BAD_CONFIGURATION
@@ -74,7 +76,8 @@ async def _serve(options: ServeOptions) -> int:
         async with server.serving(options.port, options.host, context):
             gc.collect()
             gc.freeze()  # the model stays as long as the process: no collection looks at it again
-            sys.stdout.write(f"ready mms={options.host}:{server.port} ied={server.ied_name}\n")
+            host = f"[{options.host}]" if ":" in options.host else options.host
+            sys.stdout.write(f"ready mms={host}:{server.port} ied={server.ied_name}\n")
             sys.stdout.flush()
             await _until(told, options.seconds, _Movement(server) if options.simulate_process else None)
     except OSError as error:

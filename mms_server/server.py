@@ -32,6 +32,7 @@ from mms_server.engine import Engine
 from mms_server.familiar import Familiar
 from mms_server.mms.add_cause import AddCause
 from mms_server.mms.initiate import Own
+from mms_server.refusals import Refusals
 from mms_server.sockets import listening_socket
 from mms_server.store import Store
 from mms_server.tls import TlsPort
@@ -64,6 +65,7 @@ class MmsServer:
         self.clock.on_change = _tell_clock
         self.engine = engine
         self.gate = Gate(access)
+        self.refusals = Refusals()
         self.store: Store | None = None
         self.audit: AuditLog | None = None
         self.complete_operation: Callback | None = None  # brings operations with enhanced security to their end
@@ -125,6 +127,7 @@ class MmsServer:
             if timer is not None:
                 timer.cancel()
         self._pump()
+        self.refusals.end()
         if self.store is not None:
             await asyncio.to_thread(self.store.close)
         self._loop = None

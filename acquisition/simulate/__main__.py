@@ -21,6 +21,7 @@ from acquisition.simulate.lines import SimulatedLine, line_of
 from acquisition.simulate.timeline import Timeline, read_timeline
 from bus import logs, processes
 from mapping import plan as plans
+from mapping.diagnostics import Diagnostics, render
 from mapping.plan import LinePlan, Plan
 
 
@@ -38,9 +39,13 @@ def main() -> int:
     logs.configure("simulate", given.log_format)
     try:
         plan = plans.load(given.plan)
-        faults = Timeline([]) if given.faults is None else read_timeline(given.faults)
-    except (OSError, ValueError, msgspec.MsgspecError, yaml.YAMLError) as error:
+    except (OSError, ValueError, msgspec.MsgspecError) as error:
         logging.getLogger("simulate").error("%s", error)
+        return 2
+    found = Diagnostics()
+    faults = Timeline([]) if given.faults is None else read_timeline(given.faults, plan.device_names(), found)
+    if found.errors:
+        sys.stderr.write(render(found) + "\n")
         return 2
     with asyncio.Runner() as runner:
         return runner.run(_run(plan, given, faults))

@@ -8,16 +8,18 @@ faults:
   - {at: 99s, for: 4s, device: io1, kind: reboot}               silent for so long, then what was written is forgotten
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
 from pydantic import Field, model_validator
 
 from acquisition.simulate.device import Fault, SimulatedDevice
+from mapping.diagnostics import Diagnostics, did_you_mean
+from mapping.located import load
 from mapping.schema import Milliseconds, Period, Strict
+from mapping.validated import nearest, validated
 
 
 class Entry(Strict):
@@ -79,6 +81,15 @@ class Timeline:
             device.reboot()
 
 
-def read_timeline(path: Path) -> Timeline:
-    """The faults file at `path`. Raises OSError, yaml.YAMLError, or ValueError that says what does not fit."""
-    return Timeline(Entries.model_validate(yaml.safe_load(path.read_text(encoding="utf-8"))).faults)
+def read_timeline(path: Path, devices: Sequence[str], found: Diagnostics) -> Timeline:
+    """The faults file at `path`, of `devices`; empty, and said, if something is wrong with it."""
+    located = load(path, found)
+    entries = None if located is None else validated(located, Entries, found)
+    if located is None or entries is None or found.errors:
+        return Timeline([])
+    for number, entry in enumerate(entries.faults):
+        if entry.device not in devices:
+            hint = did_you_mean(nearest(entry.device, devices))
+            text = f"no device `{entry.device}`, its fault is passed over"
+            found.warning("unknown-device", located.at("faults", number, "device"), text, hint=hint)
+    return Timeline(entries.faults)

@@ -6,14 +6,14 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Final, Literal
 
-from gateway.cli import Command
+from gateway.cli import Command, Port
 from gateway.running import RunOptions, run_folder, run_site
 
 
 def demo(
     *,
-    mms_port: int = 10102,
-    http_port: int = 8061,
+    mms_port: Port = 10102,
+    http_port: Port = 8061,
     seconds: float | None = None,
     log_format: Literal["console", "json"] = "console",
 ) -> int:

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import Final, Literal
 
-from gateway.cli import BAD_CONFIGURATION, OK, Command
+from gateway.cli import BAD_CONFIGURATION, FAILED, OK, Command
 
 What = Literal["values", "data-sets", "reports", "logs"]
 
@@ -22,8 +22,13 @@ def reset(state_dir: Path, /, *, ied: str | None = None, what: list[What] | None
         values that clients wrote to settings and configuration, their data-sets, what reports keep (buffers, and how clients
         have configured buffered blocks), or logs. May be given more than once; all by default.
     """
+    from gateway.announcement import running
     from mms_server.store import RESETTABLE, Store
 
+    user = running(state_dir)
+    if user is not None:
+        sys.stderr.write(f"mms-gateway: a gateway runs with {state_dir} (process {user.pid}): it must end first\n")
+        return FAILED
     stores = sorted(state_dir.glob(f"{ied or '*'}.sqlite"))
     if not stores:
         sys.stderr.write(f"mms-gateway: nothing is kept in {state_dir}{f' for {ied}' if ied else ''}\n")

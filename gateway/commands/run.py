@@ -3,10 +3,12 @@
 import asyncio
 import sys
 from pathlib import Path
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
+
+import cyclopts
 
 from gateway import addresses
-from gateway.cli import WRONG_USAGE, Command
+from gateway.cli import WRONG_USAGE, Command, Port
 from gateway.running import RunOptions, run_site
 from gateway.standby import TAKEOVER_AFTER_S, PairOptions
 
@@ -17,9 +19,9 @@ def run(
     site: Path,
     /,
     *,
-    mms_port: list[str] | None = None,
+    mms_port: Annotated[list[str] | None, cyclopts.Parameter(negative=())] = None,
     mms_host: str | None = None,
-    http_port: int | None = None,
+    http_port: Port | None = None,
     http_host: str = "127.0.0.1",
     state_dir: Path | None = None,
     lines: Path | None = None,

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final, Literal
 
-from gateway.cli import Command
+from gateway.cli import Command, Port
 
 
 def serve(
@@ -13,7 +13,7 @@ def serve(
     ied: str | None = None,
     access_point: str | None = None,
     host: str = "127.0.0.1",
-    port: int = 10102,
+    port: Port = 10102,
     password: str | None = None,
     files: Path | None = None,
     state_dir: Path | None = None,

@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 import yaml
 
+from acquisition.simulate.timeline import read_timeline
 from gateway import processes
 from gateway.cli import BAD_CONFIGURATION, FAILED, OK, Command
 from gateway.running import Told, run_folder
@@ -14,6 +15,7 @@ from gateway.sites import compiled, say
 from gateway.supervisor import Supervisor
 from mapping import plan as plans
 from mapping.compile import site_file
+from mapping.diagnostics import Diagnostics, Span
 
 
 def simulate(
@@ -51,11 +53,15 @@ async def _simulate(
 ) -> int:
     told = Told(seconds)
     result = compiled(site)
-    say(result.diagnostics.found)
-    if result.plan is None:
-        return BAD_CONFIGURATION
+    found = result.diagnostics
     state = state_dir or site_file(site).parent / "state"
-    state.mkdir(parents=True, exist_ok=True)
+    if result.plan is not None:
+        if faults is not None:
+            read_timeline(faults, result.plan.device_names(), found)
+        _make(state, found)
+    say(found.found)
+    if result.plan is None or found.errors:
+        return BAD_CONFIGURATION
     out = state / "simulated.yaml"
     with run_folder() as folder:
         plan_file = folder / "simulate.plan"
@@ -73,6 +79,15 @@ async def _simulate(
             return OK
         finally:
             await supervisor.stop()
+
+
+def _make(folder: Path, found: Diagnostics) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        found.error(
+            "state", Span(str(folder)), f"the state folder cannot be used: {(error.strerror or str(error)).lower()}"
+        )
 
 
 COMMAND: Final = Command("simulate", simulate)

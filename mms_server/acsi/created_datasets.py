@@ -81,7 +81,6 @@ class CreatedDataSets:
             self._model.domains[name.domain].data_sets[name.item] = made
             self._persistent += 1
             self._journal.add(Put(KIND, _key(name), _content(made)))
-        self._model.plans.forget()
         return None
 
     def _misplaced(self, name: ObjectName) -> ServiceError | None:
@@ -147,7 +146,6 @@ class CreatedDataSets:
         if in_use(found):
             return ServiceError.OBJECT_CONSTRAINT_CONFLICT
         self._remove(client, name)
-        self._model.plans.forget()
         return None
 
     def _remove(self, client: Client, name: ObjectName) -> None:
@@ -157,6 +155,7 @@ class CreatedDataSets:
             del self._model.domains[name.domain].data_sets[name.item]
             self._persistent -= 1
             self._journal.add(Put(KIND, _key(name), None))
+            self._model.plans.forget()
 
     def made_in(self, domain: bytes) -> list[ObjectName]:
         """The names of the data sets of a domain that clients have made."""

@@ -119,6 +119,10 @@ class ReportControlBlock:
         """A report has left, or was dropped: SqNum goes on."""
         self.set("SqNum", self.number("SqNum") + 1 & (0xFFFF if self.buffered else 0xFF))
 
+    def times(self) -> tuple[int, ...]:
+        """When something is due: the end of the window, the next integrity report, the end of a reservation; 0: nothing is."""
+        return self.window_until_ns, self.integrity_at_ns, 0 if self.held_for is None else self.held_until_ns
+
     # ------------------------------------------------------------------ who holds it
 
     def free_for(self, client: Client, now_ns: int) -> bool:

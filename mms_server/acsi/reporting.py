@@ -32,6 +32,7 @@ MEMORY_OCTETS: Final = 128 * 1024  # of one BRCB without a store
 STORED_OCTETS: Final = 1024 * 1024  # of one BRCB with a store
 SHORTEST_INTEGRITY_MS: Final = 20
 NEVER: Final = 1 << 63
+TIMERS_OF_A_BLOCK: Final = 8  # it never needs more than three: the rest is over
 KIND: Final = "rcb"
 SIGNATURE: Final = "rcb members"
 KEPT: Final = ("RptID", "DatSet", "ConfRev", "OptFlds", "BufTm", "TrgOps", "IntgPd")
@@ -196,6 +197,12 @@ class Reporting:
 
     def wake(self, at_ns: int, block: ReportControlBlock) -> None:
         """Look at `block` again at `at_ns` of the monotonic clock."""
+        if len(self._timers) >= TIMERS_OF_A_BLOCK * len(self.blocks):
+            self._timers = [
+                (due_ns, next(self._numbers), one) for one in self.blocks.values() for due_ns in one.times() if due_ns
+            ]
+            heapq.heapify(self._timers)
+            return
         heapq.heappush(self._timers, (at_ns, next(self._numbers), block))
 
     def next_deadline_ns(self) -> int:

@@ -49,6 +49,11 @@ class DataSet:
     deletable: bool
 
     @cached_property
+    def slots(self) -> tuple[int, ...]:
+        """The slots of its members; the same tuple for every plan that reads them."""
+        return tuple(member.slot for member in self.members)
+
+    @cached_property
     def told(self) -> Members:
         """Its members as reports tell them."""
         return Members([member.reference for member in self.members])

@@ -42,7 +42,7 @@ class ReadPlan:
 
 
 class Plans:
-    """The plans by request body, bounded in octets: begun anew when full, or when data sets have changed."""
+    """The plans by request body, bounded in octets: begun anew when full, or when a data set that all may read is gone."""
 
     def __init__(self) -> None:
         self._by_body: dict[bytes, ReadPlan] = {}

@@ -4,7 +4,7 @@
       ->   A4 { [A0 { the same specification }], A1 { data or 80 error ... } }
 
 Clients repeat themselves: a request seen before is answered from its compiled plan, which is the slots to join. The
-plans are bounded, and dropped when data sets change.
+plans are bounded, and dropped when a data set that all may read is deleted.
 """
 
 from collections.abc import Sequence
@@ -69,8 +69,7 @@ def _compile(context: Context, body: bytes) -> ReadPlan | ServiceError:
         data_set = context.behaviour.sets.find(context.client, wanted)
         if data_set is None:
             return ServiceError.ACCESS_NON_EXISTENT
-        slots = tuple(member.slot for member in data_set.members)
-        return ReadPlan(specification, slots, shared=wanted.scope != ASSOCIATION_SPECIFIC)
+        return ReadPlan(specification, data_set.slots, shared=wanted.scope != ASSOCIATION_SPECIFIC)
     plan = _plan(context.model, specification, wanted)
     selectors = context.behaviour.control.selectors
     if selectors.isdisjoint(plan.slots) and not any(part in selectors for part in plan.parts if isinstance(part, int)):

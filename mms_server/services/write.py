@@ -106,7 +106,7 @@ def _targets(context: Context, wanted: Sequence[Variable] | ObjectName) -> list[
         return ServiceError.ACCESS_NON_EXISTENT
     if not context.model.server.services.set_data_set_value:
         return ServiceError.ACCESS_UNSUPPORTED
-    return [member.slot for member in data_set.members]
+    return [*data_set.slots]
 
 
 def _target(model: DataModel, variable: Variable) -> int | DataAccessError:

@@ -191,15 +191,20 @@ def _single(data: Any) -> bytes:
     return bytes(single)
 
 
-@lru_cache(maxsize=64)
 def encode_accept(connect: ConnectPresentation, user_data: bytes) -> bytes:
     """The CPA for `connect` around the AARE `user_data`: every context we know is accepted, the others are refused."""
+    return _acceptance(connect.called, connect.contexts, connect.context(ACSE_SYNTAX), user_data)
+
+
+@lru_cache(maxsize=64)
+def _acceptance(called: bytes | None, contexts: tuple[Proposed, ...], acse_context: int, user_data: bytes) -> bytes:
+    """It is remembered without the AARQ, which may have a password."""
     cpa = _Cpa()
     cpa["mode"]["value"] = 1
     normal = cpa["normal"]
-    if connect.called is not None:
-        normal["responding"] = connect.called
-    for position, proposed in enumerate(connect.contexts):
+    if called is not None:
+        normal["responding"] = called
+    for position, proposed in enumerate(contexts):
         accepted = proposed.ber and proposed.abstract in (ACSE_SYNTAX, MMS_SYNTAX)
         result = normal["results"].getComponentByPosition(position)
         result["result"] = _ACCEPTANCE if accepted else _PROVIDER_REJECTION
@@ -208,7 +213,7 @@ def encode_accept(connect: ConnectPresentation, user_data: bytes) -> bytes:
         else:
             result["reason"] = _ABSTRACT_SYNTAX_NOT_SUPPORTED
     pdv = normal["data"].getComponentByPosition(0)
-    pdv["context"] = connect.context(ACSE_SYNTAX)
+    pdv["context"] = acse_context
     pdv["data"]["single"] = user_data
     return encode(cpa)
 

@@ -156,6 +156,16 @@ def test_a_read_callback_hides_what_a_client_may_not_see(server: IedServer) -> N
     peer.close()
 
 
+def test_a_read_callback_hides_what_its_client_has_asked_for_many_times_before(server: IedServer) -> None:
+    peer = peer_of(server)
+    wanted = read_request(variable(LD, "MMXU1$MX$TotW"))
+    for _ in range(3):
+        assert not peer.ask(0xA4, wanted).endswith(b"\x80\x01\x03")
+    server.on_read("MAIN/MMXU1.TotW", lambda *_: False)
+    assert peer.ask(0xA4, wanted).endswith(b"\xa1\x03\x80\x01\x03")
+    peer.close()
+
+
 def controlled(number: int, *, check: str = "00", value: bool = True) -> tuple[str, bytes]:
     """An Oper of the IO's relay `number`."""
     stamp = b"\x91\x08" + bytes(8)

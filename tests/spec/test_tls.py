@@ -7,7 +7,7 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -177,3 +177,22 @@ def test_files_that_cannot_be_used_are_an_oserror(authority: Authority, tmp_path
         TlsPort(cert, key, str(tmp_path / "none.pem"))
     with pytest.raises(OSError, match=r"(?i)key"):
         TlsPort(cert, authority.issue("other")[1], authority.ca)
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_what_comes_together_with_the_end_of_tls_is_still_taken(authority: Authority, version: ssl.TLSVersion) -> None:
+    cert, key = authority.issue("gateway")
+    session = TlsPort(cert, key, authority.ca).session()
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    context = context_of(authority, authority.issue("scada"), version=version)
+    peer = context.wrap_bio(incoming, outgoing, server_hostname="localhost")
+    while not session.done:
+        with suppress(ssl.SSLWantReadError):
+            peer.do_handshake()
+        assert session.receive(outgoing.read()) == b""
+        incoming.write(session.to_send())
+    peer.do_handshake()
+    peer.write(b"the last request")
+    with suppress(ssl.SSLWantReadError):
+        peer.unwrap()
+    assert session.receive(outgoing.read()) == b"the last request"

@@ -24,7 +24,7 @@ class Client:
         self.socket.sendall(CR)
         if not self.tsdu():
             return b""
-        self.socket.sendall(CONNECT if password is None else _with_password(password))
+        self.socket.sendall(CONNECT if password is None else with_password(password))
         return self.tsdu()
 
     def tsdu(self) -> bytes:
@@ -105,7 +105,7 @@ def request(service: int, body: bytes, invoke_id: int = 1) -> bytes:
     return b"\x03\x00" + (len(tpdu) + 4).to_bytes(2, "big") + tpdu
 
 
-def _with_password(password: bytes) -> bytes:
+def with_password(password: bytes) -> bytes:
     """The association request with a password in its AARQ; every length around it grows."""
     fixed, tag = PASSWORD_PARTS
     extra = fixed + tlv(tag, tlv(0x80, password))

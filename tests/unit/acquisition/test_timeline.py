@@ -7,6 +7,7 @@ import pytest
 from acquisition.simulate import slave
 from acquisition.simulate.device import Fault, SimulatedDevice
 from acquisition.simulate.timeline import Timeline, read_timeline
+from mapping.diagnostics import Diagnostics, render
 from tests.support.field import device, point, register
 
 READ = bytes.fromhex("0300000003")
@@ -24,7 +25,10 @@ def simulated() -> SimulatedDevice:
 def timeline(folder: Path, *entries: str) -> Timeline:
     path = folder / "faults.yaml"
     path.write_text("faults:\n" + "".join(f"  - {{{one}}}\n" for one in entries), encoding="utf-8")
-    return read_timeline(path)
+    found = Diagnostics()
+    read = read_timeline(path, ["io"], found)
+    assert not found.errors, found.errors
+    return read
 
 
 def words(found: SimulatedDevice) -> str:
@@ -93,9 +97,20 @@ def test_a_device_that_starts_is_silent_and_has_forgotten_what_was_written(tmp_p
     assert (io.fault, io.fixed) == (None, {})
 
 
-def test_a_reboot_without_an_end_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="a reboot ends: expected `for`"):
-        timeline(tmp_path, "at: 0s, device: io, kind: reboot")
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ("at: 0s, device: io, kind: reboot", "2:5: error[bad-value]: a reboot ends: expected `for`"),
+        ("at: 0s, device: io, kind: slow", "2:32: error[bad-value]: `slow` does not fit `kind`: input should be"),
+        ("at: 0s, device: oi, kind: silent", "2:22: warning[unknown-device]: no device `oi`, its fault is passed over"),
+    ],
+)
+def test_what_is_wrong_with_an_entry_is_said_at_its_place(entry: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "faults.yaml"
+    path.write_text(f"faults:\n  - {{{entry}}}\n", encoding="utf-8")
+    found = Diagnostics()
+    read_timeline(path, ["io"], found)
+    assert render(found).startswith(f"{path}:{said}")
 
 
 def test_a_device_that_the_site_lacks_is_passed_over(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from acquisition.drivers.base import Settings
 from acquisition.drivers.registry import by_protocol
 from acquisition.simulate.timeline import read_timeline
 from gateway.cli import BAD_CONFIGURATION, WRONG_USAGE, build
-from mapping.diagnostics import render
+from mapping.diagnostics import Diagnostics, render
 from tests.support.sites import SCL, compile_folder, with_inputs
 
 ROOT = Path(__file__).parents[3]
@@ -93,7 +93,10 @@ def test_an_example_in_python_runs(page: str, file: str, text: str) -> None:
 def test_the_timeline_of_faults_is_read(tmp_path: Path) -> None:
     (text,) = [text for _, file, text in fences("yaml") if not file and "faults:" in text]
     (tmp_path / "faults.yaml").write_text(text, encoding="utf-8")
-    assert [entry.kind for entry in read_timeline(tmp_path / "faults.yaml").entries] == ["silent", "late", "garbage"]
+    found = Diagnostics()
+    read = read_timeline(tmp_path / "faults.yaml", ["feeder1", "io1", "scale"], found)
+    assert [entry.kind for entry in read.entries] == ["silent", "late", "garbage"]
+    assert found.found == []
 
 
 def test_the_service_file_starts_a_command_that_parses_and_stops_at_bad_configuration() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.announcement import FILE, Announcement, announced, running
+from gateway.cli import main
 
 FOUND = Announcement(1, "/run/x", "/run/x/site.plan", {"CAB": "127.0.0.1:102"}, "127.0.0.1:8061")
 
@@ -36,3 +37,10 @@ def test_a_state_folder_that_cannot_be_made_stops_nothing(tmp_path: Path, caplog
     assert caplog.messages == [
         f"{tmp_path}/file/{FILE} cannot be written: File exists; `watch` and `explain` will not find this gateway"
     ]
+
+
+def test_nothing_is_forgotten_under_a_gateway_that_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with announced(tmp_path, FOUND):
+        assert main(["reset", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == f"mms-gateway: a gateway runs with {tmp_path} (process 1): it must end first\n"
+    assert main(["reset", str(tmp_path)]) == 2

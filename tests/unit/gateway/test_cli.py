@@ -1,14 +1,28 @@
 """The command line: its exit codes and what it prints."""
 
 import json
+import logging
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from gateway.cli import main
+from tests.support.running import ROOT
 from tests.support.sites import write_site
 
 ROWS = "points:\n  LD0/GGIO1.AnIn3: io1.temperature\nunmapped: [LD0/GGIO1, LD0/XCBR1, LD0/MMTR1]\n"
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """A command that runs something takes over the log of this process: the other tests have theirs back."""
+    root = logging.getLogger()
+    before = (root.handlers[:], root.level)
+    yield
+    root.handlers[:] = before[0]
+    root.setLevel(before[1])
 
 
 def test_a_sound_site_is_said_to_be_sound(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -43,7 +57,17 @@ def test_a_schema_is_a_closed_json_schema(kind: str, capsys: pytest.CaptureFixtu
     assert (schema["type"], schema["additionalProperties"]) == ("object", False)
 
 
-@pytest.mark.parametrize("words", [["nosuch"], ["check"], ["schema", "nosuch"], ["run", "x", "--mms-port", "nonsense"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["nosuch"],
+        ["check"],
+        ["schema", "nosuch"],
+        ["run", "x", "--mms-port", "nonsense"],
+        ["serve", "x", "--port", "65536"],
+        ["demo", "--http-port", "-1"],
+    ],
+)
 def test_wrong_usage_is_exit_code_64(words: list[str]) -> None:
     assert main(words) == 64
 
@@ -70,3 +94,38 @@ def test_half_a_pair_is_wrong_usage(words: list[str], said: str, capsys: pytest.
 def test_a_file_that_is_not_there_is_a_diagnostic(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "nowhere/site.yaml"]) == 2
     assert capsys.readouterr().err.startswith("nowhere/site.yaml:1:1: error[file-unreadable]: cannot be read: ")
+
+
+def test_an_ied_that_the_site_lacks_is_not_given_a_port(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    site = write_site(tmp_path, ROWS)
+    assert main(["run", str(site), "--mms-port", "CABINT=0", "--seconds", "0"]) == 2
+    assert "site.yaml:1:1: error[unknown-ied]: no IED `CABINT`, which `--mms-port` names\n" in capsys.readouterr().err
+
+
+def test_a_folder_of_files_that_is_not_there_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    demo = str(ROOT / "hw_configs" / "demo" / "demo.icd")
+    assert main(["serve", demo, "--port", "0", "--files", str(tmp_path / "none"), "--seconds", "0"]) == 2
+    assert f"{demo}:1:1: error[files]: --files {tmp_path}/none is no folder\n" in capsys.readouterr().err
+
+
+def test_an_address_of_ipv6_is_told_in_brackets(capsys: pytest.CaptureFixture[str]) -> None:
+    demo = str(ROOT / "hw_configs" / "demo" / "demo.icd")
+    assert main(["serve", demo, "--host", "::1", "--port", "0", "--seconds", "0"]) == 0
+    assert re.fullmatch(r"ready mms=\[::1\]:\d+ ied=DEMO\n", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--faults", "none.yaml"], "none.yaml:1:1: error[file-unreadable]: cannot be read: no such file or directory"),
+        (
+            ["--state-dir", "/proc/none"],
+            "/proc/none:1:1: error[state]: the state folder cannot be used: no such file or directory",
+        ),
+    ],
+)
+def test_what_simulate_cannot_use_is_a_diagnostic(
+    words: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["simulate", str(write_site(tmp_path, ROWS)), *words, "--seconds", "0"]) == 2
+    assert said in capsys.readouterr().err
