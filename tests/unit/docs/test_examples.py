@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from configparser import ConfigParser
@@ -17,6 +18,7 @@ from mapping.diagnostics import Diagnostics, render
 from tests.support.sites import SCL, compile_folder, with_inputs
 
 ROOT = Path(__file__).parents[3]
+FIRST = ROOT / "hw_configs" / "first"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 _FENCE = re.compile(r"^ *```(\w*)(?: file=(\S+))?\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 
@@ -51,7 +53,7 @@ def test_the_files_of_an_example_site_compile_without_a_warning(site: str, tmp_p
             (tmp_path / name).write_text(text, encoding="utf-8")
     model = SCL.read_text(encoding="utf-8")
     (tmp_path / "io.icd").write_text(model, encoding="utf-8")
-    (tmp_path / "cabinet.icd").write_text(cabinet(), encoding="utf-8")
+    shutil.copy(FIRST / "cabinet.icd", tmp_path)
     (tmp_path / "lines.icd").write_text(with_inputs(10), encoding="utf-8")
     for secret in ("gateway.pem", "gateway.key", "ca.pem"):
         (tmp_path / secret).touch()
@@ -74,12 +76,10 @@ def test_the_page_of_lines_names_every_protocol_with_all_of_its_keys() -> None:
     assert [key for key in common if f"`{key}" not in page] == []
 
 
-def cabinet() -> str:
-    """The demo's file under the name of the first hour, with one logical device and one more indication."""
-    text = (ROOT / "hw_configs" / "demo" / "demo.icd").read_text(encoding="utf-8").replace('"DEMO"', '"CABINET"')
-    for inst in ("MAIN", "SOLAR", "FEED2", "SCALE", "IO"):
-        text = re.sub(rf' *<LDevice inst="{inst}".*?</LDevice>\n', "", text, flags=re.DOTALL)
-    return text.replace('<DO name="Ind1" type="SPS"/>', '<DO name="Ind1" type="SPS"/><DO name="Ind2" type="SPS"/>')
+def test_the_first_hour_is_a_folder_that_may_be_copied() -> None:
+    shown = {file.removeprefix("first/"): text for _, file, text in fences("yaml") if file.startswith("first/")}
+    assert shown == {name: (FIRST / name).read_text(encoding="utf-8") for name in ("site.yaml", "map.yaml")}
+    assert render(compile_folder(FIRST).diagnostics.found) == ""
 
 
 @pytest.mark.parametrize(("page", "file", "text"), [one for one in fences("python") if one[1]])
