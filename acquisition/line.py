@@ -225,9 +225,7 @@ class Line:
     def _conclude(self, job: Job, outcome: Outcome, now: float, cost_s: float) -> None:
         match outcome:
             case Answered(read, asked_at):
-                self._poller.answered(job, now)
-                if job.due.hole is not None:
-                    job.due.hole, job.due.refusals = None, 0
+                if self._poller.sound(job, now):
                     self._remember(job.device)
                 self._heard(job.device, read, asked_at)
             case Silent(reason):
