@@ -78,6 +78,12 @@ def halved(plan: DevicePlan, due: Due, now: float) -> list[Due]:
     return [_due(plan, half, due.whole, now, due.period_s) for half in halves]
 
 
+def explains(hole: Hole, refused: Place) -> bool:
+    """True if the read `refused` was refused because of `hole`, which it has in it."""
+    table, address, count = refused
+    return hole.table == table and address <= hole.address and hole.address + hole.count <= address + count
+
+
 def joined(plan: DevicePlan, dues: Sequence[Due], of: Due, apart: Collection[Place]) -> list[Due]:
     """`dues` with the pieces of the block that `of` is of as few reads as its holes allow, once each piece is known.
 

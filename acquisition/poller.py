@@ -208,6 +208,7 @@ class Poller:
         if not halves:
             if isinstance(block, RegisterBlock):
                 due.hole = Hole(block.table, block.address, block.count, code)
+                device.apart -= {one for one in device.apart if pieces.explains(due.hole, one)}
             _done(due, now)
             steps = HOLE_RETRIES_S
             due.due = now + (steps[due.refusals] if due.refusals < len(steps) else HOLE_RETRY_S)
@@ -249,7 +250,9 @@ class Poller:
             device.probe_wait_s = PROBE_FIRST_S
         elif device.down:
             device.probe_wait_s = min(2 * device.probe_wait_s, PROBE_LIMIT_S)
-        share = PROBE_SHARE * sum(one.down for one in self.devices)
+        asked = [one for one in self.devices if one.dues and not one.resting]
+        dead = sum(one.down for one in asked)
+        share = PROBE_SHARE * dead if dead < len(asked) else 0.0  # nobody is there whose time it would take
         device.probe_at = now + min(max(device.probe_wait_s, share * cost_s), PROBE_LIMIT_S)
         return opens
 

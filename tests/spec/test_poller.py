@@ -115,6 +115,21 @@ def test_dead_units_share_a_twentieth_of_the_line() -> None:
     assert sum(map(len, beside.values())) >= 0.9 * sum(map(len, alone.values()))
 
 
+def test_a_dead_unit_that_takes_nobodys_time_is_probed_after_1_2_4_seconds_and_so_on() -> None:
+    plan = msgspec.structs.replace(device("a", 1, 0), retries=0)
+    poller = Poller([plan], 0.0)
+    now, probes = 0.0, []
+    while now < 120:
+        job = poller.next(now)
+        if job is None:
+            now = poller.next_time()
+        else:
+            probes.append(now)
+            now += 1.0
+            poller.silent(job, now, 1.0)
+    assert probes == [0, 2, 5, 10, 19, 36, 67, 98]
+
+
 def test_a_busy_device_is_asked_again_after_a_while_and_the_line_is_free_meanwhile() -> None:
     poller = Poller([device("a", 1, 0), device("b", 2, 0)], 0.0)
     job = taken(poller, 0.0)
@@ -231,6 +246,16 @@ def test_a_device_that_refuses_all_while_it_starts_is_read_in_one_request_afterw
     asked(poller, 200.0, lambda now, _: now > 10.0)
     assert spans(poller) == [(0, 10, False)]
     assert poller.devices[0].holes() == []
+
+
+def test_a_register_that_comes_and_goes_leaves_one_request_each_time_that_it_is_there() -> None:
+    poller = Poller([values(0, 2, 4, 6, 8)], 0.0)
+    now, seen = 0.0, []
+    for lacks in (4, None, 8, None):
+        asked(poller, now + 4000.0, lambda _, read, lacks=lacks: lacks not in read, now)  # type: ignore[misc]
+        seen.append([(start, count) for start, count, hole in spans(poller) if not hole])
+        now += 4000.0
+    assert seen == [[(0, 4), (6, 4)], [(0, 10)], [(0, 8)], [(0, 10)]]
 
 
 def test_what_is_refused_although_its_parts_are_answered_is_not_joined_again() -> None:
