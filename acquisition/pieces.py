@@ -10,6 +10,7 @@ A device may refuse a read although it answers all parts of it: what was joined,
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from acquisition import readings
@@ -122,14 +123,13 @@ def _kept(
 
 
 def _round(plan: DevicePlan, block: Block, holes: Sequence[Hole]) -> Iterator[tuple[Block, Hole | None]]:
-    """`block` cut round those of its values and gaps that are holes; a hole that lies otherwise is forgotten."""
+    """`block` cut round those of its values and gaps that are holes; a hole that is none of them is forgotten."""
     if not isinstance(block, RegisterBlock):
         yield block, None
         return
-    borders = {block.address, *readings.places(readings.located(plan, block), block)}
-    inside = (
-        hole for hole in holes if hole.table == block.table and {hole.address, hole.address + hole.count} <= borders
-    )
+    borders = [block.address, *readings.places(readings.located(plan, block), block)]
+    pieces = set(pairwise(borders))
+    inside = (one for one in holes if one.table == block.table and (one.address, one.address + one.count) in pieces)
     at, end = block.address, block.address + block.count
     for hole in sorted(inside, key=lambda one: one.address):
         if hole.address >= at:

@@ -241,6 +241,12 @@ def test_an_illegal_gap_costs_itself_and_not_the_value_behind_it() -> None:
     assert spans(poller) == [(0, 4, False), (4, 4, True), (8, 2, False)]
 
 
+def test_a_point_that_is_new_in_a_gap_that_was_refused_is_asked_for() -> None:
+    gap = {"a": DeviceHoles(1, None, (Hole("holding", 2, 6, 2),))}
+    assert spans(Poller([values(0, 8)], 0.0, gap)) == [(0, 2, False), (2, 6, True), (8, 2, False)]
+    assert spans(Poller([values(0, 4, 8)], 0.0, gap)) == [(0, 10, False)]
+
+
 def test_a_device_that_refuses_all_while_it_starts_is_read_in_one_request_afterwards() -> None:
     poller = Poller([values(0, 2, 8)], 0.0)
     asked(poller, 200.0, lambda now, _: now > 10.0)
