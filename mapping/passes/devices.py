@@ -336,9 +336,8 @@ class _Checks:
             message = f"a device has two paths by Modbus only, not by {self._protocol} and {protocol}"
             self._draft.found.error("bad-value", place, message)
         else:
-            workers = {
-                str(lines[one]["worker"]) for one in (self._device.line, fallback.line) if "worker" in lines[one]
-            }
+            both = [lines.get(one, {}) for one in (self._device.line, fallback.line)]  # either may be wrong itself
+            workers = {str(keys["worker"]) for keys in both if "worker" in keys}
             if len(workers) > 1:
                 message = f"both paths to a device are in one worker, not in {' and '.join(sorted(workers))}"
                 self._draft.found.error("other-worker", place, message)
