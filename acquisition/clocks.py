@@ -1,6 +1,6 @@
 """The clock registers of devices, as seconds since 1970 (pure). What the clock shows is taken as UTC.
 
-time:unix32, time:unix64    seconds since 1970
+time:unix32, time:unix64    seconds since 1970, or what the point's scale makes of them: milliseconds, say
 time:iec870                 four words, as in power meters: IEC 60870-5-4 binary time spread over registers
 
 word 1   0000 0000 0YYY YYYY     year - 2000
@@ -19,26 +19,32 @@ _WRONG: Final = 0x0080
 _LAST_MS: Final = 59_999
 EARLIEST_S: Final = 946_684_800  # the year 2000, where the four words begin
 _LAST_S: Final = 4_102_444_800  # the year 2100: a clock that shows more shows nothing
+_WORDS: Final = {"time:unix32": 2, "time:unix64": 4}
 
 
-def seconds(kind: str, words: Sequence[int]) -> int | float | None:
-    """The time that `words`, the most significant first, show; None if they show none."""
+def is_time(shown: float) -> bool:
+    """True if `shown`, in seconds since 1970, is a time that a device's clock may have."""
+    return 0 <= shown < _LAST_S
+
+
+def counted(kind: str, words: Sequence[int]) -> int | float | None:
+    """What `words`, the most significant first, count: seconds, unless the point has a scale. None if they show no time."""
     if kind == "time:iec870":
         return _iec870(words)
     number = 0
     for word in words:
         number = number << 16 | word
-    return number if number < _LAST_S else None
+    return number
 
 
 def words_of(kind: str, shown: float) -> tuple[int, ...]:
-    """The words that show `shown`, to the millisecond. Raises ValueError for a time that they cannot show."""
-    if not 0 <= shown < _LAST_S:
-        raise ValueError(f"{shown} does not fit a {kind}")
-    if kind != "time:iec870":
-        count = 2 if kind == "time:unix32" else 4
-        return tuple(round(shown) >> 16 * place & 0xFFFF for place in reversed(range(count)))
-    if shown < EARLIEST_S:
+    """The words that count `shown`, to the millisecond. Raises ValueError for what they cannot hold."""
+    if kind in _WORDS:
+        whole, count = round(shown), _WORDS[kind]
+        if not 0 <= whole < 1 << 16 * count:
+            raise ValueError(f"{shown} does not fit a {kind}")
+        return tuple(whole >> 16 * place & 0xFFFF for place in reversed(range(count)))
+    if not EARLIEST_S <= shown < _LAST_S:
         raise ValueError(f"{shown} does not fit a {kind}")
     when = _EPOCH + timedelta(milliseconds=round(shown * 1000))
     milliseconds = when.second * 1000 + when.microsecond // 1000

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from acquisition import registers
+from acquisition import clocks, registers
 from bus import quality
 from bus.messages import Value
 from bus.quality import Quality
@@ -40,7 +40,7 @@ def reading(point: PointPlan, register: Register, raw: Sequence[int], factor: fl
     else:
         found = registers.decoded(register, raw)
     if found is None:
-        return _bad(f"{register.type} of {' '.join(f'{one:04x}' for one in raw)} is no value")
+        return _no_value(register, raw)
     if point.enum and not isinstance(found, str | float):
         return _named(point, found)
     if isinstance(found, bool | str):
@@ -49,7 +49,13 @@ def reading(point: PointPlan, register: Register, raw: Sequence[int], factor: fl
         return _bad(ABSENT if "nan" in point.absent else "not a number")
     if found in point.absent:
         return _bad(ABSENT)
+    if register.type.startswith("time:") and not clocks.is_time(found * point.scale + point.offset):
+        return _no_value(register, raw)
     return _scaled(point, found, factor)
+
+
+def _no_value(register: Register, raw: Sequence[int]) -> Reading:
+    return _bad(f"{register.type} of {' '.join(f'{one:04x}' for one in raw)} is no value")
 
 
 def factor_of(point: PointPlan, scale: Reading) -> float | str:
@@ -140,6 +146,8 @@ def registers_of(point: PointPlan, register: Register, value: Value, factor: flo
         raise ValueError(f"{value!r}, expected a number")
     if not math.isfinite(value):
         raise ValueError(f"{value}, expected a finite number")
+    if register.type.startswith("time:") and not clocks.is_time(value):
+        raise ValueError(f"{value}, expected seconds since 1970")
     as_it_is = (point.scale, point.offset, factor) == (1, 0, 1)
     number = value if as_it_is else (value - point.offset) / (point.scale * factor)
     return registers.encoded(register, number)

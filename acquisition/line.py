@@ -27,7 +27,7 @@ from bus.messages import DeviceState, LineState
 from mapping.plan import DevicePlan, LinePlan
 
 RECONNECT_FIRST_S: Final = 0.5
-RECONNECT_LIMIT_S: Final = 5.0
+RECONNECT_LIMIT_S: Final = 5.0  # or the shortest period: what returns is polled within it
 BUSY_WAIT_S: Final = 0.1
 IDLE_LIMIT_S: Final = 1.0
 POSTPONED_S: Final = 0.5
@@ -72,6 +72,7 @@ class Line:
         self._second = {one.name for one in plan.fallbacks}
         for device in self._poller.devices:
             device.resting = device.plan.name in self._second
+        self._reconnect_limit_s = _reconnect_limit_s(plan)
         self._states = {device.plan.name: Online(device.plan) for device in self._poller.devices}
         self._up = False  # as people see it: a connection that is closed after each cycle is up all the while
         self._reason = "not opened yet" if plan.devices else "stands by"
@@ -148,7 +149,7 @@ class Line:
                 except LinkError as error:
                     await self._lost(str(error))
                     await self._pause(wait)
-                    wait = min(2 * wait, RECONNECT_LIMIT_S)
+                    wait = min(2 * wait, self._reconnect_limit_s)
         finally:
             await self._orders.end()
             await self._link.close()
@@ -225,9 +226,7 @@ class Line:
     def _conclude(self, job: Job, outcome: Outcome, now: float, cost_s: float) -> None:
         match outcome:
             case Answered(read, asked_at):
-                self._poller.answered(job, now)
-                if job.due.hole is not None:
-                    job.due.hole, job.due.refusals = None, 0
+                if self._poller.sound(job, now):
                     self._remember(job.device)
                 self._heard(job.device, read, asked_at)
             case Silent(reason):
@@ -322,3 +321,11 @@ class Line:
 
     def _polled(self, plan: DevicePlan) -> Polled:
         return next(one for one in self._poller.devices if one.plan is plan)
+
+
+def _reconnect_limit_s(plan: LinePlan) -> float:
+    devices = (*plan.devices, *plan.fallbacks)
+    shortest_s = min(
+        (block.every_ms / 1000 for device in devices for block in device.blocks), default=RECONNECT_LIMIT_S
+    )
+    return min(max(shortest_s, RECONNECT_FIRST_S), RECONNECT_LIMIT_S)

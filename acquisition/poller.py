@@ -10,46 +10,21 @@ do all periods grow by the same factor, and nothing starves. A device of high pr
 of low priority a quarter: its periods grow by so much less, or more. After a try without an answer another unit goes first.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from acquisition import readings
+from acquisition import pieces
 from acquisition.drivers.base import Read
-from acquisition.holes import DeviceHoles, Hole, cut
-from acquisition.readings import Located
-from mapping.plan import Block, DevicePlan, Priority, RegisterBlock
+from acquisition.holes import DeviceHoles, Hole
+from acquisition.pieces import HOLE_RETRIES_S, HOLE_RETRY_S, Due, Place
+from mapping.plan import DevicePlan, Priority, RegisterBlock
 
 PROBE_LIMIT_S: Final = 30.0
-SPREAD_LIMIT_S: Final = 2.0
 PROBE_FIRST_S: Final = 1.0
 PROBE_SHARE: Final = 20.0  # a probe's cost, times this, passes before the next one
-HOLE_RETRIES_S: Final = (60.0, 600.0, 3600.0)  # a device that only just starts may refuse what it has
-HOLE_RETRY_S: Final = 24 * 3600.0
 
 WEIGHTS: Final[dict[Priority, float]] = {"high": 4.0, "normal": 1.0, "low": 0.25}
-
-
-@dataclass(slots=True, eq=False)
-class Due:
-    """A block with its next time, and how far its exchange has come."""
-
-    block: Block
-    due: float
-    period_s: float
-    located: Sequence[Located]
-    borders: Sequence[int]  # the ends of its values, where it may be cut
-    asked: float  # when it was last done with
-    not_before: float = 0.0
-    tries: int = 0  # without an answer, since `asked`
-    cost_s: float = 0.0  # of those
-    refusals: int = 0  # of a single value, in a row: a hole
-    hole: Hole | None = None
-
-    @property
-    def ready_at(self) -> float:
-        """When it may be asked."""
-        return max(self.due, self.not_before)
 
 
 @dataclass(slots=True, eq=False)
@@ -68,6 +43,7 @@ class Polled:
     knew: str = ""  # which one its holes are of
     resting: bool = False  # another path speaks for it: nothing is asked
     refused: set[Read] = field(default_factory=set)  # reads beyond a block that it refuses
+    apart: set[Place] = field(default_factory=set)  # reads that it refuses, and whose parts it answers
 
     def holes(self) -> list[Hole]:
         """What it has refused by itself."""
@@ -100,7 +76,7 @@ class Poller:
         """`phase`, from 0 to 1, moves the whole schedule against those of other lines."""
         known = holes or {}
         self.devices = [
-            Polled(plan, list(_spread(plan, phase, position, len(devices), now, _holes_of(known, plan))))
+            Polled(plan, list(pieces.spread(plan, phase, position, len(devices), now, _holes_of(known, plan))))
             for position, plan in enumerate(devices)
         ]
         for device in self.devices:
@@ -140,6 +116,7 @@ class Poller:
 
     def retry_holes(self, device: Polled, now: float) -> None:
         """Ask at once for what `device` has refused."""
+        device.apart.clear()
         for due in device.dues:
             if due.hole is not None:
                 due.due, due.refusals = now, 0
@@ -210,24 +187,43 @@ class Poller:
         else:
             job.due.not_before = now + seconds
 
+    def sound(self, job: Job, now: float) -> bool:
+        """The device has answered with what was asked for. True if it had refused that before: it is no hole."""
+        due = job.due
+        self.answered(job, now)
+        if due.sound and due.hole is None:
+            return False
+        healed = due.hole is not None
+        due.hole, due.refusals, due.sound = None, 0, True
+        self._join(job.device, due)
+        return healed
+
     def split(self, job: Job, code: int, now: float) -> bool:
-        """Halve a block that has a register which the device refuses. False if it is a single value: a hole."""
-        due, block = job.due, job.due.block
-        self._lives(job.device, now)
-        if not isinstance(block, RegisterBlock) or len(due.borders) < 2:
+        """Halve a block that has a register which the device refuses. False if it is a single value or gap: a hole."""
+        device, due, block = job.device, job.due, job.due.block
+        self._lives(device, now)
+        if due not in device.dues:
+            return True  # asked for at once with others, and part of another read by now
+        halves = pieces.halved(device.plan, due, now)
+        if not halves:
             if isinstance(block, RegisterBlock):
                 due.hole = Hole(block.table, block.address, block.count, code)
+                device.apart -= {one for one in device.apart if pieces.explains(due.hole, one)}
             _done(due, now)
             steps = HOLE_RETRIES_S
             due.due = now + (steps[due.refusals] if due.refusals < len(steps) else HOLE_RETRY_S)
             due.refusals += 1
+            self._join(device, due)
             return False
-        middle = due.borders[len(due.borders) // 2 - 1]
-        halves = [cut(block, block.address, middle), cut(block, middle, block.address + block.count)]
-        dues = job.device.dues
-        position = dues.index(due)
-        dues[position : position + 1] = [_due(job.device.plan, half, now, due.period_s) for half in halves]
+        if due.joined and isinstance(block, RegisterBlock):
+            device.apart.add((block.table, block.address, block.count))
+        position = device.dues.index(due)
+        device.dues[position : position + 1] = halves
         return True
+
+    def _join(self, device: Polled, due: Due) -> None:
+        if due in device.dues:
+            device.dues = pieces.joined(device.plan, device.dues, due, device.apart)
 
     def _lives(self, device: Polled, now: float) -> bool:
         first, back = not device.answered, device.down or not device.answered
@@ -254,58 +250,15 @@ class Poller:
             device.probe_wait_s = PROBE_FIRST_S
         elif device.down:
             device.probe_wait_s = min(2 * device.probe_wait_s, PROBE_LIMIT_S)
-        share = PROBE_SHARE * sum(one.down for one in self.devices)
+        asked = [one for one in self.devices if one.dues and not one.resting]
+        dead = sum(one.down for one in asked)
+        share = PROBE_SHARE * dead if dead < len(asked) else 0.0  # nobody is there whose time it would take
         device.probe_at = now + min(max(device.probe_wait_s, share * cost_s), PROBE_LIMIT_S)
         return opens
 
 
 def _holes_of(known: dict[str, DeviceHoles], plan: DevicePlan) -> Sequence[Hole]:
     return known[plan.name].holes if plan.name in known else ()
-
-
-def _spread(plan: DevicePlan, phase: float, position: int, of: int, now: float, holes: Sequence[Hole]) -> Iterator[Due]:
-    """The blocks of one device without its holes, their first times spread over their periods, and the holes.
-
-    Over two seconds at most: nobody waits a minute for the first word of a meter that is asked every minute.
-    """
-    count = max(len(plan.blocks), 1)
-    for index, block in enumerate(plan.blocks):
-        period_s = block.every_ms / 1000
-        place = (phase + (position + index / count) / max(of, 1)) % 1
-        first = now + min(period_s, SPREAD_LIMIT_S) * place
-        pieces = _pieces(plan, block, holes)
-        for piece, hole in pieces:
-            due = _due(plan, piece, first, period_s)
-            if hole is not None:
-                due.hole, due.due, due.refusals = hole, now + HOLE_RETRY_S, len(HOLE_RETRIES_S)
-            yield due
-
-
-def _pieces(plan: DevicePlan, block: Block, holes: Sequence[Hole]) -> list[tuple[Block, Hole | None]]:
-    """`block` cut round the holes whose values it has; a hole that lies otherwise is forgotten."""
-    if not isinstance(block, RegisterBlock):
-        return [(block, None)]
-    borders = {block.address, *readings.borders(readings.located(plan, block), block)}
-    inside = sorted(
-        (hole for hole in holes if hole.table == block.table and {hole.address, hole.address + hole.count} <= borders),
-        key=lambda hole: hole.address,
-    )
-    at, end = block.address, block.address + block.count
-    found: list[tuple[Block, Hole | None]] = []
-    for hole in inside:
-        if hole.address > at:
-            found.append((cut(block, at, hole.address), None))
-        at = hole.address + hole.count
-        found.append((cut(block, hole.address, at), hole))
-    if at < end:
-        found.append((cut(block, at, end), None))
-    return found
-
-
-def _due(plan: DevicePlan, block: Block, due: float, period_s: float) -> Due:
-    located = readings.located(plan, block)
-    borders = readings.borders(located, block) if isinstance(block, RegisterBlock) else []
-    return Due(block, due, period_s, located, borders, due - period_s)
 
 
 def _next_of(device: Polled, now: float) -> tuple[Job | None, float]:

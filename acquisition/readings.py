@@ -60,13 +60,28 @@ def borders(points: Sequence[Located], block: RegisterBlock) -> list[int]:
 
     What is declared `together` counts as one value.
     """
+    spans = _spans(points)
+    return _untorn({end for _, end in spans}, spans, block)
+
+
+def places(points: Sequence[Located], block: RegisterBlock) -> list[int]:
+    """As `borders`, and where its values begin: a gap between them counts as a value. The block's own begin is none."""
+    spans = _spans(points)
+    return _untorn({at for span in spans for at in span if at > block.address}, spans, block)
+
+
+def _spans(points: Sequence[Located]) -> list[tuple[int, int]]:
+    """Where each value, or group that is declared `together`, begins, and where what follows it does."""
     spans: dict[tuple[bool, int], tuple[int, int]] = {}
     for point, register in points:
         key = (point.together is None, point.number if point.together is None else point.together)
         start, end = spans.get(key, (register.address, register.address))
         spans[key] = (min(start, register.address), max(end, register.address + register.count))
-    ends = {end for _, end in spans.values()}
-    whole = [end for end in ends if not any(start < end < beyond for start, beyond in spans.values())]
+    return list(spans.values())
+
+
+def _untorn(places: set[int], spans: Sequence[tuple[int, int]], block: RegisterBlock) -> list[int]:
+    whole = [at for at in places if not any(start < at < end for start, end in spans)]
     return sorted({*whole, block.address + block.count})
 
 

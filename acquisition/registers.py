@@ -36,7 +36,7 @@ def decoded(register: Register, raw: Sequence[int]) -> int | float | bool | str 
         value = int.from_bytes(octets, "big") >> register.low_bit
         return bool(value & 1) if kind == "bit" else value & ((1 << register.high_bit - register.low_bit + 1) - 1)
     if kind.startswith("time:"):
-        return clocks.seconds(kind, [int.from_bytes(octets[at : at + 2], "big") for at in range(0, len(octets), 2)])
+        return clocks.counted(kind, [int.from_bytes(octets[at : at + 2], "big") for at in range(0, len(octets), 2)])
     if kind in ("bcd16", "bcd32"):
         return int(octets.hex()) if octets.hex().isdecimal() else None
     if kind in ("sbcd16", "sbcd32"):

@@ -11,6 +11,7 @@ import ast
 import math
 import operator
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -96,7 +97,9 @@ def compile_expression(text: str, device: str = "") -> Expression:
     if len(text) > LONGEST:
         raise ExpressionError(f"{len(text)} characters, expected at most {LONGEST}")
     try:
-        tree = ast.parse(_DASHED.sub(lambda found: found[0].replace("-", _DASH), text.strip()), mode="eval")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", SyntaxWarning)  # a number that runs into a word: `1if`
+            tree = ast.parse(_DASHED.sub(lambda found: found[0].replace("-", _DASH), text.strip()), mode="eval")
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
         column = (error.offset or 1) - 1 if isinstance(error, SyntaxError) else 0
         raise ExpressionError("no expression", column) from error

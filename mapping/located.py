@@ -2,6 +2,7 @@
 
 Of YAML 1.2's core schema, strictly: only `true` and `false` are booleans, `on off yes no` are words, and what YAML 1.1
 read as something else (`012`, `1:30`) is refused rather than guessed. Duplicate keys, tags and loops are refused too.
+Only `<<: *anchor` is taken over from YAML 1.1, since people know it from other tools: what stands beside it wins.
 """
 
 import math
@@ -18,6 +19,7 @@ from mapping.yaml_nodes import Composer, Mark, Node, TooLargeError
 SIZE_LIMIT: Final = 16 * 1024 * 1024
 DIGITS_LIMIT: Final = 20  # of an integer: 2^64 has that many
 Path_ = tuple[str | int, ...]
+Pairs = tuple[tuple[Node, Node], ...]
 
 _INTEGER: Final = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _HEXADECIMAL: Final = re.compile(r"0x[0-9A-Fa-f]+")
@@ -27,12 +29,16 @@ _AMBIGUOUS: Final = re.compile(r"[-+]?0[0-9]+|[-+]?[0-9]+(:[0-5]?[0-9])+|0[ob][0
 
 @dataclass(slots=True)
 class Located:
-    """A file's data, and where each part of it stands: `values` by path, `keys` for mapping keys."""
+    """A file's data, and where each part of it stands: `values` by path, `keys` for mapping keys.
+
+    `broken`: ranges that are none, and so have no members; that is said already.
+    """
 
     file: str
     data: Any = None
     values: dict[Path_, Span] = field(default_factory=dict)
     keys: dict[Path_, Span] = field(default_factory=dict)
+    broken: set[Path_] = field(default_factory=set)
 
     def at(self, *path: str | int) -> Span:
         """The place of the value at `path`, or of the nearest part of the file above it."""
@@ -46,12 +52,27 @@ class Located:
         """The place of the key at `path`, or of its value."""
         return self.keys.get(path) or self.at(*path)
 
+    def may_have(self, *path: str) -> bool:
+        """True if something stands at `path`, or if what stands there may have been meant by a broken range."""
+        return path in self.values or any(_may_mean(one, path) for one in self.broken)
+
+    def may_have_more(self, *path: str) -> bool:
+        """True if a broken range stands in the mapping at `path`: nobody knows what it would have there."""
+        return any(_may_mean(one[:-1], path) for one in self.broken)
+
     def names(self, *path: str) -> list[str]:
         """The keys of the mapping at `path`; none if there is no mapping."""
         data = self.data
         for step in path:
             data = data.get(step) if isinstance(data, dict) else None
         return list(data) if isinstance(data, dict) else []
+
+
+def _may_mean(written: Path_, path: Path_) -> bool:
+    """True if `written`, which may have ranges in it, may be `path`."""
+    steps = ((str(one), str(other)) for one, other in zip(written, path, strict=False))
+    alike = (one == other or ("[" in one and other.startswith(one.partition("[")[0])) for one, other in steps)
+    return len(written) == len(path) and all(alike)
 
 
 def inside(span: Span, text: str, word: str) -> Span:
@@ -105,6 +126,10 @@ def _span(file: str, start: Mark, end: Mark) -> Span:
     return Span(file, start.line + 1, start.column + 1, max(length, 1))
 
 
+def _merges(key: Node) -> bool:
+    return key.text == "<<" and key.style == ""
+
+
 class _Reader:
     """Makes plain data of nodes, and notes where each came from."""
 
@@ -123,9 +148,9 @@ class _Reader:
             return [self.read(one, (*path, index)) for index, one in enumerate(node.items)]
         return self._scalar(node.text, node.style, span)
 
-    def _mapping(self, pairs: tuple[tuple[Node, Node], ...], path: Path_) -> dict[str, Any]:
+    def _mapping(self, pairs: Pairs, path: Path_) -> dict[str, Any]:
         data: dict[str, Any] = {}
-        for key_node, value_node in pairs:
+        for key_node, value_node in self._merged(pairs):
             span = _span(self._located.file, key_node.start, key_node.end)
             if key_node.items is not None or key_node.pairs is not None:
                 self._found.error("yaml-key", span, "a key that is no scalar")
@@ -138,6 +163,23 @@ class _Reader:
             self._located.keys[(*path, key)] = span
             data[key] = self.read(value_node, (*path, key))
         return data
+
+    def _merged(self, pairs: Pairs) -> Pairs:
+        """`pairs`, and behind them those of the mappings that `<<` names whose keys are not there yet."""
+        own = [pair for pair in pairs if not _merges(pair[0])]
+        there = {key.text for key, _ in own}
+        for key_node, value_node in pairs:
+            if not _merges(key_node):
+                continue
+            for source in value_node.items or (value_node,):
+                if source.pairs is None:
+                    span = _span(self._located.file, key_node.start, key_node.end)
+                    self._found.error("yaml-merge", span, "`<<` of what is no mapping, expected one as `*feeder`")
+                    continue
+                more = [pair for pair in self._merged(source.pairs) if pair[0].text not in there]
+                there |= {key.text for key, _ in more}
+                own += more
+        return tuple(own)
 
     def _scalar(self, text: str, style: str, span: Span) -> Any:
         if style in ("'", '"', "|", ">"):
@@ -155,7 +197,7 @@ class _Reader:
         return self._number(text, span) if _FLOAT.fullmatch(text) else text
 
     def _number(self, text: str, span: Span) -> int | float:
-        """The number that `text` is; one that no register and no unit could need is said, and counts as 0."""
+        """The number that `text` is; one that no register and no unit could need is said, and counts as 1."""
         number: int | float = math.inf
         if _FLOAT.fullmatch(text) and not _INTEGER.fullmatch(text):
             number = float(text)
@@ -163,5 +205,5 @@ class _Reader:
             number = int(text, 16 if _HEXADECIMAL.fullmatch(text) else 10)
         if math.isinf(number):
             self._found.error("bad-number", span, "a number beyond any that can be meant")
-            return 0
+            return 1
         return number

@@ -26,6 +26,8 @@ _COUNTING: Final = frozenset(
     {"uint16", "uint32", "uint64", "int32", "int64", "bcd16", "bcd32", "mod10", "float32", "float64"}
 )
 _WORDS: Final = frozenset({"bool", "bit", "string"})
+INTEGERS: Final = {"int16": 16, "uint16": 16, "int32": 32, "uint32": 32, "int64": 64, "uint64": 64}
+"""The integer types, and how many bits each has."""
 _OF_REGISTERS: Final = ("write_with", "enum", "scale_from", "counter", "together", "absent", "scale", "offset", "every")
 
 
@@ -37,6 +39,7 @@ def form_objection(point: "Point") -> str | None:
         or _limits(point, register)
         or _named(point, register)
         or _scaled(point, register)
+        or _absent(point, register)
         or _counted(point, register)
     )
 
@@ -90,6 +93,23 @@ def _scaled(point: "Point", register: "Register | None") -> str | None:
     if register is None or register.type in _WORDS or register.type.startswith("time:"):
         return "`scale_from` needs a register with a number"
     return None
+
+
+def _absent(point: "Point", register: "Register | None") -> str | None:
+    """What would never be met would let a device's word for "nothing" pass for a measurement."""
+    if not point.absent or register is None:
+        return None
+    if register.type in _WORDS and not point.enum:
+        return "`absent` is of numbers"
+    word = next((one for one in point.absent if isinstance(one, str) and one != "nan"), None)
+    if word is not None:
+        return f"`absent` of `{word}`, expected a number or nan"
+    bits = INTEGERS.get(register.type)
+    if bits is None:
+        return None
+    least = -(1 << bits - 1) if register.type.startswith("int") else 0
+    never = next((one for one in point.absent if not isinstance(one, str) and not least <= one < 1 << bits), None)
+    return None if never is None else f"`absent` {never} is nothing that a {register.type} can hold"
 
 
 def _counted(point: "Point", register: "Register | None") -> str | None:

@@ -124,23 +124,30 @@ def _numbers(
     located: Located, path: Path_, found: Diagnostics, key: str, index: int | None = None
 ) -> Iterator[tuple[str, str, int]]:
     """Each member's name, its number as the name has it, and as a number."""
-    place = located.key_at(*path, key) if index is None else located.at(*path, index)
     brackets = list(_BRACKETS.finditer(key))
     match = _RANGE.fullmatch(brackets[0].group(1))
-    if match is None or len(brackets) > 1:
-        found.error("bad-range", place, f"`{key}` is no range, expected one as `feeder[1..40]`")
-        return
-    first, last = int(match.group(1)), int(match.group(2))
-    if first > last:
-        found.error("bad-range", place, f"`{key}` counts down, expected the lower number first")
-        return
-    if last - first >= MEMBERS_LIMIT:
-        found.error("bad-range", place, f"`{key}` are {last - first + 1}, expected at most {MEMBERS_LIMIT}")
+    objection = _objection(match, len(brackets))
+    if match is None or objection is not None:
+        place = located.key_at(*path, key) if index is None else located.at(*path, index)
+        found.error("bad-range", place, f"`{key}` {objection}")
+        located.broken.add((*path, key))
         return
     width = len(match.group(1)) if match.group(1).startswith("0") else 1
-    for number in range(first, last + 1):
+    for number in range(int(match.group(1)), int(match.group(2)) + 1):
         text = f"{number:0{width}d}"
         yield f"{key[: brackets[0].start()]}{text}{key[brackets[0].end() :]}", text, number
+
+
+def _objection(match: re.Match[str] | None, brackets: int) -> str | None:
+    """What is wrong with a range; None if nothing is."""
+    if match is None or brackets > 1:
+        return "is no range, expected one as `feeder[1..40]`"
+    first, last = int(match.group(1)), int(match.group(2))
+    if first > last:
+        return "counts down, expected the lower number first"
+    if last - first >= MEMBERS_LIMIT:
+        return f"are {last - first + 1}, expected at most {MEMBERS_LIMIT}"
+    return None
 
 
 # ---------------------------------------------------------------------- what they hold

@@ -17,6 +17,7 @@ from mapping.register_text import REGISTER_SCHEMA, long_form
 NAME_PATTERN: Final = r"^[A-Za-z_][A-Za-z0-9_-]*$"
 _DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m)")
 _OBIS: Final = re.compile(r"([0-9]{1,3}-[0-9]{1,3}:)?[0-9A-Z]{1,3}(\.[0-9A-Z]{1,3}){1,2}(\*[0-9]{1,3})?")
+_PROPOSAL: Final = re.compile(r"[A-Z]{4}(\.[A-Za-z][A-Za-z0-9]*)+")
 _UNITS_MS: Final = {"ms": 1.0, "s": 1000.0, "m": 60_000.0}
 
 
@@ -43,12 +44,18 @@ def _positive(text: object) -> int:
     return value
 
 
+def _proposal(text: str) -> str:
+    if _PROPOSAL.fullmatch(text) is None:
+        raise ValueError(f"`{text}` is no proposal, expected LNCLASS.DO[.SDO] as MMXU.TotW")
+    return text
+
+
 _DURATION_SCHEMA: Final = WithJsonSchema({"type": ["string", "integer"], "pattern": r"^[0-9]+(\.[0-9]+)?(ms|s|m)$"})
 Milliseconds = Annotated[int, BeforeValidator(milliseconds), _DURATION_SCHEMA]
 Period = Annotated[int, BeforeValidator(_positive), _DURATION_SCHEMA]
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 Number = int | float
-Proposal = Annotated[str, Field(pattern=r"^[A-Z]{4}(\.[A-Za-z][A-Za-z0-9]*)+$")]
+Proposal = Annotated[str, AfterValidator(_proposal)]
 Plain = bool | int | float | str
 Permission = Literal["allow", "deny"]
 

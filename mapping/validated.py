@@ -135,7 +135,9 @@ def _say(located: Located, model: type[BaseModel], found: Diagnostics, detail: E
             given = detail["input"]
             shown = f"`{given}`" if isinstance(given, str | int | float | bool) else _SHAPES.get(type(given), "this")
             expected = _MAPPING.sub("a mapping", detail["msg"][:1].lower() + detail["msg"][1:])
-            message = f"{shown} does not fit `{name}`: {expected}"
+            if detail["loc"][-1:] == ("int",):  # of a union: it may be a float as well
+                expected = expected.replace("a valid integer", "a valid number")
+            message = f"{shown} does not fit {f'`{name}`' if name else 'the file'}: {expected}"
             found.error("bad-value", _narrowed(located, where, given), message)
 
 

@@ -140,7 +140,7 @@ class Driver(Protocol):
 class Settings(BaseModel):
     """What every line has."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)  # `on` is a word, and "9600" no number
 
     worker: Annotated[
         str | None, Field(description="process that serves the line; by default one for each serial line, and `tcp`")

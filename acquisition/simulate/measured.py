@@ -25,7 +25,7 @@ def value(device: str, point: PointPlan, second: int) -> Value:
         if source.type in ("bool", "bit") or source.table in ("coil", "discrete"):
             return False
         if source.type.startswith("time:"):
-            return max(second, clocks.EARLIEST_S) * point.scale + point.offset
+            return max(second, clocks.EARLIEST_S)
     unit = units.parse(point.unit)
     moment = second if point.write is None else 0
     measured = physics.value(device, point.local_name, moment) / (unit.factor if unit else 1.0)

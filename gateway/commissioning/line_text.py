@@ -19,7 +19,9 @@ def parse_line(text: str) -> LinePlan:
     if spec is None:
         known = ", ".join(sorted(by_protocol()))
         raise ValueError(f"`{text}` names no protocol, expected one of {known}, as in {EXAMPLES}")
-    given: dict[str, str | int] = {key: _plain(value) for key, value in parse_qsl(parts.query, keep_blank_values=True)}
+    given: dict[str, str | int | bool] = {
+        key: _plain(value) for key, value in parse_qsl(parts.query, keep_blank_values=True)
+    }
     if parts.netloc:
         try:
             given |= {"host": parts.hostname or ""} | ({} if parts.port is None else {"port": parts.port})
@@ -36,5 +38,7 @@ def parse_line(text: str) -> LinePlan:
     return LinePlan(NAME, parts.scheme, settings.model_dump(exclude_none=True), ())
 
 
-def _plain(text: str) -> str | int:
+def _plain(text: str) -> str | int | bool:
+    if text in ("true", "false"):
+        return text == "true"
     return int(text) if text.isdecimal() else text

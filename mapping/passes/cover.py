@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from mapping.diagnostics import Diagnostics, Span
+from mapping.diagnostics import Diagnostics, Span, did_you_mean
 from mapping.model import FC, BasicType, LogicalDevice, LogicalNode
 from mapping.passes.bind import bound
 from mapping.passes.carry import HEALTH
@@ -10,6 +10,7 @@ from mapping.passes.draft import Draft, DraftIed
 from mapping.passes.objects import OWN_NODES, OWN_OBJECTS, DataObject, Leaf, data_objects
 from mapping.plan import Preset, Source
 from mapping.references import ObjectReference
+from mapping.validated import nearest
 
 _PROCESS = (FC.ST, FC.MX)
 _NAMED = 6
@@ -85,10 +86,18 @@ def _unmapped(draft: Draft, ied: DraftIed) -> list[tuple[str, str, tuple[str, ..
         ln = None if ld is None else next((one for one in ld.nodes if one.name == reference.ln), None)
         known = set() if ld is None or ln is None else {one.path for one in data_objects(ld, ln)} | {()}
         if ld is None or reference.path not in known:
-            draft.found.error("unknown-reference", place, f"`{text}` is not in the SCL file")
+            hint = did_you_mean(nearest(text, _offered(ied, ld, ln)))
+            draft.found.error("unknown-reference", place, f"`{text}` is not in the SCL file", hint=hint)
             continue
         prefixes.append((ld.name, reference.ln, reference.path))
     return prefixes
+
+
+def _offered(ied: DraftIed, ld: LogicalDevice | None, ln: LogicalNode | None) -> list[str]:
+    """What may be meant by a reference of which only `ld` and `ln` are there."""
+    if ld is not None and ln is not None:
+        return [f"{ld.inst}/{ln.name}.{'.'.join(one.path)}" for one in data_objects(ld, ln)]
+    return [f"{one.inst}/{node.name}" for one in ied.server.devices if ld in (one, None) for node in one.nodes]
 
 
 def _cover_node(

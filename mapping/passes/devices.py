@@ -10,6 +10,7 @@ from mapping.diagnostics import Diagnostics, Span, did_you_mean
 from mapping.located import Located, Path_, load
 from mapping.passes.draft import Draft, DraftDevice, DraftPoint
 from mapping.plan import Computed, Counter, Identify, Obis, Order, Own, PointPlan, Register, Reply, Simulation
+from mapping.point_rules import INTEGERS
 from mapping.ranges import expand_profile
 from mapping.schema import Counter as CounterSpec
 from mapping.schema import Device, Point, Profile, ProfileDefaults, Simulate
@@ -97,7 +98,8 @@ def load_device(draft: Draft, profiles: Profiles, name: str, device: Device, loc
     drafted = _drafted(name, device, layers, readout=protocol == "iec62056-21", tagged=protocol in TAGGED)
     drafted.identify = None if proof is None else Identify(_register(proof.read, order), proof.equals, proof.match)
     mistaken = any(path[:2] == ("devices", name) and len(path) == 3 for path in draft.wrong)
-    drafted.half_known = mistaken or (device.profile is not None and not chain)
+    more = located.may_have_more("devices", name, "points") or any(file.may_have_more("points") for _, file in chain)
+    drafted.half_known = mistaken or more or (device.profile is not None and not chain)
     points: dict[str, _Written] = {}
     for profile, file in reversed(chain):
         _lay(draft, points, profile.points, file, ("points",), whole=not drafted.half_known)
@@ -204,7 +206,7 @@ def _point(draft: Draft, device: DraftDevice, name: str, written: _Written, orde
         every_ms=every,
         scale=float(point.scale),
         offset=float(point.offset),
-        absent=tuple(point.absent),
+        absent=tuple(_absent(point, raw) for raw in point.absent),
         write=None if point.write is None else _register(point.write, order),
         write_with=point.write_with,
         readable=readable,
@@ -217,6 +219,15 @@ def _point(draft: Draft, device: DraftDevice, name: str, written: _Written, orde
     device.points[name] = DraftPoint(plan, tuple(point.proposes), point, written.file, written.path)
     if in_site and readable:
         draft.used.add(number)
+
+
+def _absent(point: Point, raw: float | str) -> int | float | str:
+    """`raw` as it is decoded: manuals print the pattern 0x8000 for what an int16 reads as -32768."""
+    register = point.read or point.write
+    bits = None if register is None or not register.type.startswith("int") else INTEGERS.get(register.type)
+    if bits is None or isinstance(raw, str) or raw < 1 << bits - 1:
+        return raw
+    return raw - (1 << bits)
 
 
 def _simulation(given: Simulate) -> Simulation:
@@ -325,9 +336,8 @@ class _Checks:
             message = f"a device has two paths by Modbus only, not by {self._protocol} and {protocol}"
             self._draft.found.error("bad-value", place, message)
         else:
-            workers = {
-                str(lines[one]["worker"]) for one in (self._device.line, fallback.line) if "worker" in lines[one]
-            }
+            both = [lines.get(one, {}) for one in (self._device.line, fallback.line)]  # either may be wrong itself
+            workers = {str(keys["worker"]) for keys in both if "worker" in keys}
             if len(workers) > 1:
                 message = f"both paths to a device are in one worker, not in {' and '.join(sorted(workers))}"
                 self._draft.found.error("other-worker", place, message)

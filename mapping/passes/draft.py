@@ -163,4 +163,4 @@ class Draft:
 
     def mentions(self, *path: str) -> bool:
         """True if site.yaml has something at `path`, sound or not."""
-        return self.site_file is not None and path in self.site_file.values
+        return self.site_file is not None and self.site_file.may_have(*path)

@@ -212,9 +212,12 @@ class _Forms:
         """Say which computed points stand on themselves; of the others, what they give and how fresh they can be."""
         points = {one.plan.number: one for device in self._draft.devices.values() for one in device.points.values()}
         circles = {number for number in self._computed if number in _below(number, points)}
+        said: set[int] = set()
         for number in sorted(circles):
-            point = points[number]
-            self._say("circle", point.at("expr"), f"`{point.plan.local_name}` is computed from itself")
+            if number not in said:
+                point = points[number]
+                self._say("circle", point.at("expr"), f"`{point.plan.local_name}` is computed from itself")
+                said |= {one for one in _below(number, points) if number in _below(one, points)}
         settled: set[int] = set()
         for number in self._computed:
             if not circles:

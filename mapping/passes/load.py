@@ -56,6 +56,7 @@ def _lines(draft: Draft, site: Site, located: Located) -> None:
             files = _files(draft, located, name, settings)
             draft.lines[name] = {"protocol": str(protocol), **settings.model_dump(exclude_none=True), **files}
             _check_worker(draft, located, name)
+            _check_port(draft, located, name)
 
 
 def _files(draft: Draft, located: Located, line: str, settings: BaseModel) -> dict[str, str]:
@@ -85,6 +86,14 @@ def _check_worker(draft: Draft, located: Located, line: str) -> None:
     worker = str(draft.lines[line].get("worker", line))
     if not re.fullmatch(NAME_PATTERN, worker):
         draft.found.error("bad-name", located.at("lines", line, "worker"), f"`{worker}` is no name of a worker")
+
+
+def _check_port(draft: Draft, located: Located, line: str) -> None:
+    """A serial port has one line: two would talk into each other."""
+    port = draft.lines[line].get("port") if "baudrate" in draft.lines[line] else None
+    other = next((name for name, keys in draft.lines.items() if name != line and keys.get("port") == port), None)
+    if port is not None and other is not None:
+        draft.found.error("port-taken", located.at("lines", line, "port"), f"`{port}` is the port of line `{other}`")
 
 
 def _overlay(draft: Draft) -> dict[str, dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 
@@ -193,6 +194,21 @@ def test_a_device_that_was_away_for_one_exchange_is_back_within_its_period_and_t
         await polling.poll(5)
         first = min(one.at for one in polling.heard if one.at > back and one.good and one.read[0].point == 1000)
         assert first - back <= 0.5 + TIMEOUT_S + 0.1
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(("every_ms", "apart_s"), [(100, 0.5), (2000, 2.0), (60_000, 5.0)])
+def test_a_port_that_returns_is_open_again_within_the_period_of_its_devices(every_ms: int, apart_s: float) -> None:
+    async def scenario() -> None:
+        polling = Polling({1: Unit()}, [meter(1, every_ms=every_ms)])
+        polling.wire.unplugged = True
+        await polling.poll(60)
+        opened = polling.wire.opened[-4:]
+        assert [after - before for before, after in pairwise(opened)] == [pytest.approx(apart_s, abs=0.01)] * 3
+        polling.wire.unplugged = False
+        await polling.poll(apart_s + 0.2)
+        assert polling.heard[-1].good
 
     run(scenario())
 

@@ -1,6 +1,10 @@
 """The schedule of one line in virtual time."""
 
+from collections.abc import Callable
+
 import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
 
 from acquisition.holes import DeviceHoles, Hole
 from acquisition.poller import PROBE_LIMIT_S, Job, Poller
@@ -111,6 +115,21 @@ def test_dead_units_share_a_twentieth_of_the_line() -> None:
     assert sum(map(len, beside.values())) >= 0.9 * sum(map(len, alone.values()))
 
 
+def test_a_dead_unit_that_takes_nobodys_time_is_probed_after_1_2_4_seconds_and_so_on() -> None:
+    plan = msgspec.structs.replace(device("a", 1, 0), retries=0)
+    poller = Poller([plan], 0.0)
+    now, probes = 0.0, []
+    while now < 120:
+        job = poller.next(now)
+        if job is None:
+            now = poller.next_time()
+        else:
+            probes.append(now)
+            now += 1.0
+            poller.silent(job, now, 1.0)
+    assert probes == [0, 2, 5, 10, 19, 36, 67, 98]
+
+
 def test_a_busy_device_is_asked_again_after_a_while_and_the_line_is_free_meanwhile() -> None:
     poller = Poller([device("a", 1, 0), device("b", 2, 0)], 0.0)
     job = taken(poller, 0.0)
@@ -164,13 +183,13 @@ def test_a_block_with_an_illegal_register_is_halved_until_the_hole_is_found() ->
         if block.address <= 6 < block.address + block.count:
             poller.split(job, 2, now)
         else:
-            poller.answered(job, now)
-    assert spans(poller) == [(0, 4, False), (4, 2, False), (6, 2, True), (8, 2, False)]
+            poller.sound(job, now)
+    assert spans(poller) == [(0, 6, False), (6, 2, True), (8, 2, False)]
     assert poller.devices[0].holes() == [Hole("holding", 6, 2, 2)]
 
 
 def test_a_hole_is_asked_for_again_ever_more_rarely_and_at_last_daily() -> None:
-    poller = Poller([values(8)], 0.0)
+    poller = Poller([msgspec.structs.replace(values(8), blocks=(RegisterBlock("holding", 8, 2, 1000, (0,)),))], 0.0)
     poller.answered(taken(poller, 0.0), 0.0)
     due = poller.devices[0].dues[0]
     waits, now = [], 1.0
@@ -195,6 +214,90 @@ def test_a_remembered_hole_is_not_asked_for_on_the_first_day() -> None:
             asked.add(job.due.block.address if isinstance(job.due.block, RegisterBlock) else -1)
             poller.answered(job, now)
     assert asked == {0, 8}
+
+
+def asked(poller: Poller, until: float, has: Callable[[float, range], bool], now: float = 0.0) -> list[tuple[int, int]]:
+    """The reads, as (address, count), that a device is asked for which answers those that it `has`, at that time."""
+    found = []
+    while now < until:
+        job = poller.next(now)
+        if job is None:
+            now = poller.next_time()
+            continue
+        block = job.due.block
+        assert isinstance(block, RegisterBlock)
+        found.append((block.address, block.count))
+        if has(now, range(block.address, block.address + block.count)):
+            poller.sound(job, now)
+        else:
+            poller.split(job, 2, now)
+    return found
+
+
+def test_an_illegal_gap_costs_itself_and_not_the_value_behind_it() -> None:
+    poller = Poller([values(0, 2, 8)], 0.0)
+    last = asked(poller, 5.0, lambda _, read: not {4, 5, 6, 7} & {*read})[-2:]
+    assert last == [(0, 4), (8, 2)]
+    assert spans(poller) == [(0, 4, False), (4, 4, True), (8, 2, False)]
+
+
+def test_a_point_that_is_new_in_a_gap_that_was_refused_is_asked_for() -> None:
+    gap = {"a": DeviceHoles(1, None, (Hole("holding", 2, 6, 2),))}
+    assert spans(Poller([values(0, 8)], 0.0, gap)) == [(0, 2, False), (2, 6, True), (8, 2, False)]
+    assert spans(Poller([values(0, 4, 8)], 0.0, gap)) == [(0, 10, False)]
+
+
+def test_a_device_that_refuses_all_while_it_starts_is_read_in_one_request_afterwards() -> None:
+    poller = Poller([values(0, 2, 8)], 0.0)
+    asked(poller, 200.0, lambda now, _: now > 10.0)
+    assert spans(poller) == [(0, 10, False)]
+    assert poller.devices[0].holes() == []
+
+
+def test_a_register_that_comes_and_goes_leaves_one_request_each_time_that_it_is_there() -> None:
+    poller = Poller([values(0, 2, 4, 6, 8)], 0.0)
+    now, seen = 0.0, []
+    for lacks in (4, None, 8, None):
+        asked(poller, now + 4000.0, lambda _, read, lacks=lacks: lacks not in read, now)  # type: ignore[misc]
+        seen.append([(start, count) for start, count, hole in spans(poller) if not hole])
+        now += 4000.0
+    assert seen == [[(0, 4), (6, 4)], [(0, 10)], [(0, 8)], [(0, 10)]]
+
+
+def test_what_is_refused_although_its_parts_are_answered_is_not_joined_again() -> None:
+    poller = Poller([values(0, 2, 4, 6, 8)], 0.0)
+    reads = asked(poller, 30.0, lambda _, read: len(read) < 8)
+    assert reads.count((0, 10)) == 2
+    assert spans(poller) == [(0, 4, False), (4, 6, False)]
+
+
+@given(st.sets(st.sampled_from(range(0, 60, 2)), min_size=1).map(sorted), st.sets(st.integers(0, 61)), st.booleans())
+def test_every_value_that_a_device_has_is_read_in_as_few_requests_as_its_holes_allow(
+    addresses: list[int], absent: set[int], restart: bool
+) -> None:
+    first, end = addresses[0], addresses[-1] + 2
+    plan = values(*addresses)
+    block = RegisterBlock("holding", first, end - first, 1000, plan.blocks[0].points)
+    plan = msgspec.structs.replace(plan, blocks=(block,))
+    poller = Poller([plan], 0.0)
+    asked(poller, 20.0, lambda _, read: not absent & {*read})
+    holes = tuple(poller.devices[0].holes())
+    if restart:
+        poller = Poller([plan], 20.0, {"a": DeviceHoles(1, None, holes)})
+    reads = {*asked(poller, 30.0, lambda _, read: not absent & {*read}, 20.0)}
+    has = {at for at in addresses if not absent & {at, at + 1}}
+    assert {at for at in addresses for start, count in reads if start <= at < start + count} == has
+    runs = [[at in has for at in range(start, start + count, 2) if at in addresses] for start, count in reads]
+    assert all(all(run) for run in runs)
+    assert len(reads) == _runs(addresses, absent)
+
+
+def _runs(addresses: list[int], absent: set[int]) -> int:
+    """How many reads bring the values that are there: one more for each hole that lies between two of them."""
+    has = [at for at in addresses if not absent & {at, at + 1}]
+    return sum(
+        1 for at, before in zip(has, [None, *has], strict=False) if before is None or absent & {*range(before, at)}
+    )
 
 
 def test_lines_of_a_worker_begin_one_after_the_other_and_stay_so() -> None:

@@ -16,6 +16,7 @@ from acquisition.commands import Commands
 from acquisition.drivers.registry import by_protocol
 from acquisition.inbox import Inbox
 from acquisition.line import Line
+from acquisition.ports import LinkError
 from acquisition.readings import PointReading
 from bus import quality
 from mapping.plan import DevicePlan, LinePlan
@@ -87,9 +88,13 @@ class Wire:
         self.quiet_since = self.loop.time()
         self.gaps: list[float] = []
         self.late = 0
+        self.unplugged = False
+        self.opened: list[float] = []  # when it was tried
 
     async def open(self) -> None:
-        pass
+        self.opened.append(self.loop.time())
+        if self.unplugged:
+            raise LinkError("no such device")
 
     async def close(self) -> None:
         pass
@@ -101,6 +106,8 @@ class Wire:
         return self.inbox.discard()
 
     async def write(self, octets: bytes) -> None:
+        if self.unplugged:
+            raise LinkError("port lost: end of file")
         now = self.loop.time()
         self.gaps.append(now - self.quiet_since)
         ended = self.quiet_since = now + len(octets) * CHARACTER_S

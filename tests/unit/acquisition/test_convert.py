@@ -131,6 +131,21 @@ def test_any_registers_are_a_value_or_invalid_and_never_an_error(
     assert quality.is_good(found.quality) == (found.value is not None)
 
 
+def test_a_clock_that_counts_milliseconds_shows_its_time() -> None:
+    register = Register("holding", 0, "time:unix64", 4)
+    clock = point(register, scale=0.001)
+    words = [0, 0x018E, 0x4CBA, 0xF988]  # 1 710 684 305 800 ms
+    assert convert.registers_of(clock, register, 1_710_684_305.8) == tuple(words)
+    assert convert.reading(clock, register, words).value == pytest.approx(1_710_684_305.8)
+    assert convert.reading(clock, register, [0xFFFF] * 4).value is None  # a clock that was never set
+
+
+def test_a_clock_is_not_set_to_what_is_no_time() -> None:
+    register = Register("holding", 0, "time:unix32", 2)
+    with pytest.raises(ValueError, match=r"^4102444800, expected seconds since 1970$"):
+        convert.registers_of(point(register), register, 4_102_444_800)
+
+
 def test_a_power_meters_clock_is_read_as_its_manual_draws_it() -> None:
     # 2024-03-17 (a Sunday) 14:05:09.250
     words = [24, 3 << 8 | 7 << 5 | 17, 14 << 8 | 5, 9250]

@@ -30,9 +30,10 @@ POINTS = (
     point(12, "import_energy", "kWh", holding(12, "mod10", 3)),
     point(15, "balance", "W", holding(15, "sbcd32", 2), minimum=-100.0, maximum=15.0),
     point(17, "uptime", "s", holding(17, "time:unix32", 2)),
+    point(20, "milliseconds", "s", holding(20, "time:unix64", 4), scale=0.001),
     point(19, "alarm", "", holding(7, "bit", low_bit=0, high_bit=0, order="badc")),
 )
-BLOCK = RegisterBlock("holding", 0, 20, 1000, tuple(one.number for one in POINTS))
+BLOCK = RegisterBlock("holding", 0, 24, 1000, tuple(one.number for one in POINTS))
 PLAN = DevicePlan("pv", 1, None, 500, 1, 0, 125, False, POINTS, (BLOCK,))
 
 
@@ -53,7 +54,7 @@ def test_every_form_reads_back_as_what_the_device_says_it_measures() -> None:
     device = ticked()
     assert shown(device) == device.values
     assert device.values["state"] == "running"
-    assert device.values["clock"] == device.values["uptime"] == SECOND
+    assert device.values["clock"] == device.values["uptime"] == device.values["milliseconds"] == SECOND
     assert device.values["balance"] == 15
 
 

@@ -24,6 +24,12 @@ def test_a_line_has_the_keys_of_its_protocol(text: str, line: LinePlan) -> None:
     assert found.settings.items() >= line.settings.items()
 
 
+def test_a_switch_of_a_line_is_true_or_false() -> None:
+    assert parse_line("adam-ascii:/dev/ttyUSB0?checksum=true").settings["checksum"] is True
+    with pytest.raises(ValueError, match=r"checksum: input should be a valid boolean"):
+        parse_line("adam-ascii:/dev/ttyUSB0?checksum=on")
+
+
 EXAMPLES = "`modbus-tcp://192.168.1.20:502` or `modbus-rtu:/dev/ttyUSB0?baudrate=9600&parity=even`"
 
 

@@ -333,7 +333,7 @@ def test_what_a_device_says_of_itself_does_not_go_stale(tmp_path: Path) -> None:
 
 
 def test_a_device_with_two_paths_is_planned_on_both_lines_and_both_are_in_one_worker(tmp_path: Path) -> None:
-    rtu = "  rs: {protocol: modbus-rtu, port: /dev/nowhere, baudrate: 19200}\n  scale-1:"
+    rtu = "  rs: {protocol: modbus-rtu, port: /dev/nowhere/else, baudrate: 19200}\n  scale-1:"
     text = SITE.replace("  scale-1:", rtu, 1).replace(
         "    unit: 2\n", "    unit: 2\n    pipeline: 4\n    fallback: {line: rs, unit: 9}\n"
     )

@@ -66,6 +66,18 @@ def test_a_scale_is_polled_where_what_it_scales_is(tmp_path: Path) -> None:
     assert polled == {"watts", "watts_sf", "double", "online", "last_error"}
 
 
+def test_the_pattern_that_a_manual_prints_for_nothing_is_what_the_register_reads_as(tmp_path: Path) -> None:
+    points = (
+        "      watts: {read: holding 500 int16, absent: [0x8000, 0x7fff, -1]}\n"
+        "      joules: {read: holding 501 int64, absent: 0x8000000000000000}\n"
+        "      volts: {read: holding 505 uint16, absent: 0xffff}\n"
+        "      amps: {read: holding 506 float32, absent: [nan, -1]}\n"
+    )
+    plan = plan_of(tmp_path, points)
+    found = {name: point(plan, name).absent for name in ("watts", "joules", "volts", "amps")}
+    assert found == {"watts": (-32768, 32767, -1), "joules": (-(2**63),), "volts": (65535,), "amps": ("nan", -1)}
+
+
 def test_what_is_declared_together_is_one_request_however_far_apart(tmp_path: Path) -> None:
     points = "      first: {read: holding 500 uint16, together: snap}\n      last: {read: holding 600 uint32, together: snap}\n"
     plan = plan_of(tmp_path, points)

@@ -32,6 +32,27 @@ def test_a_scalar_means_what_yaml_1_2_says(text: str, value: object, tmp_path: P
     assert (located.data["key"], type(located.data["key"]), found.found) == (value, type(value), [])
 
 
+MERGED = [
+    ("a: &a {x: 1, y: 2}\nb: {<<: *a, y: 3}\n", {"x": 1, "y": 3}),
+    ("a: &a {x: 1}\nc: &c {x: 2, z: 3}\nb: {<<: [*a, *c], w: 4}\n", {"x": 1, "z": 3, "w": 4}),
+    ("a: &a {x: 1}\nc: &c {<<: *a, y: 2}\nb: {<<: *c}\n", {"x": 1, "y": 2}),
+    ('b: {"<<": 1}\n', {"<<": 1}),
+]
+
+
+@pytest.mark.parametrize(("text", "value"), MERGED)
+def test_a_merged_mapping_gives_what_is_not_said_beside_it(text: str, value: object, tmp_path: Path) -> None:
+    located, found = read(tmp_path, text)
+    assert located is not None
+    assert (located.data["b"], found.found) == (value, [])
+
+
+def test_what_is_merged_stands_where_it_was_written(tmp_path: Path) -> None:
+    located, _ = read(tmp_path, "a: &a\n  x: 1\nb: {<<: *a}\n")
+    assert located is not None
+    assert (located.at("b", "x").line, located.key_at("b", "x").line) == (2, 2)
+
+
 REFUSED = [
     ("a: 012\n", "ambiguous-number", 4),
     ("a: 1:30\n", "ambiguous-number", 4),
@@ -49,6 +70,9 @@ REFUSED = [
     (f"a: {'9' * 5000}\n", "bad-number", 4),
     ("a: 1e999\n", "bad-number", 4),
     ("? [1, 2]\n: 3\n", "yaml-key", 3),
+    ("a: {<<: 5}\n", "yaml-merge", 5),
+    ("a: {<<: [{b: 1}, 5]}\n", "yaml-merge", 5),
+    ("a: {<<: {b: 1, b: 2}}\n", "duplicate-key", 16),
     ("a: \0\n", "yaml-syntax", 1),
 ]
 
