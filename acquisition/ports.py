@@ -210,5 +210,6 @@ def _lost(error: Exception | None) -> str:
 
 
 def _reason(error: Exception, what: str) -> str:
-    text = getattr(error, "strerror", None) or str(error)
-    return f"{what}: {text.lower()}"
+    inner = error.__context__ if isinstance(error, serial.SerialException) else None
+    text = getattr(inner, "strerror", None) or getattr(error, "strerror", None) or str(error)
+    return f"{what}: {text[:1].lower()}{text[1:]}"

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway import addresses, processes
+from gateway import addresses, processes, state_folder
 from gateway.processes import Options, Process
 from mapping import plan as plans
 from mapping.diagnostics import Diagnostics, Span, did_you_mean
@@ -30,6 +30,7 @@ class Deployment:
         found, span = Diagnostics(), Span(plan.site_file)
         if not self._listen:
             self._named(plan, span, found)
+            state_folder.make(self.state_dir(plan), found)
         own = {asked for asked, _ in self._listen.values()}
         for ied, address in self._asked(plan).items():
             if address not in own:

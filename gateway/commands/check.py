@@ -30,9 +30,13 @@ def check(site: Path, /, *, format: Literal["text", "json"] = "text", strict: bo
     bad = bool(found.errors) or (strict and bool(found.warnings))
     if format == "text" and not bad and result.plan is not None:
         points = sum(point.polled for point in result.plan.points().values())
-        ieds, workers = len(result.plan.ieds), len(result.plan.workers)
-        sys.stdout.write(f"sound: {ieds} IED, {workers} workers, {points} points, plan {result.plan.revision}\n")
+        ieds, workers = _count(len(result.plan.ieds), "IED"), _count(len(result.plan.workers), "worker")
+        sys.stdout.write(f"sound: {ieds}, {workers}, {_count(points, 'point')}, plan {result.plan.revision}\n")
     return BAD_CONFIGURATION if bad else OK
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 COMMAND: Final = Command("check", check)

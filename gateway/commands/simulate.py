@@ -8,14 +8,13 @@ from typing import Final, Literal
 import yaml
 
 from acquisition.simulate.timeline import read_timeline
-from gateway import processes
+from gateway import processes, state_folder
 from gateway.cli import BAD_CONFIGURATION, FAILED, OK, Command
 from gateway.running import Told, run_folder
 from gateway.sites import compiled, say
 from gateway.supervisor import Supervisor
 from mapping import plan as plans
 from mapping.compile import site_file
-from mapping.diagnostics import Diagnostics, Span
 
 
 def simulate(
@@ -58,7 +57,7 @@ async def _simulate(
     if result.plan is not None:
         if faults is not None:
             read_timeline(faults, result.plan.device_names(), found)
-        _make(state, found)
+        state_folder.make(state, found)
     say(found.found)
     if result.plan is None or found.errors:
         return BAD_CONFIGURATION
@@ -79,15 +78,6 @@ async def _simulate(
             return OK
         finally:
             await supervisor.stop()
-
-
-def _make(folder: Path, found: Diagnostics) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        found.error(
-            "state", Span(str(folder)), f"the state folder cannot be used: {(error.strerror or str(error)).lower()}"
-        )
 
 
 COMMAND: Final = Command("simulate", simulate)

@@ -433,6 +433,14 @@ def test_a_command_reaches_a_device_that_closes_after_each_answer_and_is_written
     run(scenario)
 
 
+def test_a_port_that_is_not_there_is_named_as_it_is_written() -> None:
+    async def scenario() -> None:
+        with pytest.raises(LinkError, match=r"^/dev/ttyNONE0: no such file or directory$"):
+            await SerialPort({"port": "/dev/ttyNONE0"}).open()
+
+    run(scenario)
+
+
 def test_a_port_without_direction_control_says_so() -> None:
     async def scenario() -> None:
         master, slave = os.openpty()
@@ -441,7 +449,7 @@ def test_a_port_without_direction_control_says_so() -> None:
             await port.open()
         assert (
             str(refused.value)
-            == f"{os.ttyname(slave)}: failed to set rs485 mode: [errno 25] inappropriate ioctl for device"
+            == f"{os.ttyname(slave)}: failed to set RS485 mode: [Errno 25] Inappropriate ioctl for device"
         )
         os.close(master)
         os.close(slave)

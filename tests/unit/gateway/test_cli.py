@@ -108,6 +108,13 @@ def test_a_folder_of_files_that_is_not_there_is_said(tmp_path: Path, capsys: pyt
     assert f"{demo}:1:1: error[files]: --files {tmp_path}/none is no folder\n" in capsys.readouterr().err
 
 
+def test_a_state_folder_that_cannot_be_had_is_said_before_anything_starts(capsys: pytest.CaptureFixture[str]) -> None:
+    first = str(ROOT / "hw_configs" / "first")
+    assert main(["run", first, "--mms-port", "CABINET=0", "--state-dir", "/proc/none", "--seconds", "0"]) == 2
+    said = "/proc/none:1:1: error[state]: the state folder cannot be used: no such file or directory\n"
+    assert capsys.readouterr().err == said + "  hint: `--state-dir DIR` names another\n"
+
+
 def test_an_address_of_ipv6_is_told_in_brackets(capsys: pytest.CaptureFixture[str]) -> None:
     demo = str(ROOT / "hw_configs" / "demo" / "demo.icd")
     assert main(["serve", demo, "--host", "::1", "--port", "0", "--seconds", "0"]) == 0
