@@ -87,7 +87,7 @@ def reads_while_fed(side: Side, seconds: float) -> Numbers:
     octets.check_read(tsdu, 1)
     server.order(10, 1000)
     time.sleep(0.3)
-    times = sorted(load.run(asking, request, expected, outstanding=1, seconds=seconds).latencies)
+    times = sorted(load.run(asking, request, expected, outstanding=1, seconds=seconds, timed=True).latencies)
     server.order(0, 0)
     asking[0].close()
     _settle(side)

@@ -26,11 +26,10 @@ class Deployment:
         self._http: tuple[str, int] | None = None  # what the status page has
 
     def check(self, plan: Plan) -> Diagnostics:
-        """Whether the addresses of `plan` that this gateway does not have yet can be had."""
+        """Whether the addresses of `plan` that this gateway does not have yet can be had, and its state folder, which is made."""
         found, span = Diagnostics(), Span(plan.site_file)
         if not self._listen:
             self._named(plan, span, found)
-            state_folder.make(self.state_dir(plan), found)
         own = {asked for asked, _ in self._listen.values()}
         for ied, address in self._asked(plan).items():
             if address not in own:
@@ -41,6 +40,8 @@ class Deployment:
         pair = self._options.pair
         if pair is not None and not self._listen:
             addresses.check(pair.listen, "this half of the pair", "--peer-listen HOST:5563", span, found)
+        if not self._listen and not found.errors:
+            state_folder.make(self.state_dir(plan), found)
         return found
 
     def _named(self, plan: Plan, span: Span, found: Diagnostics) -> None:
