@@ -67,8 +67,10 @@ def run(
 ) -> Load:
     """Ask for `seconds`, `outstanding` requests at a time on each connection. Raises RuntimeError for any other answer.
 
-    `timed`: each answer's latency is kept, with one request outstanding.
+    `timed`: each answer's latency is kept, with one request outstanding, and the generator sleeps until it comes, as clients
+    do. Otherwise it never sleeps, so as not to be the limit.
     """
+    wait_s = 1.0 if timed else 0.0
     size = len(expected)
     chunk = min(CHUNK, max(size * outstanding, 4096))  # a larger buffer costs more to make than to fill
     stream = expected * (chunk // size + 2)
@@ -86,7 +88,7 @@ def run(
     owed, answers = len(clients) * outstanding, 0
     while owed:
         now = clock()
-        for number, _ in poll.poll(0):  # never asleep: what it costs to wake up is nobody's answer time
+        for number, _ in poll.poll(wait_s):
             talk = talks[number]
             octets = talk.recv(chunk)
             if octets == expected and not talk.rest:

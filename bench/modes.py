@@ -13,7 +13,7 @@ from bench import load, model, octets
 from bench.processes import ServerProcess
 
 Numbers = dict[str, float]
-CONNECTIONS = ((1, 1, 0), (5, 1, 0), (5, 5, 0), (10, 1, 0), (50, 1, 0), (50, 5, 0), (1, 1, 1), (1, 1, 3), (1, 1, 4))
+CONNECTIONS = ((1, 1, 0), (1, 1, 1), (1, 1, 3), (1, 1, 4), (5, 1, 0), (5, 5, 0), (10, 1, 0), (50, 1, 0), (50, 5, 0))
 """Clients that ask, requests outstanding for each, idle ones beside them."""
 PEER_CLIENTS = 5  # at most: compiled into the wheel
 
