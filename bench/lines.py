@@ -36,7 +36,11 @@ def slave(baud: int, *options: str) -> Iterator[tuple[subprocess.Popen[str], str
     command = [sys.executable, "-m", "bench.paced_slave", str(baud), *options]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        yield process, process.stdout.readline().split()[1]
+        try:
+            yield process, process.stdout.readline().split()[1]
+        except BaseException:
+            process.kill()
+            raise
 
 
 def seen(process: subprocess.Popen[str]) -> dict[str, float]:
@@ -66,15 +70,17 @@ def worker(plan: Plan) -> Iterator[tuple[subprocess.Popen[str], "zmq.Socket[byte
         socket.setsockopt(zmq.SUBSCRIBE, b"")
         command = [sys.executable, "-m", "acquisition", "--plan", f"{folder}/site.plan", "--run-dir", folder]
         with subprocess.Popen([*command, "--worker", plan.workers[0].name], stdout=subprocess.DEVNULL) as process:
-            yield process, socket
-            process.terminate()
+            try:
+                yield process, socket
+            finally:
+                process.terminate()
 
 
-def heard(socket: "zmq.Socket[bytes]", revision: str, until: float) -> Iterator[SampleBatch]:
-    """The batches that come before `until`."""
+def heard(socket: "zmq.Socket[bytes]", revisions: dict[str, str], until: float) -> Iterator[SampleBatch]:
+    """The batches that come before `until`. Raises codec.Refused for what is not of this plan."""
     while (left := until - time.perf_counter()) > 0:
         if socket.poll(max(left, 0.0) * 1000):
-            message = codec.decode(socket.recv(), revision)
+            message = codec.decode(socket.recv(), revisions)
             if isinstance(message, SampleBatch):
                 yield message
 
@@ -88,10 +94,10 @@ def ours(port: str, baud: int, registers: int, seconds: float) -> tuple[float, f
     """Answers a second, and the share of a core."""
     plan = plan_of(port, baud, registers, 500, 1)
     with worker(plan) as (process, socket):
-        for _ in zip(range(3), heard(socket, plan.revision, time.perf_counter() + 10), strict=False):
+        for _ in zip(range(3), heard(socket, plan.revisions(), time.perf_counter() + 10), strict=False):
             pass
         first, used = time.perf_counter(), cpu_s(process.pid)
-        times = [batch.monotonic_ns for batch in heard(socket, plan.revision, first + seconds)]
+        times = [batch.monotonic_ns for batch in heard(socket, plan.revisions(), first + seconds)]
         used = cpu_s(process.pid) - used
     return (len(times) - 1) / (times[-1] - times[0]) * 1e9, used / seconds
 
@@ -120,7 +126,7 @@ def late(baud: int, registers: int, share: float, reads: int, timeout_ms: int) -
         wrong = good = bad = 0
         longest_ms = timeout_ms + (13 + 2 * registers) * 10_000 / baud
         with worker(plan) as (_, socket):
-            for batch in heard(socket, plan.revision, time.perf_counter() + 3600):
+            for batch in heard(socket, plan.revisions(), time.perf_counter() + 3600):
                 samples = [one for one in batch.samples if one.point < registers]
                 if not samples:
                     continue

@@ -43,12 +43,12 @@ def measure(meters: int, points: int, every_ms: int, seconds: float, port: int) 
     lines = tuple(meter(index, port, points, every_ms) for index in range(meters))
     plan = sealed(Plan("bench", "", (WorkerPlan("w", lines),), ()))
     with worker(plan) as (process, socket):
-        for _ in heard(socket, plan.revision, time.perf_counter() + 8):
+        for _ in heard(socket, plan.revisions(), time.perf_counter() + 8):
             pass  # it starts and connects
         used, started, last = cpu_s(process.pid), time.perf_counter(), dict[int, int]()
         late_ms: list[float] = []
         batches = 0
-        for batch in heard(socket, plan.revision, started + seconds):
+        for batch in heard(socket, plan.revisions(), started + seconds):
             batches += 1
             first = batch.samples[0].point
             if first in last:

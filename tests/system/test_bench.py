@@ -1,0 +1,28 @@
+"""The programs of the bench run, and say what they measure; what they measure is no matter here."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ["bench.lines", "--seconds", "0.5", "--baud", "115200", "--registers", "2"],
+            r" 115200 +2 .*%\nleast ratio .*%\n",
+        ),
+        (["bench.lines", "--late", "0.01", "--reads", "50"], r"115200 baud, .* 0 wrong; .*\n"),
+        (["bench.meters", "--meters", "10", "--every-ms", "200", "--seconds", "2"], r"10 meters"),
+    ],
+)
+def test_a_bench_of_lines_runs(words: list[str], said: str) -> None:
+    command = [sys.executable, "-m", *words]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert re.search(said, done.stdout), done.stdout
