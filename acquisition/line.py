@@ -43,9 +43,8 @@ class Line:
 
     What is read is as old as the middle of its exchange, give or take half of it.
 
-    `holes` is what devices refused before, by name; `holes_changed(device, holes, identity)` is told
-    what they refuse now. `port`
-    is the plan's unless one is given. `phase`, from 0 to 1, is its place among the lines of its worker.
+    `holes` is what devices refused before, by name; `holes_changed(device, holes, identity)` is told what they refuse now.
+    `port` is the plan's unless one is given. `phase`, from 0 to 1, is its place among the lines of its worker.
     """
 
     def __init__(

@@ -6,7 +6,7 @@ Items are taken in their order. What has no callback to ask is answered at once;
 Each item is a service of its own to those who track services; a Write of a list is one, SetDataSetValues.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,6 +21,7 @@ from mms_server.acsi.writing import Pairs
 from mms_server.mms import access
 from mms_server.mms.access import Variable
 from mms_server.mms.add_cause import AddCause
+from mms_server.mms.data import Scalar
 from mms_server.mms.errors import ArgumentError, DataAccessError, ServiceError
 from mms_server.mms.names import ObjectName
 from mms_server.model import selection
@@ -86,8 +87,12 @@ def answer(context: Context, body: bytes) -> bytes | ServiceError | Deferred:
         raise ArgumentError(f"{len(data)} values for {len(targets)} variables")
     calls: list[Call] = []
     items: list[_Item] = []
+    written: dict[int, Scalar] = {}  # by what stands before in the list
     for target, (first, last) in zip(targets, data, strict=True):
-        items.append(_item(context, target, body, first, last, calls, items))
+        item = _item(context, target, body, first, last, calls, written)
+        items.append(item)
+        if isinstance(item, _Plain):
+            written.update(item.pairs)
 
     def finish(verdicts: Sequence[Verdict]) -> bytes:
         results = _carried_out(context, items, verdicts)
@@ -132,14 +137,13 @@ def _item(
     start: int,
     end: int,
     calls: list[Call],
-    earlier: Sequence[_Item],
+    written: Mapping[int, Scalar],
 ) -> _Item:
     if isinstance(target, DataAccessError):
         return target
     if _owner(context, target) is not None:
         tag, first, after = ber.header(body, start, end)
         contents = body[first:after]
-        written = dict(pair for item in earlier if isinstance(item, _Plain) for pair in item.pairs)
         question = context.behaviour.settings.question(context.client, target, tag, contents, written)
         if isinstance(question, DataAccessError):
             return _Block(target, tag, contents, refused=question)
