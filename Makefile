@@ -11,7 +11,7 @@ help:  ## show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo: $(VENV)/.run  ## simulated meters, acquisition, MMS server, status page; Ctrl-C ends it
-	@exec $(BIN)/python -m gateway demo
+	@exec $(BIN)/python -m mms_gateway demo
 
 test: $(VENV)/.test  ## the whole suite, strangers' clients and real processes included
 	$(BIN)/python -m pytest
@@ -21,9 +21,9 @@ check: $(VENV)/.check  ## format, lint, types, import contracts, generated docum
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m mapping.format_doc --check
-	$(BIN)/python -m mapping.devices_doc --check
-	$(BIN)/python -m mms_server.api_doc --check
+	$(BIN)/python -m tools.format_doc --check
+	$(BIN)/python -m tools.devices_doc --check
+	$(BIN)/python -m tools.api_doc --check
 	$(BIN)/python -m tests.conformance_page --check
 	$(BIN)/python -m pytest --ignore=tests/system
 

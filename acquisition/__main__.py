@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from acquisition.loops import loop_factory
+from acquisition.event_loop import loop_factory
 from acquisition.worker import Worker
 from bus import logs, processes
 from mapping import plan as plans

@@ -10,19 +10,20 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from acquisition import asking, readings
-from acquisition.asking import Answered, Objected, Outcome, Postponed, Rejected, Silent
-from acquisition.commands import Commands, Task
+from acquisition.decoding import point_readings as readings
+from acquisition.decoding.device_status import Online
+from acquisition.decoding.point_readings import PointReading
 from acquisition.drivers.base import DriverSpec
-from acquisition.holes import DeviceHoles, Hole
-from acquisition.link import BUSY, Link
-from acquisition.online import Online
-from acquisition.orders import Answer, Orders
-from acquisition.paths import Paths
-from acquisition.poller import Job, Polled, Poller
-from acquisition.ports import LinkError, Port
-from acquisition.readings import PointReading
-from acquisition.transaction import Counters
+from acquisition.exchange import attempt as asking
+from acquisition.exchange.attempt import Answered, Objected, Outcome, Postponed, Rejected, Silent
+from acquisition.exchange.late_answers import Counters
+from acquisition.exchange.link import BUSY, Link
+from acquisition.polling.path_failover import Paths
+from acquisition.polling.refused_registers import DeviceHoles, Hole
+from acquisition.polling.scheduler import Job, Polled, Poller
+from acquisition.transport.ports import LinkError, Port
+from acquisition.writes.queue import Answer, Orders
+from acquisition.writes.tasks import Commands, Task
 from bus.messages import DeviceState, LineState
 from mapping.plan import DevicePlan, LinePlan
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from mapping import turnaround
-from mapping.turnaround import Turnaround
+from mapping.polling import turnaround
+from mapping.polling.turnaround import Turnaround
 
 ANSWERS: Final = 50  # before which nothing is said of a device
 

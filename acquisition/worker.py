@@ -10,25 +10,25 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from acquisition import holes
-from acquisition.commands import Commands, Task
-from acquisition.convert import Reading
-from acquisition.derived import Derived
+from acquisition.decoding.derived_points import Derived
+from acquisition.decoding.point_readings import PointReading
+from acquisition.decoding.scaling import Reading
+from acquisition.decoding.timestamps import Stamp, clocks_of, stamp
 from acquisition.drivers.registry import by_protocol
+from acquisition.learned_devices import Memory
 from acquisition.line import Line
-from acquisition.memory import Memory
-from acquisition.paths import Paths
-from acquisition.readings import PointReading
-from acquisition.stamps import Stamp, clocks_of, stamp
+from acquisition.polling import refused_registers as holes
+from acquisition.polling.path_failover import Paths
 from acquisition.stopwatch import Stopwatch
+from acquisition.writes.tasks import Commands, Task
 from bus.clock import FINEST, blurred, worst
 from bus.messages import Command, CommandResult, Heartbeat, Sample, SampleBatch, Snapshot
 from bus.quality import Quality
 from bus.sockets import WorkerEndpoint
 from bus.system_clock import SystemClock
 from bus.topics import TOPICS
-from mapping import turnaround
 from mapping.plan import Plan
+from mapping.polling import turnaround
 
 SIMULATED: Final = "simulated"  # the protocol of lines without a field
 TIMED_S: Final = 10.0

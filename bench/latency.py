@@ -151,7 +151,7 @@ async def measured(given: argparse.Namespace, folder: Path) -> tuple[list[float]
     await field.serve(given.meters + 1)
     site(folder, field.ports[:-1], given.points, given.every)
     gateway = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "gateway", "run", str(folder), "--state-dir", str(folder / "state"),
+        sys.executable, "-m", "mms_gateway", "run", str(folder), "--state-dir", str(folder / "state"),
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=os.environ | {"PYTHONPATH": str(Path.cwd())},
     )  # fmt: skip
     assert gateway.stdout is not None

@@ -14,7 +14,7 @@ T0 = time.perf_counter()
 from bench import model  # noqa: E402 - the start-up of everything below is measured
 from bus.quality import UtcTime  # noqa: E402
 from mms_server import IedServer  # noqa: E402
-from mms_server.loops import loop_factory  # noqa: E402
+from mms_server.network.event_loop import loop_factory  # noqa: E402
 
 
 async def serve(path: str) -> None:

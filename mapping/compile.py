@@ -14,16 +14,16 @@ from pydantic import BaseModel
 from mapping import model
 from mapping.diagnostics import Diagnostics, Span
 from mapping.passes.bind import bind_targets
-from mapping.passes.cover import cover_model
+from mapping.passes.coverage import cover_model
+from mapping.passes.dependent_points import resolve_forms, use_inputs
 from mapping.passes.draft import Draft, DraftIed
 from mapping.passes.enumerations import check_enumerations
-from mapping.passes.forms import resolve_forms, use_inputs
 from mapping.passes.load import load_files
 from mapping.passes.poll import commanded, plan_polls
 from mapping.passes.resolve import resolve_rows
 from mapping.plan import FilesPlan, IedPlan, Plan, SecurityPlan, TlsPlan, WorkerPlan, sealed
-from mapping.schema import Files, Security
-from mapping.turnaround import Measured
+from mapping.polling.turnaround import Measured
+from mapping.schema.site import Files, Security
 
 PASSES: Final[tuple[Callable[[Draft], None], ...]] = (
     load_files,

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from mapping.schema import Point, Register
+    from mapping.schema.site import Point, Register
 
 _WHOLE: Final = frozenset(
     {

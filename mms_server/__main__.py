@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from bus import logs, processes
-from mms_server.loops import loop_factory
+from mms_server.network.event_loop import loop_factory
 
 
 def main() -> int:
@@ -35,8 +35,8 @@ async def _serve(given: argparse.Namespace) -> int:
 
     from mapping import plan as plans
     from mapping.diagnostics import MappingError
-    from mms_server.gateway_server import GatewayServer
-    from mms_server.tls import TlsPort
+    from mms_server.field.gateway_server import GatewayServer
+    from mms_server.network.tls import TlsPort
 
     log = logging.getLogger("mms")
     try:

@@ -15,26 +15,26 @@ from dataclasses import dataclass
 from typing import Final
 
 from bus.quality import Now
-from mms_server.acsi.audit import Audit
+from mms_server.acsi.access_callbacks import Call, Deferred, Guards, Verdict
 from mms_server.acsi.clients import Client
-from mms_server.acsi.control import Control
-from mms_server.acsi.control_states import Operation
-from mms_server.acsi.created_datasets import CreatedDataSets
-from mms_server.acsi.dispatch import Notice
-from mms_server.acsi.entries import BufferLimits
-from mms_server.acsi.files import Files
-from mms_server.acsi.guards import Call, Deferred, Guards, Verdict
-from mms_server.acsi.journal import Journal, Stored
-from mms_server.acsi.logs import Logs
-from mms_server.acsi.measuring import Measuring
-from mms_server.acsi.obtaining import Obtaining
-from mms_server.acsi.overlay import Overlay
-from mms_server.acsi.publishing import Publishing
-from mms_server.acsi.rcb_writing import BlockWriting
-from mms_server.acsi.reporting import Reporting
-from mms_server.acsi.settings import Settings
-from mms_server.acsi.tracking import tracking_of
-from mms_server.acsi.writing import OPEN_TO_CLIENTS, Writing
+from mms_server.acsi.control.command_record import Audit
+from mms_server.acsi.control.control import Control
+from mms_server.acsi.control.states import Operation
+from mms_server.acsi.data_sets import CreatedDataSets
+from mms_server.acsi.file_transfer.files import Files
+from mms_server.acsi.file_transfer.set_file import Obtaining
+from mms_server.acsi.goose_sv_blocks import Publishing
+from mms_server.acsi.log_control.logs import Logs
+from mms_server.acsi.measured_values.measured_values import Measuring
+from mms_server.acsi.persistence import Journal, Stored
+from mms_server.acsi.reporting.dispatch import Notice
+from mms_server.acsi.reporting.entry_buffer import BufferLimits
+from mms_server.acsi.reporting.rcb_writing import BlockWriting
+from mms_server.acsi.reporting.reporting import Reporting
+from mms_server.acsi.set_data_values import OPEN_TO_CLIENTS, Writing
+from mms_server.acsi.setting_groups import Settings
+from mms_server.acsi.substitution import Overlay
+from mms_server.acsi.tracking.tracking import tracking_of
 from mms_server.mms import reject
 from mms_server.mms.add_cause import AddCause
 from mms_server.mms.data import Scalar

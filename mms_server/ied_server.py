@@ -20,24 +20,24 @@ from mapping.diagnostics import Diagnostic, Diagnostics
 from mapping.model import FC, Server
 from mapping.scl.access_points import server as read_server
 from mapping.scl.reader import read
-from mms_server.access import Access, Authenticator, password_is
-from mms_server.acsi import modes
+from mms_server.acsi.access_callbacks import Call, Callback, Guards, Verdict
 from mms_server.acsi.clients import Client
-from mms_server.acsi.control_states import Operation, Selection
-from mms_server.acsi.entries import BufferLimits
-from mms_server.acsi.guards import Call, Callback, Guards, Verdict
-from mms_server.acsi.writing import OPEN_TO_CLIENTS
-from mms_server.audit import AuditLog
+from mms_server.acsi.control import mode as modes
+from mms_server.acsi.control.states import Operation, Selection
+from mms_server.acsi.reporting.entry_buffer import BufferLimits
+from mms_server.acsi.set_data_values import OPEN_TO_CLIENTS
 from mms_server.engine import Engine
-from mms_server.loops import loop_factory
 from mms_server.mms.data import UtcTimestamp
 from mms_server.model.tree import DataModel
-from mms_server.server import Listener, MmsServer
+from mms_server.network.access_control import Access, Authenticator, password_is
+from mms_server.network.callbacks import verdict_of
+from mms_server.network.event_loop import loop_factory
+from mms_server.network.server import Listener, MmsServer
+from mms_server.network.tls import TlsPort
 from mms_server.services.base import Identity
 from mms_server.simulated_process import SimulatedProcess
-from mms_server.store import Store
-from mms_server.tls import TlsPort
-from mms_server.verdicts import verdict_of
+from mms_server.storage.audit_log import AuditLog
+from mms_server.storage.store import Store
 
 Handle = NewType("Handle", int)
 ReportListener = Callable[[Client | None, str, str], None]

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Final
 
 from mapping.model import FC
-from mms_server.acsi.control_objects import ControlObject
-from mms_server.acsi.control_states import Operation
+from mms_server.acsi.control.states import Operation
+from mms_server.acsi.controllable_objects import ControlObject
 from mms_server.mms.data import BitString
 
 TRANSIT_S: Final = 0.5

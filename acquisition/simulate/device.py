@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from re import _constants, _parser  # type: ignore[attr-defined]  # the parse tree of an expression has no public name
 from typing import Any, Final
 
-from acquisition import convert
-from acquisition.convert import Reading
-from acquisition.registers import encoded, encoded_text
+from acquisition.decoding import scaling as convert
+from acquisition.decoding.register_types import encoded, encoded_text
+from acquisition.decoding.scaling import Reading
 from acquisition.simulate import measured
 from acquisition.simulate.motion import Motion
 from bus.messages import Value

@@ -11,10 +11,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol, cast
 
-from acquisition.simulate.answering import Answering, Turn, answering
+from acquisition.simulate.answering.base import Answering, Turn, answering
 from acquisition.simulate.device import SimulatedDevice
-from mapping import planner
 from mapping.plan import LinePlan
+from mapping.polling import planner
 
 TURNAROUND_S: Final = planner.TURNAROUND_S
 LOOPBACK: Final = ("127.", "::1", "localhost")

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from acquisition import clocks, convert
+from acquisition.decoding import device_clocks as clocks
+from acquisition.decoding import scaling as convert
 from acquisition.simulate import physics
 from bus.messages import Value
 from mapping import units

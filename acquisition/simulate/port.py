@@ -4,11 +4,11 @@ import asyncio
 import time
 from collections.abc import Iterable
 
-from acquisition.ports import LinkError
-from acquisition.simulate.answering import Mbap
+from acquisition.simulate.answering.base import Mbap
 from acquisition.simulate.device import SimulatedDevice
+from acquisition.transport.ports import LinkError
 from mapping.plan import DevicePlan
-from mapping.planner import TURNAROUND_S
+from mapping.polling.planner import TURNAROUND_S
 
 
 class SimulatedPort:

@@ -17,9 +17,9 @@ from pydantic import Field, model_validator
 
 from acquisition.simulate.device import Fault, SimulatedDevice
 from mapping.diagnostics import Diagnostics, did_you_mean
-from mapping.located import load
-from mapping.schema import Milliseconds, Period, Strict
-from mapping.validated import nearest, validated
+from mapping.located_yaml.located import load
+from mapping.located_yaml.validated import nearest, validated
+from mapping.schema.site import Milliseconds, Period, Strict
 
 
 class Entry(Strict):

@@ -2,8 +2,13 @@
 
 from bus.messages import Value
 from mapping.diagnostics import Span, did_you_mean
+from mapping.located_yaml.validated import nearest
 from mapping.model import FC, BasicType
-from mapping.passes.carry import (
+from mapping.passes.commands import bind_command
+from mapping.passes.conversion import Conversion, UnsuitableError, conversion, deadband
+from mapping.passes.draft import Draft, DraftIed, DraftPoint, Target
+from mapping.passes.resolve import from_place
+from mapping.passes.type_check import (
     HEALTH,
     Pairs,
     attribute_value,
@@ -14,14 +19,9 @@ from mapping.passes.carry import (
     point_value,
     textual,
 )
-from mapping.passes.commands import bind_command
-from mapping.passes.conversion import Conversion, UnsuitableError, conversion, deadband
-from mapping.passes.draft import Draft, DraftIed, DraftPoint, Target
-from mapping.passes.objects import DataObject, Leaf
-from mapping.passes.resolve import from_place
+from mapping.passes.value_attributes import DataObject, Leaf
 from mapping.plan import ObjectBinding, Preset, Source
 from mapping.units import parse
-from mapping.validated import nearest
 
 _PROCESS = (FC.ST, FC.MX)
 

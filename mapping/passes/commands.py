@@ -5,15 +5,15 @@ from typing import Final
 from bus.messages import Value
 from mapping.diagnostics import Span
 from mapping.expressions import ExpressionError, compile_expression
-from mapping.located import inside
+from mapping.located_yaml.located import inside
 from mapping.model import FC, BasicType
-from mapping.passes.carry import Pairs, commanded, control_value, point_value
 from mapping.passes.conversion import Conversion, UnsuitableError, conversion
 from mapping.passes.draft import Draft, DraftIed, DraftPoint, Target
-from mapping.passes.finding import Miss, find_point
-from mapping.passes.objects import CONTROLLABLE, Leaf
+from mapping.passes.point_lookup import Miss, find_point
+from mapping.passes.type_check import Pairs, commanded, control_value, point_value
+from mapping.passes.value_attributes import CONTROLLABLE, Leaf
 from mapping.plan import CommandBinding, Proof, Register, SettingBinding
-from mapping.schema import Command
+from mapping.schema.site import Command
 
 DEFAULT_COMMAND_MS: Final = 2000
 HIGHER, LOWER = 2, 1  # of a Tcmd

@@ -9,11 +9,11 @@ from typing import Final
 
 from mapping import units
 from mapping.diagnostics import did_you_mean
+from mapping.located_yaml.validated import nearest
 from mapping.passes.draft import DraftPoint, Target
-from mapping.passes.objects import DataObject, Leaf
+from mapping.passes.value_attributes import DataObject, Leaf
 from mapping.plan import Deadband
 from mapping.units import Unit
-from mapping.validated import nearest
 
 _DEADBAND: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?)\s*(\S*)")
 _SCALED: Final = {

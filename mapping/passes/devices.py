@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from mapping.diagnostics import Diagnostics, Span, did_you_mean
-from mapping.located import Located, Path_, load
+from mapping.located_yaml.located import Located, Path_, load
+from mapping.located_yaml.ranges import expand_profile
+from mapping.located_yaml.validated import nearest, validated
 from mapping.passes.draft import Draft, DraftDevice, DraftPoint
 from mapping.plan import Computed, Counter, Identify, Obis, Order, Own, PointPlan, Register, Reply, Simulation
 from mapping.point_rules import INTEGERS
-from mapping.ranges import expand_profile
-from mapping.schema import Counter as CounterSpec
-from mapping.schema import Device, Point, Profile, ProfileDefaults, Simulate
-from mapping.schema import Register as RegisterSpec
-from mapping.validated import nearest, validated
+from mapping.schema.site import Counter as CounterSpec
+from mapping.schema.site import Device, Point, Profile, ProfileDefaults, Simulate
+from mapping.schema.site import Register as RegisterSpec
 
 BASES_LIMIT: Final = 8
 DEFAULT_EVERY_MS: Final = 1000

@@ -9,8 +9,8 @@ from pydantic import BaseModel
 
 from mapping import model
 from mapping.diagnostics import Diagnostics, Span
-from mapping.located import Located, Path_
-from mapping.passes.objects import DataObject, Leaf
+from mapping.located_yaml.located import Located, Path_
+from mapping.passes.value_attributes import DataObject, Leaf
 from mapping.plan import (
     CommandBinding,
     Computed,
@@ -24,8 +24,8 @@ from mapping.plan import (
     Reply,
     SettingBinding,
 )
-from mapping.schema import Ied, Map, Point, Row, Site
-from mapping.turnaround import Measured
+from mapping.polling.turnaround import Measured
+from mapping.schema.site import Ied, Map, Point, Row, Site
 
 TCP_WORKER: Final = "tcp"
 

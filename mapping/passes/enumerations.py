@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from mapping.diagnostics import Diagnostics, Span
 from mapping.model import AttributeType, BasicType, DataObjectType, LogicalDevice, LogicalNode
 from mapping.passes.draft import Draft, DraftIed
-from mapping.passes.objects import OWN_OBJECTS
+from mapping.passes.value_attributes import OWN_OBJECTS
 
 _DECIDED = frozenset({"SIUnit", "multiplier"})  # by the point's unit, and 0
 

@@ -8,14 +8,14 @@ from pydantic import BaseModel
 
 from mapping import model
 from mapping.diagnostics import MappingError, Span, did_you_mean
-from mapping.located import Located, load
+from mapping.located_yaml.located import Located, load
+from mapping.located_yaml.ranges import expand_map, expand_site
+from mapping.located_yaml.validated import nearest, validated
 from mapping.passes.devices import Profiles, load_device
 from mapping.passes.draft import Draft, DraftIed
-from mapping.ranges import expand_map, expand_site
-from mapping.schema import NAME_PATTERN, Ied, Map, RelativePath, Site
+from mapping.schema.site import NAME_PATTERN, Ied, Map, RelativePath, Site
 from mapping.scl.access_points import server
 from mapping.scl.reader import SclFile, read
-from mapping.validated import nearest, validated
 
 _CHOICE: Final = {"scl-unknown-ied", "scl-unknown-access-point"}
 

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import msgspec
 
-from mapping import planner
 from mapping.passes.devices import TAGGED
 from mapping.passes.draft import Draft, DraftDevice
 from mapping.plan import DevicePlan, LinePlan, Own, PointPlan, WorkerPlan
+from mapping.polling import planner
 
 
 def plan_polls(draft: Draft) -> tuple[WorkerPlan, ...]:

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 
 from mapping.diagnostics import Span, did_you_mean
-from mapping.located import inside
+from mapping.located_yaml.located import inside
+from mapping.located_yaml.validated import nearest
 from mapping.model import AttributeType, DataObjectType, LogicalDevice, LogicalNode
 from mapping.passes.draft import Draft, DraftDevice, DraftIed, DraftPoint, Target
-from mapping.passes.finding import Miss, find_device, find_point
-from mapping.passes.objects import OWN_NODES, OWN_OBJECTS, DataObject, find
+from mapping.passes.point_lookup import Miss, find_device, find_point
+from mapping.passes.value_attributes import OWN_NODES, OWN_OBJECTS, DataObject, find
 from mapping.references import ObjectReference
-from mapping.schema import Row
-from mapping.validated import nearest
+from mapping.schema.site import Row
 
 _SWAPPED = {"SupWh": "DmdWh", "DmdWh": "SupWh", "SupVArh": "DmdVArh", "DmdVArh": "SupVArh"}
 _DIRECTED = frozenset({"TotW", "TotVAr", "W", "VAr"})

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from typing import Final, NoReturn, Protocol, TypeVar
 
 from bus.quality import Now
-from mms_server.client import association, services
-from mms_server.client.association import Answer, ClientAssociation, Closed, Opened, Phase, Unconfirmed
+from mms_server.association import client_end as association
+from mms_server.association.client_end import Answer, ClientAssociation, Closed, Opened, Phase, Unconfirmed
+from mms_server.client import services
 from mms_server.client.errors import MmsError, understood
 from mms_server.client.information import Information, decode_information
 from mms_server.client.types import Value, decode, parts

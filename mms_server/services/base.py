@@ -16,22 +16,22 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from bus.quality import Now
+from mms_server.acsi.access_callbacks import Deferred, Guards
 from mms_server.acsi.clients import Client
-from mms_server.acsi.control import Control
-from mms_server.acsi.control_states import Operation, Selection
-from mms_server.acsi.created_datasets import CreatedDataSets
-from mms_server.acsi.files import Files
-from mms_server.acsi.guards import Deferred, Guards
-from mms_server.acsi.journal import Journal
-from mms_server.acsi.logs import Logs
-from mms_server.acsi.obtaining import Obtaining
-from mms_server.acsi.publishing import Publishing
-from mms_server.acsi.rcb_writing import BlockWriting
-from mms_server.acsi.reporting import Reporting
-from mms_server.acsi.settings import Settings
-from mms_server.acsi.tracked import ServiceName
-from mms_server.acsi.tracking import Tracking
-from mms_server.acsi.writing import Writing
+from mms_server.acsi.control.control import Control
+from mms_server.acsi.control.states import Operation, Selection
+from mms_server.acsi.data_sets import CreatedDataSets
+from mms_server.acsi.file_transfer.files import Files
+from mms_server.acsi.file_transfer.set_file import Obtaining
+from mms_server.acsi.goose_sv_blocks import Publishing
+from mms_server.acsi.log_control.logs import Logs
+from mms_server.acsi.persistence import Journal
+from mms_server.acsi.reporting.rcb_writing import BlockWriting
+from mms_server.acsi.reporting.reporting import Reporting
+from mms_server.acsi.set_data_values import Writing
+from mms_server.acsi.setting_groups import Settings
+from mms_server.acsi.tracking.service_names import ServiceName
+from mms_server.acsi.tracking.tracking import Tracking
 from mms_server.mms.errors import DataAccessError, ServiceError, ServiceFailure
 from mms_server.model.cache import Changes
 from mms_server.model.tree import DataModel

@@ -5,7 +5,7 @@ AB { name, A0 { 30 { A0 { variable } [A5 selection] } ... } }   ->   8B 00
 
 from typing import Final
 
-from mms_server.acsi.tracked import ServiceName
+from mms_server.acsi.tracking.service_names import ServiceName
 from mms_server.mms import access, names
 from mms_server.mms.errors import ArgumentError, ServiceError
 from mms_server.mms.names import ObjectName

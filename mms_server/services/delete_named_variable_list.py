@@ -7,7 +7,7 @@ A data set that a report control block refers to stays; the answer is then an er
 
 from typing import Final
 
-from mms_server.acsi.tracked import ServiceName
+from mms_server.acsi.tracking.service_names import ServiceName
 from mms_server.mms import names
 from mms_server.mms.errors import ArgumentError, ServiceError, ServiceFailure
 from mms_server.mms.names import ASSOCIATION_SPECIFIC, ObjectName

@@ -5,8 +5,8 @@ BF4C { name }   ->   9F4C 00
 
 from typing import Final
 
-from mms_server.acsi.files import name_of
-from mms_server.acsi.tracked import ServiceName
+from mms_server.acsi.file_transfer.files import name_of
+from mms_server.acsi.tracking.service_names import ServiceName
 from mms_server.mms import file_names
 from mms_server.mms.errors import ServiceError
 from mms_server.services.base import Context, Service

@@ -5,7 +5,7 @@ BF4D { [A0 { name }], [A1 { continue after }] }   ->   BF4D { A0 { 30 { 30 { A0 
 
 from typing import Final
 
-from mms_server.acsi.files import FileEntry, name_of
+from mms_server.acsi.file_transfer.files import FileEntry, name_of
 from mms_server.mms import file_names
 from mms_server.mms.errors import ArgumentError, ServiceError
 from mms_server.services.base import Context, Service

@@ -5,7 +5,7 @@ BF48 { A0 { name }, 81 position }   ->   BF48 { 80 frsmID, A1 { 80 octets 81 las
 
 from typing import Final
 
-from mms_server.acsi.files import name_of
+from mms_server.acsi.file_transfer.files import name_of
 from mms_server.mms import file_names
 from mms_server.mms.errors import ArgumentError, ServiceError
 from mms_server.services.base import Context, Service

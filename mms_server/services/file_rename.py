@@ -5,7 +5,7 @@ BF4B { A0 { name }, A1 { new name } }   ->   9F4B 00
 
 from typing import Final
 
-from mms_server.acsi.files import name_of
+from mms_server.acsi.file_transfer.files import name_of
 from mms_server.mms import file_names
 from mms_server.mms.errors import ArgumentError, ServiceError
 from mms_server.services.base import Context, Service

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from mms_server.acsi.control_states import Selection
-from mms_server.acsi.guards import Call, Deferred, Verdict, hiding, refusal
+from mms_server.acsi.access_callbacks import Call, Deferred, Verdict, hiding, refusal
+from mms_server.acsi.control.states import Selection
 from mms_server.mms import access
 from mms_server.mms.access import Variable
 from mms_server.mms.add_cause import AddCause

@@ -8,7 +8,7 @@ Each member is two variables: its reference with its Data, and ReasonCode.
 
 from typing import Final, NamedTuple
 
-from mms_server.acsi.logs import LogEntry, LogJournal
+from mms_server.acsi.log_control.logs import LogEntry, LogJournal
 from mms_server.mms import names
 from mms_server.mms.data import BinaryTime, BitString
 from mms_server.mms.errors import ArgumentError, DataAccessError, ServiceError

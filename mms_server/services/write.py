@@ -10,14 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from mms_server.acsi.control_states import Operation, Refused, Selection
-from mms_server.acsi.guards import Call, Deferred, Verdict, refusal
-from mms_server.acsi.logs import Logs
-from mms_server.acsi.publishing import Publishing
-from mms_server.acsi.rcb_writing import BlockWriting
-from mms_server.acsi.settings import Settings
-from mms_server.acsi.tracked import ServiceName
-from mms_server.acsi.writing import Pairs
+from mms_server.acsi.access_callbacks import Call, Deferred, Verdict, refusal
+from mms_server.acsi.control.states import Operation, Refused, Selection
+from mms_server.acsi.goose_sv_blocks import Publishing
+from mms_server.acsi.log_control.logs import Logs
+from mms_server.acsi.reporting.rcb_writing import BlockWriting
+from mms_server.acsi.set_data_values import Pairs
+from mms_server.acsi.setting_groups import Settings
+from mms_server.acsi.tracking.service_names import ServiceName
 from mms_server.mms import access
 from mms_server.mms.access import Variable
 from mms_server.mms.add_cause import AddCause

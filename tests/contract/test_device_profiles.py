@@ -9,16 +9,17 @@ import pytest
 from pymodbus.framer import FramerRTU
 from pymodbus.pdu import DecodePDU
 
-from acquisition import convert, readings
+from acquisition.decoding import point_readings as readings
+from acquisition.decoding import scaling as convert
 from acquisition.drivers.base import Read, Registers
 from acquisition.drivers.modbus_rtu import ModbusRtu
-from acquisition.identity import objection
+from acquisition.exchange.identification import objection
 from acquisition.simulate import slave
 from acquisition.simulate.device import SimulatedDevice
 from bus import quality
-from mapping import planner
 from mapping.plan import DevicePlan, Identify, PointPlan, Register, RegisterBlock
-from mapping.schema import FILES
+from mapping.polling import planner
+from mapping.schema.site import FILES
 from tests.support import profiles
 from tests.support.proposals import cdc, references
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mms_server.association import Association
+from mms_server.association.server_end import Association
 from mms_server.engine import Engine, Waiting
 from mms_server.mms.initiate import Own
 from mms_server.model.tree import DataModel

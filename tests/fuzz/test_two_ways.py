@@ -12,10 +12,10 @@ from collections import Counter
 
 import pytest
 
+from mms_server.association.read_fast_path import Familiar
 from mms_server.engine import Engine
-from mms_server.familiar import Familiar
 from mms_server.model.tree import DataModel
-from mms_server.server import MmsServer
+from mms_server.network.server import MmsServer
 from tests.fuzz.mutation import mutated
 from tests.support import models
 from tests.support.client import CONNECT, CR, request

@@ -11,12 +11,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mms_server import IedServer
-from mms_server.acsi import deeds, exports
+from mms_server.acsi import audit_events as deeds
 from mms_server.acsi.clients import Client
-from mms_server.audit import FILES, AuditLog
+from mms_server.acsi.log_control import export as exports
 from mms_server.engine import Engine
 from mms_server.mms.plain import plain
 from mms_server.model.tree import DataModel
+from mms_server.storage.audit_log import FILES, AuditLog
 from tests.support import mms_oracle, models
 from tests.support.client import Client as Peer
 from tests.support.client import mms

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from mapping.model import ClientLn, ReportControl
-from mms_server.acsi.entries import BufferLimits, Entry, EntryBuffer
-from mms_server.acsi.journal import File, Put, Stored
+from mms_server.acsi.persistence import File, Put, Stored
+from mms_server.acsi.reporting.entry_buffer import BufferLimits, Entry, EntryBuffer
 from mms_server.engine import Engine
 from mms_server.mms.report import Body
 from mms_server.model.tree import DataModel

@@ -7,8 +7,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bus.quality import Now
-from mms_server.association import Asked, Association
-from mms_server.client.association import PROPOSED, Answer, ClientAssociation, Closed, Event, Opened, Phase, Unconfirmed
+from mms_server.association.client_end import (
+    PROPOSED,
+    Answer,
+    ClientAssociation,
+    Closed,
+    Event,
+    Opened,
+    Phase,
+    Unconfirmed,
+)
+from mms_server.association.server_end import Asked, Association
 from mms_server.client.client import MmsClient
 from mms_server.client.errors import MmsError
 from mms_server.client.session import Session

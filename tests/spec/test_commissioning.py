@@ -10,22 +10,22 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from acquisition.ports import LinkError
-from acquisition.recording import SETTING
 from acquisition.simulate.device import Fault, SimulatedDevice
 from acquisition.simulate.lines import line_of
 from acquisition.simulate.playback import parse
 from acquisition.simulate.replay import Replay
-from gateway.commissioning.bench import Bench, overheard
-from gateway.commissioning.gathering import gathered
-from gateway.commissioning.health import UnitHeard
-from gateway.commissioning.places import Place
-from gateway.commissioning.profiles import profile_device, register_profiles
-from gateway.commissioning.registers import question, shown
-from gateway.commissioning.scanning import Scan, another_master
+from acquisition.transport.capture import SETTING
+from acquisition.transport.ports import LinkError
 from mapping.compile import Compiled
 from mapping.diagnostics import Diagnostics
 from mapping.plan import DevicePlan, LinePlan, WorkerPlan
+from mms_gateway.commissioning.host_checks import UnitHeard
+from mms_gateway.commissioning.host_facts import gathered
+from mms_gateway.commissioning.manual_exchange import Bench, overheard
+from mms_gateway.commissioning.name_lookup import Place
+from mms_gateway.commissioning.point_read import question, shown
+from mms_gateway.commissioning.profiles import profile_device, register_profiles
+from mms_gateway.commissioning.scanning import Scan, another_master
 
 PROTOCOLS = ("modbus-rtu", "modbus-tcp")
 TIMEOUT_MS = 150

@@ -7,8 +7,8 @@ import pytest
 from bus.quality import UtcTime
 from mapping.model import FC, BasicType, EnumType, LogicalNodeType
 from mms_server.acsi.clients import Client
-from mms_server.acsi.control import Control
-from mms_server.acsi.control_states import STEP, Ask, Operation, Phase, Selection
+from mms_server.acsi.control.control import Control
+from mms_server.acsi.control.states import STEP, Ask, Operation, Phase, Selection
 from mms_server.engine import Engine, Waiting
 from mms_server.mms.add_cause import AddCause
 from mms_server.model.tree import DataModel

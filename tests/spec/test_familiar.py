@@ -6,8 +6,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mms_server.association.read_fast_path import (
+    FRAMES_LIMIT,
+    KEPT_LIMIT,
+    LONGEST,
+    MANY,
+    OCTETS_LIMIT,
+    SHORTEST,
+    Familiar,
+    Room,
+)
 from mms_server.engine import Engine, Waiting
-from mms_server.familiar import FRAMES_LIMIT, KEPT_LIMIT, LONGEST, MANY, OCTETS_LIMIT, SHORTEST, Familiar, Room
 from mms_server.model.datasets import DataSet, Member
 from mms_server.model.tree import DataModel
 from mms_server.stack import ber, cotp, presentation, session

@@ -12,9 +12,9 @@ from bus import quality
 from bus.messages import Command, CommandResult, Outcome, Sample, Value
 from mapping.plan import CommandBinding, Proof, SettingBinding
 from mms_server.acsi.clients import Client
-from mms_server.acsi.control_objects import ControlAction
-from mms_server.acsi.control_states import Operation, Selection
-from mms_server.field_commands import CommandPlan, FieldCommands
+from mms_server.acsi.control.states import Operation, Selection
+from mms_server.acsi.controllable_objects import ControlAction
+from mms_server.field.commands import CommandPlan, FieldCommands
 from mms_server.mms.add_cause import AddCause
 from mms_server.mms.errors import DataAccessError
 from tests.support.field import point, register

@@ -12,7 +12,7 @@ from mapping.diagnostics import Diagnostics
 from mapping.plan import Plan
 from mapping.scl.access_points import server
 from mapping.scl.reader import read
-from mms_server.acsi.field_values import FieldValues
+from mms_server.field.values import FieldValues
 from mms_server.model.cache import Changes
 from mms_server.model.tree import DataModel
 from tests.support.sites import SCL, compile_folder, write_site

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from acquisition.derived import Derived
-from acquisition.readings import PointReading
+from acquisition.decoding.derived_points import Derived
+from acquisition.decoding.point_readings import PointReading
 from bus import quality
 from bus.messages import Outcome
 from mapping.plan import DevicePlan

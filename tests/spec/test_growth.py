@@ -8,8 +8,8 @@ from types import FrameType
 import pytest
 
 from mapping.model import DataSet, DataSetMember, ReportControl
-from mms_server import asking
-from mms_server.acsi.reporting import TIMERS_OF_A_BLOCK
+from mms_server.acsi.reporting.reporting import TIMERS_OF_A_BLOCK
+from mms_server.association import connect_request as asking
 from mms_server.engine import Engine
 from mms_server.model.cache import Cache
 from mms_server.model.tree import DataModel

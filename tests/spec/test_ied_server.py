@@ -13,7 +13,7 @@ import pytest
 from bus.quality import UtcTime
 from mapping.diagnostics import MappingError
 from mms_server import Client, IedServer
-from mms_server.sockets import set_keepalive
+from mms_server.network.sockets import set_keepalive
 from tests.support.client import Client as Peer
 from tests.support.client import request
 from tests.support.engine_client import read_request, variable

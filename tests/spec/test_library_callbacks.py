@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway.cli import main
+from mms_gateway.cli import main
 from mms_server import AddCause, ControlAction, DataAccessError, IedServer
 from mms_server import Client as ServerClient
 from tests.support import mms_oracle

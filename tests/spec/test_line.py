@@ -11,12 +11,12 @@ from msgspec import structs
 
 from acquisition.drivers.base import Read, Registers
 from acquisition.drivers.registry import by_protocol
-from acquisition.holes import DeviceHoles, Hole
+from acquisition.exchange.link import Link
 from acquisition.line import Line
-from acquisition.link import Link
-from acquisition.ports import LinkError, SerialPort
+from acquisition.polling.refused_registers import DeviceHoles, Hole
 from acquisition.simulate.device import Fault
 from acquisition.simulate.lines import TcpLine
+from acquisition.transport.ports import LinkError, SerialPort
 from bus import quality
 from bus.messages import Outcome
 from mapping.plan import Identify, LinePlan, Own, Register, RegisterBlock

@@ -10,10 +10,10 @@ import pytest
 
 from acquisition.drivers.registry import by_protocol
 from acquisition.line import Line
-from acquisition.network_ports import ConnectionPort, UdpPort, client_context
-from acquisition.ports import LinkError
 from acquisition.simulate.device import Fault
 from acquisition.simulate.lines import line_of
+from acquisition.transport.network_ports import ConnectionPort, UdpPort, client_context
+from acquisition.transport.ports import LinkError
 from bus import quality
 from bus.messages import Outcome
 from mapping.plan import DevicePlan, LinePlan, Obis, Own, PointPlan, Register, RegisterBlock, ReplyBlock

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from mms_server.acsi.journal import File, Stored
-from mms_server.acsi.logs import ENTRIES_LIMIT
+from mms_server.acsi.log_control.logs import ENTRIES_LIMIT
+from mms_server.acsi.persistence import File, Stored
 from mms_server.engine import Engine
 from mms_server.model.tree import DataModel
 from tests.support import models

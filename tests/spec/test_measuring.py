@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from bus import quality
 from bus.quality import UtcTime
 from mapping.model import FC, LogicalNodeType, ReportControl
-from mms_server.acsi.measured_bounds import Bounds, Range
+from mms_server.acsi.measured_values.deadband import Bounds, Range
 from mms_server.engine import Engine
 from mms_server.model.cache import Changes
 from mms_server.model.tree import DataModel

@@ -13,9 +13,9 @@ from mapping.compile import Compiled
 from mapping.diagnostics import Diagnostics
 from mapping.scl.access_points import server
 from mapping.scl.reader import read
-from mms_server.acsi.field_values import FieldValues
-from mms_server.acsi.measured_bounds import Range
+from mms_server.acsi.measured_values.deadband import Range
 from mms_server.engine import Engine
+from mms_server.field.values import FieldValues
 from mms_server.model.cache import Changes
 from mms_server.model.tree import DataModel
 from tests.support.engine_client import IDENTITY

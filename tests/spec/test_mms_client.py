@@ -8,7 +8,7 @@ import pytest
 
 from bus.quality import FAILURE, INVALID, Quality, UtcTime
 from mapping.model import FC, BasicType, DataObjectType, DataSet, DataSetMember, EnumType, LogicalNodeType
-from mms_server.acsi.control_states import Operation
+from mms_server.acsi.control.states import Operation
 from mms_server.client.client import MmsClient
 from mms_server.client.controls import Operated, Origin
 from mms_server.client.errors import MmsError

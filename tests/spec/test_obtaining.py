@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mms_server.acsi import obtaining
+from mms_server.acsi.file_transfer import set_file as obtaining
 from mms_server.engine import Engine
 from mms_server.model.tree import DataModel
 from tests.support import mms_oracle, models

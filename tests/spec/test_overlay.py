@@ -9,7 +9,7 @@ import pytest
 
 from bus import quality
 from mapping.model import FC, BasicType, DataSet, DataSetMember, LogicalNodeType, ReportControl
-from mms_server.acsi.overlay import derived
+from mms_server.acsi.substitution import derived
 from mms_server.engine import Engine
 from mms_server.model.tree import DataModel
 from tests.support import models

@@ -2,8 +2,8 @@
 
 import pytest
 
-from bus.pair_messages import Role, Word
-from gateway.redundancy import WORD_S, Pair
+from mms_server.redundancy.messages import Role, Word
+from mms_server.redundancy.roles import WORD_S, Pair
 
 UTC = 1_800_000_000_000_000_000
 A, B = "10.0.0.1:5563", "10.0.0.2:5563"

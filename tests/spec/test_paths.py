@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 import msgspec
 import pytest
 
-from acquisition.commands import Task
 from acquisition.drivers.registry import by_protocol
 from acquisition.line import Line
-from acquisition.orders import Answer
-from acquisition.paths import Paths
+from acquisition.polling.path_failover import Paths
 from acquisition.simulate.device import Fault, SimulatedDevice
 from acquisition.simulate.lines import TcpLine
+from acquisition.writes.queue import Answer
+from acquisition.writes.tasks import Task
 from bus import quality
 from bus.messages import Outcome
 from mapping.plan import DevicePlan, LinePlan, Own, RegisterBlock

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from acquisition.commands import Commands
+from acquisition.decoding.point_readings import PointReading
 from acquisition.drivers.registry import by_protocol
 from acquisition.line import Line
-from acquisition.ports import LinkError
-from acquisition.readings import PointReading
+from acquisition.transport.ports import LinkError
+from acquisition.writes.tasks import Commands
 from bus import quality
 from bus.messages import Outcome
 from mapping.passes.devices import TAGGED

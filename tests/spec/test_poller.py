@@ -6,8 +6,8 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acquisition.holes import DeviceHoles, Hole
-from acquisition.poller import PROBE_LIMIT_S, Job, Poller
+from acquisition.polling.refused_registers import DeviceHoles, Hole
+from acquisition.polling.scheduler import PROBE_LIMIT_S, Job, Poller
 from mapping.plan import DevicePlan, PointPlan, Priority, Register, RegisterBlock
 
 COST_S = 0.02

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from mms_server.refusals import LINES, PERIOD_S, Refusals
+from mms_server.network.refused_peers import LINES, PERIOD_S, Refusals
 from tests.support.wire import run
 
 

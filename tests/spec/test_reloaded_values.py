@@ -13,8 +13,8 @@ from mapping.diagnostics import Diagnostics
 from mapping.plan import Plan
 from mapping.scl.access_points import server
 from mapping.scl.reader import read
-from mms_server.acsi.field_values import FieldValues
 from mms_server.engine import Engine
+from mms_server.field.values import FieldValues
 from mms_server.model.tree import DataModel
 from tests.support.engine_client import IDENTITY, EngineClient
 from tests.support.sites import SITE, compile_folder, with_reports, write_site

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from mapping.model import FC, AttributeType, BasicType, DataObjectType, EnumType, LogicalNodeType
+from mms_gateway.runtime.serve import _Movement
 from mms_server import IedServer
-from mms_server.serve import _Movement
 from tests.support import models
 from tests.support.client import Client as Peer
 from tests.support.wire_data import bits, boolean, integer, octets, structure, unsigned

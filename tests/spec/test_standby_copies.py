@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bus.pair_messages import Begin, Have, Rows, decode, encode
-from mms_server.acsi.journal import ID_BLOCK, Drop, File, Operation, Put
-from mms_server.following import PATIENCE_S, Action, Changed, Copy, Following, Phase, Release, Send
-from mms_server.replica import Replica, begin_above
-from mms_server.store import Store
-from mms_server.tables import SCHEMA, carry_out, piece
+from mms_server.acsi.persistence import ID_BLOCK, Drop, File, Operation, Put
+from mms_server.redundancy.messages import Begin, Have, Rows, decode, encode
+from mms_server.redundancy.replica import Replica, begin_above
+from mms_server.redundancy.replication import PATIENCE_S, Action, Changed, Copy, Following, Phase, Release, Send
+from mms_server.storage.store import Store
+from mms_server.storage.tables import SCHEMA, carry_out, piece
 
 UTC = 1_800_000_000_000_000_000
 

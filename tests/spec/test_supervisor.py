@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from gateway.processes import Process
-from gateway.supervisor import Supervisor
+from mms_gateway.runtime.processes import Process
+from mms_gateway.runtime.supervisor import Supervisor
 
 
 def row(mode: str) -> Process:

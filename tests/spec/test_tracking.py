@@ -17,8 +17,8 @@ from mapping.model import (
     LogicalNodeType,
     ReportControl,
 )
-from mms_server.acsi.control_states import Operation, Selection
-from mms_server.acsi.tracked import ServiceName, ServiceStatus, status_of
+from mms_server.acsi.control.states import Operation, Selection
+from mms_server.acsi.tracking.service_names import ServiceName, ServiceStatus, status_of
 from mms_server.engine import Engine
 from mms_server.mms.add_cause import AddCause
 from mms_server.mms.errors import DataAccessError, ServiceError

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from acquisition.drivers.base import Foreign, Read, Write
-from acquisition.transaction import HAUNTS_S, Echo, Ghosts, Part, next_tag, octets_of, safe_parts
+from acquisition.exchange.late_answers import HAUNTS_S, Echo, Ghosts, Part, next_tag, octets_of, safe_parts
 
 TABLES = {4: "input", 3: "holding"}
 READ = Read(3, "input", 100, 10)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from acquisition.convert import Reading
-from acquisition.readings import PointReading
+from acquisition.decoding.point_readings import PointReading
+from acquisition.decoding.scaling import Reading
 from acquisition.worker import Worker
 from bus import quality
 from tests.support.sites import SITE, compile_folder, write_site

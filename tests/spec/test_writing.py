@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from mapping.model import FC, BasicType, Override
-from mms_server.acsi.journal import Put, Stored
+from mms_server.acsi.persistence import Put, Stored
 from mms_server.engine import Engine
 from mms_server.mms.errors import DataAccessError
 from mms_server.model.tree import DataModel

@@ -7,13 +7,13 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from acquisition.commands import Commands, Task
-from acquisition.convert import Reading
+from acquisition.decoding.point_readings import PointReading
+from acquisition.decoding.scaling import Reading
 from acquisition.drivers.registry import by_protocol
 from acquisition.line import Line
-from acquisition.readings import PointReading
 from acquisition.simulate.device import SimulatedDevice
 from acquisition.simulate.lines import line_of
+from acquisition.writes.tasks import Commands, Task
 from bus.messages import Command, CommandResult, Outcome, Value
 from mapping.plan import (
     Block,

@@ -4,10 +4,10 @@ import asyncio
 
 from bus.quality import Now
 from bus.system_clock import SystemClock
-from mms_server.access import Access
-from mms_server.connection import Connection
 from mms_server.engine import Engine
-from mms_server.server import MmsServer
+from mms_server.network.access_control import Access
+from mms_server.network.connection import Connection
+from mms_server.network.server import MmsServer
 from tests.support.client import CONNECT, CR
 from tests.support.engine_client import CLOCK
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 import yaml
 
 from mapping.diagnostics import Diagnostics
-from mapping.located import load
+from mapping.located_yaml.located import load
 from mapping.plan import DevicePlan
 from tests.support.proposals import classes, icd, references
 from tests.support.sites import compile_folder

@@ -65,7 +65,7 @@ def _name(words: list[str]) -> str:
 def running(folder: Path, *arguments: str, exit_code: int = 0) -> Iterator[Gateway]:
     """Run `mms-gateway ARGUMENTS` until the block ends; it must then end with `exit_code`."""
     log = folder / "stderr.txt"
-    command = [sys.executable, "-m", "gateway", *arguments]
+    command = [sys.executable, "-m", "mms_gateway", *arguments]
     environment = {key: value for key, value in os.environ.items() if key != "XDG_RUNTIME_DIR"} | {
         "TMPDIR": str(folder)
     }

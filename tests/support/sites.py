@@ -5,7 +5,7 @@ from pathlib import Path
 
 from acquisition.drivers.registry import by_protocol
 from mapping.compile import Compiled, compile_site
-from mapping.turnaround import Measured
+from mapping.polling.turnaround import Measured
 
 SCL = Path(__file__).parents[1] / "cases" / "scl" / "io.icd"
 

@@ -12,12 +12,12 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
-from acquisition.commands import Commands
+from acquisition.decoding.point_readings import PointReading
 from acquisition.drivers.registry import by_protocol
-from acquisition.inbox import Inbox
 from acquisition.line import Line
-from acquisition.ports import LinkError
-from acquisition.readings import PointReading
+from acquisition.transport.ports import LinkError
+from acquisition.transport.receive_buffer import Inbox
+from acquisition.writes.tasks import Commands
 from bus import quality
 from mapping.plan import DevicePlan, LinePlan
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bus.quality import UtcTime
-from gateway.testing.wire import connect
+from mms_gateway.testing.wire import connect
 from mms_server.client.controls import Operated
 from mms_server.client.errors import MmsError
 from tests.support import strangers

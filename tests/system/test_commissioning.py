@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.testing.running import SimulatedSite, simulated
+from mms_gateway.testing.running import SimulatedSite, simulated
 from tests.support.running import ROOT, running, until
 
 pytestmark = pytest.mark.system
@@ -27,7 +27,7 @@ class Typed:
 
 def type_(*words: object) -> Typed:
     done = subprocess.run(
-        [sys.executable, "-m", "gateway", *map(str, words)],
+        [sys.executable, "-m", "mms_gateway", *map(str, words)],
         capture_output=True,
         text=True,
         cwd=ROOT,
@@ -87,7 +87,7 @@ def test_a_line_is_recorded_and_replayed(site: SimulatedSite, tmp_path: Path) ->
     head, *frames = (json.loads(line) for line in file.read_text().splitlines())
     assert done.out == f"{len(frames)} frames of line lan-1 in {file}\n"
     assert (head["line"], head["protocol"]) == ("lan-1", "modbus-tcp")
-    command = [sys.executable, "-m", "gateway", "replay", str(file), "--out", str(lines)]
+    command = [sys.executable, "-m", "mms_gateway", "replay", str(file), "--out", str(lines)]
     replaying = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
     try:
         assert replaying.stdout is not None

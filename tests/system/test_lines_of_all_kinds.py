@@ -36,7 +36,7 @@ def site_of_the_page(folder: Path) -> Path:
 @contextmanager
 def simulated(site: Path) -> Iterator[dict[str, str]]:
     """`mms-gateway simulate` until the block ends: where it answers each line."""
-    command = [sys.executable, "-m", "gateway", "simulate", str(site)]
+    command = [sys.executable, "-m", "mms_gateway", "simulate", str(site)]
     environment = os.environ | {"TMPDIR": str(site)}
     with (site / "simulate.txt").open("w") as errors:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, cwd=ROOT, env=environment)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.addresses import fixed
+from mms_gateway.runtime.preflight import fixed
 from tests.support.client import Client
 from tests.support.engine_client import Report
 from tests.support.running import ROOT, Gateway, until
@@ -59,7 +59,7 @@ class Command:
 
     def __init__(self, folder: Path, name: str, *arguments: str) -> None:
         self.log = folder / f"{name}.txt"
-        command = [sys.executable, "-m", "gateway", *arguments]
+        command = [sys.executable, "-m", "mms_gateway", *arguments]
         environment = {key: value for key, value in os.environ.items() if key != "XDG_RUNTIME_DIR"}
         with self.log.open("a") as errors:
             self.process = subprocess.Popen(

@@ -93,7 +93,7 @@ def test_the_end_leaves_no_process_no_socket_and_no_folder(tmp_path: Path) -> No
             "acquisition scale-1",
             "acquisition tcp",
             "acquisition.simulate",
-            "gateway.status",
+            "mms_gateway.status",
             "mms_server DEMO",
         ]
         gateway.process.send_signal(signal.SIGINT)
@@ -117,7 +117,7 @@ def test_children_do_not_outlive_a_supervisor_that_was_killed(tmp_path: Path) ->
 def test_a_taken_port_is_a_diagnostic_with_what_helps_before_anything_starts(tmp_path: Path) -> None:
     with running(tmp_path, "serve", "hw_configs/demo/demo.icd", "--port", "0") as server:
         done = subprocess.run(
-            [sys.executable, "-m", "gateway", "run", "hw_configs/demo", "--mms-port", f"DEMO={server.mms_port}"],
+            [sys.executable, "-m", "mms_gateway", "run", "hw_configs/demo", "--mms-port", f"DEMO={server.mms_port}"],
             capture_output=True, text=True, cwd=ROOT, timeout=30, check=False,
         )  # fmt: skip
         assert done.returncode == 2
@@ -150,6 +150,6 @@ def test_a_wheel_in_an_empty_environment_runs_the_demo_from_any_folder(tmp_path:
     )  # fmt: skip
     assert (done.returncode, done.stdout.split()[:1]) == (0, ["ready"]), done.stderr
     assert str(target) in subprocess.run(
-        [sys.executable, "-c", "import gateway; print(gateway.__file__)"],
+        [sys.executable, "-c", "import mms_gateway; print(mms_gateway.__file__)"],
         capture_output=True, text=True, cwd=elsewhere, env=environment, timeout=30, check=True,
     ).stdout  # fmt: skip

@@ -65,7 +65,7 @@ class Site:
 
     def reload(self) -> tuple[int, list[str]]:
         """Exit code of `mms-gateway reload`, and what it prints."""
-        command = [sys.executable, "-m", "gateway", "reload", str(self.folder)]
+        command = [sys.executable, "-m", "mms_gateway", "reload", str(self.folder)]
         done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
         return done.returncode, (done.stdout + done.stderr).splitlines()
 
@@ -89,7 +89,7 @@ class Site:
 @contextmanager
 def simulated(folder: Path) -> Iterator[str]:
     """The lines of the site in `folder`, answered until the block ends: the file that says where."""
-    command = [sys.executable, "-m", "gateway", "simulate", str(folder)]
+    command = [sys.executable, "-m", "mms_gateway", "simulate", str(folder)]
     environment = os.environ | {"TMPDIR": str(folder)}
     with (folder / "simulate.txt").open("w") as errors:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, cwd=ROOT, env=environment)
@@ -214,7 +214,7 @@ def test_a_changed_model_drops_clients_and_is_served_anew_at_the_same_port(site:
 
 def test_where_no_gateway_runs_a_reload_says_so(tmp_path: Path) -> None:
     write_site(tmp_path, MAP, SITE)
-    command = [sys.executable, "-m", "gateway", "reload", str(tmp_path)]
+    command = [sys.executable, "-m", "mms_gateway", "reload", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.endswith(f"mms-gateway: no gateway runs with {tmp_path / 'state'}\n")

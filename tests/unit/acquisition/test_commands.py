@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from acquisition.commands import Commands, Task, proves
 from acquisition.drivers.base import Read, Write
+from acquisition.writes.tasks import Commands, Task, proves
 from bus.messages import Command, CommandResult, Outcome, Value
 from mapping.plan import Register
 from tests.support.field import BOOT, device, point, register

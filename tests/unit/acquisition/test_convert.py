@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acquisition import convert
+from acquisition.decoding import scaling as convert
 from bus import quality
 from mapping.plan import Order, PointPlan, Register, RegisterType, Reply
 

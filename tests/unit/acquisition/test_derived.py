@@ -2,9 +2,9 @@
 
 import pytest
 
-from acquisition.convert import Reading
-from acquisition.derived import Derived
-from acquisition.readings import PointReading
+from acquisition.decoding.derived_points import Derived
+from acquisition.decoding.point_readings import PointReading
+from acquisition.decoding.scaling import Reading
 from bus import quality
 from mapping.plan import Computed, Counter, PointPlan, Register
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from acquisition import holes
-from acquisition.holes import DeviceHoles, Hole
-from acquisition.memory import Memory
-from gateway.commands.plan import plan
+from acquisition.learned_devices import Memory
+from acquisition.polling import refused_registers as holes
+from acquisition.polling.refused_registers import DeviceHoles, Hole
 from mapping.plan import DevicePlan
+from mms_gateway.commands.plan import plan
 
 HOLES = (Hole("holding", 6, 2, 2), Hole("input", 9, 1, 3))
 

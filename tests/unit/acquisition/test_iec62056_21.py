@@ -2,8 +2,8 @@
 
 import pytest
 
-from acquisition import obis
-from acquisition.convert import Reading
+from acquisition.decoding import obis
+from acquisition.decoding.scaling import Reading
 from acquisition.drivers.base import Continue, Foreign, Question, Read, Text
 from acquisition.drivers.registry import by_protocol
 from bus import quality

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from acquisition.ports import TcpPort
+from acquisition.transport.ports import TcpPort
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acquisition import readings
-from acquisition.convert import Reading
+from acquisition.decoding import point_readings as readings
+from acquisition.decoding.scaling import Reading
 from bus import quality
 from mapping.plan import DevicePlan, PointPlan, Register, RegisterBlock, ScaleFrom
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from acquisition import readings
+from acquisition.decoding import point_readings as readings
 from acquisition.simulate.device import SimulatedDevice
 from mapping.plan import DevicePlan, PointPlan, Register, RegisterBlock, ScaleFrom
 

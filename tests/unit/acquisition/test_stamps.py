@@ -2,9 +2,9 @@
 
 import pytest
 
-from acquisition.convert import Reading
-from acquisition.readings import PointReading
-from acquisition.stamps import Stamp, clocks_of, stamp
+from acquisition.decoding.point_readings import PointReading
+from acquisition.decoding.scaling import Reading
+from acquisition.decoding.timestamps import Stamp, clocks_of, stamp
 from bus import quality
 from bus.quality import TimeQuality
 from mapping.plan import DevicePlan, PointPlan, Register, RegisterType

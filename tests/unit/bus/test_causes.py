@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from acquisition import convert, readings
-from acquisition.convert import Reading
-from acquisition.derived import Derived
-from acquisition.readings import PointReading
+from acquisition.decoding import point_readings as readings
+from acquisition.decoding import scaling as convert
+from acquisition.decoding.derived_points import Derived
+from acquisition.decoding.point_readings import PointReading
+from acquisition.decoding.scaling import Reading
 from bus import quality
 from mapping.plan import Counter, PointPlan, Register, Reply, ScaleFrom
 from tests import quality_causes as causes

@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from bus.codec import Refused
-from bus.pair_messages import Begin, Drop, File, Have, PairMessage, Put, Role, Rows, Word, decode, encode
-from bus.pair_sockets import PairEndpoint, PairLink
-from gateway.addresses import fixed
+from mms_gateway.runtime.preflight import fixed
+from mms_server.redundancy.messages import Begin, Drop, File, Have, PairMessage, Put, Role, Rows, Word, decode, encode
+from mms_server.redundancy.sockets import PairEndpoint, PairLink
 from tests.unit.bus.test_sockets import until
 
 EVERY = [

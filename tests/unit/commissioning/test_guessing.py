@@ -4,9 +4,9 @@ import struct
 
 import pytest
 
-from gateway.commissioning.explaining import register_words
-from gateway.commissioning.guessing import Expected, Guess, guesses
-from gateway.commissioning.plausible import plausibility
+from mms_gateway.commissioning.explaining import register_words
+from mms_gateway.commissioning.guessing import Expected, Guess, guesses
+from mms_gateway.commissioning.plausibility import plausibility
 
 
 def words(octets: bytes) -> tuple[int, ...]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from bus.clock import UNKNOWN, ClockState
-from gateway.commissioning.health import Facts, Level, Line, Port, UnitHeard, examine
+from mms_gateway.commissioning.host_checks import Facts, Level, Line, Port, UnitHeard, examine
 
 SOUND = Facts(
     python=(3, 12),

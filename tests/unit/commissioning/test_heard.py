@@ -5,7 +5,7 @@ import pytest
 from acquisition.drivers.base import Read
 from acquisition.drivers.modbus_rtu import crc
 from acquisition.drivers.registry import by_protocol
-from gateway.commissioning.heard import Heard, heard
+from mms_gateway.commissioning.answer_kind import Heard, heard
 
 ASK = Read(3, "holding", 0, 1)
 DRIVER = by_protocol()["modbus-rtu"].make()

@@ -2,8 +2,8 @@
 
 import pytest
 
-from gateway.commissioning.line_text import parse_line
 from mapping.plan import LinePlan
+from mms_gateway.commissioning.line_url import parse_line
 
 SERIAL = {"port": "/dev/ttyUSB0", "baudrate": 19200, "data_bits": 8, "parity": "even", "stop_bits": 1}
 

@@ -13,8 +13,8 @@ import pytest
 from acquisition.drivers.base import Settings
 from acquisition.drivers.registry import by_protocol
 from acquisition.simulate.timeline import read_timeline
-from gateway.cli import BAD_CONFIGURATION, WRONG_USAGE, build
 from mapping.diagnostics import Diagnostics, render
+from mms_gateway.cli import BAD_CONFIGURATION, WRONG_USAGE, build
 from tests.support.sites import SCL, compile_folder, with_inputs
 
 ROOT = Path(__file__).parents[3]

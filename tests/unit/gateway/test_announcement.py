@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.announcement import FILE, Announcement, announced, running
-from gateway.cli import main
+from mms_gateway.cli import main
+from mms_gateway.runtime.instance_file import FILE, Announcement, announced, running
 
 FOUND = Announcement(1, "/run/x", "/run/x/site.plan", {"CAB": "127.0.0.1:102"}, "127.0.0.1:8061")
 

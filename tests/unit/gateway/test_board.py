@@ -3,8 +3,8 @@
 from bus import quality
 from bus.liveness import Apply, Lost
 from bus.messages import Sample, SampleBatch
-from gateway.status.board import Board
 from mapping.plan import DevicePlan, LinePlan, Own, Plan, PointPlan, Register, RegisterBlock, WorkerPlan
+from mms_gateway.status.board import Board
 
 S = 1_000_000_000
 NOON_NS = 1_710_676_800 * S  # 2024-03-17 12:00:00 UTC

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.changes import Changes, between, described
 from mapping.plan import Plan
+from mms_gateway.runtime.plan_diff import Changes, between, described
 from tests.support.sites import SCL, SITE, compile_folder, write_site
 
 MAP = """\

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cli import main
+from mms_gateway.cli import main
 from tests.support.running import ROOT
 from tests.support.sites import write_site
 

@@ -7,7 +7,7 @@ from importlib.metadata import entry_points
 
 def test_the_package_brings_the_plugin() -> None:
     (found,) = entry_points(group="pytest11", name="mms_gateway")
-    assert found.value == "gateway.testing.plugin"
+    assert found.value == "mms_gateway.testing.plugin"
 
 
 def test_the_plugin_loads_nothing_of_ours_but_itself() -> None:
@@ -16,4 +16,4 @@ def test_the_plugin_loads_nothing_of_ours_but_itself() -> None:
         "print(sorted(set(sys.modules) - before))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "['gateway', 'gateway.testing', 'gateway.testing.plugin']"
+    assert done.stdout.strip() == "['mms_gateway', 'mms_gateway.testing', 'mms_gateway.testing.plugin']"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cli import main
+from mms_gateway.cli import main
 from tests.support.sunspec_device import UNIT, device, served
 
 

@@ -10,11 +10,12 @@ import msgspec
 import pytest
 import yaml
 
-from acquisition import convert, readings
-from acquisition.derived import Derived
+from acquisition.decoding import point_readings as readings
+from acquisition.decoding import scaling as convert
+from acquisition.decoding.derived_points import Derived
+from acquisition.decoding.point_readings import Located, PointReading
 from acquisition.drivers.base import Read, Registers
 from acquisition.drivers.modbus_rtu import ModbusRtu
-from acquisition.readings import Located, PointReading
 from bus import quality
 from mapping.plan import DevicePlan, Register, Reply
 from tests.support import profiles

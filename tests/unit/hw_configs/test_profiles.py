@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from acquisition import convert
+from acquisition.decoding import scaling as convert
 from acquisition.simulate.device import SimulatedDevice
 from mapping.diagnostics import render
 from mapping.plan import RegisterBlock, Reply

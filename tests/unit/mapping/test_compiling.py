@@ -8,7 +8,7 @@ import pytest
 from mapping.diagnostics import render
 from mapping.passes.devices import VOUCHED_FOR_MS
 from mapping.plan import Deadband, ObjectBinding, Plan, Preset, RegisterBlock, ReplyBlock, Source
-from mapping.report import report
+from mms_gateway.commissioning.plan_report import report
 from tests.support.sites import SITE, compile_folder, write_site
 
 DEMO = Path(__file__).parents[3] / "hw_configs" / "demo"

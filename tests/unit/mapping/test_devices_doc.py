@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mapping.devices_doc import document
+from tools.devices_doc import document
 
 BASE = """\
 device: {maker: Acme, model: M1, manual: v1, aliases: [M2, M3]}

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from mapping import planner
 from mapping.plan import LinePlan, Obis, RegisterBlock, ReplyBlock
-from mapping.report import report
+from mapping.polling import planner
+from mms_gateway.commissioning.plan_report import report
 from tests.support.sites import compile_folder, write_site
 
 UNMAPPED = "points: {}\nunmapped: [LD0/GGIO1, LD0/XCBR1, LD0/MMTR1]\n"

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mapping.diagnostics import Diagnostics, Span
-from mapping.located import Located, inside, load
+from mapping.located_yaml.located import Located, inside, load
 
 
 def read(folder: Path, text: str | bytes) -> tuple[Located | None, Diagnostics]:

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mapping import planner
 from mapping.plan import PointPlan, Register, RegisterBlock
+from mapping.polling import planner
 
 SERIAL = planner.physics("modbus-rtu", {"baudrate": 9600, "parity": "even"})
 TCP = planner.physics("modbus-tcp", {"host": "h"})

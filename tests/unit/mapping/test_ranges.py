@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from mapping import ranges
 from mapping.diagnostics import Diagnostics, Span, render
-from mapping.located import Located, load
+from mapping.located_yaml import ranges
+from mapping.located_yaml.located import Located, load
 from mapping.plan import DevicePlan, Plan, Register
 from tests.support.sites import compile_folder, write_site
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mapping.diagnostics import render
-from mapping.report import report
+from mms_gateway.commissioning.plan_report import report
 from tests.support.sites import compile_folder
 
 CASES = Path(__file__).parents[2] / "cases"

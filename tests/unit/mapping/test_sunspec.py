@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from acquisition import readings
+from acquisition.decoding import point_readings as readings
 from bus import quality
 from mapping.plan import DevicePlan, Register
 from mapping.sunspec.chain import Ask, Chain, Model, SunSpecError, Words, discover

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from acquisition.stopwatch import ANSWERS, Smoothed, Stopwatch
-from mapping import planner, turnaround
 from mapping.plan import LinePlan, RegisterBlock
-from mapping.turnaround import Turnaround
+from mapping.polling import planner, turnaround
+from mapping.polling.turnaround import Turnaround
 from tests.support.sites import SITE, compile_folder, write_site
 from tests.support.sites import compile_site_with as compiled_with
 

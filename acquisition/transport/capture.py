@@ -1,0 +1,71 @@
+"""A line's frames as a file: each octet string that went out or came in, with its time. One JSON object a line.
+
+{"line": "rs485-1", "protocol": "modbus-rtu", "settings": {...}}        the head
+{"at": 0.0312, "out": "01040000000271cb"}                               seconds since the first opening
+{"at": 0.0560, "in": "0104044366666675d9"}
+"""
+
+import json
+import time
+from pathlib import Path
+from typing import Any, Final, TextIO
+
+from acquisition.transport.ports import LinkError, Port, SerialPort
+from mapping.plan import LinePlan
+
+SETTING: Final = "record"  # of a line's plan, never of a site's file: where its frames are written
+
+
+class RecordingPort:
+    """A port that writes down what passes through it. The file begins anew when it is made."""
+
+    def __init__(self, port: Port, plan: LinePlan) -> None:
+        self._port = port
+        settings = {key: value for key, value in plan.settings.items() if key != SETTING}
+        self._head = {"line": plan.name, "protocol": plan.protocol, "settings": settings}
+        self._path = Path(str(plan.settings[SETTING]))
+        self._file: TextIO | None = None
+        self._since = 0.0
+
+    async def open(self) -> None:
+        await self._port.open()
+        if self._file is None:
+            try:
+                self._file = self._path.open("w", encoding="ascii", buffering=1)
+            except OSError as error:
+                raise LinkError(f"{self._path}: {(error.strerror or str(error)).lower()}") from error
+            self._since = time.monotonic()
+            self._write(self._head)
+
+    async def write(self, octets: bytes) -> None:
+        self._frame("out", octets)
+        await self._port.write(octets)
+
+    async def read(self, timeout_s: float) -> bytes:
+        octets = await self._port.read(timeout_s)
+        if octets:
+            self._frame("in", octets)
+        return octets
+
+    def discard(self) -> int:
+        return self._port.discard()
+
+    async def set_baudrate(self, baudrate: int) -> None:
+        """As that of a serial port; others have no speed. Raises LinkError."""
+        if isinstance(self._port, SerialPort):
+            await self._port.set_baudrate(baudrate)
+
+    async def close(self) -> None:
+        await self._port.close()
+
+    def _frame(self, way: str, octets: bytes) -> None:
+        self._write({"at": round(time.monotonic() - self._since, 6), way: octets.hex()})
+
+    def _write(self, entry: dict[str, Any]) -> None:
+        if self._file is not None:
+            self._file.write(json.dumps(entry) + "\n")
+
+
+def recorded(port: Port, plan: LinePlan) -> Port:
+    """`port`, with its frames written down if the line's plan says so."""
+    return RecordingPort(port, plan) if SETTING in plan.settings else port

@@ -1,0 +1,215 @@
+"""Ports: a serial device or a TCP connection as octets in, octets out. Part of the shell.
+
+A pseudo-terminal has neither speed nor parity: they are not set there (pyserial fails on it with parity). What the
+operating system says of a lost port becomes LinkError, in words that an operator understands.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import socket
+import struct
+import termios
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import serial
+from serial.rs485 import RS485Settings
+
+from acquisition.transport.receive_buffer import Inbox, LinkError, Receiver, UnsentError
+
+__all__ = ["LinkError", "Port", "SerialPort", "TcpPort", "UnsentError"]
+
+READ_OCTETS: Final = 4096
+CONNECT_TIMEOUT_S: Final = 3.0
+UNTAKEN_LIMIT_MS: Final = 1000
+"""A request that the host has not taken for so long is dropped with its connection: a cable that is put back must not
+deliver a command whose client has been told no."""
+_DROP_UNTAKEN: Final = struct.pack("ii", 1, 0)  # closing throws it away instead of delivering it
+_PARITIES: Final = {"none": serial.PARITY_NONE, "even": serial.PARITY_EVEN, "odd": serial.PARITY_ODD}
+
+
+class Port(Protocol):
+    """One line's way out. `read` returns what has come, at the latest after `timeout_s` (then empty)."""
+
+    async def open(self) -> None:
+        """Raises LinkError if it cannot."""
+
+    async def write(self, octets: bytes) -> None:
+        """Raises LinkError; UnsentError where the connection had ended before."""
+
+    async def read(self, timeout_s: float) -> bytes:
+        """Raises LinkError."""
+
+    def discard(self) -> int:
+        """Throw away what has come unread; how many octets that was."""
+
+    async def close(self) -> None:
+        """May be called at any time."""
+
+
+class SerialPort:
+    """A serial device; its descriptor is watched by the loop."""
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        self._settings = settings
+        self._serial: serial.Serial | None = None
+        self._descriptor = -1
+        self._inbox = Inbox()
+
+    async def open(self) -> None:
+        path = str(self._settings["port"])
+        pty = str(Path(path).resolve()).startswith("/dev/pts/")
+        try:
+            self._serial = serial.Serial(
+                path,
+                baudrate=9600 if pty else self._settings.get("baudrate", 9600),
+                bytesize=8 if pty else self._settings.get("data_bits", 8),
+                parity=serial.PARITY_NONE if pty else _PARITIES[self._settings.get("parity", "none")],
+                stopbits=1 if pty else self._settings.get("stop_bits", 1),
+                timeout=0,
+                exclusive=True,
+            )
+            if self._settings.get("rts") == "rs485":
+                self._serial.rs485_mode = self._direction()
+        except (OSError, ValueError, termios.error) as error:
+            await self.close()
+            raise LinkError(_reason(error, path)) from error
+        self._inbox = Inbox()
+        self._descriptor = self._serial.fileno()
+        asyncio.get_running_loop().add_reader(self._descriptor, self._readable)
+
+    def _direction(self) -> RS485Settings:
+        """RTS while we send, told to the system's driver: it alone knows when the last character has left."""
+        return RS485Settings(
+            rts_level_for_tx=True,
+            rts_level_for_rx=False,
+            delay_before_tx=self._settings.get("rts_before", 0) / 1000,
+            delay_before_rx=self._settings.get("rts_after", 0) / 1000,
+        )
+
+    def _readable(self) -> None:
+        try:
+            octets = os.read(self._descriptor, READ_OCTETS)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._gone((error.strerror or str(error)).lower())
+        else:
+            if octets:
+                self._inbox.put(octets)
+            else:
+                self._gone("end of file")
+
+    def _gone(self, reason: str) -> None:
+        """A lost port is readable for ever: it is watched no more."""
+        asyncio.get_running_loop().remove_reader(self._descriptor)
+        self._inbox.fail(f"port lost: {reason}")
+
+    async def write(self, octets: bytes) -> None:
+        if self._serial is None or self._inbox.fault:
+            raise LinkError(self._inbox.fault or "port not open")
+        view = memoryview(octets)
+        while view:
+            try:
+                view = view[os.write(self._descriptor, view) :]
+            except BlockingIOError:
+                await asyncio.sleep(0.001)
+            except OSError as error:
+                raise LinkError(f"port lost: {(error.strerror or str(error)).lower()}") from error
+
+    async def read(self, timeout_s: float) -> bytes:
+        return await self._inbox.take(timeout_s)
+
+    def discard(self) -> int:
+        if self._serial is not None and not self._inbox.fault:
+            with contextlib.suppress(OSError):  # a lost port tells that to whoever reads from it
+                if self._serial.in_waiting:
+                    self._readable()  # the system holds it, and the loop has not seen it yet
+        return self._inbox.discard()
+
+    async def set_baudrate(self, baudrate: int) -> None:
+        """Go on at `baudrate` once all that was written is on the line. Raises LinkError."""
+        if self._serial is None or str(Path(str(self._settings["port"])).resolve()).startswith("/dev/pts/"):
+            return  # a pseudo-terminal has no speed
+        try:
+            await asyncio.to_thread(self._serial.flush)
+            self._serial.baudrate = baudrate
+        except (OSError, ValueError, termios.error) as error:
+            raise LinkError(_reason(error, "port")) from error
+
+    async def close(self) -> None:
+        if self._serial is not None:
+            with contextlib.suppress(OSError, ValueError):
+                asyncio.get_running_loop().remove_reader(self._descriptor)
+            with contextlib.suppress(OSError):
+                self._serial.close()
+            self._serial = None
+
+
+class TcpPort:
+    """A TCP connection."""
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        self._host, self._port = str(settings["host"]), int(settings.get("port", 502))
+        self._inbox = Inbox()
+        self._transport: asyncio.Transport | None = None
+
+    async def open(self) -> None:
+        inbox = self._inbox = Inbox()
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                transport, _ = await loop.create_connection(lambda: Receiver(inbox, _lost), self._host, self._port)
+        except TimeoutError as error:
+            raise LinkError(f"no connection to {self._host}:{self._port} within {CONNECT_TIMEOUT_S:g} s") from error
+        except OSError as error:
+            raise LinkError(_reason(error, f"{self._host}:{self._port}")) from error
+        sock = transport.get_extra_info("socket")
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNTAKEN_LIMIT_MS)
+        self._transport = transport
+
+    async def write(self, octets: bytes) -> None:
+        """One request is on its way at a time: the transport's own buffer holds no more than that."""
+        if self._transport is None:
+            raise LinkError("not connected")
+        if self._inbox.fault:
+            raise UnsentError(self._inbox.fault)
+        self._transport.write(octets)
+
+    async def read(self, timeout_s: float) -> bytes:
+        if self._transport is None:
+            raise LinkError("not connected")
+        return await self._inbox.take(timeout_s)
+
+    def discard(self) -> int:
+        return self._inbox.discard()
+
+    async def close(self) -> None:
+        transport, self._transport = self._transport, None
+        if transport is None:
+            return
+        if not self._inbox.fault:
+            sock = transport.get_extra_info("socket")
+            with contextlib.suppress(OSError):  # it has gone already
+                if _untaken(sock):
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DROP_UNTAKEN)
+        transport.abort()
+
+
+def _untaken(sock: socket.socket) -> bool:
+    """True if the host has not acknowledged everything."""
+    (waiting,) = struct.unpack("i", fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)))
+    return int(waiting) > 0
+
+
+def _lost(error: Exception | None) -> str:
+    return "connection closed by the device" if error is None else _reason(error, "connection")
+
+
+def _reason(error: Exception, what: str) -> str:
+    inner = error.__context__ if isinstance(error, serial.SerialException) else None
+    text = getattr(inner, "strerror", None) or getattr(error, "strerror", None) or str(error)
+    return f"{what}: {text[:1].lower()}{text[1:]}"

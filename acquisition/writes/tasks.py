@@ -1,0 +1,174 @@
+"""Commands: what is written for one, whether it may still be, and what the read-back proves (pure).
+
+received ── seen before? DUPLICATE ── other plan? ── point? ── value fits? ── deadline passed? EXPIRED
+   └── written once ── confirmed: ACCEPTED ── read back: PROVEN or DIFFERS
+                   ── device says no: EXCEPTION ── silence: NO_ANSWER (never written again)
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from acquisition.decoding import register_types as registers
+from acquisition.decoding import scaling as convert
+from acquisition.decoding.point_readings import PointReading
+from acquisition.decoding.scaling import Reading
+from acquisition.drivers.base import Read, Write
+from bus import quality
+from bus.messages import Command, CommandResult, Outcome, Value
+from mapping.plan import DevicePlan, PointPlan, Register
+
+REMEMBERED: Final = 4096
+MASK_WRITE: Final = 22
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One write that may happen: the request, and the read that proves it (None where the point cannot be read)."""
+
+    command: Command
+    device: DevicePlan
+    point: PointPlan
+    write: Write
+    proof: Read | None
+    release: Write | None = None  # what ends the pulse
+    factor: float = 1.0  # what the point's scale said, where another register holds it
+
+    def by(self, device: DevicePlan) -> "Task":
+        """The same task for the same device as another path reaches it."""
+        return replace(
+            self,
+            device=device,
+            write=replace(self.write, unit=device.unit),
+            proof=None if self.proof is None else replace(self.proof, unit=device.unit),
+            release=None if self.release is None else replace(self.release, unit=device.unit),
+        )
+
+
+Last = Callable[[int], tuple[Reading, int] | None]
+"""The last reading of a point, and the monotonic time of its exchange in ns; None if there was none."""
+
+
+class Commands:
+    """The commands of one worker: which were seen, and what each means for a device."""
+
+    def __init__(
+        self, worker: str, revision: str, boot: str, devices: list[DevicePlan], last: Last = lambda _number: None
+    ) -> None:
+        self._last = last
+        self._worker = worker
+        self._revision = revision
+        self._boot = boot
+        self._points = {point.number: (device, point) for device in devices for point in device.points}
+        self._seen: OrderedDict[tuple[str, int], None] = OrderedDict()
+
+    def taken(self, command: Command, now_ns: int, utc_ns: int) -> Task | CommandResult:
+        """The task that `command` means, or the result that ends it here."""
+        key = (command.issuer, command.number)
+        if key in self._seen:
+            return self.result(command, Outcome.DUPLICATE, utc_ns, "this command was seen before")
+        self._seen[key] = None
+        if len(self._seen) > REMEMBERED:
+            self._seen.popitem(last=False)
+        if command.revision != self._revision:
+            return self.result(command, Outcome.OTHER_PLAN, utc_ns, f"issued under revision {command.revision}")
+        if self.expired(command, now_ns, utc_ns):
+            return self.result(command, Outcome.EXPIRED, utc_ns, "its deadline had passed when it came")
+        device, point = self._points.get(command.point, (None, None))
+        if device is None or point is None or point.write is None:
+            return self.result(command, Outcome.UNKNOWN_POINT, utc_ns, "no point of this worker that can be written")
+        try:
+            factor = self._factor(point, now_ns)
+            values = convert.registers_of(point, point.write, _plausible(point, command.value), factor)
+        except ValueError as error:
+            return self.result(command, Outcome.UNFIT_VALUE, utc_ns, str(error))
+        write = _write(device.unit, point, point.write, values)
+        proof = _proof(device.unit, point) if command.prove else None
+        if not command.pulse_ms:
+            return Task(command, device, point, write, proof, factor=factor)
+        if command.value is not True:
+            return self.result(command, Outcome.UNFIT_VALUE, utc_ns, "a pulse is of true")
+        release = _write(device.unit, point, point.write, convert.registers_of(point, point.write, False))
+        return Task(command, device, point, write, proof, release)
+
+    def _factor(self, point: PointPlan, now_ns: int) -> float:
+        """What the point's scale says now. Raises ValueError if that is not known."""
+        if point.scale_from is None:
+            return 1.0
+        _, scale = self._points[point.scale_from.point]
+        reading, seen_ns = self._last(scale.number) or (Reading(None, quality.NOT_YET, "not read yet"), now_ns)
+        if now_ns - seen_ns > scale.stale_after_ms * 1_000_000:
+            reading = Reading(None, quality.STALE, "not refreshed")
+        factor = convert.factor_of(point, reading)
+        if isinstance(factor, str):
+            raise ValueError(f"its scale is not known: {factor}")
+        return factor
+
+    def expired(self, command: Command, now_ns: int, utc_ns: int) -> bool:
+        """True once `command` must not be written any more; by the monotonic clock where it is the same host's."""
+        if command.boot == self._boot:
+            return now_ns >= command.expires_monotonic_ns
+        return utc_ns >= command.expires_utc_ns
+
+    def result(
+        self, command: Command, outcome: Outcome, utc_ns: int, reason: str = "", detail: int = 0
+    ) -> CommandResult:
+        """What became of `command`."""
+        return CommandResult(command.issuer, command.number, outcome, detail, reason, utc_ns, self._worker)
+
+
+def _plausible(point: PointPlan, value: Value) -> Value:
+    """`value`, if it lies within the limits of the point: what would not be believed is not written. Raises ValueError."""
+    if isinstance(value, int | float):
+        judged = convert.plausible(point, value)
+        if judged.reason:
+            raise ValueError(judged.reason)
+    return value
+
+
+def _write(unit: int, point: PointPlan, register: Register, values: tuple[int, ...]) -> Write:
+    if register.type == "bit" and register.table == "holding":
+        bit = 1 << registers.bit_on_the_wire(register)
+        return Write(unit, MASK_WRITE, register.address, (0xFFFF & ~bit, bit if values[0] else 0))
+    bits = register.table == "coil"
+    single = 5 if bits else 6
+    several = 15 if bits else 16
+    function = several if point.write_with == several or len(values) > 1 else single
+    return Write(unit, function, register.address, values)
+
+
+def _proof(unit: int, point: PointPlan) -> Read | None:
+    source = point.source
+    if not isinstance(source, Register) or not point.readable:
+        return None
+    return Read(unit, source.table, source.address, source.count)
+
+
+def proves(task: Task, raw: tuple[int, ...]) -> bool:
+    """True if what was read back is what was commanded, as near as the register can say."""
+    source = task.point.source
+    if not isinstance(source, Register):
+        return False
+    if source.type == "bit":
+        return convert.reading(task.point, source, raw).value is bool(task.command.value)
+    wanted: Value = convert.reading(task.point, source, _as_read(task, source), task.factor).value
+    return convert.reading(task.point, source, raw, task.factor).value == wanted
+
+
+def _as_read(task: Task, source: Register) -> tuple[int, ...]:
+    """The registers that a read shows if the command was done: as written, if both are of one form."""
+    assert task.point.write is not None  # noqa: S101 - a task has one
+    if (source.type, source.order, source.count) == (
+        task.point.write.type,
+        task.point.write.order,
+        task.point.write.count,
+    ):
+        return task.write.values
+    return convert.registers_of(task.point, source, task.command.value, task.factor)
+
+
+def shown(task: Task, raw: Sequence[int]) -> PointReading:
+    """What `raw`, read back, says of the point."""
+    assert isinstance(task.point.source, Register)  # noqa: S101 - it was just read
+    return PointReading(task.point.number, convert.reading(task.point, task.point.source, raw, task.factor))

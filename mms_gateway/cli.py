@@ -1,0 +1,70 @@
+"""The command `mms-gateway`: its subcommands are the modules of mms_gateway/commands that have a `COMMAND`.
+
+Exit codes: 0 ok, 1 failed while running, 2 bad configuration, 64 wrong usage. No traceback reaches a user.
+"""
+
+import importlib
+import logging
+import os
+import pkgutil
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+
+import cyclopts
+
+from bus.version import VERSION
+from mms_gateway import commands
+
+OK: Final = 0
+FAILED: Final = 1
+BAD_CONFIGURATION: Final = 2
+WRONG_USAGE: Final = 64
+
+Port = Annotated[int, cyclopts.Parameter(validator=cyclopts.validators.Number(gte=0, lte=65535))]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One subcommand: its name and what it does, which returns the exit code."""
+
+    name: str
+    run: Callable[..., int]
+
+
+def build() -> cyclopts.App:
+    """The application with every subcommand."""
+    app = cyclopts.App(
+        name="mms-gateway",
+        help="An IEC 61850 MMS gateway: meters and I/O on field lines, served to SCADA with quality and time.",
+        version=VERSION,
+        result_action="return_value",
+    )
+    for module in pkgutil.iter_modules(commands.__path__):
+        command = getattr(importlib.import_module(f"{commands.__name__}.{module.name}"), "COMMAND", None)
+        if isinstance(command, Command):
+            app.command(command.run, name=command.name)
+    return app
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(line_buffering=True)
+    try:
+        result: Any = build()(given, exit_on_error=False, print_error=True)
+    except cyclopts.CycloptsError:
+        return WRONG_USAGE
+    except KeyboardInterrupt:
+        return OK
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    except Exception as error:
+        logging.getLogger("gateway").debug("unexpected", exc_info=error)
+        sys.stderr.write(f"mms-gateway: unexpected {type(error).__name__}: {error}\n")
+        return FAILED
+    return result if isinstance(result, int) else OK

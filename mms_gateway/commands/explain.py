@@ -1,0 +1,79 @@
+"""`mms-gateway explain SITE REFERENCE`: one attribute's whole path, and what it is worth now."""
+
+import asyncio
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+from mms_gateway.cli import OK, Command
+from mms_gateway.commissioning.columns import number
+from mms_gateway.commissioning.exit_codes import carried_out
+from mms_gateway.commissioning.explaining import Section, acquired, explain, feeding
+from mms_gateway.commissioning.mms_value import served
+from mms_gateway.commissioning.name_lookup import state_of
+from mms_gateway.commissioning.reference_lookup import Attribute, named
+from mms_gateway.commissioning.running_gateway import listening
+from mms_gateway.runtime import instance_file as announcement
+from mms_gateway.sites import compiled, say
+from mms_gateway.status.board import Board
+
+
+def explain_reference(site: Path, reference: str, /, *, state_dir: Path | None = None) -> int:
+    """Tell where an attribute stands in the SCL file and the map, what feeds it, who reports it, and how it is commanded.
+
+    Parameters
+    ----------
+    site
+        A site.yaml, or the folder that holds it.
+    reference
+        An attribute or a data object, as LD0/MMXU1.TotW.mag.f.
+    state_dir
+        State folder of the gateway that may be running; state/ beside site.yaml by default.
+    """
+
+    async def work() -> int:
+        result = compiled(site)
+        if not result.mapped:
+            say(result.diagnostics.found)
+        attribute = named(result, reference)
+        sections = explain(result, attribute)
+        state = state_of(site, state_dir)
+        running = announcement.running(state)
+        if running is None:
+            sections.append(("now", "no gateway runs here"))
+        else:
+            async with listening(state) as listener:
+                sections += _live(listener.board, attribute, time.monotonic())
+                ied = listener.board.plan.ied(attribute.mapped.ied)
+                sections.append(("served", await asyncio.to_thread(served, running, ied, attribute)))
+        _print(attribute, sections)
+        return OK
+
+    return carried_out(work())
+
+
+def _live(board: Board, attribute: Attribute, now: float) -> list[Section]:
+    """The samples of what feeds it, as they were last published."""
+    fed = feeding(board.plan.ied(attribute.mapped.ied), attribute)
+    if fed is None:
+        return []
+    numbers = [one.point for one in (fed.binding.sources if fed.source is None else (fed.source,))]
+    names = {found.point.name for one in numbers if (found := acquired(board.plan, one)) is not None}
+    sections = []
+    for point in board.points(now):
+        if point["point"] in names:
+            age = "" if point["age"] is None else f", {point['age']:.1f} s old"
+            reason = f": {point['reason']}" if point["reason"] else ""
+            value = f"{number(point['value'])} {point['unit']}".strip() or "no value"
+            sections.append(("now", f"{point['point']} is {value}, {point['quality']}{reason}{age}"))
+    return sections
+
+
+def _print(attribute: Attribute, sections: list[Section]) -> None:
+    width = max(len(word) for word, _ in sections)
+    body = "\n".join(f"  {word.ljust(width)}  {text}" for word, text in sections)
+    sys.stdout.write(f"{attribute.reference}\n{body}\n")
+
+
+COMMAND: Final = Command("explain", explain_reference)

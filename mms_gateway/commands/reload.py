@@ -1,0 +1,62 @@
+"""`mms-gateway reload SITE`: let the running gateway take the site as its files are now."""
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+from mms_gateway.cli import BAD_CONFIGURATION, FAILED, OK, Command
+
+WAIT_S: Final = 120.0  # compiling a large site, ending and starting what has to
+POLL_S: Final = 0.05
+
+
+def reload(site: Path, /, *, state_dir: Path | None = None) -> int:
+    """Let the gateway that runs a site take its changed files. Nothing happens if they have errors.
+
+    Parameters
+    ----------
+    site
+        A site.yaml, or the folder that holds it.
+    state_dir
+        The --state-dir of the running gateway, if it was given one.
+    """
+    from mapping.compile import site_file
+    from mms_gateway.runtime.instance_file import Announcement, running
+    from mms_gateway.runtime.reload import Outcome, last
+    from mms_gateway.sites import compiled, say
+
+    def outcome(found: Announcement, before: int) -> Outcome | None:
+        """What the gateway has made of it; None if it has ended, or says nothing in time."""
+        until = time.monotonic() + WAIT_S
+        while time.monotonic() < until and Path(found.run_dir).exists():
+            told = last(Path(found.run_dir))
+            if told is not None and told.number > before:
+                return told
+            time.sleep(POLL_S)
+        return None
+
+    result = compiled(site)
+    say(result.diagnostics.found)
+    if result.plan is None:
+        return BAD_CONFIGURATION
+    folder = state_dir or site_file(site).resolve().parent / "state"
+    found = running(folder)
+    if found is None:
+        sys.stderr.write(f"mms-gateway: no gateway runs with {folder}\n")
+        return FAILED
+    before = last(Path(found.run_dir))
+    os.kill(found.pid, signal.SIGHUP)
+    told = outcome(found, 0 if before is None else before.number)
+    if told is None:
+        sys.stderr.write(f"mms-gateway: the gateway (process {found.pid}) does not say that it has reloaded\n")
+        return FAILED
+    (sys.stdout if told.taken else sys.stderr).write("".join(f"{text}\n" for text in told.texts))
+    if told.taken:
+        sys.stdout.write(f"reloaded: plan {told.revision}\n")
+    return OK if told.taken else BAD_CONFIGURATION
+
+
+COMMAND: Final = Command("reload", reload)

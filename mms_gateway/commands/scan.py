@@ -1,0 +1,98 @@
+"""`mms-gateway scan SITE LINE`: who answers on a line, and which profile fits."""
+
+import sys
+from pathlib import Path
+from typing import Final
+
+from mapping.plan import LinePlan
+from mapping.polling.planner import physics
+from mapping.schema.site import milliseconds
+from mms_gateway.cli import FAILED, OK, Command
+from mms_gateway.commissioning import line_url as line_text
+from mms_gateway.commissioning.columns import columns
+from mms_gateway.commissioning.exit_codes import UsageError, carried_out
+from mms_gateway.commissioning.manual_exchange import Bench, overheard
+from mms_gateway.commissioning.name_lookup import place
+from mms_gateway.commissioning.profiles import register_profiles
+from mms_gateway.commissioning.scanning import HEADER, Scan, another_master, parse_units, snippet
+
+LISTEN_CHARACTERS: Final = 3.5
+
+
+def scan(
+    *words: str,
+    line: str | None = None,
+    units: str = "1-247",
+    timeout: str = "200ms",
+    lines: Path | None = None,
+    state_dir: Path | None = None,
+) -> int:
+    """Find the Modbus units on a line, ask each what it is, and find the profile that fits it. Nothing is written.
+
+    Parameters
+    ----------
+    words
+        SITE LINE: a line of a site. With --line: nothing.
+    line
+        A line without a site: modbus-tcp://HOST:PORT or modbus-rtu:/dev/ttyUSB0?baudrate=9600.
+    units
+        The units to ask: 1-247, or 1,2,17.
+    timeout
+        How long each may take to answer.
+    lines
+        A file whose lines are laid over the site's, as `simulate` writes it.
+    state_dir
+        State folder of the gateway that may be running; state/ beside site.yaml by default.
+    """
+
+    async def work() -> int:
+        site = None if line else _site(words)
+        plan = line_text.parse_line(line) if line else _line(words, lines, state_dir)
+        if not plan.protocol.startswith("modbus"):
+            raise UsageError(f"line `{plan.name}` is {plan.protocol}: only Modbus lines have units that can be asked")
+        return await _scan(plan, parse_units(units), milliseconds(timeout), site)
+
+    async def checked() -> int:
+        try:
+            return await work()
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+
+    return carried_out(checked())
+
+
+def _site(words: tuple[str, ...]) -> Path:
+    if len(words) != 2:
+        raise UsageError("`scan` takes SITE LINE, or --line")
+    return Path(words[0])
+
+
+def _line(words: tuple[str, ...], lines: Path | None, state_dir: Path | None) -> LinePlan:
+    found = place(Path(words[0]), lines=lines, state_dir=state_dir)
+    plan = found.line(words[1])
+    found.free(plan)
+    return plan
+
+
+async def _scan(line: LinePlan, units: list[int], timeout_ms: int, site: Path | None) -> int:
+    heard = await overheard(line, LISTEN_CHARACTERS * physics(line.protocol, line.settings).character_s)
+    if heard:
+        raise another_master(heard)
+    async with Bench(line) as bench:
+        found = await Scan(bench, register_profiles(site), timeout_ms).units(units, _progress)
+    _progress(None)
+    if not found:
+        sys.stdout.write(f"nobody answers on {line.name}, of {len(units)} units\n")
+        return FAILED
+    sys.stdout.write(f"{columns(HEADER, [one.row() for one in found], right=(0, 4))}\n\n{snippet(line, found)}\n")
+    return OK
+
+
+def _progress(unit: int | None) -> None:
+    """Say on a terminal which unit is asked; None: none any more."""
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\x1b[K" if unit is None else f"\runit {unit}")
+        sys.stderr.flush()
+
+
+COMMAND: Final = Command("scan", scan)

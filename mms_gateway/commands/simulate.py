@@ -1,0 +1,84 @@
+"""`mms-gateway simulate SITE`: every line of a site answered by simulated devices."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Final, Literal
+
+import yaml
+
+from acquisition.simulate.timeline import read_timeline
+from mapping import plan as plans
+from mapping.compile import site_file
+from mms_gateway import state_folder
+from mms_gateway.cli import BAD_CONFIGURATION, FAILED, OK, Command
+from mms_gateway.runtime import processes
+from mms_gateway.runtime.run import Told, run_folder
+from mms_gateway.runtime.supervisor import Supervisor
+from mms_gateway.sites import compiled, say
+
+
+def simulate(
+    site: Path,
+    /,
+    *,
+    faults: Path | None = None,
+    state_dir: Path | None = None,
+    seconds: float | None = None,
+    log_format: Literal["console", "json"] = "console",
+) -> int:
+    """Answer every line of a site with simulated devices, and write where to STATE/simulated.yaml.
+
+    Parameters
+    ----------
+    site
+        A site.yaml, or the folder that holds it.
+    faults
+        A timeline of faults.
+    state_dir
+        Folder for simulated.yaml; state/ beside site.yaml by default.
+    seconds
+        End by itself after so long.
+    log_format
+        console for people, json for machines.
+    """
+    from bus import logs
+
+    logs.configure("gateway", log_format)
+    return asyncio.run(_simulate(site, faults, state_dir, seconds, log_format))
+
+
+async def _simulate(
+    site: Path, faults: Path | None, state_dir: Path | None, seconds: float | None, log_format: str
+) -> int:
+    told = Told(seconds)
+    result = compiled(site)
+    found = result.diagnostics
+    state = state_dir or site_file(site).parent / "state"
+    if result.plan is not None:
+        if faults is not None:
+            read_timeline(faults, result.plan.device_names(), found)
+        state_folder.make(state, found)
+    say(found.found)
+    if result.plan is None or found.errors:
+        return BAD_CONFIGURATION
+    out = state / "simulated.yaml"
+    with run_folder() as folder:
+        plan_file = folder / "simulate.plan"
+        plans.save(result.plan, plan_file)
+        supervisor = Supervisor([processes.simulator(plan_file, out, folder, log_format, faults)])
+        supervisor.start()
+        try:
+            if not await supervisor.ready():
+                return BAD_CONFIGURATION if supervisor.failed.is_set() else FAILED
+            for name, where in yaml.safe_load(out.read_text(encoding="utf-8"))["lines"].items():
+                endpoint = f"{where['host']}:{where['port']}" if "host" in where else where.get("port", "its worker")
+                sys.stdout.write(f"line {name} at {endpoint}\n")
+            sys.stdout.flush()
+            await told.wait()
+            return OK
+        finally:
+            await supervisor.stop()
+
+
+COMMAND: Final = Command("simulate", simulate)

@@ -1,0 +1,40 @@
+"""What came when a device was asked: its answer, an echo of the question, another unit's answer, or noise (pure)."""
+
+from dataclasses import dataclass
+
+from acquisition.decoding.point_readings import exception
+from acquisition.drivers.base import Ask, Continue, Driver, Foreign, Found, Question, Refused
+from mms_gateway.commissioning.scanning import UNREACHED
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """`by`: the unit that answered, None if none did; `answer` in words; `echo`: the question came back first."""
+
+    by: int | None
+    answer: str
+    echo: bool
+
+
+def heard(driver: Driver, ask: Ask, tag: int, sent: bytes, received: bytes) -> Heard:
+    """What `received` is to `ask`, which was `sent`."""
+    echo = received.startswith(sent)
+    buffer = bytearray(received[len(sent) :] if echo else received)
+    others = []
+    while (found := driver.take(ask, tag, buffer)) is not None:
+        if isinstance(found, Foreign):
+            others.append(found.unit)
+        elif not isinstance(found, Continue):
+            return _answered(ask, found, echo)
+    if others:
+        return Heard(others[0], f"unit {others[0]} answers", echo)
+    noise = len(received) - len(sent) * echo
+    return Heard(None, f"{noise} octets that are no answer" if noise else "no answer", echo)
+
+
+def _answered(ask: Ask, found: Found, echo: bool) -> Heard:
+    unit = 0 if isinstance(ask, Question) else ask.unit
+    if isinstance(found, Refused) and found.code in UNREACHED:
+        return Heard(None, f"a gateway says that nobody is behind it: {exception(found.code)}", echo)
+    words = f"answers, {exception(found.code)}" if isinstance(found, Refused) else "answers"
+    return Heard(unit, words, echo)

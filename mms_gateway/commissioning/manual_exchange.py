@@ -1,0 +1,86 @@
+"""One line asked by hand, outside the gateway: one request at a time, timed. Shell."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Final, Self
+
+from acquisition.drivers.base import Ask, Found
+from acquisition.drivers.registry import by_protocol
+from acquisition.exchange.late_answers import Counters
+from acquisition.exchange.link import Link
+from acquisition.exchange.port_factory import port_of
+from acquisition.transport.ports import Port
+from mapping.plan import DevicePlan, LinePlan
+
+LEAST_LISTEN_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What came of one question; `found` None: nothing that answers it, in any try. `ms` is that of the last try."""
+
+    found: Found | None
+    ms: float
+
+
+class Bench:
+    """The exchanges of one line, with the silences and retries that a worker keeps. Any method may raise LinkError."""
+
+    def __init__(self, line: LinePlan) -> None:
+        self._link = Link(line, by_protocol()[line.protocol])
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._link.close()
+
+    @property
+    def counters(self) -> Counters:
+        """What has happened on the line so far."""
+        return self._link.counters
+
+    async def ask(self, ask: Ask, device: DevicePlan) -> Asked:
+        """Ask, and again as often as the device allows."""
+        await self._link.open()
+        found: Found | None = None
+        ms = 0.0
+        for _ in range(1 + device.retries):
+            started = time.monotonic()
+            found = await self._link.exchange(ask, device)
+            ms = (time.monotonic() - started) * 1000
+            if found is not None:
+                break
+        return Asked(found, ms)
+
+
+def stranger(unit: int, timeout_ms: int) -> DevicePlan:
+    """A device of which nothing is known but its unit."""
+    return DevicePlan(f"unit{unit}", unit, None, timeout_ms, 0, 0, 125, False, (), ())
+
+
+async def overheard(line: LinePlan, seconds: float = LEAST_LISTEN_S) -> bytes:
+    """What passes on the line while nothing is said, for at least `seconds`; none on a connection. Raises LinkError."""
+    spec = by_protocol()[line.protocol]
+    if not spec.serial:
+        return b""
+    port = port_of(line, spec)
+    await port.open()
+    try:
+        return await collected(port, max(seconds, LEAST_LISTEN_S))
+    finally:
+        await port.close()
+
+
+async def collected(port: Port, seconds: float) -> bytes:
+    """What comes within `seconds`. Raises LinkError."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + seconds
+    heard = bytearray()
+    while (left := until - loop.time()) > 0:
+        heard += await port.read(left)
+    return bytes(heard)

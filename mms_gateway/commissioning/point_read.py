@@ -1,0 +1,104 @@
+"""What a device says of one point, asked for alone: value, quality, the registers as they came (pure)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from pydantic import ValidationError
+
+from acquisition.decoding import point_readings as readings
+from acquisition.decoding import scaling as convert
+from acquisition.decoding.scaling import Reading
+from acquisition.drivers.base import Found, Question, Read, Refused, Registers, Text
+from bus import quality
+from mapping.plan import DevicePlan, Obis, PointPlan, Register, Reply
+from mapping.schema.site import Register as RegisterSpec
+from mms_gateway.commissioning.columns import number
+
+NO_SCALES: Final[Mapping[int, Reading]] = {}
+HEADER: Final = ("point", "value", "unit", "quality", "raw", "ms")
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One point as it was read."""
+
+    point: PointPlan
+    reading: Reading
+    raw: str  # registers in hexadecimal, or the line of text
+    ms: float
+
+    @property
+    def answered(self) -> bool:
+        """True if the device has said anything, a refusal too."""
+        return self.reading.quality != quality.NO_ANSWER
+
+    def row(self) -> tuple[str, ...]:
+        """For HEADER."""
+        judged = quality.describe(self.reading.quality)
+        reason = f": {self.reading.reason}" if self.reading.reason else ""
+        value = number(self.reading.value)
+        return (self.point.local_name, value, self.point.unit, f"{judged}{reason}", self.raw, f"{self.ms:.1f}")
+
+
+def question(device: DevicePlan, point: PointPlan) -> Read | Question | None:
+    """What asks for `point` alone; None for what the gateway itself makes, or what cannot be read."""
+    source = point.source
+    if not point.readable:
+        return None
+    if isinstance(source, Register):
+        return Read(device.unit, source.table, source.address, source.count)
+    if isinstance(source, Obis):
+        return Question(source.request)
+    return Question(source.request, source.end) if isinstance(source, Reply) else None
+
+
+def in_order(device: DevicePlan, points: Sequence[PointPlan]) -> list[PointPlan]:
+    """The order in which to ask for `points`: before what another point scales, that one."""
+    known = {point.number: point for point in device.points}
+    scales = [known[point.scale_from.point] for point in points if point.scale_from is not None]
+    return list({point.number: point for point in (*scales, *points)}.values())
+
+
+def shown(
+    device: DevicePlan, point: PointPlan, found: Found | None, ms: float, scales: Mapping[int, Reading] = NO_SCALES
+) -> Shown:
+    """What `found` says of `point`; `scales` has the readings of the points that scale others, by number."""
+    source = point.source
+    if isinstance(found, Registers) and isinstance(source, Register):
+        if point.scale_from is None:
+            reading = convert.reading(point, source, found.values)
+        else:
+            reading = convert.scaled_reading(point, source, found.values, scales.get(point.scale_from.point))
+        return Shown(point, reading, hexadecimal(found.values, source), ms)
+    if isinstance(found, Text):
+        read = readings.from_line(device, [point.number], found.line)
+        unsound = Reading(None, quality.NO_ANSWER, "the line fits no expression")
+        return Shown(point, read[0].reading if read else unsound, found.line if isinstance(source, Reply) else "", ms)
+    if isinstance(found, Refused):
+        return Shown(point, Reading(None, quality.REFUSED, readings.exception(found.code)), "", ms)
+    silent = Reading(None, quality.NO_ANSWER, f"no answer within {device.timeout_ms} ms")
+    return Shown(point, silent, "", ms)
+
+
+def hexadecimal(values: tuple[int, ...], register: Register) -> str:
+    """The registers as they came, four digits each; bits as 0 and 1."""
+    bits = register.table in ("coil", "discrete")
+    return " ".join(str(value) if bits else f"{value:04x}" for value in values)
+
+
+def raw_point(number_: int, text: str) -> PointPlan:
+    """The register that `text` spells (`holding 100 int16`) as a point without unit or scale. Raises ValueError."""
+    spec = RegisterSpec.model_validate(text)
+    order = spec.order or "abcd"
+    register = Register(spec.table, spec.address, spec.type, spec.count, order, spec.low_bit, spec.high_bit)
+    return PointPlan(number_, f"register.{text}", "", register, polled=True, stale_after_ms=0, every_ms=0)
+
+
+def first_reason(error: ValueError) -> str:
+    """What a model says first of text that does not fit it."""
+    return (
+        str(error.errors()[0]["msg"]).removeprefix("Value error, ")
+        if isinstance(error, ValidationError)
+        else str(error)
+    )

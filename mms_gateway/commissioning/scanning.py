@@ -1,0 +1,122 @@
+"""Who is on a line: units that answer, what they say they are, which profile fits. Shell, over `matching`.
+
+Any sound answer counts, an exception too. On a serial line nobody is asked before the line has been silent for a
+second, and the scan ends where an answer comes that nobody asked for: another master talks.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from acquisition.decoding.point_readings import exception
+from acquisition.drivers.base import Found, Identification, Identity, Read, Refused
+from acquisition.transport.ports import LinkError
+from mapping.plan import DevicePlan, LinePlan
+from mms_gateway.commissioning import matching
+from mms_gateway.commissioning.manual_exchange import Bench, stranger
+from mms_gateway.commissioning.matching import Match
+
+SHOWN_OCTETS: Final = 16
+UNREACHED: Final = (10, 11)  # a gateway says that there is nobody behind it
+HEADER: Final = ("unit", "answers", "says it is", "profile", "fits")
+
+
+@dataclass(frozen=True, slots=True)
+class FoundUnit:
+    """A unit that answers."""
+
+    unit: int
+    answer: str
+    said: str
+    matches: tuple[Match, ...]
+
+    def row(self) -> tuple[str, ...]:
+        """For HEADER."""
+        best = self.matches[0] if self.matches else None
+        fits = "" if best is None else "identified" if best.proven else f"{best.score:.0%}"
+        return (str(self.unit), self.answer, self.said, "" if best is None else best.profile, fits)
+
+
+def another_master(octets: bytes) -> LinkError:
+    """Why a line on which `octets` were overheard is not scanned."""
+    shown = octets[:SHOWN_OCTETS].hex(" ")
+    text = f"{len(octets)} octets nobody here asked for ({shown}{' ...' if len(octets) > SHOWN_OCTETS else ''})"
+    return LinkError(f"another master talks on this line: {text}; take it off before you scan")
+
+
+class Scan:
+    """The scan of one line with `profiles`; each device is asked for each register once."""
+
+    def __init__(self, bench: Bench, profiles: Sequence[DevicePlan], timeout_ms: int) -> None:
+        self._bench = bench
+        self._profiles = profiles
+        self._timeout_ms = timeout_ms
+
+    async def units(self, units: Sequence[int], progress: Callable[[int], None]) -> list[FoundUnit]:
+        """Those of `units` that answer. Raises LinkError, also if another master talks."""
+        found = []
+        for unit in units:
+            progress(unit)
+            foreign = self._bench.counters.foreign
+            device = stranger(unit, self._timeout_ms)
+            asked = await self._bench.ask(Read(unit, "holding", 0, 1), device)
+            if asked.found is not None and not _unreached(asked.found):
+                found.append(await self._known(unit, device, asked.found))
+            elif self._bench.counters.foreign > foreign:
+                raise LinkError(
+                    f"asked unit {unit}, and something else was answered: another master talks on this line, "
+                    "or a device answers with another unit"
+                )
+        return found
+
+    async def _known(self, unit: int, device: DevicePlan, first: Found) -> FoundUnit:
+        said = await self._identity(unit, device)
+        answers: dict[Read, Found | None] = {}
+        found = []
+        for profile in self._profiles:
+            for read in matching.wanted(profile, unit):
+                if read not in answers:
+                    answers[read] = (await self._bench.ask(read, device)).found
+                if answers[read] is None or isinstance(answers[read], Refused):
+                    break
+            match = matching.match(profile, unit, answers, said)
+            if match is not None:
+                found.append(match)
+        answer = exception(first.code) if isinstance(first, Refused) else "holding 0"
+        return FoundUnit(unit, answer, said, tuple(matching.ranked(found)))
+
+    async def _identity(self, unit: int, device: DevicePlan) -> str:
+        for function in (43, 17):
+            asked = await self._bench.ask(Identification(unit, function), device)
+            if isinstance(asked.found, Identity):
+                return " ".join(text for text in asked.found.texts if text)
+        return ""
+
+
+def _unreached(found: Found) -> bool:
+    return isinstance(found, Refused) and found.code in UNREACHED
+
+
+def snippet(line: LinePlan, found: Sequence[FoundUnit]) -> str:
+    """`devices:` for site.yaml; what is not known is said behind it."""
+    rows = ["devices:"]
+    for one in found:
+        best = one.matches[0] if one.matches else None
+        others = [match.profile for match in one.matches[1:4] if not one.matches[0].proven]
+        profile = "" if best is None else f", profile: {best.profile}"
+        remark = f"  # or {', '.join(others)}" if others else "" if best else "  # no profile fits: `mms-gateway guess`"
+        rows.append(f"  unit{one.unit}: {{line: {line.name}, unit: {one.unit}{profile}}}{remark}")
+    return "\n".join(rows)
+
+
+def parse_units(text: str) -> list[int]:
+    """The units of `1-247`, `1,2,17` or `1-8,100`. Raises ValueError."""
+    units: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            raise ValueError(f"`{text}` is no list of units, expected one as 1-247 or 1,2,17")
+        units += range(int(first), int(last if dash else first) + 1)
+    if not units or min(units) < 1 or max(units) > 255:
+        raise ValueError(f"units {text}, expected 1..255")
+    return units

@@ -1,0 +1,97 @@
+"""A site in its run folder: the plan and the SCL files that its processes read, and the addresses that they have."""
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mapping import plan as plans
+from mapping.diagnostics import Diagnostics, Span, did_you_mean
+from mapping.located_yaml.validated import nearest
+from mapping.plan import Plan
+from mms_gateway import state_folder
+from mms_gateway.runtime import preflight as addresses
+from mms_gateway.runtime import processes
+from mms_gateway.runtime.processes import Options, Process
+
+if TYPE_CHECKING:
+    from mms_gateway.runtime.run import RunOptions
+
+
+class Deployment:
+    """What the processes of one run are given. It may be checked and installed again with another plan."""
+
+    def __init__(self, folder: Path, options: "RunOptions") -> None:
+        self.folder = folder
+        self.plan_file = folder / "site.plan"
+        self._options = options
+        self._listen: dict[str, tuple[str, str]] = {}  # IED -> what the plan and the options ask for, what it has
+        self._http: tuple[str, int] | None = None  # what the status page has
+
+    def check(self, plan: Plan) -> Diagnostics:
+        """Whether the addresses of `plan` that this gateway does not have yet can be had, and its state folder, which is made."""
+        found, span = Diagnostics(), Span(plan.site_file)
+        if not self._listen:
+            self._named(plan, span, found)
+        own = {asked for asked, _ in self._listen.values()}
+        for ied, address in self._asked(plan).items():
+            if address not in own:
+                addresses.check(address, f"IED {ied}", f"--mms-port {ied}=10102", span, found)
+        if self._options.http is not None and self._http is None:
+            host, port = self._options.http
+            addresses.check(f"{host}:{port}", "the status page", "--http-port 8061", span, found)
+        pair = self._options.pair
+        if pair is not None and not self._listen:
+            addresses.check(pair.listen, "this half of the pair", "--peer-listen HOST:5563", span, found)
+        if not self._listen and not found.errors:
+            state_folder.make(self.state_dir(plan), found)
+        return found
+
+    def _named(self, plan: Plan, span: Span, found: Diagnostics) -> None:
+        """Say which of the IEDs that the options name the site does not have."""
+        there = [ied.name for ied in plan.ieds]
+        for ied in self._options.mms_ports.keys() - set(there):
+            hint = did_you_mean(nearest(ied, there) or there)
+            found.error("unknown-ied", span, f"no IED `{ied}`, which `--mms-port` names", hint=hint)
+
+    def install(self, plan: Plan) -> list[Process]:
+        """Lay `plan` down, with copies of its SCL files; the processes that run it. Raises OSError."""
+        listen = {ied: (asked, self._fixed(ied, asked)) for ied, asked in self._asked(plan).items()}
+        if self._options.http is not None and self._http is None:
+            host, port = self._options.http
+            self._http = addresses.split(addresses.fixed(f"{host}:{port}"))
+        copies = {ied.name: self.folder / f"{ied.name}.scl" for ied in plan.ieds}
+        fresh = {ied.name: self.folder / f"{ied.name}.scl.new" for ied in plan.ieds}
+        for ied in plan.ieds:
+            shutil.copyfile(ied.scl, fresh[ied.name])
+        plans.save(plan, self.plan_file)
+        for name, path in fresh.items():
+            path.replace(copies[name])
+        self._listen = listen
+        options = Options(
+            self.folder,
+            self.plan_file,
+            {ied: fixed for ied, (_, fixed) in listen.items()},
+            copies,
+            self._http,
+            self._options.log_format,
+            self.state_dir(plan),
+            None if self._options.pair is None else self._options.pair.peer,
+        )
+        return processes.of_site(plan, options)
+
+    def state_dir(self, plan: Plan) -> Path:
+        """Where the site keeps what survives a restart."""
+        return self._options.state_dir or Path(plan.site_file).parent / "state"
+
+    def _asked(self, plan: Plan) -> dict[str, str]:
+        asked = {}
+        for ied in plan.ieds:
+            if ied.listen != "none":
+                host, port = ied.listen.rpartition(":")[::2]
+                asked[ied.name] = f"{self._options.mms_host or host}:{self._options.mms_ports.get(ied.name, port)}"
+        return asked
+
+    def _fixed(self, ied: str, asked: str) -> str:
+        """Where the IED listens: as before, if it is asked for the same."""
+        before, fixed = self._listen.get(ied, ("", ""))
+        return fixed if before == asked else addresses.fixed(asked)

@@ -1,0 +1,67 @@
+"""THE LIST: one row a process. What runs is what stands here, built from the plan.
+
+A worker or server that ends is started again; the status page and the simulators too: nothing here may stay away.
+"""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from mapping.plan import Plan
+
+WATCHDOG_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One process: how it is started, how long it may be silent, whether its `ready` counts for ours."""
+
+    name: str
+    module: str
+    arguments: tuple[str, ...]
+    watchdog_s: float = WATCHDOG_S
+    awaited: bool = True
+
+    def command(self) -> list[str]:
+        """What to execute."""
+        return [sys.executable, "-m", self.module, *self.arguments]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says of the processes of a site."""
+
+    run_dir: Path
+    plan_file: Path
+    listen: dict[str, str]  # IED -> host:port instead of the plan's
+    scl: dict[str, Path]  # IED -> copy of its SCL file
+    http: tuple[str, int] | None
+    log_format: str
+    state_dir: Path
+    peer: str | None = None  # host:port where the other gateway of a pair takes copies
+
+
+def of_site(plan: Plan, options: Options) -> list[Process]:
+    """The processes of a running site, in the order in which they start."""
+    common = ("--plan", str(options.plan_file), "--run-dir", str(options.run_dir), "--log-format", options.log_format)
+    state = ("--state-dir", str(options.state_dir))
+    rows = [
+        Process(f"worker.{worker.name}", "acquisition", (*common, "--worker", worker.name, *state))
+        for worker in plan.workers
+    ]
+    kept = (*state, *(("--peer", options.peer) if options.peer else ()))
+    for ied in plan.ieds:
+        listen = ("--listen", options.listen[ied.name]) if ied.name in options.listen else ()
+        scl = ("--scl", str(options.scl[ied.name]))
+        rows.append(Process(f"mms.{ied.name}", "mms_server", (*common, "--ied", ied.name, *listen, *scl, *kept)))
+    if options.http is not None:
+        host, port = options.http
+        rows.append(Process("status", "mms_gateway.status", (*common, "--host", host, "--port", str(port))))
+    return rows
+
+
+def simulator(plan_file: Path, out: Path, run_dir: Path, log_format: str, faults: Path | None = None) -> Process:
+    """The process that answers every line of a site."""
+    given = ("--plan", str(plan_file), "--out", str(out), "--run-dir", str(run_dir), "--log-format", log_format)
+    return Process("simulate", "acquisition.simulate", (*given, *(("--faults", str(faults)) if faults else ())))

@@ -1,0 +1,33 @@
+"""Compiling a site for a command: with the drivers' settings, and its findings on stderr."""
+
+import logging
+import sys
+from pathlib import Path
+
+from acquisition.drivers.registry import by_protocol
+from mapping.compile import Compiled, compile_site, site_file
+from mapping.diagnostics import Diagnostic, render
+from mapping.polling import turnaround
+from mapping.polling.turnaround import Measured
+
+log = logging.getLogger("gateway")
+
+
+def compiled(site: Path, lines: Path | None = None, measured: Measured | None = None) -> Compiled:
+    """The site at `site`; `lines` is laid over its lines, `measured` is how long its devices think."""
+    settings = {name: spec.settings for name, spec in by_protocol().items()}
+    return compile_site(site, settings, lines=lines, measured=measured)
+
+
+def measured_of(site: Path, state_dir: Path | None) -> Measured:
+    """How long the devices of `site` were seen to think, as its state folder knows it."""
+    measured, problems = turnaround.of_site(state_dir or site_file(site).parent / "state")
+    for problem in problems:
+        log.warning("%s", problem)
+    return measured
+
+
+def say(findings: list[Diagnostic]) -> None:
+    """Print findings on stderr, the first fifty whole."""
+    if findings:
+        sys.stderr.write(render(findings) + "\n")

@@ -1,0 +1,40 @@
+"""What is written down of commands: one record for each that a client gave, whoever refused it (pure)."""
+
+from dataclasses import dataclass
+
+from mms_server.acsi.clients import Client
+from mms_server.acsi.controllable_objects import ControlAction
+from mms_server.mms.add_cause import AddCause
+from mms_server.mms.errors import DataAccessError
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """One command at its end: whose, for what object, and what became of it.
+
+    `service` is SBO, SBOw, Oper or Cancel. `action` None: what was written has no meaning. `refused` is the AddCause, or
+    the error of a refusal that has none; None: done. `text` says it for people. `ms`: from its coming to its end.
+    """
+
+    client: Client
+    reference: str
+    service: str
+    action: ControlAction | None
+    refused: AddCause | DataAccessError | None
+    text: str
+    ms: int
+
+    def fields(self) -> dict[str, object]:
+        """What a log line carries beside its text."""
+        result = "ok" if self.refused is None else self.refused.name.lower()
+        shown: dict[str, object] = {"peer": self.client.address, "service": self.service}
+        if self.action is not None:
+            shown |= {
+                "orCat": self.action.or_cat, "orIdent": self.action.or_ident.hex(), "ctlNum": self.action.ctl_num,
+                "test": self.action.test,
+            }  # fmt: skip
+        return shown | {"result": result, "ms": self.ms}
+
+    def __str__(self) -> str:
+        value = "" if self.action is None or self.action.value is None else f" = {self.action.value}"
+        return f"{self.reference}{value}: {self.text}"

@@ -1,0 +1,454 @@
+"""One association, all its layers: octets in, events and octets out. It knows no socket and reads no clock.
+
+                 CR            CONNECT (CP (AARQ (Initiate)))           accept()
+    TRANSPORT ──────► SESSION ────────────────────────────► ASKED ───────────────► OPEN ──┐ data: Request events
+        │                │                                    │ refuse()            │     │ Conclude, FINISH
+        └────────────────┴──────── any fault, time limit ─────┴──────────► CLOSED ◄─┴─────┘
+
+The owner moves octets: `receive` what came, take `events`, answer with `send`, write `octets_to_send`, and close the
+connection once `closing` is true and all is written. What is wrong with the octets never raises; it becomes the answer
+that the peer is owed and a `Closed` event.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from mms_server.association.connect_request import decode as decode_asking
+from mms_server.mms import initiate, reject
+from mms_server.mms.initiate import Negotiated, Own, Proposal, Refusal
+from mms_server.stack import acse, ber, cotp, presentation, session, tpkt
+from mms_server.stack.acse import AssociateRequest
+from mms_server.stack.cotp import Reassembly
+from mms_server.stack.errors import Answer, WireError
+from mms_server.stack.presentation import ConnectPresentation
+from mms_server.stack.session import Spdu
+
+HANDSHAKE_S: Final = 10.0
+FRAGMENT_S: Final = 60.0
+OVERHEAD_OCTETS: Final = 1024  # session, presentation and ACSE around the largest PDU
+WAITING_LIMIT: Final = (
+    64  # requests beyond the agreed number that wait for their turn; then nothing more is taken apart
+)
+_CONCLUDE_RESPONSE: Final = b"\x8c\x00"
+_INVOKE_ID_LIMIT: Final = 0xFFFFFFFF
+
+
+class Phase(Enum):
+    """Where an association stands."""
+
+    TRANSPORT = "waits for CR"
+    SESSION = "waits for CONNECT"
+    ASKED = "waits for the owner's accept or refuse"
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Selectors:
+    """The selectors that a client must call, None where any will do."""
+
+    transport: bytes | None = None
+    session: bytes | None = None
+    presentation: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A client asks to associate: who it says it is, and what it proposes. Answer with `accept` or `refuse`."""
+
+    acse: AssociateRequest
+    proposal: Proposal
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One confirmed request: the service's tag (as in stack.ber) and its contents. Owed exactly one answer."""
+
+    invoke_id: int
+    service: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """It is over; `reason` for the log. `orderly` if the client concluded or nothing was wrong."""
+
+    reason: str
+    orderly: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What the peer says to our one request: the tag and contents of the service's element; tag None: it says no."""
+
+    tag: int | None
+    body: bytes = b""
+
+
+Event = Asked | Request | Answered | Closed
+
+
+class Association:
+    """The server's end of one association. See the module for its phases and its owner's duties."""
+
+    __slots__ = (
+        "_acse_context", "_asked_peer", "_asked_peers", "_connect", "_connect_spdu", "_cr", "_deadline", "_events",
+        "_fragments", "_mms_context", "_needed", "_open_calls", "_out", "_own", "_pdu_octets", "_pending", "_selectors",
+        "_tpdu_octets", "_waiting", "asked", "negotiated", "phase",
+    )  # fmt: skip
+
+    def __init__(self, own: Own, now: float, selectors: Selectors = Selectors()) -> None:
+        self.phase = Phase.TRANSPORT
+        self.asked: Asked | None = None
+        self.negotiated: Negotiated | None = None
+        self._own = own
+        self._selectors = selectors
+        self._deadline: float | None = now + HANDSHAKE_S
+        self._pending = bytearray()
+        self._needed = tpkt.HEADER_OCTETS
+        self._fragments = Reassembly(own.max_pdu + OVERHEAD_OCTETS)
+        self._events: list[Event] = []
+        self._out: list[bytes] = []
+        self._open_calls = 0
+        self._waiting: deque[Request] = deque()
+        self._tpdu_octets = 1 << cotp.LARGEST_TPDU
+        self._pdu_octets = own.max_pdu
+        self._mms_context = self._acse_context = 0
+        self._cr: cotp.ConnectRequest | None = None
+        self._connect_spdu: Spdu | None = None
+        self._connect: ConnectPresentation | None = None
+        self._asked_peer: int | None = None  # the invokeID of our request that is open
+        self._asked_peers = 0
+
+    # ------------------------------------------------------------------ the owner's side
+
+    @property
+    def closing(self) -> bool:
+        """True once the connection is to be closed, as soon as `octets_to_send` is written."""
+        return self.phase is Phase.CLOSED
+
+    def receive(self, octets: bytes, now: float) -> None:
+        """Take what the peer sent. What it means waits in `events`."""
+        if self.phase is Phase.CLOSED:
+            return
+        if self._pending:
+            self._pending += octets
+            if self.full or len(self._pending) < self._needed:
+                return
+            octets = bytes(self._pending)
+            self._pending.clear()
+        self._take(octets, now)
+
+    @property
+    def full(self) -> bool:
+        """True while more requests wait than it keeps: the owner stops reading until `answer` has made room."""
+        return len(self._waiting) >= WAITING_LIMIT
+
+    @property
+    def idle(self) -> bool:
+        """True while it is open, owes no answer, and waits for no rest of a message."""
+        return self.phase is Phase.OPEN and not (self._open_calls or self._pending or self._fragments)
+
+    @property
+    def context(self) -> int:
+        """The presentation context in which MMS is talked."""
+        return self._mms_context
+
+    @property
+    def tpdu_octets(self) -> int:
+        """How many octets a TPDU may have."""
+        return self._tpdu_octets
+
+    def _take(self, octets: bytes, now: float) -> None:
+        try:
+            self._packets(octets, now)
+        except WireError as fault:
+            self._fail(fault)
+
+    def events(self) -> list[Event]:
+        """What has happened since the last call, in order."""
+        events, self._events = self._events, []
+        return events
+
+    def octets_to_send(self) -> bytes:
+        """Everything that waits to be written, joined; it is then the owner's."""
+        if not self._out:
+            return b""
+        octets = self._out[0] if len(self._out) == 1 else b"".join(self._out)
+        self._out.clear()
+        return octets
+
+    def accept(self) -> Negotiated | None:
+        """Answer the client's request with yes. None if what it proposes cannot work, in which case it is told and closed."""
+        asked, connect = self._expected()
+        agreed = initiate.negotiate(asked.proposal, self._own)
+        if isinstance(agreed, Refusal):
+            self._answer_connect(connect, acse.ACCEPTED, 0, initiate.encode_error(agreed))
+            self._close(f"initiate refused: {agreed.name.lower().replace('_', ' ')}")
+            return None
+        self._answer_connect(connect, acse.ACCEPTED, 0, initiate.encode_response(agreed))
+        self.negotiated, self.phase, self._deadline = agreed, Phase.OPEN, None
+        self._pdu_octets = agreed.max_pdu
+        return agreed
+
+    def refuse(self, diagnostic: int = acse.AUTHENTICATION_FAILURE, reason: str = "authentication failed") -> None:
+        """Answer the client's request with no: reject-permanent with the service user's `diagnostic`."""
+        _, connect = self._expected()
+        self._answer_connect(connect, acse.REJECTED_PERMANENT, diagnostic, None)
+        self._close(f"refused: {reason}")
+
+    def send(self, pdu: bytes) -> None:
+        """Queue one MMS PDU. Raises ValueError if it is longer than agreed: nobody may send that."""
+        if len(pdu) > self._pdu_octets:
+            raise ValueError(f"PDU of {len(pdu)} octets, agreed are {self._pdu_octets}")
+        if self.phase is not Phase.OPEN:
+            return  # the peer has gone meanwhile; there is nobody to tell
+        self._send_data(pdu)
+
+    def answer(self, pdu: bytes, now: float) -> None:
+        """Queue the one answer that a Request is owed; the next waiting request becomes an event."""
+        self.send(pdu)
+        if not self._waiting:
+            self._open_calls -= 1
+            return
+        was_full = self.full
+        self._events.append(self._waiting.popleft())
+        if was_full and self._pending:
+            octets = bytes(self._pending)
+            self._pending.clear()
+            self._take(octets, now)
+
+    def ask(self, element: bytes) -> None:
+        """Send a confirmed request of ours, `element` its service; an answer becomes an Answered event.
+
+        One at a time: what is answered to an earlier one is dropped from now on. Raises ValueError for one that is too long.
+        """
+        self._asked_peers = self._asked_peers % 0x7FFF + 1
+        self._asked_peer = self._asked_peers
+        self.send(ber.tlv(0xA0, ber.tlv(0x02, ber.unsigned(self._asked_peer)) + element))
+
+    def next_deadline(self) -> float | None:
+        """When `expire` is to be called, None if never."""
+        return self._deadline
+
+    def expire(self, now: float) -> None:
+        """Let time pass: an unfinished handshake or fragment ends the association."""
+        if self._deadline is not None and now >= self._deadline:
+            self._close("no whole message in time" if self.phase is Phase.OPEN else "handshake not finished in time")
+
+    def abort(self, reason: str) -> None:
+        """End it from our side, telling the peer."""
+        if self.phase is Phase.OPEN:
+            abort = presentation.wrap(self._acse_context, acse.encode_abort(by_provider=True))
+            self._send_tsdu(session.encode_abort(abort))
+        self._close(reason)
+
+    # ------------------------------------------------------------------ packets and TPDUs
+
+    def _packets(self, octets: bytes, now: float) -> None:
+        position, end = 0, len(octets)
+        while end - position >= tpkt.HEADER_OCTETS:
+            length = tpkt.packet_octets(octets, position)
+            if length > end - position:
+                self._needed = length
+                break
+            self._tpdu(octets, position + tpkt.HEADER_OCTETS, position + length, now)
+            if self.phase is Phase.CLOSED:
+                return
+            position += length
+            if self.full:
+                break
+        else:
+            self._needed = tpkt.HEADER_OCTETS
+        self._pending += octets[position:]
+
+    def _tpdu(self, octets: bytes, start: int, end: int, now: float) -> None:
+        if octets[start] == 2 and octets[start + 1] == cotp.Tpdu.DT:
+            self._data(octets[start + cotp.DT_OCTETS : end], octets[start + 2] & 0x80 != 0, now)
+        elif self.phase is Phase.TRANSPORT:
+            self._connection(cotp.decode_connect(octets[start:end]))
+        elif octets[start + 1] & 0xF0 in (cotp.Tpdu.DR, cotp.Tpdu.ER):
+            self._close("disconnected by the peer", orderly=True)
+        else:
+            raise WireError("cotp", 1, f"TPDU {octets[start + 1]:02x}, expected DT")
+
+    def _connection(self, request: cotp.ConnectRequest) -> None:
+        wanted = self._selectors.transport
+        if wanted is not None and request.called != wanted:
+            self._out.append(cotp.encode_disconnect(request, reason=2))
+            self._close("another T-selector was called")
+            return
+        self._cr = request
+        self._tpdu_octets = 1 << request.tpdu_size
+        self._out.append(cotp.encode_confirm(request))
+        self.phase = Phase.SESSION
+
+    def _data(self, piece: bytes, last: bool, now: float) -> None:
+        if self.phase is Phase.TRANSPORT:
+            raise WireError("cotp", 0, "DT before the connection stands")
+        if not last or self._fragments:
+            whole = self._fragments.add(piece, last)
+            if self.phase is Phase.OPEN:
+                self._deadline = now + FRAGMENT_S if whole is None else None
+            if whole is None:
+                return
+            piece = whole
+        if self.phase is Phase.OPEN:
+            self._open_tsdu(piece)
+        elif self.phase is Phase.SESSION:
+            self._connect_tsdu(piece)
+        else:
+            raise WireError("session", 0, "data while the association is being decided")
+
+    # ------------------------------------------------------------------ coming and going
+
+    def _connect_tsdu(self, tsdu: bytes) -> None:
+        asking = decode_asking(tsdu)
+        self._acse_context, self._mms_context = asking.acse_context, asking.mms_context
+        self._connect_spdu, self._connect = asking.spdu, asking.connect
+        if not self._selectors_fit(asking.spdu, asking.connect):
+            self._close("another S- or P-selector was called")
+            return
+        asked = asking.acse
+        self.asked = Asked(asked, asking.proposal)
+        self.phase = Phase.ASKED
+        if asked.application != acse.MMS_APPLICATION:
+            self.refuse(acse.APPLICATION_CONTEXT_UNKNOWN, f"application context {asked.application}")
+        else:
+            self._events.append(self.asked)
+
+    def _selectors_fit(self, spdu: Spdu, connect: ConnectPresentation) -> bool:
+        spdu.selector(0x33)
+        pairs = (
+            (self._selectors.session, spdu.selector(0x34)),
+            (self._selectors.presentation, connect.called),
+        )
+        return all(wanted is None or wanted == called for wanted, called in pairs)
+
+    def _expected(self) -> tuple[Asked, ConnectPresentation]:
+        if self.phase is not Phase.ASKED or self.asked is None or self._connect is None:
+            raise RuntimeError(f"nothing to accept or refuse: the association {self.phase.value}")
+        return self.asked, self._connect
+
+    def _answer_connect(self, connect: ConnectPresentation, result: int, diagnostic: int, mms: bytes | None) -> None:
+        aare = acse.encode_answer(result, diagnostic, self._mms_context, mms)
+        assert self._connect_spdu is not None  # noqa: S101 - ASKED implies it
+        self._send_tsdu(session.encode_accept(self._connect_spdu, presentation.encode_accept(connect, aare)))
+
+    def _leave(self, spdu: Spdu) -> None:
+        if spdu.identifier == session.FINISH:
+            release = presentation.wrap(self._acse_context, acse.RLRE)
+            self._send_tsdu(session.encode(session.DISCONNECT, b"", release))
+            self._close("released", orderly=True)
+        elif spdu.identifier == session.ABORT:
+            self._close("aborted by the peer", orderly=True)
+        else:
+            raise WireError("session", 0, f"SPDU {spdu.identifier:02x}, expected data, FINISH or ABORT")
+
+    def _fail(self, fault: WireError) -> None:
+        if fault.answer is Answer.CLOSE or self.phase is not Phase.OPEN:
+            self._close(str(fault))
+        else:
+            self.abort(str(fault))
+
+    def _close(self, reason: str, *, orderly: bool = False) -> None:
+        if self.phase is not Phase.CLOSED:
+            self.phase, self._deadline = Phase.CLOSED, None
+            self._pending.clear()
+            self._waiting.clear()
+            self._events.append(Closed(reason, orderly))
+
+    # ------------------------------------------------------------------ MMS
+
+    def _open_tsdu(self, tsdu: bytes) -> None:
+        start = session.data_offset(tsdu)
+        if start is None:
+            self._leave(session.decode(tsdu))
+            return
+        try:
+            context, start, end = presentation.take(tsdu, start)
+        except WireError:  # not the form that everybody sends; the rare forms of BER get a second look
+            context, tsdu = presentation.unwrap(tsdu[start:])
+            start, end = 0, len(tsdu)
+        if context == self._mms_context:
+            self._mms(tsdu, start, end)
+        elif context == self._acse_context:
+            self._close("aborted or released by the peer", orderly=True)
+        else:
+            raise WireError("presentation", 0, f"context {context}, expected {self._mms_context}", Answer.ABORT)
+
+    def _mms(self, octets: bytes, start: int, end: int) -> None:
+        if end - start > self._pdu_octets:
+            self._send_data(reject.encode(reject.Reason.INVALID_PDU))
+            return
+        try:
+            tag, inner, inner_end = ber.header(octets, start, end)
+            if inner_end != end:
+                raise WireError("mms", inner_end - start, "octets behind the PDU")
+        except WireError:
+            self._send_data(reject.encode(reject.Reason.INVALID_PDU))
+            return
+        if tag == 0xA0:
+            self._confirmed(octets, inner, end)
+        elif tag == 0x8B:
+            self._send_data(_CONCLUDE_RESPONSE)
+        elif tag in (0xA1, 0xA2, 0xA4):
+            self._answered(tag, octets, inner, end)
+        elif tag in (0xA3, 0x86, 0xA6, 0xA7, 0x8C, 0xAD):
+            return  # reports, cancel's answers: dropped, as the standard has it
+        else:
+            self._send_data(reject.encode(reject.Reason.UNKNOWN_PDU_TYPE))
+
+    def _confirmed(self, octets: bytes, start: int, end: int) -> None:
+        invoke_id = None
+        try:
+            tag, first, after = ber.header(octets, start, end)
+            if tag != 0x02:
+                raise WireError("mms", 0, f"tag {tag:02x}, expected the invokeID")
+            number = ber.decode_unsigned(octets, first, after)
+            if number > _INVOKE_ID_LIMIT:
+                raise WireError("mms", 0, f"invokeID {number}, expected at most {_INVOKE_ID_LIMIT}")
+            invoke_id = number
+            service, first, after = ber.header(octets, after, end)
+        except WireError:
+            self._send_data(reject.encode(reject.Reason.INVALID_PDU, invoke_id))
+            return
+        if service == 0x30:
+            self._send_data(reject.encode(reject.Reason.UNRECOGNIZED_MODIFIER, invoke_id))
+        elif after != end and octets[after : after + 2] != b"\xbf\x4f":
+            self._send_data(reject.encode(reject.Reason.INVALID_PDU, invoke_id))
+        else:
+            self._requested(Request(invoke_id, service, octets[first:after]))
+
+    def _answered(self, tag: int, octets: bytes, start: int, end: int) -> None:
+        """An answer to our request; whatever nobody asked for, or is garbled, is dropped."""
+        try:
+            first_tag, first, after = ber.header(octets, start, end)
+            if first_tag not in (0x02, 0x80) or ber.decode_unsigned(octets, first, after) != self._asked_peer:
+                return
+            answer = Answered(None)
+            if tag == 0xA1:
+                service, first, after = ber.header(octets, after, end)
+                answer = Answered(service, octets[first:after])
+        except WireError:
+            return
+        self._asked_peer = None
+        self._events.append(answer)
+
+    def _requested(self, request: Request) -> None:
+        assert self.negotiated is not None  # noqa: S101 - OPEN implies it
+        if self._open_calls < self.negotiated.calling:
+            self._open_calls += 1
+            self._events.append(request)
+        else:
+            self._waiting.append(request)
+
+    # ------------------------------------------------------------------ down the layers
+
+    def _send_data(self, pdu: bytes) -> None:
+        self._send_tsdu(session.DATA + presentation.wrap(self._mms_context, pdu))
+
+    def _send_tsdu(self, tsdu: bytes) -> None:
+        self._out.append(cotp.segments(tsdu, self._tpdu_octets))

@@ -1,0 +1,260 @@
+"""Values from the field: what each sample makes of the attributes that it feeds, and when it is too old to be good.
+
+    sample ──► its point's sources ──► value leaves         scaled, mapped, rounded; held back by a deadband
+                                  └──► q  the worst of the object's sources
+                                  └──► t  the time of the last change of value or quality, not of the last poll
+
+What is bound is invalid until its first sample, and invalid again once it has not been refreshed for its point's
+`stale_after`, counted on the monotonic clock from the exchange that gave it, however it came here.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from bus import quality
+from bus.quality import Now, Quality, UtcTime
+from mms_server.field.bindings import NEVER, BoundObject, Feed, FieldPoint, taken_over
+from mms_server.mms.data import Float32, Float64, Integer, Kind, MmsString, Scalar, Unsigned, VisibleString
+from mms_server.model.tree import DataModel
+
+if TYPE_CHECKING:
+    from bus.messages import Sample, Value
+    from mapping.plan import IedPlan, PointPlan, Source
+
+Pair = tuple[int, object]
+_OVERFLOW: Final = Quality(quality.INVALID | quality.OVERFLOW)
+
+
+class Fed(NamedTuple):
+    """What samples change: what is told of a point for the first time is a fill and no event, the rest may be."""
+
+    first: list[Pair]
+    changes: list[Pair]
+
+
+class FieldValues:
+    """The bindings of one IED. Its answers are pairs for one commit.
+
+    `process` gives what the process has said of a leaf, whatever covers it: a value is news against that and not against
+    what is shown, or a substitution that happens to agree would swallow it.
+    """
+
+    def __init__(
+        self,
+        plan: "IedPlan",
+        points: "Mapping[int, PointPlan]",
+        workers: Mapping[int, str],
+        model: DataModel,
+        process: Callable[[int], Scalar],
+    ) -> None:
+        self._model = model
+        self._cache = model.cache
+        self._process = process
+        self._objects: list[BoundObject] = []
+        self._points: dict[int, FieldPoint] = {}
+        for binding in plan.objects:
+            bound = BoundObject(self._leaf(binding.q), self._leaf(binding.t))
+            self._objects.append(bound)
+            for number, source in enumerate(binding.sources):
+                bound.qualities[number] = quality.NOT_YET
+                point = self._points.setdefault(
+                    source.point,
+                    FieldPoint(
+                        points[source.point].name,
+                        points[source.point].stale_after_ms * 1_000_000,
+                        workers[source.point],
+                    ),
+                )
+                targets = tuple(self._slot(one) for one in source.targets)
+                held = tuple(self._slot(one) for one in source.held)
+                point.feeds.append(Feed(source, bound, number, targets, held, dict(source.values)))
+        self._first: dict[int, object] = {self._slot(one.target): one.value for one in plan.presets}
+        self._first |= {self._slot(target): quality.NOT_YET for target in plan.unfed}
+        self._first |= {bound.q: quality.NOT_YET for bound in self._objects if bound.q is not None}
+        self._beneath: dict[int, object] = {slot: process(slot) for slot in self._first}
+        self._next_ns = NEVER
+
+    def _slot(self, target: str) -> int:
+        domain, _, item = target.partition("/")
+        slot = self._model.slot(domain.encode(), item.encode())
+        if slot < 0:
+            raise ValueError(f"the plan feeds `{target}`, which the SCL file does not have")
+        return slot
+
+    def _leaf(self, target: str | None) -> int | None:
+        return None if target is None else self._slot(target)
+
+    # ------------------------------------------------------------------ what comes
+
+    def held(self) -> list[int]:
+        """The leaves that a deadband of the map holds back."""
+        return [slot for point in self._points.values() for feed in point.feeds for slot in feed.held]
+
+    def start(self) -> list[Pair]:
+        """Before the first sample: what the plan presets, and everything else of the process invalid."""
+        return [*self._first.items()]
+
+    def succeed(self, before: "FieldValues", now: Now) -> list[Pair]:
+        """Take over from the bindings of another plan for the same model; what one commit then has to change.
+
+        What stays bound keeps value, quality and time; what is bound no more is invalid; what is bound now, or converted
+        otherwise, shows the last sample of its point, and is invalid if there is none. A leaf whose preset has gone is
+        what it was before.
+        """
+        pairs = self._started_after(before)
+        said = {one.q: one.said for one in before._objects}
+        for bound in self._objects:
+            bound.said = said.pop(bound.q, quality.NOT_YET)
+        for old in before._objects:
+            if old.q in said and old.q in self._first and old.said != quality.NOT_YET:
+                self._say(old, quality.NOT_YET, now, pairs)
+        for point, feed in taken_over(self._points.values(), before._points.values()):
+            value = None if point.sample is None else point.sample.value
+            self._feed(feed, value, point.judged, point.stamp, pairs)
+        for bound in self._objects:
+            if bound.worst() != bound.said:
+                self._say(bound, bound.worst(), now, pairs)
+        self._next_ns = min((point.expires_ns for point in self._points.values()), default=NEVER)
+        return pairs
+
+    def _started_after(self, before: "FieldValues") -> list[Pair]:
+        """What another plan had at the start and this has not goes back; what this alone has is set."""
+        for slot in self._beneath.keys() & before._beneath.keys():
+            self._beneath[slot] = before._beneath[slot]
+        back = [(slot, value) for slot, value in before._beneath.items() if slot not in self._first]
+        return back + [(slot, value) for slot, value in self._first.items() if before._first.get(slot) != value]
+
+    def _say(self, bound: BoundObject, judged: Quality, now: Now, pairs: list[Pair]) -> None:
+        """An object's quality is another since now."""
+        bound.said = judged
+        if bound.q is not None:
+            pairs.append((bound.q, judged))
+        if bound.t is not None:
+            pairs.append((bound.t, UtcTime(now.utc_ns, now.time_quality)))
+
+    def samples(self, samples: "Iterable[Sample]", seen_ns: Iterable[int], time_quality: int, now: Now) -> "Fed":
+        """What the samples of one exchange, or of a snapshot, change. `seen_ns`: the monotonic time of each exchange.
+
+        What is older than what is known already changes nothing; what is too old to be good is not good.
+        """
+        fed = Fed([], [])
+        for sample, seen in zip(samples, seen_ns, strict=False):
+            point = self._points.get(sample.point)
+            if point is None or seen < point.seen_ns:
+                continue
+            pairs = fed.first if point.seen_ns < 0 else fed.changes
+            point.seen_ns, point.sample, point.time_quality = min(seen, now.monotonic_ns), sample, time_quality
+            judged = Quality(sample.quality)
+            if not quality.is_invalid(judged):
+                point.expires_ns = point.seen_ns + point.stale_after_ns
+                if point.expires_ns <= now.monotonic_ns:
+                    judged, point.expires_ns = quality.STALE, NEVER
+                self._next_ns = min(self._next_ns, point.expires_ns)
+            else:
+                point.expires_ns = NEVER
+            stamp = UtcTime(sample.time_ns, time_quality)
+            for feed in point.feeds:
+                self._feed(feed, sample.value, judged, stamp, pairs)
+        return fed
+
+    def lost(self, worker: str, now: Now) -> list[Pair]:
+        """Nothing has come from `worker` for too long: nothing of it is good."""
+        pairs: list[Pair] = []
+        for point in self._points.values():
+            if point.worker == worker and point.expires_ns != NEVER:
+                self._expire(point, now, pairs)
+        return pairs
+
+    def stale(self, now: Now) -> list[Pair]:
+        """What has become too old by now."""
+        if now.monotonic_ns < self._next_ns:
+            return []
+        pairs: list[Pair] = []
+        for point in self._points.values():
+            if point.expires_ns <= now.monotonic_ns:
+                self._expire(point, now, pairs)
+        self._next_ns = min((point.expires_ns for point in self._points.values()), default=NEVER)
+        return pairs
+
+    def next_deadline_ns(self) -> int:
+        """When `stale` is due, on the monotonic clock; NEVER if nothing is good."""
+        return self._next_ns
+
+    def _expire(self, point: FieldPoint, now: Now, pairs: list[Pair]) -> None:
+        point.expires_ns = NEVER
+        for feed in point.feeds:
+            self._feed(feed, None, quality.STALE, UtcTime(now.utc_ns, now.time_quality), pairs)
+
+    # ------------------------------------------------------------------ what it becomes
+
+    def _feed(self, feed: Feed, value: "Value", judged: Quality, stamp: UtcTime, pairs: list[Pair]) -> None:
+        moved = False
+        if value is not None and feed.first is not None:
+            shown = self._shown(feed, value)
+            if shown is None:
+                judged = quality.worst(judged, _OVERFLOW if isinstance(value, int | float) else quality.INVALID)
+            else:
+                moved = self._set_values(feed, shown, pairs)
+        bound = feed.object
+        if judged != bound.qualities[feed.number]:
+            bound.qualities[feed.number] = judged
+            after = bound.worst()
+            if bound.q is not None and after != bound.said:
+                pairs.append((bound.q, after))
+                bound.said, moved = after, True
+        if moved and bound.t is not None:
+            pairs.append((bound.t, stamp))
+
+    def _shown(self, feed: Feed, value: "Value") -> Scalar | None:
+        """`value` as the leaf has it; None if the leaf cannot: out of its range, or no value that the map knows."""
+        slot = feed.first
+        kind = None if slot is None else self._cache.nodes[slot].kind
+        if feed.values:
+            mapped = feed.values.get(value)
+            return None if kind is None or mapped is None else _fitting(kind, mapped)
+        if isinstance(value, str) and isinstance(kind, Integer | Unsigned | Float32 | Float64):
+            value = _number(value)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            source = feed.source
+            value = value if (source.scale, source.offset) == (1.0, 0.0) else value * source.scale + source.offset
+        return None if kind is None or value is None else _fitting(kind, value)
+
+    def _set_values(self, feed: Feed, shown: Scalar, pairs: list[Pair]) -> bool:
+        process = self._process
+        pairs += [(slot, shown) for slot in feed.targets if process(slot) != shown]
+        if not feed.held:
+            return process(feed.targets[0]) != shown
+        last = process(feed.held[0])
+        if feed.object.qualities[feed.number] != quality.NOT_YET and not _exceeds(feed.source, last, shown):
+            return False
+        pairs += [(slot, shown) for slot in feed.held]
+        return last != shown
+
+
+def _exceeds(source: "Source", last: object, shown: Scalar) -> bool:
+    band = source.deadband
+    if band is None or not isinstance(last, int | float) or not isinstance(shown, int | float):
+        return True
+    limit = abs(last) * band.value / 100 if band.percent else band.value
+    return abs(shown - last) >= limit
+
+
+def _number(text: str) -> float | None:
+    """The number that an instrument sent as text, digit by digit; None if it is none."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return None if math.isnan(number) else number
+
+
+def _fitting(kind: Kind, value: "Value") -> Scalar | None:
+    if isinstance(kind, Integer | Unsigned) and isinstance(value, float):
+        value = round(value) if abs(value) < 1e38 else None
+    if isinstance(kind, VisibleString | MmsString):
+        return str(value)[: kind.characters]
+    try:
+        return kind.check(value)
+    except (TypeError, ValueError):
+        return None  # becomes a quality: the value does not fit the attribute
