@@ -1,12 +1,14 @@
-"""What a worker remembers over its restarts: the registers that its devices refuse. Part of the shell."""
+"""Facts about its devices that a worker keeps over restarts: refused registers and turnaround. Part of the shell."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from acquisition.polling import refused_registers as holes
+from acquisition.polling import refused_registers
 from acquisition.polling.refused_registers import Hole
 from mapping.plan import DevicePlan
+from mapping.polling import turnaround
+from mapping.polling.turnaround import Turnaround
 
 log = logging.getLogger("acquisition.worker")
 
@@ -17,26 +19,48 @@ class Memory:
     def __init__(self, path: Path | None, devices: Sequence[DevicePlan]) -> None:
         self._path = path
         self._remembered = self._loaded()
-        self.known = holes.known(self._remembered, devices)
+        self.known = refused_registers.known(self._remembered, devices)
 
     def note(self, device: DevicePlan, found: Sequence[Hole], identity: str) -> None:
         """What `device`, which says that it is `identity`, refuses now. A disk that takes nothing costs the memory only."""
         if found:
-            self._remembered[device.name] = holes.noted(device, found, identity)
+            self._remembered[device.name] = refused_registers.noted(device, found, identity)
         else:
             self._remembered.pop(device.name, None)
         if self._path is None:
             return
         try:
-            holes.save(self._path, self._remembered)
+            refused_registers.save(self._path, self._remembered)
         except OSError as error:
             log.warning("what devices refuse is not remembered: %s", error)
 
-    def _loaded(self) -> holes.Remembered:
+    def _loaded(self) -> refused_registers.Remembered:
         if self._path is None:
             return {}
         try:
-            return holes.load(self._path)
+            return refused_registers.load(self._path)
         except (OSError, ValueError) as error:
             log.warning("what devices refused is forgotten: %s", error)
             return {}
+
+
+class Stopwatch:
+    """What a worker keeps of its devices' turnarounds, in one file; None: nothing."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        there = path is not None and path.exists()
+        self._kept, problems = turnaround.load([path] if there and path is not None else [])
+        for problem in problems:
+            log.warning("%s", problem)
+
+    def keep(self, devices: Mapping[str, tuple[int, float]]) -> None:
+        """Keep the steps of `devices`: by name the unit, and seconds. A disk that takes nothing costs the memory only."""
+        now = {name: Turnaround(unit, turnaround.step(seconds)) for name, (unit, seconds) in devices.items()}
+        if self._path is None or now.items() <= self._kept.items():
+            return
+        self._kept |= now
+        try:
+            turnaround.save(self._path, self._kept)
+        except OSError as error:
+            log.warning("what devices take to answer is not kept: %s", error)

@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from acquisition.decoding import point_readings as readings
+from acquisition.decoding import point_readings
 from acquisition.decoding.device_status import Online
 from acquisition.decoding.point_readings import PointReading
 from acquisition.drivers.base import DriverSpec
-from acquisition.exchange import attempt as asking
+from acquisition.exchange import attempt
 from acquisition.exchange.attempt import Answered, Objected, Outcome, Postponed, Rejected, Silent
 from acquisition.exchange.late_answers import Counters
 from acquisition.exchange.link import BUSY, Link
@@ -198,10 +198,10 @@ class Line:
         await self._connected()
         started = self._loop.time()
         if beside := self._poller.beside(job, now):
-            async for one, outcome in asking.together(self._link, [job, *beside]):
+            async for one, outcome in attempt.together(self._link, [job, *beside]):
                 self._conclude(one, outcome, self._loop.time(), self._loop.time() - started)
         else:
-            outcome = await asking.tried(self._link, job)
+            outcome = await attempt.tried(self._link, job)
             self._conclude(job, outcome, self._loop.time(), self._loop.time() - started)
         await self._recognise(job.device)
         now = self._loop.time()
@@ -213,7 +213,7 @@ class Line:
         """Ask a device that refuses something what it is: what another one has refused is asked for again."""
         if device.who is not None or device.down or not (device.identified and device.holes()) or not self._spec.modbus:
             return
-        device.who = await asking.identity_of(self._link, device.plan)
+        device.who = await attempt.identity_of(self._link, device.plan)
         if not device.who or device.who == device.knew:
             return
         if device.knew:
@@ -244,17 +244,17 @@ class Line:
                     self._poller.later(job, now, min(job.due.period_s, POSTPONED_S))
 
     def _rejected(self, job: Job, code: int, now: float, *, certain: bool) -> None:
-        refused = readings.refused([one.point.number for one in job.due.located], code)
+        refused = point_readings.refused([one.point.number for one in job.due.located], code)
         if code in BUSY:
             if self._poller.busy(job, now, max(BUSY_WAIT_S, job.device.plan.pause_ms / 1000)):
                 return
-        elif code in asking.ABSENT and certain:
+        elif code in attempt.ABSENT and certain:
             known = job.due.hole is not None
             if self._poller.split(job, code, now):
                 refused = []
             elif not known:
                 place = job.due.hole.place() if job.due.hole is not None else ""
-                log.warning("device %s: %s is refused, %s", job.device.plan.name, place, readings.exception(code))
+                log.warning("device %s: %s is refused, %s", job.device.plan.name, place, point_readings.exception(code))
                 self._remember(job.device)
             self._heard(job.device, refused)
             return
@@ -274,7 +274,7 @@ class Line:
             log.info("device %s: online", device.plan.name)
             for due in device.dues:
                 if due.hole is not None:
-                    own += readings.refused([one.point.number for one in due.located], due.hole.code)
+                    own += point_readings.refused([one.point.number for one in due.located], due.hole.code)
         self._emit(read + own, asked_at)
 
     def _failed(self, job: Job, reason: str) -> None:
@@ -284,7 +284,7 @@ class Line:
         if job.device.down:
             self._offline(job.device, reason)
         elif self._paths.speaks(job.device.plan.name, self):
-            self._emit(readings.no_answer(job.due.block.points, reason))
+            self._emit(point_readings.no_answer(job.due.block.points, reason))
 
     def _offline(self, device: Polled, reason: str) -> None:
         device.identified, device.who = False, None
@@ -293,7 +293,7 @@ class Line:
         if own:
             log.warning("device %s: offline, %s", device.plan.name, reason)
             if self._paths.speaks(device.plan.name, self):
-                self._emit(readings.no_answer(state.polled, reason) + own)
+                self._emit(point_readings.no_answer(state.polled, reason) + own)
             self._paths.silent(device.plan.name, self, reason)
 
     def _remember(self, device: Polled) -> None:
@@ -314,7 +314,7 @@ class Line:
     async def _read_back(self, task: Task) -> tuple[int, ...] | None:
         """The registers that prove `task`; None if there was no answer, or none can be asked for safely now."""
         assert task.proof is not None  # noqa: S101 - asked by whoever knows
-        found = await asking.registers(
+        found = await attempt.registers(
             self._link, self._polled(task.device), task.proof, [task.proof.address + task.proof.count]
         )
         return found if isinstance(found, tuple) else None

@@ -15,11 +15,10 @@ from acquisition.decoding.point_readings import PointReading
 from acquisition.decoding.scaling import Reading
 from acquisition.decoding.timestamps import Stamp, clocks_of, stamp
 from acquisition.drivers.registry import by_protocol
-from acquisition.learned_devices import Memory
+from acquisition.learned_devices import Memory, Stopwatch
 from acquisition.line import Line
-from acquisition.polling import refused_registers as holes
+from acquisition.polling import refused_registers
 from acquisition.polling.path_failover import Paths
-from acquisition.stopwatch import Stopwatch
 from acquisition.writes.tasks import Commands, Task
 from bus.clock import FINEST, blurred, worst
 from bus.messages import Command, CommandResult, Heartbeat, Sample, SampleBatch, Snapshot
@@ -74,7 +73,7 @@ class Worker:
         self._clocks = clocks_of(devices)
         specs = by_protocol()
         self._paths = Paths(log.warning)
-        self._memory = Memory(None if state_dir is None else holes.file_of(state_dir, name), devices)
+        self._memory = Memory(None if state_dir is None else refused_registers.file_of(state_dir, name), devices)
         self._lines = {
             line.name: Line(
                 line,

@@ -22,7 +22,7 @@ from mapping.scl.access_points import server as read_server
 from mapping.scl.reader import read
 from mms_server.acsi.access_callbacks import Call, Callback, Guards, Verdict
 from mms_server.acsi.clients import Client
-from mms_server.acsi.control import mode as modes
+from mms_server.acsi.control import mode
 from mms_server.acsi.control.states import Operation, Selection
 from mms_server.acsi.reporting.entry_buffer import BufferLimits
 from mms_server.acsi.set_data_values import OPEN_TO_CLIENTS
@@ -209,9 +209,9 @@ class IedServer:
         target = operation.target
         if not target.is_mode or self._controls.of(target.slots["Oper"]) is not None:
             return await self._say(self._controls, operation)
-        objection = modes.objection(operation.action)
+        objection = mode.objection(operation.action)
         if objection is None:
-            shown = modes.changed(target, operation.action, self._mms.clock.now())
+            shown = mode.changed(target, operation.action, self._mms.clock.now())
             self.update([(Handle(slot), value) for slot, value in shown])
         return True if objection is None else objection
 

@@ -8,7 +8,7 @@ from typing import Final
 from mapping.diagnostics import Diagnostics, render
 from mapping.located_yaml.located import load
 from mapping.located_yaml.validated import validated
-from mapping.schema.site import Point, Profile, ProfileDefaults
+from mapping.schema.profile import Point, Profile, ProfileDefaults
 from tools.pages import keep
 
 FOLDER: Final = Path(__file__).parents[1] / "hw_configs" / "devices"

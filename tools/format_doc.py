@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from mapping.schema.json_schema import FILES, json_schema
 from mapping.schema.register_text import KNOWN_TYPES
-from mapping.schema.site import FILES, json_schema
 from tools.pages import keep
 
 PATH: Final = Path(__file__).parents[1] / "mapping" / "FORMAT.md"

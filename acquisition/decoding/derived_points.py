@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from acquisition.decoding import scaling as convert
+from acquisition.decoding import scaling
 from acquisition.decoding.point_readings import PointReading
 from acquisition.decoding.scaling import Reading
 from bus import quality
@@ -118,7 +118,7 @@ class Derived:
             return Reading(None, quality.INVALID, str(error))
         if isinstance(found, bool | str):
             return Reading(found, judged, reason)
-        shown = convert.plausible(formula.point, found)
+        shown = scaling.plausible(formula.point, found)
         return Reading(found, quality.worst(judged, shown.quality), shown.reason or reason)
 
     def _input(self, point: PointPlan, now_ns: int) -> Reading:

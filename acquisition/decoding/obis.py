@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from acquisition.decoding import scaling as convert
+from acquisition.decoding import scaling
 from acquisition.decoding.scaling import Reading
 from bus import quality
 from mapping import units
@@ -34,11 +34,11 @@ def reading(point: PointPlan, source: Obis, readout: str) -> Reading:
         return Reading(None, quality.INVALID, f"the readout has no {source.code}")
     text, unit = line.group("value"), line.group("unit") or ""
     if not text:
-        return Reading(None, quality.INVALID, convert.ABSENT)
+        return Reading(None, quality.INVALID, scaling.ABSENT)
     converted = _in_unit_of(point, unit)
     if converted is None:
         return Reading(None, quality.INVALID, f"`{source.code}` comes in {unit}, expected {point.unit}")
-    found = convert.text_reading(converted, _WHOLE, text)
+    found = scaling.text_reading(converted, _WHOLE, text)
     assert found is not None  # noqa: S101 - any text is a whole one
     return found
 

@@ -13,8 +13,7 @@ A value and the register that holds its scale stand in one request, or there is 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from acquisition.decoding import obis
-from acquisition.decoding import scaling as convert
+from acquisition.decoding import obis, scaling
 from acquisition.decoding.scaling import Reading
 from bus import quality
 from mapping.plan import Block, DevicePlan, Obis, PointPlan, Register, RegisterBlock, Reply
@@ -94,13 +93,13 @@ def from_registers(points: Sequence[Located], values: Mapping[int, int]) -> list
         if all(address in values for address in addresses):
             raw = [values[address] for address in addresses]
             if point.scale_from is None:
-                found.append(PointReading(point.number, convert.reading(point, register, raw)))
+                found.append(PointReading(point.number, scaling.reading(point, register, raw)))
             else:
                 scaled.append((point, register, raw, point.scale_from.point))
     if scaled:
         plain = dict(found)
         found += [
-            PointReading(point.number, convert.scaled_reading(point, register, raw, plain.get(scale)))
+            PointReading(point.number, scaling.scaled_reading(point, register, raw, plain.get(scale)))
             for point, register, raw, scale in scaled
         ]
     return found
@@ -114,7 +113,7 @@ def from_line(device: DevicePlan, numbers: Sequence[int], line: str) -> list[Poi
     found = []
     for point in device.points:
         if point.number in numbers and isinstance(point.source, Reply):
-            reading = convert.text_reading(point, point.source, line)
+            reading = scaling.text_reading(point, point.source, line)
             if reading is not None:
                 found.append(PointReading(point.number, reading))
         elif point.number in numbers and isinstance(point.source, Obis):

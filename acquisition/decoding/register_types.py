@@ -12,7 +12,7 @@ import struct
 from collections.abc import Sequence
 from typing import Final
 
-from acquisition.decoding import device_clocks as clocks
+from acquisition.decoding import device_clocks
 from mapping.plan import Register
 
 _FORMATS: Final = {
@@ -36,7 +36,9 @@ def decoded(register: Register, raw: Sequence[int]) -> int | float | bool | str 
         value = int.from_bytes(octets, "big") >> register.low_bit
         return bool(value & 1) if kind == "bit" else value & ((1 << register.high_bit - register.low_bit + 1) - 1)
     if kind.startswith("time:"):
-        return clocks.counted(kind, [int.from_bytes(octets[at : at + 2], "big") for at in range(0, len(octets), 2)])
+        return device_clocks.counted(
+            kind, [int.from_bytes(octets[at : at + 2], "big") for at in range(0, len(octets), 2)]
+        )
     if kind in ("bcd16", "bcd32"):
         return int(octets.hex()) if octets.hex().isdecimal() else None
     if kind in ("sbcd16", "sbcd32"):
@@ -55,7 +57,7 @@ def encoded(register: Register, number: float) -> tuple[int, ...]:
     if kind == "mod10":
         return _mod10_words(register, round(number))
     if kind.startswith("time:"):
-        octets = b"".join(word.to_bytes(2, "big") for word in clocks.words_of(kind, number))
+        octets = b"".join(word.to_bytes(2, "big") for word in device_clocks.words_of(kind, number))
     else:
         octets = _number_octets(register, number)
     return _words(octets, register.order)

@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from acquisition.decoding import device_clocks as clocks
-from acquisition.decoding import register_types as registers
+from acquisition.decoding import device_clocks, register_types
 from bus import quality
 from bus.messages import Value
 from bus.quality import Quality
@@ -39,7 +38,7 @@ def reading(point: PointPlan, register: Register, raw: Sequence[int], factor: fl
     if register.table in ("coil", "discrete"):
         found: int | float | bool | str | None = bool(raw[0])
     else:
-        found = registers.decoded(register, raw)
+        found = register_types.decoded(register, raw)
     if found is None:
         return _no_value(register, raw)
     if point.enum and not isinstance(found, str | float):
@@ -50,7 +49,7 @@ def reading(point: PointPlan, register: Register, raw: Sequence[int], factor: fl
         return _bad(ABSENT if "nan" in point.absent else "not a number")
     if found in point.absent:
         return _bad(ABSENT)
-    if register.type.startswith("time:") and not clocks.is_time(found * point.scale + point.offset):
+    if register.type.startswith("time:") and not device_clocks.is_time(found * point.scale + point.offset):
         return _no_value(register, raw)
     return _scaled(point, found, factor)
 
@@ -142,16 +141,16 @@ def registers_of(point: PointPlan, register: Register, value: Value, factor: flo
     if register.table == "coil" or register.type in ("bool", "bit"):
         if not isinstance(value, bool | int) or value not in (0, 1):
             raise ValueError(f"{value!r}, expected true or false")
-        return registers.encoded(register, int(value)) if register.type == "bit" else (int(value),)
+        return register_types.encoded(register, int(value)) if register.type == "bit" else (int(value),)
     if isinstance(value, bool | str) or value is None:
         raise ValueError(f"{value!r}, expected a number")
     if not math.isfinite(value):
         raise ValueError(f"{value}, expected a finite number")
-    if register.type.startswith("time:") and not clocks.is_time(value):
+    if register.type.startswith("time:") and not device_clocks.is_time(value):
         raise ValueError(f"{value}, expected seconds since 1970")
     as_it_is = (point.scale, point.offset, factor) == (1, 0, 1)
     number = value if as_it_is else (value - point.offset) / (point.scale * factor)
-    return registers.encoded(register, number)
+    return register_types.encoded(register, number)
 
 
 def _raw(point: PointPlan, value: Value) -> int:

@@ -21,7 +21,7 @@ from typing import Annotated, Final, Literal, Protocol
 from pydantic import BaseModel, ConfigDict, Field
 
 from mapping.plan import Table
-from mapping.schema.site import Milliseconds
+from mapping.schema.fields import Milliseconds
 
 Transport = Literal["serial", "tcp", "tls", "udp", "simulated"]
 LineSettings = Mapping[str, str | int | float | bool]

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from acquisition.drivers.base import DriverSpec, TcpSettings
 from acquisition.drivers.modbus_tcp import ModbusTcp, tag_of
-from mapping.schema.site import SiteFile
+from mapping.schema.fields import SiteFile
 
 
 class TlsSettings(TcpSettings):

@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from acquisition.decoding import point_readings as readings
+from acquisition.decoding import point_readings
 from acquisition.decoding.point_readings import PointReading
 from acquisition.drivers.base import Identification, Identity, Question, Read, Refused, Registers, Text
-from acquisition.exchange import identification as identity
+from acquisition.exchange import identification
 from acquisition.exchange.link import BUSY, Link
 from acquisition.polling.scheduler import Job, Polled
 from mapping.plan import DevicePlan, Identify, RegisterBlock, ReplyBlock
@@ -96,7 +96,7 @@ def _read(device: Polled, block: RegisterBlock) -> Read:
 
 
 def _answered(job: Job, block: RegisterBlock, words: Sequence[int], asked_at: float) -> Answered:
-    return Answered(readings.from_registers(job.due.located, dict(enumerate(words, block.address))), asked_at)
+    return Answered(point_readings.from_registers(job.due.located, dict(enumerate(words, block.address))), asked_at)
 
 
 async def registers(
@@ -124,11 +124,11 @@ async def _identified(link: Link, job: Job, identify: Identify) -> Outcome | Non
     read = Read(job.device.plan.unit, register.table, register.address, register.count)
     found = await registers(link, job.device, read, [register.address + register.count])
     if isinstance(found, tuple):
-        objection = identity.objection(identify, found)
+        objection = identification.objection(identify, found)
         return None if objection is None else Objected(objection)
     if isinstance(found, Rejected) and found.code not in BUSY:
-        place = identity.place(identify)
-        return Objected(f"it is another device: {place} is refused, {readings.exception(found.code)}")
+        place = identification.place(identify)
+        return Objected(f"it is another device: {place} is refused, {point_readings.exception(found.code)}")
     return found
 
 
@@ -148,7 +148,7 @@ async def _text(link: Link, job: Job, block: ReplyBlock) -> Outcome:
     found = await link.exchange(Question(block.request, block.end), device)
     if not isinstance(found, Text):
         return Silent(f"no answer within {device.timeout_ms} ms")
-    read = readings.from_line(device, block.points, found.line)
+    read = point_readings.from_line(device, block.points, found.line)
     return (
         Silent(f"the answer `{found.line[:40]}` fits no expression") if read is None else Answered(read, link.asked_at)
     )

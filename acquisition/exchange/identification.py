@@ -7,7 +7,7 @@ What a device is, is asked before anything else of it, and again whenever it com
 
 import re
 
-from acquisition.decoding import scaling as convert
+from acquisition.decoding import scaling
 from acquisition.decoding.scaling import Reading
 from mapping.plan import Identify, PointPlan
 
@@ -15,7 +15,7 @@ from mapping.plan import Identify, PointPlan
 def objection(identify: Identify, raw: tuple[int, ...]) -> str | None:
     """Why `raw`, what the identify register showed, is not this profile's device; None if it is."""
     point = PointPlan(-1, "identify", "", identify.register, polled=True, stale_after_ms=0, every_ms=0)
-    shown = convert.reading(point, identify.register, raw)
+    shown = scaling.reading(point, identify.register, raw)
     if _fits(identify, shown):
         return None
     wanted = f"{identify.equals!r}" if identify.match is None else f"a match of `{identify.match}`"

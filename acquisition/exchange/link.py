@@ -26,11 +26,11 @@ from acquisition.drivers.base import (
     Step,
     Write,
 )
-from acquisition.exchange import late_answers as transaction
+from acquisition.exchange import late_answers
 from acquisition.exchange.late_answers import Counters, Echo, Ghosts, Part
 from acquisition.exchange.pipelining import Awaited, Exchanged
 from acquisition.exchange.port_factory import port_of
-from acquisition.stopwatch import Smoothed
+from acquisition.exchange.turnaround import Smoothed
 from acquisition.transport.capture import RecordingPort
 from acquisition.transport.ports import LinkError, Port, SerialPort, UnsentError
 from mapping.plan import DevicePlan, LinePlan
@@ -97,8 +97,8 @@ class Link:
         if self._spec.tagged or self._spec.anonymous:
             return [Part(read, read.address, read.count)]
         bits = read.table in ("coil", "discrete")
-        limit = transaction.BITS_LIMIT if bits else min(max_registers, transaction.REGISTERS_LIMIT)
-        return transaction.safe_parts(read, borders, self._ghosts, self._loop.time(), limit=limit, refused=refused)
+        limit = late_answers.BITS_LIMIT if bits else min(max_registers, late_answers.REGISTERS_LIMIT)
+        return late_answers.safe_parts(read, borders, self._ghosts, self._loop.time(), limit=limit, refused=refused)
 
     def doubtful(self, read: Read) -> bool:
         """True if an exception to `read` may be a late one, to something else."""
@@ -149,7 +149,7 @@ class Link:
             self._buffer.clear()
         if self._spec.longest_s:
             await self._go_on_at(self._baudrate)
-        self._tag = transaction.next_tag(self._tag)
+        self._tag = late_answers.next_tag(self._tag)
         octets = self._driver.request(ask, self._tag)
         self.asked_at = self._loop.time()
         await self._port.write(octets)
@@ -161,7 +161,7 @@ class Link:
                 self._ghosts.written(ask)
         sent = self._loop.time() + len(octets) * self._character_s
         timeout_s = device.timeout_ms / 1000
-        answer_octets = transaction.octets_of(ask) + 5 if isinstance(ask, Read) else 8
+        answer_octets = late_answers.octets_of(ask) + 5 if isinstance(ask, Read) else 8
         foreign, came = self.counters.foreign, self.counters.discarded_octets
         found = await self._await_answer(
             ask, sent + timeout_s + answer_octets * self._spec.characters_per_octet * self._character_s, timeout_s
@@ -246,7 +246,7 @@ class Link:
     async def _ask_all(self, reads: Sequence[Read], device: DevicePlan) -> Awaited:
         awaited = Awaited()
         for place, read in enumerate(reads):
-            self._tag = transaction.next_tag(self._tag)
+            self._tag = late_answers.next_tag(self._tag)
             self._ask = read
             asked_at = self._loop.time()
             await self._port.write(self._driver.request(read, self._tag))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from acquisition.decoding import point_readings as readings
+from acquisition.decoding import point_readings
 from acquisition.decoding.point_readings import Located
 from acquisition.polling.refused_registers import Hole, cut
 from mapping.plan import Block, DevicePlan, RegisterBlock, Table
@@ -71,7 +71,7 @@ def spread(plan: DevicePlan, phase: float, position: int, of: int, now: float, h
 def halved(plan: DevicePlan, due: Due, now: float) -> list[Due]:
     """The two halves of `due`, to be asked at once; none if it is a single value, or a single gap."""
     block = due.block
-    places = readings.places(due.located, block) if isinstance(block, RegisterBlock) else []
+    places = point_readings.places(due.located, block) if isinstance(block, RegisterBlock) else []
     if not isinstance(block, RegisterBlock) or len(places) < 2:
         return []
     middle, end = places[len(places) // 2 - 1], block.address + block.count
@@ -127,7 +127,7 @@ def _round(plan: DevicePlan, block: Block, holes: Sequence[Hole]) -> Iterator[tu
     if not isinstance(block, RegisterBlock):
         yield block, None
         return
-    borders = [block.address, *readings.places(readings.located(plan, block), block)]
+    borders = [block.address, *point_readings.places(point_readings.located(plan, block), block)]
     pieces = set(pairwise(borders))
     inside = (one for one in holes if one.table == block.table and (one.address, one.address + one.count) in pieces)
     at, end = block.address, block.address + block.count
@@ -144,12 +144,12 @@ def _values(plan: DevicePlan, block: RegisterBlock, start: int, end: int) -> Ite
     if (start, end) == (block.address, block.address + block.count):
         yield block, None
         return
-    registers = [one.register for one in readings.located(plan, cut(block, start, end))]
+    registers = [one.register for one in point_readings.located(plan, cut(block, start, end))]
     if registers:
         yield cut(block, registers[0].address, max(one.address + one.count for one in registers)), None
 
 
 def _due(plan: DevicePlan, block: Block, whole: Block, due: float, period_s: float) -> Due:
-    located = readings.located(plan, block)
-    borders = readings.borders(located, block) if isinstance(block, RegisterBlock) else []
+    located = point_readings.located(plan, block)
+    borders = point_readings.borders(located, block) if isinstance(block, RegisterBlock) else []
     return Due(block, whole, due, period_s, located, borders, due - period_s)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from acquisition.drivers.base import Read
-from acquisition.polling import block_split as pieces
+from acquisition.polling import block_split
 from acquisition.polling.block_split import HOLE_RETRIES_S, HOLE_RETRY_S, Due, Place
 from acquisition.polling.refused_registers import DeviceHoles, Hole
 from mapping.plan import DevicePlan, Priority, RegisterBlock
@@ -76,7 +76,7 @@ class Poller:
         """`phase`, from 0 to 1, moves the whole schedule against those of other lines."""
         known = holes or {}
         self.devices = [
-            Polled(plan, list(pieces.spread(plan, phase, position, len(devices), now, _holes_of(known, plan))))
+            Polled(plan, list(block_split.spread(plan, phase, position, len(devices), now, _holes_of(known, plan))))
             for position, plan in enumerate(devices)
         ]
         for device in self.devices:
@@ -204,11 +204,11 @@ class Poller:
         self._lives(device, now)
         if due not in device.dues:
             return True  # asked for at once with others, and part of another read by now
-        halves = pieces.halved(device.plan, due, now)
+        halves = block_split.halved(device.plan, due, now)
         if not halves:
             if isinstance(block, RegisterBlock):
                 due.hole = Hole(block.table, block.address, block.count, code)
-                device.apart -= {one for one in device.apart if pieces.explains(due.hole, one)}
+                device.apart -= {one for one in device.apart if block_split.explains(due.hole, one)}
             _done(due, now)
             steps = HOLE_RETRIES_S
             due.due = now + (steps[due.refusals] if due.refusals < len(steps) else HOLE_RETRY_S)
@@ -223,7 +223,7 @@ class Poller:
 
     def _join(self, device: Polled, due: Due) -> None:
         if due in device.dues:
-            device.dues = pieces.joined(device.plan, device.dues, due, device.apart)
+            device.dues = block_split.joined(device.plan, device.dues, due, device.apart)
 
     def _lives(self, device: Polled, now: float) -> bool:
         first, back = not device.answered, device.down or not device.answered

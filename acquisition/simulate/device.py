@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from re import _constants, _parser  # type: ignore[attr-defined]  # the parse tree of an expression has no public name
 from typing import Any, Final
 
-from acquisition.decoding import scaling as convert
+from acquisition.decoding import scaling
 from acquisition.decoding.register_types import encoded, encoded_text
 from acquisition.decoding.scaling import Reading
 from acquisition.simulate import measured
@@ -135,7 +135,7 @@ class SimulatedDevice:
         """What the device multiplies the raw value of `point` with; a text if its scale says nothing."""
         if point.scale_from is None:
             return 1.0
-        return convert.factor_of(point, self._reading(self._point(point.scale_from.point)))
+        return scaling.factor_of(point, self._reading(self._point(point.scale_from.point)))
 
     def _reading(self, point: PointPlan) -> Reading:
         """What the registers of `point` show now."""
@@ -143,8 +143,8 @@ class SimulatedDevice:
         assert isinstance(source, Register)  # noqa: S101 - asked by the caller
         raw = [self.registers.get((source.table, source.address + offset), 0) for offset in range(source.count)]
         if point.scale_from is None:
-            return convert.reading(point, source, raw)
-        return convert.scaled_reading(point, source, raw, self._reading(self._point(point.scale_from.point)))
+            return scaling.reading(point, source, raw)
+        return scaling.scaled_reading(point, source, raw, self._reading(self._point(point.scale_from.point)))
 
     def clear(self, second: int) -> None:
         """Be as new at `second`: no fault, nothing set, nothing written by a master."""
@@ -272,7 +272,7 @@ class SimulatedDevice:
 def _words(point: PointPlan, register: Register, value: Value, factor: float) -> tuple[int, ...]:
     if register.type == "string":
         return encoded_text(register, str(value))
-    return convert.registers_of(point, register, value, factor)
+    return scaling.registers_of(point, register, value, factor)
 
 
 def _decimals(point: PointPlan, value: Value) -> str:

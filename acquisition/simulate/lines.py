@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol, cast
 
-from acquisition.simulate.answering.base import Answering, Turn, answering
+from acquisition.simulate.answering.base import Answering, Turn
+from acquisition.simulate.answering.registry import answering
 from acquisition.simulate.device import SimulatedDevice
 from mapping.plan import LinePlan
 from mapping.polling import planner

@@ -3,8 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from acquisition.decoding import device_clocks as clocks
-from acquisition.decoding import scaling as convert
+from acquisition.decoding import device_clocks, scaling
 from acquisition.simulate import physics
 from bus.messages import Value
 from mapping import units
@@ -26,7 +25,7 @@ def value(device: str, point: PointPlan, second: int) -> Value:
         if source.type in ("bool", "bit") or source.table in ("coil", "discrete"):
             return False
         if source.type.startswith("time:"):
-            return max(second, clocks.EARLIEST_S)
+            return max(second, device_clocks.EARLIEST_S)
     unit = units.parse(point.unit)
     moment = second if point.write is None else 0
     measured = physics.value(device, point.local_name, moment) / (unit.factor if unit else 1.0)
@@ -43,7 +42,7 @@ def fitting(point: PointPlan, measured: Value, factor: float) -> Value:
         return measured
     for _ in range(TENTHS):
         try:
-            convert.registers_of(point, point.source, measured, factor)
+            scaling.registers_of(point, point.source, measured, factor)
         except ValueError:
             measured = measured / 10 if isinstance(measured, int | float) else measured
         else:
@@ -58,7 +57,7 @@ def scale(scaled: Sequence[PointPlan], wanted: Callable[[PointPlan], Value]) -> 
     for exponent in EXPONENTS:
         try:
             for point in scaled:
-                convert.registers_of(point, point.source, wanted(point), 10.0**exponent)  # type: ignore[arg-type]  # a register: the schema says so
+                scaling.registers_of(point, point.source, wanted(point), 10.0**exponent)  # type: ignore[arg-type]  # a register: the schema says so
         except ValueError:
             continue
         return exponent

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterable
 
-from acquisition.simulate.answering.base import Mbap
+from acquisition.simulate.answering.modbus import Mbap
 from acquisition.simulate.device import SimulatedDevice
 from acquisition.transport.ports import LinkError
 from mapping.plan import DevicePlan

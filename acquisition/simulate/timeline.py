@@ -19,7 +19,7 @@ from acquisition.simulate.device import Fault, SimulatedDevice
 from mapping.diagnostics import Diagnostics, did_you_mean
 from mapping.located_yaml.located import load
 from mapping.located_yaml.validated import nearest, validated
-from mapping.schema.site import Milliseconds, Period, Strict
+from mapping.schema.fields import Milliseconds, Period, Strict
 
 
 class Entry(Strict):

@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from acquisition.decoding import point_readings as readings
+from acquisition.decoding import point_readings
 from acquisition.decoding.point_readings import PointReading
 from acquisition.drivers.base import Confirmed, Refused
 from acquisition.exchange.link import Link
@@ -142,7 +142,7 @@ class Orders:
             raise
         if isinstance(found, Refused):
             self._pulsed.pop(task.command, None)
-            self._say(order, Outcome.EXCEPTION, readings.exception(found.code), found.code)
+            self._say(order, Outcome.EXCEPTION, point_readings.exception(found.code), found.code)
         elif not isinstance(found, Confirmed):
             self._say(order, Outcome.NO_ANSWER, f"no answer within {task.device.timeout_ms} ms")
             self._end_unsure(order)

@@ -10,8 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from acquisition.decoding import register_types as registers
-from acquisition.decoding import scaling as convert
+from acquisition.decoding import register_types, scaling
 from acquisition.decoding.point_readings import PointReading
 from acquisition.decoding.scaling import Reading
 from acquisition.drivers.base import Read, Write
@@ -80,7 +79,7 @@ class Commands:
             return self.result(command, Outcome.UNKNOWN_POINT, utc_ns, "no point of this worker that can be written")
         try:
             factor = self._factor(point, now_ns)
-            values = convert.registers_of(point, point.write, _plausible(point, command.value), factor)
+            values = scaling.registers_of(point, point.write, _plausible(point, command.value), factor)
         except ValueError as error:
             return self.result(command, Outcome.UNFIT_VALUE, utc_ns, str(error))
         write = _write(device.unit, point, point.write, values)
@@ -89,7 +88,7 @@ class Commands:
             return Task(command, device, point, write, proof, factor=factor)
         if command.value is not True:
             return self.result(command, Outcome.UNFIT_VALUE, utc_ns, "a pulse is of true")
-        release = _write(device.unit, point, point.write, convert.registers_of(point, point.write, False))
+        release = _write(device.unit, point, point.write, scaling.registers_of(point, point.write, False))
         return Task(command, device, point, write, proof, release)
 
     def _factor(self, point: PointPlan, now_ns: int) -> float:
@@ -100,7 +99,7 @@ class Commands:
         reading, seen_ns = self._last(scale.number) or (Reading(None, quality.NOT_YET, "not read yet"), now_ns)
         if now_ns - seen_ns > scale.stale_after_ms * 1_000_000:
             reading = Reading(None, quality.STALE, "not refreshed")
-        factor = convert.factor_of(point, reading)
+        factor = scaling.factor_of(point, reading)
         if isinstance(factor, str):
             raise ValueError(f"its scale is not known: {factor}")
         return factor
@@ -121,7 +120,7 @@ class Commands:
 def _plausible(point: PointPlan, value: Value) -> Value:
     """`value`, if it lies within the limits of the point: what would not be believed is not written. Raises ValueError."""
     if isinstance(value, int | float):
-        judged = convert.plausible(point, value)
+        judged = scaling.plausible(point, value)
         if judged.reason:
             raise ValueError(judged.reason)
     return value
@@ -129,7 +128,7 @@ def _plausible(point: PointPlan, value: Value) -> Value:
 
 def _write(unit: int, point: PointPlan, register: Register, values: tuple[int, ...]) -> Write:
     if register.type == "bit" and register.table == "holding":
-        bit = 1 << registers.bit_on_the_wire(register)
+        bit = 1 << register_types.bit_on_the_wire(register)
         return Write(unit, MASK_WRITE, register.address, (0xFFFF & ~bit, bit if values[0] else 0))
     bits = register.table == "coil"
     single = 5 if bits else 6
@@ -151,9 +150,9 @@ def proves(task: Task, raw: tuple[int, ...]) -> bool:
     if not isinstance(source, Register):
         return False
     if source.type == "bit":
-        return convert.reading(task.point, source, raw).value is bool(task.command.value)
-    wanted: Value = convert.reading(task.point, source, _as_read(task, source), task.factor).value
-    return convert.reading(task.point, source, raw, task.factor).value == wanted
+        return scaling.reading(task.point, source, raw).value is bool(task.command.value)
+    wanted: Value = scaling.reading(task.point, source, _as_read(task, source), task.factor).value
+    return scaling.reading(task.point, source, raw, task.factor).value == wanted
 
 
 def _as_read(task: Task, source: Register) -> tuple[int, ...]:
@@ -165,10 +164,10 @@ def _as_read(task: Task, source: Register) -> tuple[int, ...]:
         task.point.write.count,
     ):
         return task.write.values
-    return convert.registers_of(task.point, source, task.command.value, task.factor)
+    return scaling.registers_of(task.point, source, task.command.value, task.factor)
 
 
 def shown(task: Task, raw: Sequence[int]) -> PointReading:
     """What `raw`, read back, says of the point."""
     assert isinstance(task.point.source, Register)  # noqa: S101 - it was just read
-    return PointReading(task.point.number, convert.reading(task.point, task.point.source, raw, task.factor))
+    return PointReading(task.point.number, scaling.reading(task.point, task.point.source, raw, task.factor))

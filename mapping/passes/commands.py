@@ -13,7 +13,7 @@ from mapping.passes.point_lookup import Miss, find_point
 from mapping.passes.type_check import Pairs, commanded, control_value, point_value
 from mapping.passes.value_attributes import CONTROLLABLE, Leaf
 from mapping.plan import CommandBinding, Proof, Register, SettingBinding
-from mapping.schema.site import Command
+from mapping.schema.map import Command
 
 DEFAULT_COMMAND_MS: Final = 2000
 HIGHER, LOWER = 2, 1  # of a Tcmd

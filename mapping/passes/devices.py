@@ -12,10 +12,10 @@ from mapping.located_yaml.ranges import expand_profile
 from mapping.located_yaml.validated import nearest, validated
 from mapping.passes.draft import Draft, DraftDevice, DraftPoint
 from mapping.plan import Computed, Counter, Identify, Obis, Order, Own, PointPlan, Register, Reply, Simulation
-from mapping.point_rules import INTEGERS
-from mapping.schema.site import Counter as CounterSpec
-from mapping.schema.site import Device, Point, Profile, ProfileDefaults, Simulate
-from mapping.schema.site import Register as RegisterSpec
+from mapping.schema.profile import INTEGERS, Point, Profile, ProfileDefaults, Simulate
+from mapping.schema.profile import Counter as CounterSpec
+from mapping.schema.profile import Register as RegisterSpec
+from mapping.schema.site import Device
 
 BASES_LIMIT: Final = 8
 DEFAULT_EVERY_MS: Final = 1000

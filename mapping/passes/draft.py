@@ -25,7 +25,9 @@ from mapping.plan import (
     SettingBinding,
 )
 from mapping.polling.turnaround import Measured
-from mapping.schema.site import Ied, Map, Point, Row, Site
+from mapping.schema.map import Map, Row
+from mapping.schema.profile import Point
+from mapping.schema.site import Ied, Site
 
 TCP_WORKER: Final = "tcp"
 

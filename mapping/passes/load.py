@@ -13,7 +13,9 @@ from mapping.located_yaml.ranges import expand_map, expand_site
 from mapping.located_yaml.validated import nearest, validated
 from mapping.passes.devices import Profiles, load_device
 from mapping.passes.draft import Draft, DraftIed
-from mapping.schema.site import NAME_PATTERN, Ied, Map, RelativePath, Site
+from mapping.schema.fields import NAME_PATTERN, RelativePath
+from mapping.schema.map import Map
+from mapping.schema.site import Ied, Site
 from mapping.scl.access_points import server
 from mapping.scl.reader import SclFile, read
 

@@ -10,7 +10,7 @@ from mapping.passes.draft import Draft, DraftDevice, DraftIed, DraftPoint, Targe
 from mapping.passes.point_lookup import Miss, find_device, find_point
 from mapping.passes.value_attributes import OWN_NODES, OWN_OBJECTS, DataObject, find
 from mapping.references import ObjectReference
-from mapping.schema.site import Row
+from mapping.schema.map import Row
 
 _SWAPPED = {"SupWh": "DmdWh", "DmdWh": "SupWh", "SupVArh": "DmdVArh", "DmdVArh": "SupVArh"}
 _DIRECTED = frozenset({"TotW", "TotVAr", "W", "VAr"})

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Final, Literal
 
 from mms_gateway.cli import Command, Port
-from mms_gateway.runtime.run import RunOptions, run_folder, run_site
+from mms_gateway.runtime.options import RunOptions
+from mms_gateway.runtime.run import run_folder, run_site
 
 
 def demo(

@@ -14,7 +14,7 @@ from mms_gateway.commissioning.mms_value import served
 from mms_gateway.commissioning.name_lookup import state_of
 from mms_gateway.commissioning.reference_lookup import Attribute, named
 from mms_gateway.commissioning.running_gateway import listening
-from mms_gateway.runtime import instance_file as announcement
+from mms_gateway.runtime import instance_file
 from mms_gateway.sites import compiled, say
 from mms_gateway.status.board import Board
 
@@ -39,7 +39,7 @@ def explain_reference(site: Path, reference: str, /, *, state_dir: Path | None =
         attribute = named(result, reference)
         sections = explain(result, attribute)
         state = state_of(site, state_dir)
-        running = announcement.running(state)
+        running = instance_file.running(state)
         if running is None:
             sections.append(("now", "no gateway runs here"))
         else:

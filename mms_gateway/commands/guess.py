@@ -9,7 +9,7 @@ import cyclopts
 
 from acquisition.drivers.base import Read, Registers
 from mapping.plan import DevicePlan, LinePlan, Table
-from mapping.schema.site import milliseconds
+from mapping.schema.fields import milliseconds
 from mms_gateway.cli import FAILED, OK, Command
 from mms_gateway.commissioning import guessing
 from mms_gateway.commissioning.columns import columns

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from acquisition.polling import refused_registers as holes
+from acquisition.polling import refused_registers
 from mapping.compile import site_file
 from mms_gateway.cli import BAD_CONFIGURATION, FAILED, OK, Command
 from mms_gateway.commissioning.plan_report import report
@@ -27,7 +27,7 @@ def plan(site: Path, /, *, state_dir: Path | None = None) -> int:
         return BAD_CONFIGURATION
     sys.stdout.write(report(result) + "\n")
     try:
-        refused = holes.report(state_dir or site_file(site).parent / "state")
+        refused = refused_registers.report(state_dir or site_file(site).parent / "state")
     except (OSError, ValueError) as error:
         sys.stderr.write(f"mms-gateway: what devices have refused cannot be told: {error}\n")
         return FAILED

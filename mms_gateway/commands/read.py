@@ -8,10 +8,9 @@ import cyclopts
 import msgspec
 
 from mapping.plan import DevicePlan, LinePlan, PointPlan
-from mapping.schema.site import milliseconds
+from mapping.schema.fields import milliseconds
 from mms_gateway.cli import FAILED, OK, Command
-from mms_gateway.commissioning import line_url as line_text
-from mms_gateway.commissioning import point_read as registers
+from mms_gateway.commissioning import line_url, point_read
 from mms_gateway.commissioning.columns import columns
 from mms_gateway.commissioning.exit_codes import UsageError, carried_out
 from mms_gateway.commissioning.manual_exchange import Bench, stranger
@@ -75,7 +74,7 @@ def _of_site(words: tuple[str, ...], lines: Path | None, state_dir: Path | None)
 
 def _of_line(words: tuple[str, ...], text: str, unit: int, profile: str | None, timeout: str) -> Wanted:
     try:
-        line, timeout_ms = line_text.parse_line(text), milliseconds(timeout)
+        line, timeout_ms = line_url.parse_line(text), milliseconds(timeout)
     except ValueError as error:
         raise UsageError(str(error)) from error
     if profile is None:
@@ -86,21 +85,21 @@ def _of_line(words: tuple[str, ...], text: str, unit: int, profile: str | None, 
 
 def _raw(device: DevicePlan, given: list[str]) -> tuple[DevicePlan, list[PointPlan]]:
     try:
-        points = [registers.raw_point(number, text) for number, text in enumerate(given)]
+        points = [point_read.raw_point(number, text) for number, text in enumerate(given)]
     except ValueError as error:
-        raise UsageError(registers.first_reason(error)) from error
+        raise UsageError(point_read.first_reason(error)) from error
     return msgspec.structs.replace(device, points=tuple(points)), points
 
 
 async def _read(line: LinePlan, device: DevicePlan, points: list[PointPlan]) -> int:
     shown: dict[int, Shown] = {}
     async with Bench(line) as bench:
-        for point in registers.in_order(device, points):
-            ask = registers.question(device, point)
+        for point in point_read.in_order(device, points):
+            ask = point_read.question(device, point)
             if ask is not None:
                 answer = await bench.ask(ask, device)
                 scales = {number: one.reading for number, one in shown.items()}
-                shown[point.number] = registers.shown(device, point, answer.found, answer.ms, scales)
+                shown[point.number] = point_read.shown(device, point, answer.found, answer.ms, scales)
     wanted = [shown[point.number] for point in points if point.number in shown]
     if not wanted:
         raise UsageError("nothing to read: name points, a --profile or a --register")

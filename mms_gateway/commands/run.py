@@ -8,8 +8,9 @@ from typing import Annotated, Final, Literal
 import cyclopts
 
 from mms_gateway.cli import WRONG_USAGE, Command, Port
-from mms_gateway.runtime import preflight as addresses
-from mms_gateway.runtime.run import RunOptions, run_site
+from mms_gateway.runtime import preflight
+from mms_gateway.runtime.options import RunOptions
+from mms_gateway.runtime.run import run_site
 from mms_server.redundancy.standby import TAKEOVER_AFTER_S, PairOptions
 
 LEAST_SILENCE_S: Final = 1.0  # two words of the other one
@@ -90,7 +91,7 @@ def _pair(peer: str | None, listen: str | None, standby: bool, takeover_after: f
     if peer is None or listen is None:
         raise ValueError("a pair needs --peer and --peer-listen, both")
     for option, address in (("--peer", peer), ("--peer-listen", listen)):
-        if addresses.split(address)[1] == 0:
+        if preflight.split(address)[1] == 0:
             raise ValueError(f"{option} takes HOST:PORT with the port that the other one knows, not 0")
     if takeover_after < LEAST_SILENCE_S:
         raise ValueError(f"--takeover-after takes at least {LEAST_SILENCE_S:g} s, not {takeover_after:g}")

@@ -6,9 +6,9 @@ from typing import Final
 
 from mapping.plan import LinePlan
 from mapping.polling.planner import physics
-from mapping.schema.site import milliseconds
+from mapping.schema.fields import milliseconds
 from mms_gateway.cli import FAILED, OK, Command
-from mms_gateway.commissioning import line_url as line_text
+from mms_gateway.commissioning import line_url
 from mms_gateway.commissioning.columns import columns
 from mms_gateway.commissioning.exit_codes import UsageError, carried_out
 from mms_gateway.commissioning.manual_exchange import Bench, overheard
@@ -47,7 +47,7 @@ def scan(
 
     async def work() -> int:
         site = None if line else _site(words)
-        plan = line_text.parse_line(line) if line else _line(words, lines, state_dir)
+        plan = line_url.parse_line(line) if line else _line(words, lines, state_dir)
         if not plan.protocol.startswith("modbus"):
             raise UsageError(f"line `{plan.name}` is {plan.protocol}: only Modbus lines have units that can be asked")
         return await _scan(plan, parse_units(units), milliseconds(timeout), site)

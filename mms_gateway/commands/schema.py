@@ -4,7 +4,7 @@ import json
 import sys
 from typing import Final, Literal
 
-from mapping.schema.site import json_schema
+from mapping.schema.json_schema import json_schema
 from mms_gateway.cli import OK, Command
 
 

@@ -10,9 +10,9 @@ import yaml
 from acquisition.simulate.timeline import read_timeline
 from mapping import plan as plans
 from mapping.compile import site_file
-from mms_gateway import state_folder
 from mms_gateway.cli import BAD_CONFIGURATION, FAILED, OK, Command
 from mms_gateway.runtime import processes
+from mms_gateway.runtime.preflight import make_state_folder
 from mms_gateway.runtime.run import Told, run_folder
 from mms_gateway.runtime.supervisor import Supervisor
 from mms_gateway.sites import compiled, say
@@ -58,7 +58,7 @@ async def _simulate(
     if result.plan is not None:
         if faults is not None:
             read_timeline(faults, result.plan.device_names(), found)
-        state_folder.make(state, found)
+        make_state_folder(state, found)
     say(found.found)
     if result.plan is None or found.errors:
         return BAD_CONFIGURATION

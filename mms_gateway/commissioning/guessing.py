@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from acquisition.decoding import scaling as convert
+from acquisition.decoding import scaling
 from acquisition.drivers.base import Registers
 from bus import quality
 from mapping import units
@@ -109,7 +109,7 @@ def _guess(register: Register, first: Sequence[int], second: Sequence[int], expe
 
 def _value(register: Register, raw: Sequence[int]) -> float | None:
     point = PointPlan(-1, "guess", "", register, polled=True, stale_after_ms=0, every_ms=0)
-    reading = convert.reading(point, register, raw[: register.count])
+    reading = scaling.reading(point, register, raw[: register.count])
     if not quality.is_good(reading.quality) or isinstance(reading.value, bool | str | None):
         return None
     return float(reading.value) if math.isfinite(reading.value) else None

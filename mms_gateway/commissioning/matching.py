@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from acquisition.decoding import scaling as convert
+from acquisition.decoding import scaling
 from acquisition.drivers.base import Found, Read, Registers
-from acquisition.exchange import identification as identity
+from acquisition.exchange import identification
 from bus import quality
 from mapping.plan import DevicePlan, PointPlan, Register
 from mms_gateway.commissioning.plausibility import plausibility, weight
@@ -82,7 +82,7 @@ def match(profile: DevicePlan, unit: int, answers: Mapping[Read, Found | None], 
     name = profile.profile or profile.name
     if profile.identify is not None:
         found = answers.get(wanted(profile, unit)[0])
-        proven = isinstance(found, Registers) and identity.objection(profile.identify, found.values) is None
+        proven = isinstance(found, Registers) and identification.objection(profile.identify, found.values) is None
         return Match(name, 1.0, proven=True) if proven else None
     total = weights = 0.0
     for point, register in _telling(profile):
@@ -98,11 +98,11 @@ def match(profile: DevicePlan, unit: int, answers: Mapping[Read, Found | None], 
 
 
 def _plausible(point: PointPlan, register: Register, raw: tuple[int, ...]) -> float:
-    reading = convert.reading(point, register, raw)
+    reading = scaling.reading(point, register, raw)
     if isinstance(reading.value, bool | str):
         return 0.5
     if not quality.is_good(reading.quality) or reading.value is None:
-        return 0.1 if reading.reason == convert.ABSENT else 0.0
+        return 0.1 if reading.reason == scaling.ABSENT else 0.0
     return plausibility(reading.value, point.unit, fraction="power_factor" in point.local_name)
 
 

@@ -11,7 +11,7 @@ from mapping.compile import Compiled, site_file
 from mapping.diagnostics import did_you_mean
 from mapping.located_yaml.validated import nearest
 from mapping.plan import DevicePlan, LinePlan, PointPlan
-from mms_gateway.runtime import instance_file as announcement
+from mms_gateway.runtime import instance_file
 from mms_gateway.sites import compiled, say
 
 _Thing = TypeVar("_Thing")
@@ -77,7 +77,7 @@ def state_of(site: Path, state_dir: Path | None) -> Path:
 
 def held_lines(state_dir: Path) -> dict[str, LinePlan]:
     """The lines of the gateway that runs with this state folder, by name; none if none runs."""
-    found = announcement.running(state_dir)
+    found = instance_file.running(state_dir)
     if found is None:
         return {}
     plan = plans.load(Path(found.plan_file))

@@ -6,13 +6,12 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from acquisition.decoding import point_readings as readings
-from acquisition.decoding import scaling as convert
+from acquisition.decoding import point_readings, scaling
 from acquisition.decoding.scaling import Reading
 from acquisition.drivers.base import Found, Question, Read, Refused, Registers, Text
 from bus import quality
 from mapping.plan import DevicePlan, Obis, PointPlan, Register, Reply
-from mapping.schema.site import Register as RegisterSpec
+from mapping.schema.profile import Register as RegisterSpec
 from mms_gateway.commissioning.columns import number
 
 NO_SCALES: Final[Mapping[int, Reading]] = {}
@@ -67,16 +66,16 @@ def shown(
     source = point.source
     if isinstance(found, Registers) and isinstance(source, Register):
         if point.scale_from is None:
-            reading = convert.reading(point, source, found.values)
+            reading = scaling.reading(point, source, found.values)
         else:
-            reading = convert.scaled_reading(point, source, found.values, scales.get(point.scale_from.point))
+            reading = scaling.scaled_reading(point, source, found.values, scales.get(point.scale_from.point))
         return Shown(point, reading, hexadecimal(found.values, source), ms)
     if isinstance(found, Text):
-        read = readings.from_line(device, [point.number], found.line)
+        read = point_readings.from_line(device, [point.number], found.line)
         unsound = Reading(None, quality.NO_ANSWER, "the line fits no expression")
         return Shown(point, read[0].reading if read else unsound, found.line if isinstance(source, Reply) else "", ms)
     if isinstance(found, Refused):
-        return Shown(point, Reading(None, quality.REFUSED, readings.exception(found.code)), "", ms)
+        return Shown(point, Reading(None, quality.REFUSED, point_readings.exception(found.code)), "", ms)
     silent = Reading(None, quality.NO_ANSWER, f"no answer within {device.timeout_ms} ms")
     return Shown(point, silent, "", ms)
 

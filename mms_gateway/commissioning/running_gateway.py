@@ -10,7 +10,7 @@ import msgspec
 
 from mapping import plan as plans
 from mms_gateway.commissioning.name_lookup import NotThereError
-from mms_gateway.runtime import instance_file as announcement
+from mms_gateway.runtime import instance_file
 from mms_gateway.status.listener import Listener
 
 FIRST_S: Final = 3.0
@@ -24,7 +24,7 @@ async def listening(state_dir: Path) -> AsyncIterator[Listener]:
 
     Raises NotThereError if no gateway runs there.
     """
-    found = announcement.running(state_dir)
+    found = instance_file.running(state_dir)
     if found is None:
         raise NotThereError(f"no gateway runs with the state folder {state_dir}: `mms-gateway run` starts one")
     try:

@@ -8,13 +8,11 @@ from mapping import plan as plans
 from mapping.diagnostics import Diagnostics, Span, did_you_mean
 from mapping.located_yaml.validated import nearest
 from mapping.plan import Plan
-from mms_gateway import state_folder
-from mms_gateway.runtime import preflight as addresses
-from mms_gateway.runtime import processes
+from mms_gateway.runtime import preflight, processes
 from mms_gateway.runtime.processes import Options, Process
 
 if TYPE_CHECKING:
-    from mms_gateway.runtime.run import RunOptions
+    from mms_gateway.runtime.options import RunOptions
 
 
 class Deployment:
@@ -35,15 +33,15 @@ class Deployment:
         own = {asked for asked, _ in self._listen.values()}
         for ied, address in self._asked(plan).items():
             if address not in own:
-                addresses.check(address, f"IED {ied}", f"--mms-port {ied}=10102", span, found)
+                preflight.check(address, f"IED {ied}", f"--mms-port {ied}=10102", span, found)
         if self._options.http is not None and self._http is None:
             host, port = self._options.http
-            addresses.check(f"{host}:{port}", "the status page", "--http-port 8061", span, found)
+            preflight.check(f"{host}:{port}", "the status page", "--http-port 8061", span, found)
         pair = self._options.pair
         if pair is not None and not self._listen:
-            addresses.check(pair.listen, "this half of the pair", "--peer-listen HOST:5563", span, found)
+            preflight.check(pair.listen, "this half of the pair", "--peer-listen HOST:5563", span, found)
         if not self._listen and not found.errors:
-            state_folder.make(self.state_dir(plan), found)
+            preflight.make_state_folder(self.state_dir(plan), found)
         return found
 
     def _named(self, plan: Plan, span: Span, found: Diagnostics) -> None:
@@ -58,7 +56,7 @@ class Deployment:
         listen = {ied: (asked, self._fixed(ied, asked)) for ied, asked in self._asked(plan).items()}
         if self._options.http is not None and self._http is None:
             host, port = self._options.http
-            self._http = addresses.split(addresses.fixed(f"{host}:{port}"))
+            self._http = preflight.split(preflight.fixed(f"{host}:{port}"))
         copies = {ied.name: self.folder / f"{ied.name}.scl" for ied in plan.ieds}
         fresh = {ied.name: self.folder / f"{ied.name}.scl.new" for ied in plan.ieds}
         for ied in plan.ieds:
@@ -94,4 +92,4 @@ class Deployment:
     def _fixed(self, ied: str, asked: str) -> str:
         """Where the IED listens: as before, if it is asked for the same."""
         before, fixed = self._listen.get(ied, ("", ""))
-        return fixed if before == asked else addresses.fixed(asked)
+        return fixed if before == asked else preflight.fixed(asked)

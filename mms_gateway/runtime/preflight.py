@@ -1,7 +1,9 @@
-"""Ports before anything starts: can each be bound, and if not, what would help."""
+"""Checks before anything starts: can each port be bound, can the state folder be written, and if not, what would help."""
 
 import errno
+import os
 import socket
+from pathlib import Path
 
 from mapping.diagnostics import Diagnostics, Span
 
@@ -55,3 +57,19 @@ def _hint(error: OSError, port: int, option: str) -> str:
     if error.errno == errno.EADDRINUSE:
         return f"`ss -ltnp 'sport = :{port}'` shows who has it, or take another port: `{option}`"
     return f"take another address or port: `{option}`"
+
+
+def make_state_folder(folder: Path, found: Diagnostics) -> None:
+    """Make `folder` unless it is there; an error in `found` if that, or writing there, is not to be had."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        _unusable(folder, (error.strerror or str(error)).lower(), found)
+        return
+    if not os.access(folder, os.W_OK | os.X_OK):
+        _unusable(folder, "permission denied", found)
+
+
+def _unusable(folder: Path, reason: str, found: Diagnostics) -> None:
+    hint = "`--state-dir DIR` names another"
+    found.error("state", Span(str(folder)), f"the state folder cannot be used: {reason}", hint=hint)

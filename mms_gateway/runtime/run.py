@@ -10,7 +10,6 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +21,7 @@ from mms_gateway.cli import BAD_CONFIGURATION, FAILED, OK
 from mms_gateway.runtime import processes
 from mms_gateway.runtime.deployment import Deployment
 from mms_gateway.runtime.instance_file import Announcement, announced
+from mms_gateway.runtime.options import RunOptions
 from mms_gateway.runtime.reload import Reloading
 from mms_gateway.runtime.supervisor import Supervisor
 from mms_gateway.sites import compiled, measured_of, say
@@ -30,21 +30,6 @@ from mms_server.redundancy.standby import Ending, PairOptions, Serving, Standby
 PREFIX: Final = "mms-gw-"
 
 log = logging.getLogger("gateway")
-
-
-@dataclass(frozen=True, slots=True)
-class RunOptions:
-    """What `run` and `demo` were told."""
-
-    mms_ports: dict[str, int] = field(default_factory=dict)  # IED -> port
-    http: tuple[str, int] | None = None
-    state_dir: Path | None = None
-    seconds: float | None = None
-    lines: Path | None = None
-    simulate: bool = False
-    mms_host: str | None = None  # instead of each IED's own
-    log_format: str = "console"
-    pair: PairOptions | None = None
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from mapping.model import Services
-from mms_server.acsi import persistence as journal
+from mms_server.acsi import persistence
 from mms_server.acsi.clients import Client
 from mms_server.acsi.persistence import Journal, Put, Stored
 from mms_server.mms.access import Component, Range, Selection, Variable
@@ -195,16 +195,16 @@ def _content(data_set: DataSet) -> bytes:
     rows = []
     for member in data_set.members:
         index, component = member.selection or (-1, b"")
-        rows.append(journal.octets_of(iter((member.domain, member.item, str(index).encode(), component))))
-    return journal.octets_of(iter(rows))
+        rows.append(persistence.octets_of(iter((member.domain, member.item, str(index).encode(), component))))
+    return persistence.octets_of(iter(rows))
 
 
 def _restored(sets: CreatedDataSets, octets: bytes) -> tuple[Member, ...]:
     """The members as the model has them now; none if one is gone, or the octets are no data set."""
     members = []
     try:
-        for row in journal.parts_of(octets):
-            domain, item, index, component = journal.parts_of(row)
+        for row in persistence.parts_of(octets):
+            domain, item, index, component = persistence.parts_of(row)
             place = None if index == b"-1" else (int(index), component)
             member = sets.member_at(domain, item, place)
             if member is None:

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Final
 
 from mapping.model import FC
-from mms_server.acsi import persisted_values as kept
+from mms_server.acsi import persisted_values
 from mms_server.acsi.access_callbacks import Guards
 from mms_server.acsi.persistence import Journal, Stored
 from mms_server.acsi.setting_groups import Settings
@@ -51,7 +51,7 @@ class Writing:
         for key, octets in stored.values.get(KIND, {}).items():
             domain, _, item = key.partition("/")
             slot = self.model.slot(domain.encode("ascii", "replace"), item.encode("ascii", "replace"))
-            if slot < 0 or not kept.restore(self.model, slot, octets):
+            if slot < 0 or not persisted_values.restore(self.model, slot, octets):
                 problems.append(f"the value written to {key} is left out: the model has no such attribute any more")
             else:
                 self.model.given.add(slot)
@@ -146,4 +146,4 @@ class Writing:
             if node.fc in KEPT and node.suffix is not None and not self.settings.grouped(slot):
                 placed = self.model.placed(slot)
                 key = (placed.domain.name + b"/" + placed.name + node.suffix).decode()
-                kept.keep(self.journal, KIND, key, self.model, slot)
+                persisted_values.keep(self.journal, KIND, key, self.model, slot)

@@ -15,7 +15,7 @@ from typing import Final
 
 from bus.quality import Now, UtcTime
 from mapping.model import FC
-from mms_server.acsi import persisted_values as kept
+from mms_server.acsi import persisted_values
 from mms_server.acsi.access_callbacks import Call, Callback
 from mms_server.acsi.clients import Client
 from mms_server.acsi.persistence import Journal, Put, Stored
@@ -85,7 +85,7 @@ class Settings:
         for setting in block.settings:
             for group in range(block.count):
                 octets = written.get(f"{name}/{group + 1}/{setting.key}")
-                value = None if octets is None else kept.decoded(self._model, setting.se, octets)
+                value = None if octets is None else persisted_values.decoded(self._model, setting.se, octets)
                 if value is not None:
                     setting.values[group] = value
         kept_active = stored.values.get(ACTIVE, {})

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final, NoReturn, Protocol, TypeVar
 
 from bus.quality import Now
-from mms_server.association import client_end as association
+from mms_server.association import client_end
 from mms_server.association.client_end import Answer, ClientAssociation, Closed, Opened, Phase, Unconfirmed
 from mms_server.client import services
 from mms_server.client.errors import MmsError, understood
@@ -208,9 +208,9 @@ class Session:
 
 def _element(subject: str, service: int, answer: Answer) -> bytes:
     octets = answer.contents
-    if answer.kind == association.REJECT:
+    if answer.kind == client_end.REJECT:
         raise MmsError(subject, f"rejected ({octets.hex()})")
-    if answer.kind == association.ERROR:
+    if answer.kind == client_end.ERROR:
         error = services.service_error(octets)
         if error is None:
             raise MmsError(subject, f"refused ({octets.hex()})")

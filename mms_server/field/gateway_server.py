@@ -20,7 +20,7 @@ from mapping.scl.access_points import server as read_server
 from mapping.scl.reader import read
 from mms_server.acsi.access_callbacks import Callback, Verdict
 from mms_server.acsi.clients import Client
-from mms_server.acsi.control import mode as modes
+from mms_server.acsi.control import mode
 from mms_server.acsi.control.states import Operation, Selection
 from mms_server.acsi.reporting.entry_buffer import BufferLimits
 from mms_server.acsi.set_data_values import OPEN_TO_CLIENTS
@@ -120,19 +120,19 @@ class GatewayServer:
 
     async def _check(self, selection: Selection) -> Verdict:
         if selection.target.is_mode:
-            return modes.objection(selection.action) or True
+            return mode.objection(selection.action) or True
         return await self._commands.check(selection)
 
     async def _begin(self, operation: Operation) -> Verdict:
         if operation.target.is_mode:
-            return modes.objection(operation.action) or (operation.enhanced or self._set_mode(operation))
+            return mode.objection(operation.action) or (operation.enhanced or self._set_mode(operation))
         return await self._commands.begin(operation)
 
     async def _complete(self, operation: Operation) -> Verdict:
         return self._set_mode(operation) if operation.target.is_mode else await self._commands.complete(operation)
 
     def _set_mode(self, operation: Operation) -> bool:
-        self._commit(modes.changed(operation.target, operation.action, self._clock.now()))
+        self._commit(mode.changed(operation.target, operation.action, self._clock.now()))
         return True
 
     async def start(self, host: str, port: int, tls: TlsPort | None = None) -> int:

@@ -12,7 +12,7 @@ from typing import Final, Protocol, cast
 
 from bus.quality import Now
 from bus.system_clock import SystemClock
-from mms_server.acsi import audit_events as deeds
+from mms_server.acsi import audit_events
 from mms_server.acsi.audit_events import Deed
 from mms_server.acsi.clients import Client
 from mms_server.acsi.control.states import Operation
@@ -296,8 +296,8 @@ class Connection(asyncio.Protocol):
             if len(before) <= client.max_pdu:
                 self._association.send(before)
         client.before_answer.clear()
-        if request.service in deeds.TOLD and self._server.audit is not None:
-            for event, deed in deeds.told(request.service, request.body, pdu):
+        if request.service in audit_events.TOLD and self._server.audit is not None:
+            for event, deed in audit_events.told(request.service, request.body, pdu):
                 self._server.audited(event, client, deed)
         self._association.answer(pdu, self._loop.time())
 

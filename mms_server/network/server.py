@@ -18,7 +18,7 @@ from typing import Final, cast
 from bus.clock import ClockState
 from bus.system_clock import SystemClock
 from mapping.model import FC
-from mms_server.acsi import audit_events as deeds
+from mms_server.acsi import audit_events
 from mms_server.acsi.access_callbacks import Call, Callback, Verdict
 from mms_server.acsi.audit_events import Deed
 from mms_server.acsi.clients import Client
@@ -207,7 +207,7 @@ class MmsServer:
                 connection.push()
         for one in audits:
             commands.info("%s", one, extra=one.fields())
-            self.audited(deeds.COMMANDS[one.service], one.client, deeds.commanded(one))
+            self.audited(audit_events.COMMANDS[one.service], one.client, audit_events.commanded(one))
         for who, block, event in notices:
             log.debug("%s: %s", block, event, extra={"peer": who.address if who else "-"})
             if self.on_notice is not None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from mms_server.acsi import persistence as journal
+from mms_server.acsi import persistence
 from mms_server.acsi.persistence import Operation, Place, weight
 from mms_server.redundancy.messages import Begin, Drop, File, Have, Put, Rows
 
@@ -183,11 +183,11 @@ def _parts(operations: Sequence[Operation]) -> Iterator[list[Operation]]:
 
 def _message(operation: Operation) -> Put | File | Drop:
     match operation:
-        case journal.Put(kind, key, value):
+        case persistence.Put(kind, key, value):
             return Put(kind, key, value)
-        case journal.File(block, entry_id, time_ns, content):
+        case persistence.File(block, entry_id, time_ns, content):
             return File(block, entry_id, time_ns, content)
-        case journal.Drop(block, entry_id):
+        case persistence.Drop(block, entry_id):
             return Drop(block, entry_id)
 
 
@@ -195,8 +195,8 @@ def operation_of(message: Put | File | Drop) -> Operation:
     """The operation that `message` carries."""
     match message:
         case Put(kind, key, value):
-            return journal.Put(kind, key, value)
+            return persistence.Put(kind, key, value)
         case File(block, entry_id, time_ns, content):
-            return journal.File(block, entry_id, time_ns, content)
+            return persistence.File(block, entry_id, time_ns, content)
         case Drop(block, entry_id):
-            return journal.Drop(block, entry_id)
+            return persistence.Drop(block, entry_id)

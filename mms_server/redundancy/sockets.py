@@ -10,7 +10,7 @@ import zmq
 from bus.codec import Refused
 from bus.sockets import DRAIN_LIMIT, Readable
 from bus.topics import MESSAGE_LIMIT_OCTETS
-from mms_server.redundancy import messages as pair_messages
+from mms_server.redundancy import messages
 from mms_server.redundancy.messages import PairMessage
 
 HIGH_WATER: Final = 1_000
@@ -76,7 +76,7 @@ class PairEndpoint:
             try:
                 if source not in self._allowed:
                     raise Refused(f"not the peer: {source}")
-                message = pair_messages.decode(frames[-1].bytes)
+                message = messages.decode(frames[-1].bytes)
             except Refused as refused:
                 self._on_refused(refused.reason)
                 continue
@@ -86,7 +86,7 @@ class PairEndpoint:
     def reply(self, who: bytes, message: PairMessage) -> None:
         """Answer whoever spoke; lost if it has gone, or does not listen."""
         with contextlib.suppress(zmq.Again):
-            self._router.send_multipart([who, pair_messages.encode(message)], zmq.NOBLOCK)
+            self._router.send_multipart([who, messages.encode(message)], zmq.NOBLOCK)
         self._readable.poke()
 
     def close(self) -> None:
@@ -114,7 +114,7 @@ class PairLink:
     def send(self, message: PairMessage) -> bool:
         """Say `message`; False, and nothing said, if the other one is not there or does not keep up."""
         try:
-            self._dealer.send(pair_messages.encode(message), zmq.NOBLOCK)
+            self._dealer.send(messages.encode(message), zmq.NOBLOCK)
         except zmq.Again:
             return False
         self._readable.poke()
@@ -127,7 +127,7 @@ class PairLink:
             except zmq.Again:
                 return False
             with contextlib.suppress(Refused):  # from an older or a newer version: as if nobody answered
-                self._on_message(pair_messages.decode(frame))
+                self._on_message(messages.decode(frame))
         return True
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from mms_server.acsi import audit_events as deeds
+from mms_server.acsi import audit_events
 from mms_server.acsi.audit_events import Deed
 from mms_server.acsi.clients import Client
 
@@ -35,7 +35,7 @@ class AuditLog:
 
     def add(self, event: str, client: Client, deed: Deed) -> None:
         """Write one line, of now."""
-        octets = deeds.line(event, client, time.time_ns(), deed).encode("utf-8") + b"\n"
+        octets = audit_events.line(event, client, time.time_ns(), deed).encode("utf-8") + b"\n"
         try:
             self._write(octets)
         except OSError as error:

@@ -15,9 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from mms_server.acsi import data_sets as created_datasets
-from mms_server.acsi import set_data_values as writing
-from mms_server.acsi import setting_groups as settings
+from mms_server.acsi import data_sets, set_data_values, setting_groups
 from mms_server.acsi.log_control import logs
 from mms_server.acsi.persistence import File, Operation, Place, Stored
 from mms_server.acsi.reporting import reporting
@@ -26,8 +24,8 @@ from mms_server.storage.tables import STATE, carry_out, file_of, opened, piece
 CLEAN: Final = b"clean"
 
 RESETTABLE: Final = {
-    "values": (writing.KIND, settings.KIND, settings.ACTIVE),
-    "data-sets": (created_datasets.KIND,),
+    "values": (set_data_values.KIND, setting_groups.KIND, setting_groups.ACTIVE),
+    "data-sets": (data_sets.KIND,),
     "reports": (reporting.KIND, reporting.SIGNATURE),
     "logs": (logs.KIND,),
 }

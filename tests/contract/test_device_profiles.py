@@ -9,8 +9,7 @@ import pytest
 from pymodbus.framer import FramerRTU
 from pymodbus.pdu import DecodePDU
 
-from acquisition.decoding import point_readings as readings
-from acquisition.decoding import scaling as convert
+from acquisition.decoding import point_readings, scaling
 from acquisition.drivers.base import Read, Registers
 from acquisition.drivers.modbus_rtu import ModbusRtu
 from acquisition.exchange.identification import objection
@@ -19,7 +18,7 @@ from acquisition.simulate.device import SimulatedDevice
 from bus import quality
 from mapping.plan import DevicePlan, Identify, PointPlan, Register, RegisterBlock
 from mapping.polling import planner
-from mapping.schema.site import FILES
+from mapping.schema.json_schema import FILES
 from tests.support import profiles
 from tests.support.proposals import cdc, references
 
@@ -134,7 +133,7 @@ def test_a_master_that_reads_all_of_it_gets_what_its_simulated_twin_measures(nam
         values = dict(
             enumerate(over_rtu(device, Read(plan.unit, block.table, block.address, block.count)), block.address)
         )
-        for number, reading in readings.from_registers(readings.located(plan, block), values):
+        for number, reading in point_readings.from_registers(point_readings.located(plan, block), values):
             point = next(one for one in plan.points if one.number == number)
             assert quality.is_good(reading.quality), (point.local_name, reading)
             read[point.local_name] = reading.value
@@ -175,5 +174,5 @@ def test_what_a_device_shows_for_no_measurement_is_no_number(name: str, tmp_path
             )
             words = [octets[at] << 8 | octets[at + 1] for at in range(0, len(octets), 2)]
             raw = words[::-1] if point.source.order == "cdab" else words
-            reading = convert.reading(point, point.source, raw)
+            reading = scaling.reading(point, point.source, raw)
             assert (reading.value, reading.reason) == (None, "the device gives no measurement"), point.local_name

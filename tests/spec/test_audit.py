@@ -11,9 +11,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mms_server import IedServer
-from mms_server.acsi import audit_events as deeds
+from mms_server.acsi import audit_events
 from mms_server.acsi.clients import Client
-from mms_server.acsi.log_control import export as exports
+from mms_server.acsi.log_control import export
 from mms_server.engine import Engine
 from mms_server.mms.plain import plain
 from mms_server.model.tree import DataModel
@@ -112,7 +112,7 @@ def test_groups_and_data_sets_are_told_item_by_item() -> None:
         write_body("DEMOLD0", ("MMXU1$CF$TotW$db", unsigned(9)), ("MMXU1$MX$TotW$mag$f", single(1.5))),
     ]
     for body in bodies:
-        told += deeds.told(0xA5, body, client.octets(0xA5, body))
+        told += audit_events.told(0xA5, body, client.octets(0xA5, body))
     assert told == [
         ("setting-group", {"object": "DEMOLD0/LLN0.SGCB.ActSG [SP]", "value": 3, "result": "ok"}),
         ("setting-group", {"object": "DEMOLD0/LLN0.SGCB.ActSG [SP]", "value": 9, "result": "object-value-invalid"}),
@@ -123,8 +123,8 @@ def test_groups_and_data_sets_are_told_item_by_item() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"\xa0", b"\xa0\x03\x30\x01\x00\xa0\x00", b"\xa1\x05\xa1\x03\x1a\x01x"])
 def test_a_request_that_was_rejected_did_nothing(body: bytes) -> None:
-    for service in deeds.TOLD:
-        told = deeds.told(service, body, bytes.fromhex("a406800101810101"))
+    for service in audit_events.TOLD:
+        told = audit_events.told(service, body, bytes.fromhex("a406800101810101"))
         assert all(deed["result"] == "refused" for _, deed in told)
 
 
@@ -138,18 +138,18 @@ def test_whatever_octets_a_client_writes_have_a_plain_form(octets_: bytes) -> No
         json.dumps(plain(tlv(tag, octets_)))
 
 
-@given(st.sampled_from(sorted(deeds.TOLD)), st.binary(max_size=60), st.binary(max_size=20))
+@given(st.sampled_from(sorted(audit_events.TOLD)), st.binary(max_size=60), st.binary(max_size=20))
 def test_whatever_a_client_asks_is_told_or_left_out(service: int, body: bytes, data: bytes) -> None:
     client = EngineClient(Engine(DataModel(models.demo()), IDENTITY))
     for one in (body, write_body("DEMOLD0", ("GGIO1$CO$SPCSO1$Oper", tlv(0xA2, data))) + body):
-        for event, deed in deeds.told(service, one, client.octets(service, one)):
-            deeds.line(event, WHO, 0, deed)
+        for event, deed in audit_events.told(service, one, client.octets(service, one)):
+            audit_events.line(event, WHO, 0, deed)
 
 
 def test_long_values_and_names_are_cut() -> None:
     body = write_body("DEMOLD0", ("LLN0$DC$" + "x" * 5000, text("y" * 5000)))
-    ((_, deed),) = deeds.told(0xA5, body, bytes.fromhex("a108020101a50380010a"))
-    assert (len(deed["object"]), len(deed["value"])) == (deeds.TEXT_LIMIT + 1, deeds.TEXT_LIMIT + 1)
+    ((_, deed),) = audit_events.told(0xA5, body, bytes.fromhex("a108020101a50380010a"))
+    assert (len(deed["object"]), len(deed["value"])) == (audit_events.TEXT_LIMIT + 1, audit_events.TEXT_LIMIT + 1)
 
 
 def test_the_log_is_turned_over_and_keeps_eight_files(tmp_path: Path) -> None:
@@ -225,13 +225,13 @@ def test_an_export_has_the_newest_entries_and_is_made_when_the_log_has_changed()
     logs = engine.behaviour.logs
     (empty,) = logs.exported()
     assert (empty.name, empty.content) == ("events/DEMOLD0_LD0.csv", b"time,entry,reference,reason,value\r\n")
-    for number in range(exports.ENTRIES + 5):
+    for number in range(export.ENTRIES + 5):
         engine.commit([(engine.model.find("LD0/MMXU1.TotW.mag.f"), float(number))], CLOCK.now())
     (whole,) = logs.exported()
     assert logs.exported() == [whole]
     assert logs.exported()[0] is whole
     rows = whole.content.decode().splitlines()[1:]
-    assert len(rows) == 2 * exports.ENTRIES
+    assert len(rows) == 2 * export.ENTRIES
     assert rows[0].split(",", 4)[2:] == [
         "DEMOLD0/MMXU1$MX$TotW", "data-change", '"[[5.0],""0000000000000"",""1970-01-01T00:00:00.000Z""]"',
     ]  # fmt: skip

@@ -9,7 +9,7 @@ import pytest
 
 from mapping.model import DataSet, DataSetMember, ReportControl
 from mms_server.acsi.reporting.reporting import TIMERS_OF_A_BLOCK
-from mms_server.association import connect_request as asking
+from mms_server.association import connect_request
 from mms_server.engine import Engine
 from mms_server.model.cache import Cache
 from mms_server.model.tree import DataModel
@@ -97,24 +97,24 @@ def test_blocks_that_tell_the_same_share_what_was_joined(monkeypatch: pytest.Mon
 
 def test_a_known_association_request_is_not_taken_apart_again_and_the_known_ones_are_bounded() -> None:
     tsdu = CONNECT[7:]
-    assert asking.decode(tsdu) is asking.decode(bytes(tsdu))
+    assert connect_request.decode(tsdu) is connect_request.decode(bytes(tsdu))
     size_at = tsdu.index(bytes.fromhex("800300fde8")) + 3
-    for number in range(2 * asking.REMEMBERED):
+    for number in range(2 * connect_request.REMEMBERED):
         other = tsdu[:size_at] + (1000 + number).to_bytes(2, "big") + tsdu[size_at + 2 :]
-        assert asking.decode(other).proposal.max_pdu == 1000 + number
-    assert len(asking._known) == asking.REMEMBERED
-    assert tsdu not in asking._known  # the oldest made room
+        assert connect_request.decode(other).proposal.max_pdu == 1000 + number
+    assert len(connect_request._known) == connect_request.REMEMBERED
+    assert tsdu not in connect_request._known  # the oldest made room
 
 
 @pytest.mark.parametrize("mechanism", ["52030301", "52030302"])
 def test_what_a_client_proves_itself_with_stays_in_no_memory(mechanism: str) -> None:
-    plain = asking.decode(CONNECT[7:]).connect
+    plain = connect_request.decode(CONNECT[7:]).connect
     presentation.encode_accept(plain, b"aare")
     for word in (b"sesame", b"abracadabra"):
         tsdu = with_password(word)[7:].replace(bytes.fromhex("52030301"), bytes.fromhex(mechanism))
-        asked = asking.decode(tsdu)
+        asked = connect_request.decode(tsdu)
         assert asked.acse.authentication == word
-        assert tsdu not in asking._known
+        assert tsdu not in connect_request._known
         remembered = presentation._acceptance.cache_info().misses
         presentation.encode_accept(asked.connect, b"aare")
         assert presentation._acceptance.cache_info().misses == remembered  # without it they are all alike

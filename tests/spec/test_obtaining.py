@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mms_server.acsi.file_transfer import set_file as obtaining
+from mms_server.acsi.file_transfer import set_file
 from mms_server.engine import Engine
 from mms_server.model.tree import DataModel
 from tests.support import mms_oracle, models
@@ -154,7 +154,7 @@ def test_a_client_that_never_answers_loses_its_transfer_and_nothing_else(tmp_pat
     CLOCK.pass_ms(1, client.engine)
     assert served(client, offering) == {"error": {"error": {"file": 0}}}
     assert left(tmp_path) == ["other.txt"]
-    assert client.engine.behaviour.obtaining.next_deadline_ns() == obtaining.NEVER
+    assert client.engine.behaviour.obtaining.next_deadline_ns() == set_file.NEVER
 
 
 @pytest.mark.conformance("FT-N5")
@@ -177,7 +177,7 @@ def test_a_client_that_answers_drop_by_drop_has_ten_minutes(tmp_path: Path) -> N
 @pytest.mark.conformance("FT-N5")
 def test_a_file_that_is_too_large_is_dropped(tmp_path: Path) -> None:
     client = engine_with(tmp_path)
-    offering = Offering(bytes(obtaining.OCTETS_LIMIT + 1), piece=60_000)
+    offering = Offering(bytes(set_file.OCTETS_LIMIT + 1), piece=60_000)
     assert ask(client, "new.txt") is None
     assert served(client, offering) == {"error": {"error": {"file": 9}}}
     assert left(tmp_path) == []

@@ -13,11 +13,10 @@ from typing import Final
 
 from bus.quality import Now
 from mapping.model import FC, LogControl, Setting
-from mms_server.acsi import persisted_values as kept
-from mms_server.acsi import persistence as journal
+from mms_server.acsi import persisted_values, persistence
 from mms_server.acsi.clients import Client
 from mms_server.acsi.file_transfer.files import EVENTS, MadeFile
-from mms_server.acsi.log_control import export as exports
+from mms_server.acsi.log_control import export
 from mms_server.acsi.persistence import Drop, File, Journal, Stored
 from mms_server.acsi.reporting.rcb import DCHG, DUPD, INTEGRITY, QCHG
 from mms_server.mms.errors import DataAccessError
@@ -50,13 +49,15 @@ class LogEntry:
 
     def content(self) -> bytes:
         """As the store keeps it."""
-        rows = (journal.octets_of(iter((reference, data, bytes((reason,))))) for reference, data, reason in self.rows)
-        return journal.octets_of(rows)
+        rows = (
+            persistence.octets_of(iter((reference, data, bytes((reason,))))) for reference, data, reason in self.rows
+        )
+        return persistence.octets_of(rows)
 
     @classmethod
     def restored(cls, filed: File) -> "LogEntry":
         """The entry that was filed. Raises ValueError for content that is none."""
-        rows = [journal.parts_of(row) for row in journal.parts_of(filed.content)]
+        rows = [persistence.parts_of(row) for row in persistence.parts_of(filed.content)]
         if any(len(row) != 3 or len(row[2]) != 1 for row in rows):
             raise ValueError(f"log entry {filed.entry_id:016x}: a row of another shape")
         return cls(filed.entry_id, filed.time_ns, tuple((row[0], row[1], row[2][0]) for row in rows))
@@ -160,7 +161,7 @@ class Logs:
                 for attribute in _KEPT:
                     octets = written.get(f"{block.path}${attribute}")
                     if octets is not None:
-                        kept.restore(self._model, block.slots[attribute], octets)
+                        persisted_values.restore(self._model, block.slots[attribute], octets)
         for block in self._blocks.values():
             self._attach(block)
 
@@ -279,7 +280,7 @@ class Logs:
         if name == "LogEna" and value and self._find(client, str(block.get("DatSet"))) is None:
             return _UNAVAILABLE
         self._model.cache.commit([(slot, value)])
-        kept.keep(self._journal, KIND, f"{block.path}${name}", self._model, slot)
+        persisted_values.keep(self._journal, KIND, f"{block.path}${name}", self._model, slot)
         self._attach(block)
         self._restart(block, now)
         return None
@@ -289,12 +290,12 @@ class Logs:
         return [self._export(one) for _, one in sorted(self.journals.items())]
 
     def _export(self, one: LogJournal) -> MadeFile:
-        newest = one.entries[-exports.ENTRIES :]
+        newest = one.entries[-export.ENTRIES :]
         last_id, time_ns = (newest[-1].entry_id, newest[-1].time_ns) if newest else (0, 0)
         made = self._exports.get(one.name)
         if made is None or made[0] != (newest[0].entry_id if newest else 0, last_id):
-            content = exports.lines([(entry.entry_id, entry.time_ns, entry.rows) for entry in newest])
-            name = f"{EVENTS}/{exports.file_name(one.name)}"
+            content = export.lines([(entry.entry_id, entry.time_ns, entry.rows) for entry in newest])
+            name = f"{EVENTS}/{export.file_name(one.name)}"
             made = ((newest[0].entry_id if newest else 0, last_id), MadeFile(name, content, time_ns))
             self._exports[one.name] = made
         return made[1]

@@ -10,7 +10,7 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from typing import Final
 
-from mms_server.acsi import persistence as journal
+from mms_server.acsi import persistence
 from mms_server.mms.report import Body
 
 ENTRY_OCTETS: Final = 64  # what an entry costs besides its members' octets
@@ -45,12 +45,12 @@ class Entry:
             member.to_bytes(4, "big") + bytes((reason,)) + data
             for (member, reason), data in zip(self.body.members, self.body.data, strict=True)
         )
-        return head + journal.octets_of(rows)
+        return head + persistence.octets_of(rows)
 
     @classmethod
-    def restored(cls, filed: journal.File) -> "Entry":
+    def restored(cls, filed: persistence.File) -> "Entry":
         """The entry that was filed. Raises ValueError for content that is none."""
-        rows = journal.parts_of(filed.content[1:])
+        rows = persistence.parts_of(filed.content[1:])
         members = tuple((int.from_bytes(row[:4], "big"), row[4]) for row in rows if len(row) > 5)
         data = tuple(row[5:] for row in rows)
         if len(members) != len(data) or not filed.content:

@@ -16,7 +16,7 @@ from typing import Final
 
 from bus.quality import Now
 from mapping.model import FC, Setting
-from mms_server.acsi import persisted_values as kept
+from mms_server.acsi import persisted_values
 from mms_server.acsi.clients import Client
 from mms_server.acsi.persistence import Drop, File, Journal, Put, Stored
 from mms_server.acsi.reporting import rcb
@@ -69,7 +69,7 @@ class Reporting:
             for name in KEPT if block.buffered else ():
                 octets = written.get(f"{block.path}${name}")
                 if octets is not None:
-                    kept.restore(self._model, block.slots[name], octets)
+                    persisted_values.restore(self._model, block.slots[name], octets)
             self.attach(block)
             if block.buffer is not None and stored is not None:
                 self._refill(block, block.buffer, stored)
@@ -246,7 +246,7 @@ class Reporting:
         """Let what a client has written to the attribute `name` survive a restart."""
         for one in (name, "ConfRev") if name == "DatSet" else (name,):
             if one in KEPT:
-                kept.keep(self._journal, KIND, f"{block.path}${one}", self._model, block.slots[one])
+                persisted_values.keep(self._journal, KIND, f"{block.path}${one}", self._model, block.slots[one])
 
     def purge(self, block: ReportControlBlock) -> None:
         """Empty the buffer of a BRCB."""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acquisition.decoding import scaling as convert
+from acquisition.decoding import scaling
 from bus import quality
 from mapping.plan import Order, PointPlan, Register, RegisterType, Reply
 
@@ -17,7 +17,7 @@ def point(register: Register, **more: object) -> PointPlan:
 
 def value(kind: RegisterType, words: list[int], order: Order = "abcd", low: int = 0, high: int = 0) -> object:
     register = Register("holding", 0, kind, len(words), order, low, high)
-    return convert.reading(point(register), register, words).value
+    return scaling.reading(point(register), register, words).value
 
 
 TYPES = [
@@ -54,9 +54,9 @@ def test_the_golden_frame_of_an_sdm630_is_230_2_volts() -> None:
 
 NOTHING = [
     ("float32", [0x7FC0, 0x0000], (), "not a number"),
-    ("float32", [0xFFC0, 0x0000], ("nan",), convert.ABSENT),
-    ("uint16", [0xFFFF], (0xFFFF,), convert.ABSENT),
-    ("int32", [0x7FFF, 0xFFFF], (0x7FFFFFFF,), convert.ABSENT),
+    ("float32", [0xFFC0, 0x0000], ("nan",), scaling.ABSENT),
+    ("uint16", [0xFFFF], (0xFFFF,), scaling.ABSENT),
+    ("int32", [0x7FFF, 0xFFFF], (0x7FFFFFFF,), scaling.ABSENT),
     ("bcd16", [0x12AF], (), "bcd16 of 12af is no value"),
     ("mod10", [10000, 0, 0], (), "mod10 of 2710 0000 0000 is no value"),
     ("sbcd16", [0x7123], (), "sbcd16 of 7123 is no value"),
@@ -71,13 +71,13 @@ def test_what_means_nothing_is_invalid_and_never_a_zero(
     kind: RegisterType, words: list[int], absent: tuple[int | str, ...], reason: str
 ) -> None:
     register = Register("holding", 0, kind, len(words))
-    reading = convert.reading(point(register, absent=absent), register, words)
+    reading = scaling.reading(point(register, absent=absent), register, words)
     assert (reading.value, reading.quality, reading.reason) == (None, quality.INVALID, reason)
 
 
 def test_an_infinite_value_is_invalid_with_overflow() -> None:
     register = Register("holding", 0, "float32", 2)
-    reading = convert.reading(point(register), register, [0x7F80, 0])
+    reading = scaling.reading(point(register), register, [0x7F80, 0])
     assert (reading.value, reading.quality) == (None, quality.INVALID | quality.OVERFLOW)
 
 
@@ -104,10 +104,10 @@ def test_what_is_written_is_what_is_read_back(kind: RegisterType, order: Order, 
     count, values = VALUES[kind]
     number = data.draw(values)
     register = Register("holding", 0, kind, count, order)
-    words = convert.registers_of(point(register), register, number)
+    words = scaling.registers_of(point(register), register, number)
     assert len(words) == count
     assert all(0 <= word <= 0xFFFF for word in words)
-    assert convert.reading(point(register), register, words).value == number
+    assert scaling.reading(point(register), register, words).value == number
 
 
 @given(st.integers(0, 15), st.integers(0, 15), st.sampled_from(["abcd", "badc"]), st.data())
@@ -115,8 +115,8 @@ def test_bits_are_put_where_they_are_read(first: int, second: int, order: Order,
     low, high = sorted((first, second))
     number = data.draw(st.integers(0, (1 << high - low + 1) - 1))
     register = Register("holding", 0, "bits", 1, order, low, high)
-    words = convert.registers_of(point(register), register, number)
-    assert convert.reading(point(register), register, words).value == number
+    words = scaling.registers_of(point(register), register, number)
+    assert scaling.reading(point(register), register, words).value == number
 
 
 @given(st.sampled_from(sorted(VALUES)), st.sampled_from(["abcd", "cdab", "badc", "dcba"]), st.data())
@@ -126,7 +126,7 @@ def test_any_registers_are_a_value_or_invalid_and_never_an_error(
     count = VALUES[kind][0]
     words = data.draw(st.lists(st.integers(0, 0xFFFF), min_size=count, max_size=count))
     register = Register("holding", 0, kind, count, order)
-    found = convert.reading(point(register), register, words)
+    found = scaling.reading(point(register), register, words)
     assert (found.value is None) == bool(found.reason)
     assert quality.is_good(found.quality) == (found.value is not None)
 
@@ -135,15 +135,15 @@ def test_a_clock_that_counts_milliseconds_shows_its_time() -> None:
     register = Register("holding", 0, "time:unix64", 4)
     clock = point(register, scale=0.001)
     words = [0, 0x018E, 0x4CBA, 0xF988]  # 1 710 684 305 800 ms
-    assert convert.registers_of(clock, register, 1_710_684_305.8) == tuple(words)
-    assert convert.reading(clock, register, words).value == pytest.approx(1_710_684_305.8)
-    assert convert.reading(clock, register, [0xFFFF] * 4).value is None  # a clock that was never set
+    assert scaling.registers_of(clock, register, 1_710_684_305.8) == tuple(words)
+    assert scaling.reading(clock, register, words).value == pytest.approx(1_710_684_305.8)
+    assert scaling.reading(clock, register, [0xFFFF] * 4).value is None  # a clock that was never set
 
 
 def test_a_clock_is_not_set_to_what_is_no_time() -> None:
     register = Register("holding", 0, "time:unix32", 2)
     with pytest.raises(ValueError, match=r"^4102444800, expected seconds since 1970$"):
-        convert.registers_of(point(register), register, 4_102_444_800)
+        scaling.registers_of(point(register), register, 4_102_444_800)
 
 
 def test_a_power_meters_clock_is_read_as_its_manual_draws_it() -> None:
@@ -161,7 +161,7 @@ LIMITS = [(-1.0, "-1 V is below 0"), (501.0, "501 V is above 500"), (0.0, ""), (
 def test_what_lies_beyond_the_limits_is_shown_and_not_believed(shown: float, reason: str) -> None:
     register = Register("holding", 0, "float32", 2)
     limited = point(register, minimum=0.0, maximum=500.0)
-    found = convert.reading(limited, register, convert.registers_of(limited, register, shown))
+    found = scaling.reading(limited, register, scaling.registers_of(limited, register, shown))
     judged = quality.INVALID | quality.OUT_OF_RANGE if reason else quality.GOOD
     assert (found.value, found.quality, found.reason) == (shown, judged, reason)
 
@@ -171,16 +171,16 @@ MODE = Register("holding", 7, "bits", 1, low_bit=4, high_bit=6)
 
 def test_an_enumeration_is_its_names_and_nothing_else() -> None:
     mode = point(MODE, enum=((0, "off"), (1, "charging"), (5, "fault")))
-    assert convert.reading(mode, MODE, [0x51]).value == "fault"
-    unknown = convert.reading(mode, MODE, [0x20])
+    assert scaling.reading(mode, MODE, [0x51]).value == "fault"
+    unknown = scaling.reading(mode, MODE, [0x20])
     assert (unknown.value, unknown.quality, unknown.reason) == (
         None,
         quality.INVALID,
         "2 is none of off, charging, fault",
     )
-    assert convert.registers_of(mode, MODE, "charging") == (0x10,)
+    assert scaling.registers_of(mode, MODE, "charging") == (0x10,)
     with pytest.raises(ValueError, match=r"^'on', expected one of off, charging, fault$"):
-        convert.registers_of(mode, MODE, "on")
+        scaling.registers_of(mode, MODE, "on")
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ def test_an_enumeration_is_its_names_and_nothing_else() -> None:
 def test_what_no_register_holds_is_refused(kind: RegisterType, number: float) -> None:
     register = Register("holding", 0, kind, 2 if kind == "float32" else 1)
     with pytest.raises((ValueError, OverflowError)):
-        convert.registers_of(point(register), register, number)
+        scaling.registers_of(point(register), register, number)
 
 
 SCALE = Reply("SI\r\n", "S (?P<state>[SD]) +(?P<value>-?[0-9.]+) kg", "value", (("state", "S"),))
@@ -215,7 +215,7 @@ SCALE = Reply("SI\r\n", "S (?P<state>[SD]) +(?P<value>-?[0-9.]+) kg", "value", (
 )
 def test_a_line_of_text_is_matched_whole_and_judged(line: str, expected: tuple[float, int, str] | None) -> None:
     weight = PointPlan(0, "s.w", "kg", SCALE, True, 3000, 1000)
-    reading = convert.text_reading(weight, SCALE, line)
+    reading = scaling.text_reading(weight, SCALE, line)
     assert (reading and (reading.value, reading.quality, reading.reason)) == expected
 
 
@@ -225,7 +225,7 @@ def test_a_line_of_text_is_matched_whole_and_judged(line: str, expected: tuple[f
 )
 def test_a_text_without_unit_loses_no_digit(text: str, shown: object) -> None:
     reply = Reply("ID\r\n", "(?P<value>.+)", "value")
-    reading = convert.text_reading(PointPlan(0, "s.id", "", reply, True, 3000, 1000), reply, text)
+    reading = scaling.text_reading(PointPlan(0, "s.id", "", reply, True, 3000, 1000), reply, text)
     assert reading is not None
     assert (reading.value, type(reading.value), reading.quality) == (shown, type(shown), quality.GOOD)
 
@@ -234,4 +234,4 @@ def test_a_text_without_unit_loses_no_digit(text: str, shown: object) -> None:
 def test_a_value_beyond_the_register_is_refused_and_not_written(value: float) -> None:
     register = Register("holding", 0, "float32", 2)
     with pytest.raises(ValueError, match=r"is beyond a float32|expected a finite number"):
-        convert.registers_of(PointPlan(0, "s.x", "", register, True, 3000, 1000), register, value)
+        scaling.registers_of(PointPlan(0, "s.x", "", register, True, 3000, 1000), register, value)

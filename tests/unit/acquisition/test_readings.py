@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acquisition.decoding import point_readings as readings
+from acquisition.decoding import point_readings
 from acquisition.decoding.scaling import Reading
 from bus import quality
 from mapping.plan import DevicePlan, PointPlan, Register, RegisterBlock, ScaleFrom
@@ -27,7 +27,7 @@ def inverter(*, power: bool = True, scale: float = 1.0) -> tuple[DevicePlan, Reg
 
 def read(words: dict[int, int], **more: float | bool) -> Reading:
     device, block = inverter(**more)  # type: ignore[arg-type]
-    found = readings.from_registers(readings.located(device, block), words)
+    found = point_readings.from_registers(point_readings.located(device, block), words)
     return next(one.reading for one in found if one.point == 0)
 
 
@@ -57,15 +57,15 @@ def test_a_value_whose_scale_was_not_read_along_is_no_value() -> None:
 
 def test_a_block_is_cut_nowhere_within_what_belongs_together() -> None:
     device, block = inverter()
-    assert readings.borders(readings.located(device, block), block) == [40085, 40086]
+    assert point_readings.borders(point_readings.located(device, block), block) == [40085, 40086]
 
 
 def test_a_gap_is_cut_at_both_of_its_ends() -> None:
     points = (point(0, Register("holding", 2, "uint16", 1)), point(1, Register("holding", 8, "uint32", 2)))
     block = RegisterBlock("holding", 2, 8, 1000, (0, 1))
     device = DevicePlan("m", 1, None, 500, 1, 0, 125, False, points, (block,))
-    located = readings.located(device, block)
-    assert (readings.borders(located, block), readings.places(located, block)) == ([3, 10], [3, 8, 10])
+    located = point_readings.located(device, block)
+    assert (point_readings.borders(located, block), point_readings.places(located, block)) == ([3, 10], [3, 8, 10])
 
 
 @given(st.lists(st.tuples(st.integers(0, 60), st.integers(1, 4), st.integers(0, 3)), min_size=1, max_size=20))
@@ -76,8 +76,8 @@ def test_no_border_tears_a_value_or_a_group(drawn: list[tuple[int, int, int]]) -
     )
     block = RegisterBlock("holding", 0, 64, 1000, tuple(range(len(points))))
     device = DevicePlan("m", 1, None, 500, 1, 0, 125, False, points, (block,))
-    located = readings.located(device, block)
-    for border in (*readings.borders(located, block), *readings.places(located, block)):
+    located = point_readings.located(device, block)
+    for border in (*point_readings.borders(located, block), *point_readings.places(located, block)):
         for one, register in located:
             group = [address for address, _, other in drawn if one.together == 100 + other] or [register.address]
             ends = [a + c for a, c, other in drawn if one.together == 100 + other] or [

@@ -2,7 +2,7 @@
 
 import pytest
 
-from acquisition.decoding import point_readings as readings
+from acquisition.decoding import point_readings
 from acquisition.simulate.device import SimulatedDevice
 from mapping.plan import DevicePlan, PointPlan, Register, RegisterBlock, ScaleFrom
 
@@ -46,7 +46,7 @@ def ticked() -> SimulatedDevice:
 def shown(device: SimulatedDevice) -> dict[str, object]:
     words = {address: word for (_, address), word in device.registers.items()}
     names = {one.number: one.local_name for one in POINTS}
-    found = readings.from_registers(readings.located(PLAN, BLOCK), words)
+    found = point_readings.from_registers(point_readings.located(PLAN, BLOCK), words)
     return {names[number]: reading.value for number, reading in found}
 
 

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from acquisition.decoding import point_readings as readings
-from acquisition.decoding import scaling as convert
+from acquisition.decoding import point_readings, scaling
 from acquisition.decoding.derived_points import Derived
 from acquisition.decoding.point_readings import PointReading
 from acquisition.decoding.scaling import Reading
@@ -24,12 +23,12 @@ def test_the_page_shows_the_table() -> None:
 
 def read(kind: str, words: list[int], **more: object) -> Reading:
     register = Register("holding", 0, kind, len(words))  # type: ignore[arg-type]
-    return convert.reading(PointPlan(0, "m.p", "V", register, True, 3000, 1000, **more), register, words)  # type: ignore[arg-type]
+    return scaling.reading(PointPlan(0, "m.p", "V", register, True, 3000, 1000, **more), register, words)  # type: ignore[arg-type]
 
 
 def weighed() -> Reading:
     scale = Reply("SI", "(?P<state>.) (?P<value>.+)", "value", (("state", "S"),))
-    found = convert.text_reading(PointPlan(0, "m.p", "kg", scale, True, 3000, 1000), scale, "D 5")
+    found = scaling.text_reading(PointPlan(0, "m.p", "kg", scale, True, 3000, 1000), scale, "D 5")
     assert found is not None
     return found
 
@@ -37,7 +36,7 @@ def weighed() -> Reading:
 def unscaled() -> Reading:
     register = Register("holding", 0, "int16", 1)
     point = PointPlan(0, "m.p", "V", register, True, 3000, 1000, scale_from=ScaleFrom(1, True))
-    return readings.from_registers([readings.Located(point, register)], {0: 5})[0].reading
+    return point_readings.from_registers([point_readings.Located(point, register)], {0: 5})[0].reading
 
 
 def counted() -> Reading:
@@ -52,8 +51,8 @@ def simulated() -> Reading:
 
 
 MADE: dict[str, Callable[[], Reading]] = {
-    "nobody answered in any try": lambda: readings.no_answer([0], "no answer within 500 ms")[0].reading,
-    "any other exception": lambda: readings.refused([0], 2)[0].reading,
+    "nobody answered in any try": lambda: point_readings.no_answer([0], "no answer within 500 ms")[0].reading,
+    "any other exception": lambda: point_readings.refused([0], 2)[0].reading,
     "`absent`: no measurement": lambda: read("uint16", [0xFFFF], absent=(0xFFFF,)),
     "NaN": lambda: read("float32", [0x7FC0, 0]),
     "registers that are no value of their type": lambda: read("bcd16", [0x00AF]),

@@ -10,8 +10,7 @@ import msgspec
 import pytest
 import yaml
 
-from acquisition.decoding import point_readings as readings
-from acquisition.decoding import scaling as convert
+from acquisition.decoding import point_readings, scaling
 from acquisition.decoding.derived_points import Derived
 from acquisition.decoding.point_readings import Located, PointReading
 from acquisition.drivers.base import Read, Registers
@@ -52,7 +51,7 @@ def from_frames(plan: DevicePlan, frames: list[dict[str, str]]) -> list[PointRea
             for one in plan.points
             if isinstance(one.source, Register) and one.source.table == table
         ]
-        found += readings.from_registers(located, values)
+        found += point_readings.from_registers(located, values)
     return found
 
 
@@ -61,7 +60,7 @@ def from_lines(plan: DevicePlan, lines: list[dict[str, str]]) -> list[PointReadi
     for line in lines:
         for point in plan.points:
             if isinstance(point.source, Reply) and point.source.request == line["ask"]:
-                reading = convert.text_reading(point, point.source, line["answer"])
+                reading = scaling.text_reading(point, point.source, line["answer"])
                 assert reading is not None, line
                 found.append(PointReading(point.number, reading))
     return found

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from acquisition.decoding import scaling as convert
+from acquisition.decoding import scaling
 from acquisition.simulate.device import SimulatedDevice
 from mapping.diagnostics import render
 from mapping.plan import RegisterBlock, Reply
@@ -31,7 +31,7 @@ def test_an_instrument_that_is_asked_in_text_reads_back_what_its_simulated_twin_
     for point in (one for one in plan.points if isinstance(one.source, Reply)):
         line = device.line(point.source.request)
         assert line is not None
-        reading = convert.text_reading(point, point.source, line)
+        reading = scaling.text_reading(point, point.source, line)
         assert reading is not None
         assert reading.value == device.values[point.local_name], point.name
 

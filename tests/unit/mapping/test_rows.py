@@ -10,7 +10,7 @@ from acquisition.drivers.registry import by_protocol
 from mapping.compile import Compiled, compile_site
 from mapping.diagnostics import render
 from mapping.plan import CommandBinding, DevicePlan, IedPlan, ObjectBinding, Preset, Proof, SettingBinding, Source
-from mapping.schema.site import FILES, json_schema
+from mapping.schema.json_schema import FILES, json_schema
 from tests.support.sites import compile_folder
 
 COMMON = Path(__file__).parents[2] / "cases" / "mapping" / "_common"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from acquisition.decoding import point_readings as readings
+from acquisition.decoding import point_readings
 from bus import quality
 from mapping.plan import DevicePlan, Register
 from mapping.sunspec.chain import Ask, Chain, Model, SunSpecError, Words, discover
@@ -110,11 +110,11 @@ def compiled(folder: Path, text: str) -> DevicePlan:
 
 def read_all(plan: DevicePlan, registers: dict[int, int]) -> dict[str, Any]:
     """Each point's value if it is good, otherwise why it is not."""
-    located = [readings.Located(one, one.source) for one in plan.points if isinstance(one.source, Register)]
+    located = [point_readings.Located(one, one.source) for one in plan.points if isinstance(one.source, Register)]
     names = {point.number: point.local_name for point in plan.points}
     return {
         names[number]: reading.value if quality.is_good(reading.quality) else reading.reason
-        for number, reading in readings.from_registers(located, registers)
+        for number, reading in point_readings.from_registers(located, registers)
     }
 
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from acquisition.stopwatch import ANSWERS, Smoothed, Stopwatch
+from acquisition.exchange.turnaround import ANSWERS, Smoothed
+from acquisition.learned_devices import Stopwatch
 from mapping.plan import LinePlan, RegisterBlock
 from mapping.polling import planner, turnaround
 from mapping.polling.turnaround import Turnaround
