@@ -1,4 +1,4 @@
-"""`python -m gateway` is the command `mms-gateway`."""
+"""`python -m mms_gateway` is the command `mms-gateway`."""
 
 import sys
 

@@ -8,29 +8,14 @@ import logging
 import os
 import pkgutil
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from collections.abc import Sequence
+from typing import Any
 
 import cyclopts
 
 from bus.version import VERSION
 from mms_gateway import commands
-
-OK: Final = 0
-FAILED: Final = 1
-BAD_CONFIGURATION: Final = 2
-WRONG_USAGE: Final = 64
-
-Port = Annotated[int, cyclopts.Parameter(validator=cyclopts.validators.Number(gte=0, lte=65535))]
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """One subcommand: its name and what it does, which returns the exit code."""
-
-    name: str
-    run: Callable[..., int]
+from mms_gateway.command import FAILED, OK, WRONG_USAGE, Command
 
 
 def build() -> cyclopts.App:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from mapping.diagnostics import to_json
-from mms_gateway.cli import BAD_CONFIGURATION, OK, Command
+from mms_gateway.command import BAD_CONFIGURATION, OK, Command
 from mms_gateway.sites import compiled, say
 
 

@@ -6,7 +6,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Final, Literal
 
-from mms_gateway.cli import Command, Port
+from mms_gateway.command import Command, Port
 from mms_gateway.runtime.options import RunOptions
 from mms_gateway.runtime.run import run_folder, run_site
 

@@ -4,11 +4,11 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from mms_gateway.cli import FAILED, OK, Command
+from mms_gateway.command import FAILED, OK, Command
 from mms_gateway.commissioning.exit_codes import carried_out
+from mms_gateway.commissioning.explain.name_lookup import place
 from mms_gateway.commissioning.host_checks import Level, Line, examine
 from mms_gateway.commissioning.host_facts import gathered
-from mms_gateway.commissioning.name_lookup import place
 
 
 def doctor(site: Path | None = None, /, *, lines: Path | None = None, state_dir: Path | None = None) -> int:

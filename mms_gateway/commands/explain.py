@@ -6,14 +6,14 @@ import time
 from pathlib import Path
 from typing import Final
 
-from mms_gateway.cli import OK, Command
+from mms_gateway.command import OK, Command
 from mms_gateway.commissioning.columns import number
 from mms_gateway.commissioning.exit_codes import carried_out
-from mms_gateway.commissioning.explaining import Section, acquired, explain, feeding
-from mms_gateway.commissioning.mms_value import served
-from mms_gateway.commissioning.name_lookup import state_of
-from mms_gateway.commissioning.reference_lookup import Attribute, named
-from mms_gateway.commissioning.running_gateway import listening
+from mms_gateway.commissioning.explain.explaining import Section, acquired, explain, feeding
+from mms_gateway.commissioning.explain.mms_value import served
+from mms_gateway.commissioning.explain.name_lookup import state_of
+from mms_gateway.commissioning.explain.reference_lookup import Attribute, named
+from mms_gateway.commissioning.explain.running_gateway import listening
 from mms_gateway.runtime import instance_file
 from mms_gateway.sites import compiled, say
 from mms_gateway.status.board import Board

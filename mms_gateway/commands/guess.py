@@ -10,13 +10,13 @@ import cyclopts
 from acquisition.drivers.base import Read, Registers
 from mapping.plan import DevicePlan, LinePlan, Table
 from mapping.schema.fields import milliseconds
-from mms_gateway.cli import FAILED, OK, Command
-from mms_gateway.commissioning import guessing
+from mms_gateway.command import FAILED, OK, Command
 from mms_gateway.commissioning.columns import columns
 from mms_gateway.commissioning.exit_codes import UsageError, carried_out
-from mms_gateway.commissioning.guessing import HEADER, Expected, guesses
+from mms_gateway.commissioning.explain.name_lookup import Place, place
+from mms_gateway.commissioning.guess import guessing
+from mms_gateway.commissioning.guess.guessing import HEADER, Expected, guesses
 from mms_gateway.commissioning.manual_exchange import Bench
-from mms_gateway.commissioning.name_lookup import Place, place
 
 WORD_TABLES: Final[tuple[Table, ...]] = ("holding", "input")
 BIT_TABLES: Final[tuple[Table, ...]] = ("coil", "discrete")

@@ -6,7 +6,7 @@ from typing import Final
 
 from acquisition.polling import refused_registers
 from mapping.compile import site_file
-from mms_gateway.cli import BAD_CONFIGURATION, FAILED, OK, Command
+from mms_gateway.command import BAD_CONFIGURATION, FAILED, OK, Command
 from mms_gateway.commissioning.plan_report import report
 from mms_gateway.sites import compiled, measured_of, say
 

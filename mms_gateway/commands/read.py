@@ -9,14 +9,14 @@ import msgspec
 
 from mapping.plan import DevicePlan, LinePlan, PointPlan
 from mapping.schema.fields import milliseconds
-from mms_gateway.cli import FAILED, OK, Command
+from mms_gateway.command import FAILED, OK, Command
 from mms_gateway.commissioning import line_url, point_read
 from mms_gateway.commissioning.columns import columns
 from mms_gateway.commissioning.exit_codes import UsageError, carried_out
+from mms_gateway.commissioning.explain.name_lookup import place, points_of
 from mms_gateway.commissioning.manual_exchange import Bench, stranger
-from mms_gateway.commissioning.name_lookup import place, points_of
 from mms_gateway.commissioning.point_read import HEADER, Shown
-from mms_gateway.commissioning.profiles import profile_device
+from mms_gateway.commissioning.scan.profiles import profile_device
 
 Wanted = tuple[LinePlan, DevicePlan, list[PointPlan]]
 

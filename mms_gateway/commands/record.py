@@ -10,9 +10,9 @@ import msgspec
 from acquisition.transport.capture import SETTING
 from mapping import plan as plans
 from mapping.plan import Plan, WorkerPlan, sealed
-from mms_gateway.cli import BAD_CONFIGURATION, FAILED, OK, Command
+from mms_gateway.command import BAD_CONFIGURATION, FAILED, OK, Command
 from mms_gateway.commissioning.exit_codes import said
-from mms_gateway.commissioning.name_lookup import NotThereError, place
+from mms_gateway.commissioning.explain.name_lookup import NotThereError, place
 from mms_gateway.runtime.processes import Process
 from mms_gateway.runtime.run import Told, run_folder
 from mms_gateway.runtime.supervisor import Supervisor

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from mms_gateway.cli import BAD_CONFIGURATION, FAILED, OK, Command
+from mms_gateway.command import BAD_CONFIGURATION, FAILED, OK, Command
 
 WAIT_S: Final = 120.0  # compiling a large site, ending and starting what has to
 POLL_S: Final = 0.05

@@ -9,7 +9,7 @@ import yaml
 
 from acquisition.simulate.playback import Playback, parse
 from acquisition.simulate.replay import Replay
-from mms_gateway.cli import BAD_CONFIGURATION, OK, Command
+from mms_gateway.command import BAD_CONFIGURATION, OK, Command
 from mms_gateway.commissioning.exit_codes import said
 from mms_gateway.runtime.run import Told
 

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import Final, Literal
 
-from mms_gateway.cli import BAD_CONFIGURATION, FAILED, OK, Command
+from mms_gateway.command import BAD_CONFIGURATION, FAILED, OK, Command
 
 What = Literal["values", "data-sets", "reports", "logs"]
 

@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 
 import cyclopts
 
-from mms_gateway.cli import WRONG_USAGE, Command, Port
+from mms_gateway.command import WRONG_USAGE, Command, Port
 from mms_gateway.runtime import preflight
 from mms_gateway.runtime.options import RunOptions
 from mms_gateway.runtime.run import run_site

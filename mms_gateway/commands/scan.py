@@ -7,14 +7,14 @@ from typing import Final
 from mapping.plan import LinePlan
 from mapping.polling.planner import physics
 from mapping.schema.fields import milliseconds
-from mms_gateway.cli import FAILED, OK, Command
+from mms_gateway.command import FAILED, OK, Command
 from mms_gateway.commissioning import line_url
 from mms_gateway.commissioning.columns import columns
 from mms_gateway.commissioning.exit_codes import UsageError, carried_out
+from mms_gateway.commissioning.explain.name_lookup import place
 from mms_gateway.commissioning.manual_exchange import Bench, overheard
-from mms_gateway.commissioning.name_lookup import place
-from mms_gateway.commissioning.profiles import register_profiles
-from mms_gateway.commissioning.scanning import HEADER, Scan, another_master, parse_units, snippet
+from mms_gateway.commissioning.scan.profiles import register_profiles
+from mms_gateway.commissioning.scan.scanning import HEADER, Scan, another_master, parse_units, snippet
 
 LISTEN_CHARACTERS: Final = 3.5
 

@@ -5,7 +5,7 @@ import sys
 from typing import Final, Literal
 
 from mapping.schema.json_schema import json_schema
-from mms_gateway.cli import OK, Command
+from mms_gateway.command import OK, Command
 
 
 def schema(kind: Literal["site", "map", "device"], /) -> int:

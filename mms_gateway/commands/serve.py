@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final, Literal
 
-from mms_gateway.cli import Command, Port
+from mms_gateway.command import Command, Port
 
 
 def serve(

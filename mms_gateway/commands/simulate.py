@@ -10,7 +10,7 @@ import yaml
 from acquisition.simulate.timeline import read_timeline
 from mapping import plan as plans
 from mapping.compile import site_file
-from mms_gateway.cli import BAD_CONFIGURATION, FAILED, OK, Command
+from mms_gateway.command import BAD_CONFIGURATION, FAILED, OK, Command
 from mms_gateway.runtime import processes
 from mms_gateway.runtime.preflight import make_state_folder
 from mms_gateway.runtime.run import Told, run_folder

@@ -13,7 +13,7 @@ from acquisition.drivers.base import Read, Refused, Registers
 from acquisition.drivers.modbus_tcp import ModbusTcp
 from mapping.sunspec.chain import Ask, Chain, SunSpecError, Words, discover
 from mapping.sunspec.profile import profile
-from mms_gateway.cli import BAD_CONFIGURATION, FAILED, OK, Command
+from mms_gateway.command import BAD_CONFIGURATION, FAILED, OK, Command
 
 PORT: Final = 502
 _OCTETS: Final = 4096

@@ -12,11 +12,11 @@ from rich.live import Live
 from mapping.diagnostics import did_you_mean
 from mapping.located_yaml.validated import nearest
 from mapping.plan import Plan
-from mms_gateway.cli import OK, Command
-from mms_gateway.commissioning import board_table
+from mms_gateway.command import OK, Command
 from mms_gateway.commissioning.exit_codes import carried_out
-from mms_gateway.commissioning.name_lookup import NotThereError, state_of
-from mms_gateway.commissioning.running_gateway import listening
+from mms_gateway.commissioning.explain import board_table
+from mms_gateway.commissioning.explain.name_lookup import NotThereError, state_of
+from mms_gateway.commissioning.explain.running_gateway import listening
 from mms_gateway.runtime.run import Told
 
 PERIOD_S: Final = 0.5

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from acquisition.decoding.point_readings import exception
 from acquisition.drivers.base import Ask, Continue, Driver, Foreign, Found, Question, Refused
-from mms_gateway.commissioning.scanning import UNREACHED
+from mms_gateway.commissioning.scan.scanning import UNREACHED
 
 
 @dataclass(frozen=True, slots=True)

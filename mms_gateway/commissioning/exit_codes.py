@@ -6,8 +6,8 @@ from collections.abc import Coroutine
 from typing import Any
 
 from acquisition.transport.ports import LinkError
-from mms_gateway.cli import BAD_CONFIGURATION, FAILED, WRONG_USAGE
-from mms_gateway.commissioning.name_lookup import NotThereError
+from mms_gateway.command import BAD_CONFIGURATION, FAILED, WRONG_USAGE
+from mms_gateway.commissioning.explain.name_lookup import NotThereError
 
 
 class UsageError(Exception):

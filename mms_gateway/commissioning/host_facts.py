@@ -21,9 +21,9 @@ from bus.system_clock import kernel_state
 from bus.version import VERSION
 from mapping.plan import DevicePlan, IedPlan, LinePlan
 from mms_gateway.commissioning.answer_kind import Heard, heard
+from mms_gateway.commissioning.explain.name_lookup import Place, held_lines
 from mms_gateway.commissioning.host_checks import Facts, Port, UnitHeard
 from mms_gateway.commissioning.manual_exchange import LEAST_LISTEN_S, collected
-from mms_gateway.commissioning.name_lookup import Place, held_lines
 from mms_gateway.commissioning.point_read import question
 
 LIBRARIES: Final = ("pymodbus", "pyserial", "pyzmq")

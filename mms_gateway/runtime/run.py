@@ -17,7 +17,7 @@ from bus.processes import is_supervised, watch_parent
 from mapping import plan as plans
 from mapping.compile import Compiled
 from mapping.plan import Plan
-from mms_gateway.cli import BAD_CONFIGURATION, FAILED, OK
+from mms_gateway.command import BAD_CONFIGURATION, FAILED, OK
 from mms_gateway.runtime import processes
 from mms_gateway.runtime.deployment import Deployment
 from mms_gateway.runtime.instance_file import Announcement, announced

@@ -17,14 +17,13 @@ from mapping.diagnostics import Diagnostics, MappingError, Span, render
 from mapping.model import FC
 from mapping.scl.access_points import server as read_server
 from mapping.scl.reader import read
+from mms_gateway.command import BAD_CONFIGURATION, OK
 from mms_server.acsi.set_data_values import OPEN_TO_CLIENTS
 from mms_server.ied_server import Handle, IedServer
 from mms_server.mms.data import Float32, Float64, UtcTimestamp
 from mms_server.network.event_loop import loop_factory
 from mms_server.network.tls import TlsPort
 
-OK: Final = 0
-BAD_CONFIGURATION: Final = 2
 MOVED_A_SECOND: Final = 500  # measurands, at most: a large model moves in turns
 
 

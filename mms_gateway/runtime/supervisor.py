@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from bus import logs
 from bus.processes import PARENT_ENV, RELOAD
+from mms_gateway.command import BAD_CONFIGURATION
 from mms_gateway.runtime.processes import Process
 
 TERM_S: Final = 3.0
@@ -28,7 +29,6 @@ BACK_OFF_LIMIT_S: Final = 30.0
 SETTLED_S: Final = 30.0  # a process that ran so long has earned a fresh start
 START_S: Final = 30.0
 RELOAD_S: Final = 15.0
-BAD_CONFIGURATION: Final = 2
 
 log = logging.getLogger("gateway.supervisor")
 

@@ -26,9 +26,9 @@ from mms_gateway.runtime import processes
 from mms_gateway.runtime.run import run_folder
 from mms_gateway.sites import compiled
 from mms_gateway.testing.field import Field
-from mms_gateway.testing.wire import connect
 from mms_server.client.client import MmsClient
 from mms_server.field.gateway_server import password_of
+from mms_server.network.client_connection import connect
 
 START_S: Final = 30.0
 STOP_S: Final = 10.0

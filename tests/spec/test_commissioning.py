@@ -19,13 +19,13 @@ from acquisition.transport.ports import LinkError
 from mapping.compile import Compiled
 from mapping.diagnostics import Diagnostics
 from mapping.plan import DevicePlan, LinePlan, WorkerPlan
+from mms_gateway.commissioning.explain.name_lookup import Place
 from mms_gateway.commissioning.host_checks import UnitHeard
 from mms_gateway.commissioning.host_facts import gathered
 from mms_gateway.commissioning.manual_exchange import Bench, overheard
-from mms_gateway.commissioning.name_lookup import Place
 from mms_gateway.commissioning.point_read import question, shown
-from mms_gateway.commissioning.profiles import profile_device, register_profiles
-from mms_gateway.commissioning.scanning import Scan, another_master
+from mms_gateway.commissioning.scan.profiles import profile_device, register_profiles
+from mms_gateway.commissioning.scan.scanning import Scan, another_master
 
 PROTOCOLS = ("modbus-rtu", "modbus-tcp")
 TIMEOUT_MS = 150

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from bus.quality import UtcTime
-from mms_gateway.testing.wire import connect
 from mms_server.client.controls import Operated
 from mms_server.client.errors import MmsError
+from mms_server.network.client_connection import connect
 from tests.support import strangers
 from tests.support.certificates import Authority
 from tests.support.running import ROOT, running, until

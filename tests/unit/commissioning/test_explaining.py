@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from mms_gateway.cli import main
-from mms_gateway.commissioning.explaining import explain
-from mms_gateway.commissioning.name_lookup import NotThereError
-from mms_gateway.commissioning.reference_lookup import named
+from mms_gateway.commissioning.explain.explaining import explain
+from mms_gateway.commissioning.explain.name_lookup import NotThereError
+from mms_gateway.commissioning.explain.reference_lookup import named
 from tests.support.sites import compile_folder, write_site
 
 DEMO = Path(__file__).parents[3] / "hw_configs" / "demo"

@@ -4,9 +4,9 @@ import struct
 
 import pytest
 
-from mms_gateway.commissioning.explaining import register_words
-from mms_gateway.commissioning.guessing import Expected, Guess, guesses
-from mms_gateway.commissioning.plausibility import plausibility
+from mms_gateway.commissioning.explain.explaining import register_words
+from mms_gateway.commissioning.guess.guessing import Expected, Guess, guesses
+from mms_gateway.commissioning.guess.plausibility import plausibility
 
 
 def words(octets: bytes) -> tuple[int, ...]:

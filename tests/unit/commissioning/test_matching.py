@@ -4,8 +4,8 @@ import struct
 
 from acquisition.drivers.base import Found, Read, Refused, Registers
 from mapping.plan import DevicePlan, Identify, LinePlan, PointPlan, Register
-from mms_gateway.commissioning.matching import Match, match, ranked, wanted
-from mms_gateway.commissioning.scanning import FoundUnit, parse_units, snippet
+from mms_gateway.commissioning.scan.matching import Match, match, ranked, wanted
+from mms_gateway.commissioning.scan.scanning import FoundUnit, parse_units, snippet
 from tests.support.field import device, point, register
 
 

@@ -14,7 +14,8 @@ from acquisition.drivers.base import Settings
 from acquisition.drivers.registry import by_protocol
 from acquisition.simulate.timeline import read_timeline
 from mapping.diagnostics import Diagnostics, render
-from mms_gateway.cli import BAD_CONFIGURATION, WRONG_USAGE, build
+from mms_gateway.cli import build
+from mms_gateway.command import BAD_CONFIGURATION, WRONG_USAGE
 from tests.support.sites import SCL, compile_folder, with_inputs
 
 ROOT = Path(__file__).parents[3]

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from mapping import plan as plans
-from mms_gateway.commissioning.name_lookup import NotThereError
+from mms_gateway.commissioning.explain.name_lookup import NotThereError
 from mms_gateway.runtime import instance_file
 from mms_gateway.status.listener import Listener
 

@@ -11,7 +11,7 @@ from mapping.compile import Compiled, site_file
 from mapping.diagnostics import did_you_mean
 from mapping.located_yaml.validated import nearest
 from mapping.plan import DevicePlan
-from mms_gateway.commissioning.name_lookup import NotThereError
+from mms_gateway.commissioning.explain.name_lookup import NotThereError
 from mms_gateway.sites import compiled
 
 _LINES = {

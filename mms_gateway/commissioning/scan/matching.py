@@ -15,7 +15,7 @@ from acquisition.drivers.base import Found, Read, Registers
 from acquisition.exchange import identification
 from bus import quality
 from mapping.plan import DevicePlan, PointPlan, Register
-from mms_gateway.commissioning.plausibility import plausibility, weight
+from mms_gateway.commissioning.guess.plausibility import plausibility, weight
 
 TELLING_NAMES: Final = ("voltage_l1", "frequency", "voltage_l1_l2", "total_power_factor", "power_factor_l1")
 POINTS_LIMIT: Final = 6

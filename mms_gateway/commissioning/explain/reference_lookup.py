@@ -9,7 +9,7 @@ from mapping.model import FC, AttributeType, BasicType, DataObjectType, LogicalD
 from mapping.passes.value_attributes import DataObject
 from mapping.references import ObjectReference
 from mapping.scl.resolving import Step
-from mms_gateway.commissioning.name_lookup import NotThereError
+from mms_gateway.commissioning.explain.name_lookup import NotThereError
 
 
 @dataclass(frozen=True, slots=True)

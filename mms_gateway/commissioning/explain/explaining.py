@@ -24,7 +24,7 @@ from mapping.plan import (
     Reply,
     Source,
 )
-from mms_gateway.commissioning.reference_lookup import Attribute
+from mms_gateway.commissioning.explain.reference_lookup import Attribute
 
 Section = tuple[str, str]
 _SETTINGS: Final = ("host", "port", "baudrate", "data_bits", "parity", "stop_bits")

@@ -12,9 +12,9 @@ from acquisition.decoding.point_readings import exception
 from acquisition.drivers.base import Found, Identification, Identity, Read, Refused
 from acquisition.transport.ports import LinkError
 from mapping.plan import DevicePlan, LinePlan
-from mms_gateway.commissioning import matching
 from mms_gateway.commissioning.manual_exchange import Bench, stranger
-from mms_gateway.commissioning.matching import Match
+from mms_gateway.commissioning.scan import matching
+from mms_gateway.commissioning.scan.matching import Match
 
 SHOWN_OCTETS: Final = 16
 UNREACHED: Final = (10, 11)  # a gateway says that there is nobody behind it

@@ -3,12 +3,12 @@
 from bus.quality import UtcTime, describe
 from mapping.plan import IedPlan
 from mms_gateway.commissioning.columns import number
-from mms_gateway.commissioning.reference_lookup import Attribute
+from mms_gateway.commissioning.explain.reference_lookup import Attribute
 from mms_gateway.runtime.instance_file import Announcement
-from mms_gateway.testing.wire import connect
 from mms_server.client.client import MmsClient
 from mms_server.client.errors import MmsError
 from mms_server.field.gateway_server import password_of
+from mms_server.network.client_connection import connect
 
 ANYWHERE = ("0.0.0.0", "::", "")
 
