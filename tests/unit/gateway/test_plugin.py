@@ -12,7 +12,7 @@ def test_the_package_brings_the_plugin() -> None:
 
 def test_the_plugin_loads_nothing_of_ours_but_itself() -> None:
     code = (
-        "import sys, pytest; before = set(sys.modules); import gateway.testing.plugin; "
+        "import sys, pytest; before = set(sys.modules); import mms_gateway.testing.plugin; "
         "print(sorted(set(sys.modules) - before))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
