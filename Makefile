@@ -1,11 +1,16 @@
-# What a person types. Everything happens in .venv, which is made once and again when pyproject.toml changes.
+# What a person types. Everything happens in .venv, which is made once and filled again when a lock file changes: requirements/
+# has the exact version and the hashes of every package, `make lock` renews them from the ranges of pyproject.toml.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 BENCH_VENV := .venv-bench
+LOCK_VENV := .venv-lock
+INSTALL := -m pip install --quiet --disable-pip-version-check
+LOCKED := $(INSTALL) --require-hashes
+EDITABLE := $(INSTALL) --no-deps --no-build-isolation --editable .
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-latency bench-lines peer fuzz clean
+.PHONY: help demo test check bench bench-latency bench-lines peer fuzz lock clean
 
 help:  ## show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -17,6 +22,7 @@ test: $(VENV)/.test  ## the whole suite, strangers' clients and real processes i
 	$(BIN)/python -m pytest
 
 check: $(VENV)/.check  ## format, lint, types, import contracts, generated documents, tests without the system tests
+	$(BIN)/python -m tools.lock --check
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -45,30 +51,40 @@ peer: $(BENCH_VENV)/.peer  ## libIEC61850 in an environment of its own: one more
 fuzz: $(VENV)/.test  ## throw octets at every decoder for ten minutes; what it finds is kept in tests/regressions
 	FUZZ_EXAMPLES=200000 $(BIN)/python -m pytest --timeout=0 -q tests/fuzz
 
+lock: $(LOCK_VENV)/.lock  ## renew the lock files in requirements/ to the newest versions that pyproject.toml allows
+	$(LOCK_VENV)/bin/python -m tools.lock
+
 clean:  ## remove the environments and what tools left
-	rm -rf $(VENV) $(BENCH_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(BENCH_VENV) $(LOCK_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
 
-$(VENV)/.run: $(BIN)/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable .
+$(VENV)/.run: $(BIN)/python pyproject.toml requirements/run.txt
+	$(BIN)/python $(LOCKED) -r requirements/run.txt
+	$(BIN)/python $(EDITABLE)
 	@touch $@
 
-$(VENV)/.test: $(BIN)/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable '.[test]'
+$(VENV)/.test: $(BIN)/python pyproject.toml requirements/run.txt requirements/test.txt
+	$(BIN)/python $(LOCKED) -r requirements/test.txt
+	$(BIN)/python $(EDITABLE)
 	@touch $@ $(VENV)/.run
 
-$(VENV)/.bench: $(VENV)/.test
-	$(BIN)/python -m pip install --quiet --editable '.[test,bench]'
+$(VENV)/.bench: $(VENV)/.test requirements/bench.txt
+	$(BIN)/python $(LOCKED) -r requirements/bench.txt
 	@touch $@
 
-$(VENV)/.check: $(BIN)/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable '.[test,check]'
+$(VENV)/.check: $(BIN)/python pyproject.toml requirements/run.txt requirements/test.txt requirements/check.txt
+	$(BIN)/python $(LOCKED) -r requirements/check.txt
+	$(BIN)/python $(EDITABLE)
 	@touch $@ $(VENV)/.test $(VENV)/.run
 
-$(BENCH_VENV)/.peer:
+$(BENCH_VENV)/.peer: requirements/peer.txt
 	$(PYTHON) -m venv $(BENCH_VENV)
-	$(BENCH_VENV)/bin/python -m pip install --quiet pyiec61850-ng
+	$(BENCH_VENV)/bin/python $(LOCKED) -r requirements/peer.txt
+	@touch $@
+
+$(LOCK_VENV)/.lock: requirements/lock.txt
+	$(PYTHON) -m venv $(LOCK_VENV)
+	$(LOCK_VENV)/bin/python $(LOCKED) -r requirements/lock.txt
 	@touch $@

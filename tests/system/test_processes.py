@@ -142,7 +142,7 @@ def test_a_wheel_in_an_empty_environment_runs_the_demo_from_any_folder(tmp_path:
     subprocess.run(install, check=True, timeout=120)
     elsewhere = tmp_path / "else"
     elsewhere.mkdir()
-    start = f"import sys; sys.path.insert(0, {str(target)!r}); from gateway.cli import main; sys.exit(main())"
+    start = f"import sys; sys.path.insert(0, {str(target)!r}); from mms_gateway.cli import main; sys.exit(main())"
     environment = os.environ | {"PYTHONPATH": str(target)}
     done = subprocess.run(
         [sys.executable, "-c", start, "demo", "--mms-port", "0", "--http-port", "0", "--seconds", "6"],
