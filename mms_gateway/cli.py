@@ -13,7 +13,7 @@ from typing import Any
 
 import cyclopts
 
-from bus.version import VERSION
+from bus.version import version
 from mms_gateway import commands
 from mms_gateway.command import FAILED, OK, WRONG_USAGE, Command
 
@@ -23,7 +23,7 @@ def build() -> cyclopts.App:
     app = cyclopts.App(
         name="mms-gateway",
         help="An IEC 61850 MMS gateway: meters and I/O on field lines, served to SCADA with quality and time.",
-        version=VERSION,
+        version=version,
         result_action="return_value",
     )
     for module in pkgutil.iter_modules(commands.__path__):

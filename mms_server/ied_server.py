@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NewType
 
 from bus.quality import UtcTime
-from bus.version import VERSION
+from bus.version import version
 from mapping.diagnostics import Diagnostic, Diagnostics
 from mapping.model import FC, Server
 from mapping.scl.access_points import server as read_server
@@ -47,7 +47,7 @@ OPEN_IN_THE_LIBRARY = frozenset({FC.SP, FC.SV, FC.SE, FC.BL})
 
 def identity_of(server: Server) -> Identity:
     """What Identify answers for `server`: the file's manufacturer and type, our own version."""
-    return Identity(server.manufacturer or "mms-gateway", server.ied_type or server.ied_name, VERSION)
+    return Identity(server.manufacturer or "mms-gateway", server.ied_type or server.ied_name, version)
 
 
 class IedServer:

@@ -8,7 +8,8 @@ import shutil
 import sys
 from collections.abc import Iterable
 from dataclasses import replace
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +19,7 @@ from acquisition.exchange.port_factory import port_of
 from acquisition.transport.ports import LinkError
 from acquisition.transport.ports import Port as LinePort
 from bus.system_clock import kernel_state
-from bus.version import VERSION
+from bus.version import version
 from mapping.plan import DevicePlan, IedPlan, LinePlan
 from mms_gateway.commissioning.answer_kind import Heard, heard
 from mms_gateway.commissioning.explain.name_lookup import Place, held_lines
@@ -39,7 +40,7 @@ async def gathered(place: Place | None, state_dir: Path, ieds: Iterable[IedPlan]
     ports = [] if place is None else [await _line(line, held=line.name in held) for line in place.lines()]
     return Facts(
         python=(sys.version_info[0], sys.version_info[1]),
-        versions={"mms-gateway": VERSION} | {name: found for name in LIBRARIES if (found := _version(name))},
+        versions={"mms-gateway": version()} | {name: found for name in LIBRARIES if (found := _version(name))},
         clock=kernel_state(),
         state_dir=str(state_dir),
         free_octets=shutil.disk_usage(_existing(state_dir)).free,
@@ -54,7 +55,7 @@ async def gathered(place: Place | None, state_dir: Path, ieds: Iterable[IedPlan]
 
 def _version(name: str) -> str:
     try:
-        return version(name)
+        return version_of(name)
     except PackageNotFoundError:
         return ""
 

@@ -46,7 +46,7 @@ class Identity:
 
     vendor: str
     model: str
-    revision: str
+    revision: Callable[[], str]  # looked up at the first Identify: it costs a start 30 ms
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ def answer(context: Context, body: bytes) -> bytes:
     if body:
         raise ArgumentError("an argument, expected none")
     who = context.identity
-    parts = enumerate((who.vendor, who.model, who.revision))
+    parts = enumerate((who.vendor, who.model, who.revision()))
     return ber.tlv(0xA2, b"".join(ber.tlv(0x80 | number, text.encode("ascii", "replace")) for number, text in parts))
 
 

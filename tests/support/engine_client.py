@@ -11,7 +11,7 @@ from mms_server.model.tree import DataModel
 from mms_server.services.base import Identity
 from tests.support import mms_oracle
 
-IDENTITY = Identity("maker", "model", "1.0")
+IDENTITY = Identity("maker", "model", lambda: "1.0")
 
 
 def tlv(tag: int, contents: bytes) -> bytes:
