@@ -74,4 +74,4 @@ def _read(decoder: msgspec.msgpack.Decoder[_Message], frame: bytes) -> _Message:
     try:
         return decoder.decode(memoryview(frame)[2:])
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise Refused(f"no message: {error}") from error
+        raise Refused("octets that are no message") from error

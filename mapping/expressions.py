@@ -81,8 +81,10 @@ class Expression:
             found: bool | int | float | str = self._evaluate(values)
         except ZeroDivisionError:
             raise ValueError("division by zero") from None
-        except (TypeError, ArithmeticError) as error:
-            raise ValueError(str(error)) from error
+        except ArithmeticError as error:
+            raise ValueError("beyond any number") from error
+        except TypeError as error:
+            raise ValueError("a text and a number do not go together") from error
         if isinstance(found, float) and not math.isfinite(found):
             raise ValueError("beyond any number")
         return found

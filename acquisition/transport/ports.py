@@ -71,11 +71,15 @@ class SerialPort:
                 timeout=0,
                 exclusive=True,
             )
-            if self._settings.get("rts") == "rs485":
-                self._serial.rs485_mode = self._direction()
         except (OSError, ValueError, termios.error) as error:
             await self.close()
             raise LinkError(_reason(error, path)) from error
+        if self._settings.get("rts") == "rs485":
+            try:
+                self._serial.rs485_mode = self._direction()
+            except (OSError, ValueError) as error:
+                await self.close()
+                raise LinkError(f"{path}: no direction control, which `rts: rs485` needs") from error
         self._inbox = Inbox()
         self._descriptor = self._serial.fileno()
         asyncio.get_running_loop().add_reader(self._descriptor, self._readable)

@@ -24,6 +24,7 @@ Pairs = tuple[tuple[Node, Node], ...]
 _INTEGER: Final = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _HEXADECIMAL: Final = re.compile(r"0x[0-9A-Fa-f]+")
 _FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_TAB: Final = re.compile(r" *\t")
 _AMBIGUOUS: Final = re.compile(r"[-+]?0[0-9]+|[-+]?[0-9]+(:[0-5]?[0-9])+|0[ob][0-9_]+")
 
 
@@ -107,7 +108,9 @@ def load(path: Path, found: Diagnostics) -> Located | None:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         span = whole if mark is None else _span(located.file, mark, mark)
-        found.error("yaml-syntax", span, (error.problem or "no YAML").strip())
+        tab = mark is not None and _TAB.match("".join(text.splitlines()[mark.line : mark.line + 1]))
+        problem = "a tab in the indentation, expected spaces" if tab else error.problem or "no YAML"
+        found.error("yaml-syntax", span, problem.strip())
         return None
     except yaml.YAMLError as error:
         found.error("yaml-syntax", whole, str(error).splitlines()[0])

@@ -14,12 +14,12 @@ from rapidfuzz import fuzz, process
 
 from mapping.diagnostics import Diagnostics, Span, did_you_mean
 from mapping.located_yaml.located import Located, Path_, inside
+from mapping.located_yaml.validation_text import reason
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _UNKNOWN: Final = "extra_forbidden"
 _ALIKE: Final = 55  # percent of letters in common
 _QUOTED: Final = re.compile(r"`([^`]+)`")
-_MAPPING: Final = re.compile(r"a valid dictionary( or instance of \w+)?")
 
 
 def nearest(name: str, known: Sequence[str], count: int = 3) -> list[str]:
@@ -124,7 +124,7 @@ def _say(located: Located, model: type[BaseModel], found: Diagnostics, detail: E
             span = located.key_at(*where) if where else Span(located.file)
             found.error("missing-key", span, f"`{detail['loc'][-1]}` is missing")
         case "value_error":
-            message = detail["msg"].removeprefix("Value error, ")
+            message = reason(detail)
             quoted = _QUOTED.search(message)
             word = quoted.group(1) if quoted else None
             place = located.key_at(*where) if detail["loc"][-1:] == ("[key]",) else _said_of(located, where, word)
@@ -134,9 +134,9 @@ def _say(located: Located, model: type[BaseModel], found: Diagnostics, detail: E
         case _:
             given = detail["input"]
             shown = f"`{given}`" if isinstance(given, str | int | float | bool) else _SHAPES.get(type(given), "this")
-            expected = _MAPPING.sub("a mapping", detail["msg"][:1].lower() + detail["msg"][1:])
+            expected = reason(detail)
             if detail["loc"][-1:] == ("int",):  # of a union: it may be a float as well
-                expected = expected.replace("a valid integer", "a valid number")
+                expected = expected.replace("an integer", "a number")
             message = f"{shown} does not fit {f'`{name}`' if name else 'the file'}: {expected}"
             found.error("bad-value", _narrowed(located, where, given), message)
 

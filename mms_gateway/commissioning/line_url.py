@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl, urlsplit
 from pydantic import ValidationError
 
 from acquisition.drivers.registry import by_protocol
+from mapping.located_yaml.validation_text import reason
 from mapping.plan import LinePlan
 
 NAME: Final = "line"
@@ -32,9 +33,9 @@ def parse_line(text: str) -> LinePlan:
     try:
         settings = spec.settings.model_validate(given)
     except ValidationError as error:
-        first = error.errors()[0]
+        first = error.errors(include_url=False)[0]
         where = ".".join(str(step) for step in first["loc"])
-        raise ValueError(f"`{text}`: {where}: {first['msg'].lower()}, as in {EXAMPLES}") from None
+        raise ValueError(f"`{text}`: {where}: {reason(first)}, as in {EXAMPLES}") from None
     return LinePlan(NAME, parts.scheme, settings.model_dump(exclude_none=True), ())
 
 

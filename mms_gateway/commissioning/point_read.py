@@ -10,6 +10,7 @@ from acquisition.decoding import point_readings, scaling
 from acquisition.decoding.scaling import Reading
 from acquisition.drivers.base import Found, Question, Read, Refused, Registers, Text
 from bus import quality
+from mapping.located_yaml.validation_text import reason
 from mapping.plan import DevicePlan, Obis, PointPlan, Register, Reply
 from mapping.schema.profile import Register as RegisterSpec
 from mms_gateway.commissioning.columns import number
@@ -96,8 +97,4 @@ def raw_point(number_: int, text: str) -> PointPlan:
 
 def first_reason(error: ValueError) -> str:
     """What a model says first of text that does not fit it."""
-    return (
-        str(error.errors()[0]["msg"]).removeprefix("Value error, ")
-        if isinstance(error, ValidationError)
-        else str(error)
-    )
+    return reason(error.errors(include_url=False)[0]) if isinstance(error, ValidationError) else str(error)

@@ -395,7 +395,10 @@ class MmsString(_Plain):
             raise _refused(value, "a string")
         if len(value) > self.characters:
             raise ValueError(f"{len(value)} characters, expected at most {self.characters}")
-        value.encode("utf-8")
+        try:
+            value.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise ValueError("half of a surrogate pair, expected characters") from error
         return value
 
     def encode(self, value: Scalar) -> bytes:

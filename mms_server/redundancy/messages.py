@@ -106,5 +106,5 @@ def decode(frame: bytes) -> PairMessage:
     try:
         message: PairMessage = _KNOWN.decode(memoryview(frame)[2:])
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise Refused(f"no message: {error}") from error
+        raise Refused("octets that are no message") from error
     return message

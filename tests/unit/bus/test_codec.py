@@ -63,7 +63,7 @@ def test_a_worker_that_the_plan_lacks_is_refused() -> None:
 
 
 def test_an_answer_is_no_question() -> None:
-    with pytest.raises(Refused, match=r"^no message: Invalid value 'batch'"):
+    with pytest.raises(Refused, match=r"^octets that are no message$"):
         codec.decode_asked(codec.encode(MESSAGES[0]), "r")
 
 
@@ -79,7 +79,7 @@ def test_a_frame_over_the_limit_is_refused_unread() -> None:
 
 
 def test_a_text_that_is_not_utf8_is_refused() -> None:
-    with pytest.raises(Refused, match=r"^no message: 'utf-8' codec"):
+    with pytest.raises(Refused, match=r"^octets that are no message$"):
         codec.decode(bytes.fromhex("4d0191a400000080"), PLAN)
 
 

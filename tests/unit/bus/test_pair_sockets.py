@@ -32,11 +32,8 @@ def test_every_message_comes_back_and_no_part_of_it_is_one(message: PairMessage)
     [
         (b"M\x01\x90", "version 4d01, expected 5001"),
         (b"P\x02\x90", "version 5002, expected 5001"),
-        (encode(File("b", 1 << 63, 0, b"")), "no message: Invalid value 'file' - at `$[0]`"),  # type: ignore[arg-type]
-        (
-            encode(Rows("IED", 1, 1, (File("b", 1 << 63, 0, b""),))),
-            "no message: Expected `int` <= 9223372036854775807 - at `$[4][0][2]`",
-        ),
+        (encode(File("b", 1 << 63, 0, b"")), "octets that are no message"),  # type: ignore[arg-type]
+        (encode(Rows("IED", 1, 1, (File("b", 1 << 63, 0, b""),))), "octets that are no message"),
     ],
 )
 def test_what_is_no_message_is_refused_with_the_reason(frame: bytes, reason: str) -> None:

@@ -109,11 +109,16 @@ def test_parts_that_do_not_fit_each_other_are_told(text: str, reason: str) -> No
 
 
 @pytest.mark.parametrize(
-    ("text", "reason"), [("1 / io1.count", "division by zero"), ("sqrt(io1.count - 4)", "the square root of -4")]
+    ("text", "reason"),
+    [
+        ("1 / io1.count", "division by zero"),
+        ("sqrt(io1.count - 4)", "the square root of -4"),
+        ("io1.mode > 3", "a text and a number do not go together"),
+    ],
 )
 def test_what_has_no_value_says_why(text: str, reason: str) -> None:
     with pytest.raises(ValueError, match=f"^{reason}$"):
-        compile_expression(text).value({"io1.count": 0})
+        compile_expression(text).value({"io1.count": 0, "io1.mode": "auto"})
 
 
 def test_a_devices_dash_and_a_minus_between_points_are_told_apart() -> None:
