@@ -63,7 +63,7 @@ def test_names_are_those_of_logical_nodes_constraints_and_all_below_but_not_belo
 
 
 @pytest.mark.conformance("SRV-2")
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(128, 2000))
 def test_the_union_of_pages_is_complete_and_without_duplicates_for_any_pdu(max_pdu: int) -> None:
     assert EngineClient(MODEL, max_pdu).names(VARIABLES, LD) == all_names()
@@ -85,7 +85,7 @@ odd_names = st.one_of(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(odd_names.filter(bool))
 def test_a_page_resumes_behind_the_place_of_a_name_even_if_that_has_vanished(after: str) -> None:
     page = EngineClient(MODEL).name_page(VARIABLES, LD, after.encode())
@@ -270,7 +270,7 @@ REQUESTS = [
 ]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.sampled_from(REQUESTS), st.data())
 def test_no_request_however_broken_goes_unanswered(request: tuple[int, bytes], draw: st.DataObject) -> None:
     tag, whole = request
@@ -280,7 +280,7 @@ def test_no_request_however_broken_goes_unanswered(request: tuple[int, bytes], d
     EngineClient(FUZZED, 2000).ask(tag, bytes(broken))  # the oracle reads the answer
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.sampled_from(sorted(registry.by_tag())), st.binary(max_size=60))
 def test_no_octets_at_all_go_unanswered(tag: int, body: bytes) -> None:
     EngineClient(FUZZED, 2000).ask(tag, body)

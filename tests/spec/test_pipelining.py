@@ -211,7 +211,7 @@ def test_the_first_read_of_a_device_that_was_not_heard_yet_is_alone() -> None:
 
 
 @given(seed=st.integers(0, 10**6), pipeline=st.integers(1, 16))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_each_value_comes_from_its_own_request(seed: int, pipeline: int) -> None:
     def late(_address: int, chance: random.Random) -> float | None:
         return None if chance.random() < 0.05 else chance.choice((0.005, 0.03, 0.09, 0.15, 0.4))

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mms_server.acsi.persistence import ID_BLOCK, Drop, File, Operation, Put
@@ -130,7 +130,6 @@ def some_operations(chance: random.Random, entry_id: int) -> list[Operation]:
 
 @pytest.mark.conformance("GW-10")
 @given(st.integers(0, 1 << 32))
-@settings(deadline=None)
 def test_whatever_happens_on_the_way_both_have_the_same_in_the_end(seed: int) -> None:
     chance = random.Random(seed)
     with tempfile.TemporaryDirectory() as name:
