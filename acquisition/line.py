@@ -74,7 +74,7 @@ class Line:
             device.resting = device.plan.name in self._second
         self._reconnect_limit_s = _reconnect_limit_s(plan)
         self._states = {device.plan.name: Online(device.plan) for device in self._poller.devices}
-        self._up = False  # as people see it: a connection that is closed after each cycle is up all the while
+        self._up = False  # as people see it: a connection that is closed after each exchange is up all the while
         self._reason = "not opened yet" if plan.devices else "stands by"
         self._since_ns = time.time_ns()
         self._busy_s = 0.0
@@ -204,10 +204,7 @@ class Line:
             outcome = await attempt.tried(self._link, job)
             self._conclude(job, outcome, self._loop.time(), self._loop.time() - started)
         await self._recognise(job.device)
-        now = self._loop.time()
-        self._busy_s += now - started
-        if job.device.plan.close_after and not self._spec.serial and self._poller.next(now) is None:
-            await self._link.close()
+        self._busy_s += self._loop.time() - started
 
     async def _recognise(self, device: Polled) -> None:
         """Ask a device that refuses something what it is: what another one has refused is asked for again."""

@@ -125,23 +125,31 @@ class Link:
     async def exchange(self, ask: Ask, device: DevicePlan) -> Found | None:
         """Ask and wait for the answer, at most the device's time-out; None if there is none.
 
-        Raises LinkError; UnsentError if a connection that has served had ended before `ask`, a write, could leave.
+        A write goes out once or never. The connection is closed behind it if the device is declared `close_after`: an end
+        that is still on its way cannot be seen, and a request must not meet it. Raises LinkError; UnsentError if a
+        connection that has served had ended before `ask`, a write, could leave.
         """
         await self.open()
         used = self._used
         try:
-            if not await self.silence(device):
-                self.counters.babble += 1
-                return None
-            return await self._exchange(ask, device)
+            found = await self._after_silence(ask, device)
         except LinkError as error:
             if isinstance(error, UnsentError) and not used:
                 raise LinkError(str(error)) from error
             if self._spec.serial or not used or not isinstance(ask, Read):
                 raise
-        await self.close()  # a device that closes after each answer
-        await self.open()
-        return await self._exchange(ask, device)
+            await self.close()  # a device that closes after each answer
+            await self.open()
+            found = await self._after_silence(ask, device)
+        if device.close_after and not self._spec.serial:
+            await self.close()
+        return found
+
+    async def _after_silence(self, ask: Ask, device: DevicePlan) -> Found | None:
+        if await self.silence(device):
+            return await self._exchange(ask, device)
+        self.counters.babble += 1
+        return None
 
     async def _exchange(self, ask: Ask, device: DevicePlan) -> Found | None:
         if not self._spec.tagged:

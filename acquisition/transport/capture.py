@@ -38,8 +38,8 @@ class RecordingPort:
             self._write(self._head)
 
     async def write(self, octets: bytes) -> None:
-        self._frame("out", octets)
         await self._port.write(octets)
+        self._frame("out", octets)  # not before: what a dead connection refuses has not gone out
 
     async def read(self, timeout_s: float) -> bytes:
         octets = await self._port.read(timeout_s)

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 
-from acquisition.transport.ports import CONNECT_TIMEOUT_S, LinkError, UnsentError
+from acquisition.transport.ports import CONNECT_TIMEOUT_S, LinkError, refuse_ended
 
 UNREAD_LIMIT: Final = 65_536
 UNSENT_LIMIT: Final = 65_536
@@ -112,8 +112,7 @@ class ConnectionPort:
         stream, transport = self._opened()
         if transport.get_write_buffer_size() > UNSENT_LIMIT:
             raise LinkError("the device takes nothing any more")
-        if stream.fault is not None:
-            raise UnsentError(stream.fault)
+        refuse_ended(transport, stream.fault)
         transport.write(octets)
 
     async def read(self, timeout_s: float) -> bytes:

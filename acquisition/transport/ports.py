@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import select
 import socket
 import struct
 import termios
@@ -19,7 +20,7 @@ from serial.rs485 import RS485Settings
 
 from acquisition.transport.receive_buffer import Inbox, LinkError, Receiver, UnsentError
 
-__all__ = ["LinkError", "Port", "SerialPort", "TcpPort", "UnsentError"]
+__all__ = ["LinkError", "Port", "SerialPort", "TcpPort", "UnsentError", "refuse_ended"]
 
 READ_OCTETS: Final = 4096
 CONNECT_TIMEOUT_S: Final = 3.0
@@ -179,8 +180,7 @@ class TcpPort:
         """One request is on its way at a time: the transport's own buffer holds no more than that."""
         if self._transport is None:
             raise LinkError("not connected")
-        if self._inbox.fault:
-            raise UnsentError(self._inbox.fault)
+        refuse_ended(self._transport, self._inbox.fault)
         self._transport.write(octets)
 
     async def read(self, timeout_s: float) -> bytes:
@@ -201,6 +201,20 @@ class TcpPort:
                 if _untaken(sock):
                     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DROP_UNTAKEN)
         transport.abort()
+
+
+def refuse_ended(transport: asyncio.Transport, fault: str | None) -> None:
+    """Check before a write that the device has not ended the connection. Raises UnsentError.
+
+    The end of stream may wait in the system while the loop has not seen it (POLLRDHUP), or the transport may be closing
+    and drop in silence what it is given. A request written then is never carried out, and looks as if it might have been.
+    """
+    if fault is None and not transport.is_closing():
+        poll = select.poll()
+        poll.register(transport.get_extra_info("socket").fileno(), select.POLLRDHUP)
+        if not poll.poll(0):
+            return
+    raise UnsentError(fault or _lost(None))
 
 
 def _untaken(sock: socket.socket) -> bool:

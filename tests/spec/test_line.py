@@ -4,7 +4,9 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Awaitable, Callable
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import pytest
 from msgspec import structs
@@ -16,13 +18,16 @@ from acquisition.line import Line
 from acquisition.polling.refused_registers import DeviceHoles, Hole
 from acquisition.simulate.device import Fault
 from acquisition.simulate.lines import TcpLine
-from acquisition.transport.ports import LinkError, SerialPort
+from acquisition.transport.network_ports import ConnectionPort
+from acquisition.transport.ports import LinkError, SerialPort, TcpPort, UnsentError
 from bus import quality
 from bus.messages import Outcome
-from mapping.plan import Identify, LinePlan, Own, Register, RegisterBlock
+from mapping.plan import DevicePlan, Identify, LinePlan, Own, Register, RegisterBlock
 from tests.support.field import Field, device, meter, point, polled, register
 
 PROTOCOLS = ["modbus-tcp", "modbus-rtu", "modbus-rtu-over-tcp", "modbus-ascii", "modbus-udp"]
+READ_COILS, WRITE_COIL = 1, 5  # Modbus functions
+FIN_WAIT2 = b"\x05"  # of TCP_INFO: the other end's system has acknowledged our end of stream
 TYPE_CODE = Identify(register("holding", 100), equals=630)
 
 
@@ -429,6 +434,118 @@ def test_a_command_reaches_a_device_that_closes_after_each_answer_and_is_written
         polling.cancel()
         await asyncio.gather(polling, return_exceptions=True)
         server.close()
+
+    run(scenario)
+
+
+def end_stream(end: socket.socket) -> None:
+    """End the stream, and return when the system of the other end has that, before any task of the loop runs."""
+    end.shutdown(socket.SHUT_WR)
+    while end.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1) != FIN_WAIT2:
+        time.sleep(0.0001)
+
+
+class SingleRequestRelay:
+    """A relay at a TCP port that serves one request a connection.
+
+    `late`: it ends a connection only when another request comes, which it does not carry out. Otherwise its end of stream
+    is in the operating system of the worker, unseen by the loop, when the answer is read.
+    `next`: commands that are ordered while a request of that function is answered. `written`: what was carried out.
+    """
+
+    def __init__(self, relay: DevicePlan, *, late: bool) -> None:
+        self.coil, self.late = 0, late
+        self.written: list[int] = []
+        self.next: deque[tuple[int, bool]] = deque()  # function, value
+        self._relay = relay
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked = await reader.readexactly(12)
+        function = asked[7]
+        if function == 5:
+            self.coil = asked[10] // 0xFF
+            self.written.append(self.coil)
+        if self.next and self.next[0][0] == function:
+            self.field.command(0, self.next.popleft()[1])
+        writer.write(asked if function == 5 else asked[:4] + bytes((0, 4, asked[6], function, 1, self.coil)))
+        if self.late:
+            await reader.read(12)
+        else:
+            end_stream(writer.get_extra_info("socket"))
+        writer.close()
+
+    @asynccontextmanager
+    async def polled(self) -> AsyncIterator[Field]:
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        host, port = server.sockets[0].getsockname()
+        plan = LinePlan("bench", "modbus-tcp", {"host": host, "port": port}, (self._relay,))
+        self.field = Field(plan)
+        self.field.line = Line(plan, by_protocol()["modbus-tcp"], self.field.publish, self.field._commands)
+        polling = asyncio.create_task(self.field.line.run())
+        try:
+            yield self.field
+        finally:
+            polling.cancel()
+            await asyncio.gather(polling, return_exceptions=True)
+            server.close()
+
+
+SINGLE = device("io", 1, [RELAY.points[0], point(4, "io.online", Own("online"))], RELAY.blocks[:1])
+
+
+@pytest.mark.conformance("GW-5")
+@pytest.mark.parametrize("late", [False, True], ids=["undeclared, its end has come", "declared, its end is on the way"])
+@pytest.mark.parametrize("first", [READ_COILS, WRITE_COIL], ids=["behind a poll", "behind a command"])
+def test_a_command_is_not_given_to_a_connection_that_the_device_ends(first: int, late: bool) -> None:
+    async def scenario() -> None:
+        relay = SingleRequestRelay(structs.replace(SINGLE, close_after=late), late=late)
+        async with relay.polled() as field:
+            await field.until(lambda: good(field, 0, False))
+            relay.next.extend([(first, True)] if first == READ_COILS else [(READ_COILS, False), (WRITE_COIL, True)])
+            wanted = 2 * len(relay.next)
+            await field.until(lambda: len(field.results) == wanted or Outcome.NO_ANSWER in field.outcomes)
+            assert Outcome.NO_ANSWER not in field.outcomes, field.results
+            assert relay.written == ([1] if first == READ_COILS else [0, 1])
+            await field.until(lambda: good(field, 0, True))
+
+    run(scenario)
+
+
+@pytest.mark.conformance("GW-5")
+def test_a_command_that_met_the_end_of_its_connection_is_not_sent_again() -> None:
+    async def scenario() -> None:
+        relay = SingleRequestRelay(SINGLE, late=True)
+        async with relay.polled() as field:
+            await field.until(lambda: good(field, 0, False))
+            relay.next.append((READ_COILS, True))
+            await field.until(lambda: bool(field.results))
+            told = (field.results[0].outcome, field.results[0].reason)
+            assert told == (Outcome.NO_ANSWER, "connection closed by the device")
+            await field.until(lambda: field.last[0].reading.quality != quality.GOOD)
+            await field.until(lambda: good(field, 0, False))
+            assert (field.outcomes, relay.written) == ([Outcome.NO_ANSWER], [])
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("port_class", [TcpPort, ConnectionPort])
+def test_a_port_writes_nothing_to_a_connection_whose_end_has_come_unseen(
+    port_class: type[TcpPort] | type[ConnectionPort],
+) -> None:
+    async def scenario() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            port = port_class({"host": "127.0.0.1", "port": listening.getsockname()[1]})
+            await port.open()
+            peer, _ = listening.accept()
+            with peer:
+                await port.write(b"first")
+                assert peer.recv(5) == b"first"
+                end_stream(peer)
+                with pytest.raises(UnsentError, match=r"^connection closed by the device$"):
+                    await port.write(b"second")
+                await port.close()
+                peer.setblocking(False)
+                assert await asyncio.get_running_loop().sock_recv(peer, 6) == b""
 
     run(scenario)
 
