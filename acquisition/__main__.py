@@ -12,12 +12,12 @@ import msgspec
 
 from acquisition.event_loop import loop_factory
 from acquisition.worker import Worker
-from bus import logs, processes
+from bus import logs, processes, state_schema
 from mapping import plan as plans
 
 
 def main() -> int:
-    """Run one worker until told to end. Exit codes: 0 ok, 1 failed, 2 the plan is none."""
+    """Run one worker until told to end. Exit codes: 0 ok, 1 failed, 2 the plan is none, or the state is a newer program's."""
     parser = argparse.ArgumentParser(
         prog="acquisition", description="one worker: polls its lines, publishes on the bus"
     )
@@ -34,13 +34,22 @@ def main() -> int:
     except (OSError, ValueError, msgspec.MsgspecError, KeyError) as error:
         logging.getLogger("acquisition").error("no such worker in a plan: %s", error)
         return 2
+    try:
+        if given.state_dir is not None:
+            state_schema.check(given.state_dir)
+    except OSError as error:
+        logging.getLogger("acquisition").error("cannot run %s: %s", given.worker, error)
+        return 2
     with asyncio.Runner(loop_factory=factory) as runner:
         runner.run(_run(plan, given.worker, given.run_dir, given.state_dir))
     return 0
 
 
 async def _run(plan: plans.Plan, name: str, run_dir: Path, state_dir: Path | None) -> None:
-    work = asyncio.ensure_future(Worker(plan, name, run_dir, state_dir).run())
+    worker = Worker(plan, name, run_dir, state_dir)
+    if state_dir is not None:
+        state_schema.note(state_dir)
+    work = asyncio.ensure_future(worker.run())
     gc.freeze()  # the plan is for ever: a full collection need not walk through it, which takes a tenth of a second
     told = asyncio.ensure_future(processes.until_told(lambda: logs.ready(worker=name)))
     await asyncio.wait((work, told), return_when=asyncio.FIRST_COMPLETED)

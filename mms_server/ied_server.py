@@ -64,7 +64,10 @@ class IedServer:
         state_dir: str | PathLike[str] | None = None,
         buffers: BufferLimits | None = None,
     ) -> None:
-        """A server of a model that was read before; see `from_scl`. Raises OSError for a state folder that cannot be used."""
+        """A server of a model that was read before; see `from_scl`.
+
+        Raises OSError for a state folder that cannot be used, or that a newer version has written (NewerStateError).
+        """
         self.warnings = tuple(warnings)
         self.port: int | None = None
         self._described = server
@@ -99,7 +102,7 @@ class IedServer:
         What clients write to settings, their data sets and buffered reports are kept in `state_dir`; without it they
         end with the process. `buffers` limits what each buffered block keeps: 1 MiB and 30 days with a state folder,
         128 KiB without. Raises MappingError, whose text names file, line and column, if there is nothing to
-        serve, and OSError for a folder that cannot be used.
+        serve, and OSError for a folder that cannot be used, or that a newer version has written.
         """
         found = Diagnostics()
         described = read_server(read(Path(path), found), ied, access_point, found)

@@ -24,7 +24,9 @@ def reload(site: Path, /, *, state_dir: Path | None = None) -> int:
         The --state-dir of the running gateway, if it was given one.
     """
     from mapping.compile import site_file
+    from mapping.diagnostics import Diagnostics
     from mms_gateway.runtime.instance_file import Announcement, running
+    from mms_gateway.runtime.preflight import state_is_known
     from mms_gateway.runtime.reload import Outcome, last
     from mms_gateway.sites import compiled, say
 
@@ -38,11 +40,14 @@ def reload(site: Path, /, *, state_dir: Path | None = None) -> int:
             time.sleep(POLL_S)
         return None
 
+    folder, refused = state_dir or site_file(site).resolve().parent / "state", Diagnostics()
+    if not state_is_known(folder, refused):
+        say(refused.found)
+        return BAD_CONFIGURATION
     result = compiled(site)
     say(result.diagnostics.found)
     if result.plan is None:
         return BAD_CONFIGURATION
-    folder = state_dir or site_file(site).resolve().parent / "state"
     found = running(folder)
     if found is None:
         sys.stderr.write(f"mms-gateway: no gateway runs with {folder}\n")

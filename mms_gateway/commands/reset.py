@@ -22,9 +22,16 @@ def reset(state_dir: Path, /, *, ied: str | None = None, what: list[What] | None
         values that clients wrote to settings and configuration, their data-sets, what reports keep (buffers, and how clients
         have configured buffered blocks), or logs. May be given more than once; all by default.
     """
+    from mapping.diagnostics import Diagnostics
     from mms_gateway.runtime.instance_file import running
+    from mms_gateway.runtime.preflight import state_is_known
+    from mms_gateway.sites import say
     from mms_server.storage.store import RESETTABLE, Store
 
+    refused = Diagnostics()
+    if not state_is_known(state_dir, refused):
+        say(refused.found)
+        return BAD_CONFIGURATION
     user = running(state_dir)
     if user is not None:
         sys.stderr.write(f"mms-gateway: a gateway runs with {state_dir} (process {user.pid}): it must end first\n")

@@ -40,7 +40,9 @@ class Deployment:
         pair = self._options.pair
         if pair is not None and not self._listen:
             preflight.check(pair.listen, "this half of the pair", "--peer-listen HOST:5563", span, found)
-        if not self._listen and not found.errors:
+        if self._listen:
+            preflight.state_is_known(self.state_dir(plan), found)
+        elif not found.errors:
             preflight.make_state_folder(self.state_dir(plan), found)
         return found
 

@@ -5,6 +5,8 @@ import os
 import socket
 from pathlib import Path
 
+from bus import state_schema
+from bus.state_schema import NewerStateError
 from mapping.diagnostics import Diagnostics, Span
 
 
@@ -59,8 +61,26 @@ def _hint(error: OSError, port: int, option: str) -> str:
     return f"take another address or port: `{option}`"
 
 
+def state_is_known(folder: Path, found: Diagnostics) -> bool:
+    """True unless `folder` has state of a newer program, or cannot be read; an error in `found` then. Nothing is touched."""
+    try:
+        state_schema.check(folder)
+    except NewerStateError as error:
+        found.error("state", Span(str(folder)), error.message, hint=error.hint)
+        return False
+    except OSError as error:
+        _unusable(folder, (error.strerror or str(error)).lower(), found)
+        return False
+    return True
+
+
 def make_state_folder(folder: Path, found: Diagnostics) -> None:
-    """Make `folder` unless it is there; an error in `found` if that, or writing there, is not to be had."""
+    """Make `folder` unless it is there; an error in `found` if that, or writing there, is not to be had.
+
+    A folder with state of a newer program is such an error too.
+    """
+    if not state_is_known(folder, found):
+        return
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -15,13 +15,15 @@ from typing import Any, Final
 
 from bus.processes import is_supervised, watch_parent
 from mapping import plan as plans
-from mapping.compile import Compiled
+from mapping.compile import Compiled, site_file
+from mapping.diagnostics import Diagnostics
 from mapping.plan import Plan
 from mms_gateway.command import BAD_CONFIGURATION, FAILED, OK
 from mms_gateway.runtime import processes
 from mms_gateway.runtime.deployment import Deployment
 from mms_gateway.runtime.instance_file import Announcement, announced
 from mms_gateway.runtime.options import RunOptions
+from mms_gateway.runtime.preflight import state_is_known
 from mms_gateway.runtime.reload import Reloading
 from mms_gateway.runtime.supervisor import Supervisor
 from mms_gateway.sites import compiled, measured_of, say
@@ -77,6 +79,10 @@ class Told:
 async def run_site(site: Path, options: RunOptions) -> int:
     """Run a site until told to end; the exit code."""
     told = Told(options.seconds)
+    refused = Diagnostics()
+    if not state_is_known(options.state_dir or site_file(site).parent / "state", refused):
+        say(refused.found)
+        return BAD_CONFIGURATION
     with run_folder() as folder:
         async with _simulated(site, options, folder) as lines:
             if options.simulate and lines is None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from bus.quality import UtcTime
+from bus.state_schema import NewerStateError
 from mapping.diagnostics import Diagnostics, MappingError, Span, render
 from mapping.model import FC
 from mapping.scl.access_points import server as read_server
@@ -104,6 +105,9 @@ def _made(options: ServeOptions, found: Diagnostics) -> IedServer | None:
         sys.stderr.write(f"serving {described.ied_name} at {described.access_point}; also there: {', '.join(others)}\n")
     try:
         server = IedServer(described, found, state_dir=options.state_dir)
+    except NewerStateError as error:
+        found.error("state", Span(str(options.state_dir)), error.message, hint=error.hint)
+        return None
     except OSError as error:
         found.error("state", Span(str(options.scl)), f"--state-dir {options.state_dir} cannot be used: {error}")
         return None

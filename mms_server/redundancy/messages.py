@@ -14,6 +14,7 @@ from typing import Annotated, Final
 import msgspec
 
 from bus.codec import Refused
+from bus.state_schema import FIRST
 from bus.topics import MESSAGE_LIMIT_OCTETS
 
 _MAGIC: Final = bytes((0x50, 1))
@@ -63,10 +64,14 @@ class Drop(msgspec.Struct, frozen=True, array_like=True, tag="drop", gc=False):
 
 
 class Begin(msgspec.Struct, frozen=True, array_like=True, tag="begin"):
-    """A stream begins, from nothing: what it brings replaces what was kept of the IED, once it is complete."""
+    """A stream begins, from nothing: what it brings replaces what was kept of the IED, once it is complete.
+
+    `schema` is the schema number of the store; version 0.1.0 does not say it, and passes over it.
+    """
 
     ied: str
     stream: int
+    schema: int = FIRST
 
 
 class Rows(msgspec.Struct, frozen=True, array_like=True, tag="rows"):

@@ -11,6 +11,7 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
+from bus import state_schema
 from mms_server.acsi.persistence import Put
 from mms_server.redundancy.messages import Begin, Have, Rows
 from mms_server.redundancy.replication import operation_of
@@ -31,10 +32,14 @@ class Replica:
         self._database: sqlite3.Connection | None = None
         self._stream = 0
         self._number = 0
+        self._schema = state_schema.FIRST
 
     def begin(self, message: Begin) -> Have:
-        """Start anew, beside what is there."""
+        """Start anew, beside what is there. Raises NewerStateError for a stream of a newer program: what is there stays."""
         self.close()
+        if message.schema > state_schema.SCHEMA:
+            raise state_schema.NewerStateError(f"the store of {self._ied} that the other gateway has", message.schema)
+        self._schema = message.schema
         _remove(self._copy)
         self._database = self._opened(self._copy)
         self._stream, self._number = message.stream, 0
@@ -71,7 +76,7 @@ class Replica:
 
     def _opened(self, path: Path) -> sqlite3.Connection:
         try:
-            return opened(path, synchronous="NORMAL")
+            return opened(path, synchronous="NORMAL", schema=self._schema)
         except sqlite3.DatabaseError as error:
             raise OSError(f"{path}: {error}") from error
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from bus.state_schema import SCHEMA
 from mms_server.acsi import persistence
 from mms_server.acsi.persistence import Operation, Place, weight
 from mms_server.redundancy.messages import Begin, Drop, File, Have, Put, Rows
@@ -154,7 +155,7 @@ class Following:
         if self.phase is Phase.ALONE:
             self.phase, self._stream, self._number = Phase.ASKED, max(utc_ns, self._stream + 1), 0
             self._waiting.append(_Sent(0, now))
-            return [Send(Begin(self._ied, self._stream))]
+            return [Send(Begin(self._ied, self._stream, SCHEMA))]
         return []
 
     def lost(self, now: float) -> list[Action]:

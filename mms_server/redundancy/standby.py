@@ -154,6 +154,7 @@ class Standby:
             if not self._failing:
                 log.error("cannot keep a copy of %s: %s", message.ied, error)
             self._failing = True
+            self._pair.whole = all(map(self._complete, self._ieds))
             return
         if have is not None:
             self._endpoint.reply(who, have)

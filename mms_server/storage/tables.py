@@ -1,11 +1,13 @@
 """The two tables of a store, and what is done to them: the same on the gateway that serves and on its standby. Shell."""
 
+import contextlib
 import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from bus import state_schema
 from mms_server.acsi.persistence import Drop, File, Operation, Place, Put, weight
 
 SCHEMA: Final = """
@@ -18,8 +20,12 @@ STATE: Final = "state"
 PIECE_OCTETS: Final = 1024 * 1024
 
 
-def opened(path: Path, synchronous: str = "FULL") -> sqlite3.Connection:
-    """The database at `path`, made if it is not there. Raises sqlite3.DatabaseError for a damaged one."""
+def opened(path: Path, synchronous: str = "FULL", schema: int = state_schema.SCHEMA) -> sqlite3.Connection:
+    """The database at `path`, made if it is not there; from now on its schema number is `schema`.
+
+    Raises sqlite3.DatabaseError for a damaged one, and NewerStateError, with nothing touched, for one of a newer program.
+    """
+    state_schema.check_store(path)
     database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
         database.execute("PRAGMA journal_mode=WAL")
@@ -31,7 +37,17 @@ def opened(path: Path, synchronous: str = "FULL") -> sqlite3.Connection:
     except sqlite3.DatabaseError:
         database.close()
         raise
+    _give_number(database, schema)
+    state_schema.note(path.parent)
     return database
+
+
+def _give_number(database: sqlite3.Connection, schema: int) -> None:
+    """Write the number, unless it stands there. Who raises SCHEMA converts here, in one transaction with the number."""
+    (number,) = database.execute("PRAGMA user_version").fetchone()
+    if number < schema:
+        with contextlib.suppress(sqlite3.OperationalError):  # a full disk: without one it counts as the first
+            database.execute(f"PRAGMA user_version={schema}")
 
 
 def file_of(folder: Path, name: str) -> Path:

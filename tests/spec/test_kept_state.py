@@ -9,20 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mapping.turnaround import Turnaround
+from mms_server.audit import AuditLog
 
 from acquisition import holes
-from acquisition.holes import DeviceHoles, Hole
+from acquisition.polling.refused_registers import DeviceHoles, Hole
 from bus.quality import UtcTime
 from mapping import turnaround
 from mapping.diagnostics import Diagnostics
 from mapping.scl.access_points import server as read_server
 from mapping.scl.reader import read
-from mapping.turnaround import Turnaround
 from mms_server.acsi.clients import Client
-from mms_server.audit import AuditLog
 from mms_server.engine import Engine
 from mms_server.model.tree import DataModel
-from mms_server.store import Store
+from mms_server.storage.store import Store
 from tests.support.engine_client import CLOCK, IDENTITY, EngineClient, Report, bare, name, tlv, values
 from tests.support.wire_data import boolean, octets, unsigned
 
