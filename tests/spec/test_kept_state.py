@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mapping.turnaround import Turnaround
-from mms_server.audit import AuditLog
 
-from acquisition import holes
+from acquisition.polling import refused_registers
 from acquisition.polling.refused_registers import DeviceHoles, Hole
 from bus.quality import UtcTime
-from mapping import turnaround
 from mapping.diagnostics import Diagnostics
+from mapping.polling import turnaround
+from mapping.polling.turnaround import Turnaround
 from mapping.scl.access_points import server as read_server
 from mapping.scl.reader import read
 from mms_server.acsi.clients import Client
 from mms_server.engine import Engine
 from mms_server.model.tree import DataModel
+from mms_server.storage.audit_log import AuditLog
 from mms_server.storage.store import Store
 from tests.support.engine_client import CLOCK, IDENTITY, EngineClient, Report, bare, name, tlv, values
 from tests.support.wire_data import boolean, octets, unsigned
@@ -235,6 +235,6 @@ def test_refused_registers_and_turnarounds_are_known() -> None:
     folder = VECTORS / VERSION / "run"
     lacks = tuple(Hole("holding", address, 2, 2) for address in (40, 42, 44))
     known = {"meter1": DeviceHoles(7, None, lacks, "simulated meter1 1.0")}
-    assert holes.load(holes.file_of(folder, "rs485-1")) == known
+    assert refused_registers.load(refused_registers.file_of(folder, "rs485-1")) == known
     assert turnaround.of_site(folder) == ({"meter1": Turnaround(7, 10)}, [])
-    assert "meter1           holding 40..41" in holes.report(folder)
+    assert "meter1           holding 40..41" in refused_registers.report(folder)

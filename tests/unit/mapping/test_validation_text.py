@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from mapping import expected
+from mapping.located_yaml import validation_text
 
 
 def _refused(value: int) -> int:
@@ -59,4 +59,4 @@ class Schema(BaseModel):
 def test_the_reason_is_in_our_words(key: str, value: Any, reason: str) -> None:
     with pytest.raises(ValidationError) as refused:
         Schema.model_validate({key: value})
-    assert [expected.reason(detail) for detail in refused.value.errors(include_url=False)] == [reason]
+    assert [validation_text.reason(detail) for detail in refused.value.errors(include_url=False)] == [reason]
