@@ -16,7 +16,7 @@ help:  ## show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo: $(VENV)/.run  ## simulated meters, acquisition, MMS server, status page; Ctrl-C ends it
-	@exec $(BIN)/python -m mms_gateway demo
+	@exec $(BIN)/mms-gateway demo
 
 test: $(VENV)/.test  ## the whole suite, strangers' clients and real processes included
 	$(BIN)/python -m pytest

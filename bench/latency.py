@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import load, model, octets
+from mms_gateway.runtime.processes import environment
 
 SETTLE_S = 3.0
 
@@ -152,7 +153,7 @@ async def measured(given: argparse.Namespace, folder: Path) -> tuple[list[float]
     site(folder, field.ports[:-1], given.points, given.every)
     gateway = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "mms_gateway", "run", str(folder), "--state-dir", str(folder / "state"),
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=os.environ | {"PYTHONPATH": str(Path.cwd())},
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment(),
     )  # fmt: skip
     assert gateway.stdout is not None
     ready = (await asyncio.wait_for(gateway.stdout.readline(), 60)).decode()

@@ -25,6 +25,7 @@ from bus import codec, quality, topics
 from bus.messages import Sample, SampleBatch
 from mapping.plan import DevicePlan, LinePlan, Plan, PointPlan, Register, RegisterBlock, WorkerPlan, sealed
 from mapping.plan import save as save_plan
+from mms_gateway.runtime.processes import environment
 
 BAUDS = (9600, 19200, 115200)
 SIZES = (2, 10, 50, 125)
@@ -34,7 +35,9 @@ SIZES = (2, 10, 50, 125)
 def slave(baud: int, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The paced device; gives its process and its port."""
     command = [sys.executable, "-m", "bench.paced_slave", str(baud), *options]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment()
+    ) as process:
         assert process.stdout is not None
         try:
             yield process, process.stdout.readline().split()[1]
@@ -69,7 +72,9 @@ def worker(plan: Plan) -> Iterator[tuple[subprocess.Popen[str], "zmq.Socket[byte
         socket.connect(topics.published_at(Path(folder), plan.workers[0].name))
         socket.setsockopt(zmq.SUBSCRIBE, b"")
         command = [sys.executable, "-m", "acquisition", "--plan", f"{folder}/site.plan", "--run-dir", folder]
-        with subprocess.Popen([*command, "--worker", plan.workers[0].name], stdout=subprocess.DEVNULL) as process:
+        with subprocess.Popen(
+            [*command, "--worker", plan.workers[0].name], stdout=subprocess.DEVNULL, env=environment()
+        ) as process:
             try:
                 yield process, socket
             finally:
@@ -105,7 +110,7 @@ def ours(port: str, baud: int, registers: int, seconds: float) -> tuple[float, f
 def compare(baud: int, registers: int, seconds: float) -> float:
     with slave(baud) as (process, port):
         command = [sys.executable, "-m", "bench.ideal_master", port, str(baud), str(registers), str(seconds)]
-        ideal = float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        ideal = float(subprocess.run(command, capture_output=True, text=True, check=True, env=environment()).stdout)
         seen(process)
     with slave(baud) as (process, port):
         rate, used = ours(port, baud, registers, seconds)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from bench.lines import cpu_s, heard, worker
 from mapping.plan import DevicePlan, LinePlan, Plan, PointPlan, Register, RegisterBlock, WorkerPlan, sealed
+from mms_gateway.runtime.processes import environment
 
 
 def meter(index: int, port: int, points: int, every_ms: int) -> LinePlan:
@@ -74,7 +75,9 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=20.0)
     given = parser.parse_args()
     command = [sys.executable, "-m", "bench.tcp_meters"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment()
+    ) as server:
         assert server.stdout is not None
         assert server.stdin is not None
         port = int(server.stdout.readline().split()[1])

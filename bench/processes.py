@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from bench import model
+from mms_gateway.runtime.processes import environment
 
 ROOT = Path(__file__).parents[1]
 
@@ -23,7 +24,9 @@ class ServerProcess:
             command = [sys.executable, "-m", "bench.ours", str(scl)]
         else:
             command = [peer, str(ROOT / "bench" / "peer.py"), str(measurands), str(port)]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment()
+        )
         assert self._process.stdout is not None
         word, at, took = ([*self._process.stdout.readline().split(), "", "0", "0"])[:3]
         if word != "ready":

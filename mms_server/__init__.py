@@ -1,5 +1,9 @@
 """The library's face: a server made from an SCL file, and what its callbacks carry."""
 
+from mms_server import own_packages  # first: a foreign package is to be named before it is run
+
+own_packages.require()
+
 from mms_server.acsi.clients import Client
 from mms_server.acsi.controllable_objects import ControlAction
 from mms_server.acsi.reporting.entry_buffer import BufferLimits

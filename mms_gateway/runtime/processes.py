@@ -3,6 +3,7 @@
 A worker or server that ends is started again; the status page and the simulators too: nothing here may stay away.
 """
 
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,15 @@ class Process:
     def command(self) -> list[str]:
         """What to execute."""
         return [sys.executable, "-m", self.module, *self.arguments]
+
+
+def environment(**more: str) -> dict[str, str]:
+    """The environment of an OS process of ours: this one's, and `more`.
+
+    `python -m MODULE` puts the current folder first on sys.path: a `random.py` where the user stands would be run (CWE-427).
+    PYTHONSAFEPATH keeps it off.
+    """
+    return os.environ | {"PYTHONSAFEPATH": "1"} | more
 
 
 @dataclass(frozen=True, slots=True)

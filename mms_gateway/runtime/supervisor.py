@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import json
 import logging
-import os
 import signal
 import sys
 from collections.abc import Callable, Collection, Sequence
@@ -21,7 +20,7 @@ from typing import Any, Final
 from bus import logs
 from bus.processes import PARENT_ENV, RELOAD
 from mms_gateway.command import BAD_CONFIGURATION
-from mms_gateway.runtime.processes import Process
+from mms_gateway.runtime.processes import Process, environment
 
 TERM_S: Final = 3.0
 BACK_OFF_FIRST_S: Final = 0.2
@@ -152,7 +151,7 @@ class Supervisor:
             *child.row.command(),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            env=os.environ | {PARENT_ENV: "1", "PYTHONUNBUFFERED": "1"},
+            env=environment(**{PARENT_ENV: "1", "PYTHONUNBUFFERED": "1"}),
         )
         child.heard_at = asyncio.get_running_loop().time()
         watch = asyncio.ensure_future(self._watch(child, child.process))

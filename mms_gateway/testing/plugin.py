@@ -3,7 +3,8 @@
     simulated_site (session) ─► field                      devices on the site's real lines, as new after each test
                     └─► gateway (session) ─► mms_for ─► mms      clients, closed after each test
 
-Every pytest run where the package is installed imports this file: it imports nothing of ours until a fixture is asked for.
+Every pytest run where the package is installed imports this file: it imports nothing of ours before `--site` is given. A
+project may have packages of our names (`bus`, `mapping`): without `--site` they are no concern of ours, with it the run ends.
 """
 
 from collections.abc import Callable, Generator, Iterator
@@ -29,6 +30,29 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="SITE",
         help="a site.yaml, or its folder: its devices are simulated, its gateway runs",
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """With `--site`: end the run if a package of another project hides one of ours."""
+    if config.getoption("mms_gateway_site") is not None:
+        hidden = _hidden()
+        if hidden is not None:
+            raise pytest.UsageError(hidden)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Look once more: collecting has put the folders of tests on sys.path, and imported what they import."""
+    if session.config.getoption("mms_gateway_site") is not None:
+        hidden = _hidden()
+        if hidden is not None:
+            pytest.exit(hidden, returncode=pytest.ExitCode.USAGE_ERROR)
+
+
+def _hidden() -> str | None:
+    from mms_gateway.shadowed_packages import shadowed
+
+    found = shadowed()
+    return None if found is None else f"--site: {found}"
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ site.yaml ──compile──► plan ──► python -m acquisition.simulate �
 """
 
 import json
-import os
 import signal
 import ssl
 import subprocess
@@ -122,9 +121,8 @@ def _launched(command: Sequence[str], files: Path, ready_lines: int) -> Iterator
     Raises NotRunning if it does not become ready, or did not end in order.
     """
     said, log = files.with_suffix(".out"), files.with_suffix(".log")
-    # PYTHONSAFEPATH: a folder called `bus` where the user stands is not ours. PARENT_ENV: it ends when its stdin closes,
-    # so it does not outlive us, however we end.
-    environment = os.environ | {"PYTHONSAFEPATH": "1", PARENT_ENV: "1"}
+    # PARENT_ENV: it ends when its stdin closes, so it does not outlive us, however we end.
+    environment = processes.environment(**{PARENT_ENV: "1"})
     with said.open("w") as out, log.open("w") as errors:
         process = subprocess.Popen(  # noqa: S603
             command, stdin=subprocess.PIPE, stdout=out, stderr=errors, env=environment
