@@ -100,7 +100,7 @@ def test_a_scan_finds_the_units_what_they_are_and_their_profiles(protocol: str) 
         first, second = of_profile("eastron-sdm120", 2), of_profile("carlo-gavazzi-em340", 4)
         async with simulated(protocol, first, second) as (line, _), Bench(line) as bench:
             asked: list[int] = []
-            found = await Scan(bench, register_profiles(), 100).units(range(1, 6), asked.append)
+            found = await Scan(bench, register_profiles(), 200).units(range(1, 6), asked.append)
             assert asked == [1, 2, 3, 4, 5]
             assert [(one.unit, one.said, one.matches[0].profile) for one in found] == [
                 (2, "simulated eastron-sdm120 1.0", "eastron-sdm120"),
@@ -118,7 +118,7 @@ def test_a_scan_ends_where_somebody_else_is_answered() -> None:
             with pytest.raises(
                 LinkError, match=r"^asked unit 2, and something else was answered: another master talks"
             ):
-                await Scan(bench, [], 100).units([1, 2, 3], lambda _: None)
+                await Scan(bench, [], 200).units([1, 2, 3], lambda _: None)
 
     asyncio.run(play())
 

@@ -153,7 +153,7 @@ def test_an_adapter_that_hears_itself_is_no_trouble() -> None:
         await polling.poll(100)
         assert wrong(polling.heard) == []
         assert exchanges(polling.heard) > 1500
-        assert polling.line.counters.echoes == polling.line.counters.requests
+        assert polling.line.counters.requests - polling.line.counters.echoes in (0, 1)  # the last one may be on its way
 
     run(scenario())
 
