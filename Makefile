@@ -19,7 +19,7 @@ demo: $(VENV)/.run  ## simulated meters, acquisition, MMS server, status page; C
 	@exec $(BIN)/mms-gateway demo
 
 test: $(VENV)/.test  ## the whole suite, strangers' clients and real processes included
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 check: $(VENV)/.check  ## format, lint, types, import contracts, generated documents, tests without the system tests
 	$(BIN)/python -m tools.lock --check
@@ -31,7 +31,7 @@ check: $(VENV)/.check  ## format, lint, types, import contracts, generated docum
 	$(BIN)/python -m tools.devices_doc --check
 	$(BIN)/python -m tools.api_doc --check
 	$(BIN)/python -m tests.conformance_page --check
-	$(BIN)/python -m pytest --ignore=tests/system
+	$(BIN)/python -m pytest -n auto --dist worksteal --ignore=tests/system
 
 bench: $(VENV)/.bench $(BENCH_VENV)/.peer  ## ours and libIEC61850's server, interleaved: a table and plots in bench/results
 	$(BIN)/python -m bench --peer $(BENCH_VENV)/bin/python
