@@ -20,6 +20,11 @@ FIRST: Final = 1  # of a folder or a store that does not say
 FILE: Final = "state.json"
 STORES: Final = "*.sqlite"
 
+GO_BACK: Final = (
+    "start the newer version again, put back a copy of the folder from before the update, "
+    "or name another one with `--state-dir DIR`"
+)
+
 _MAGIC: Final = b"SQLite format 3\x00"
 _USER_VERSION: Final = slice(60, 64)  # of the first page, which begins with the file's header
 _HEADER_OCTETS: Final = 100
@@ -33,14 +38,12 @@ _NO_COMMIT: Final = bytes(4)
 class NewerStateError(OSError):
     """State of a newer program. `message` says where and which number, `hint` what helps."""
 
-    def __init__(self, where: str, number: int, version: str | None = None) -> None:
+    def __init__(self, where: str, number: int, version: str | None = None, hint: str = GO_BACK) -> None:
         by = f", written by mms-gateway {version}" if version else ""
         self.message = (
             f"{where} has schema number {number}{by}: this is mms-gateway {our_version()}, which knows up to {SCHEMA}"
         )
-        self.hint = (
-            "start the newer version again, put back a copy of the folder from before the update, or `--state-dir DIR`"
-        )
+        self.hint = hint
         super().__init__(f"{self.message} ({self.hint})")
 
 

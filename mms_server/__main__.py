@@ -7,7 +7,7 @@ import logging
 import sys
 from pathlib import Path
 
-from bus import logs, processes
+from bus import logs, processes, state_schema
 from mms_server.network.event_loop import loop_factory
 
 
@@ -46,6 +46,8 @@ async def _serve(given: argparse.Namespace) -> int:
         if hashlib.sha256(scl.read_bytes()).hexdigest() != ied.scl_sha256:
             log.error("%s is not the file that the plan was compiled with: start `run` again", scl)
             return 2
+        if given.state_dir is not None:
+            state_schema.check(given.state_dir)
         server = GatewayServer(plan, ied, scl, given.run_dir, given.state_dir, given.peer)
         tls = ied.security.tls
         listen = given.listen or ied.listen

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from bus import state_schema
 from bus.quality import UtcTime
 from bus.state_schema import NewerStateError
 from mapping.diagnostics import Diagnostics, MappingError, Span, render
@@ -104,6 +105,8 @@ def _made(options: ServeOptions, found: Diagnostics) -> IedServer | None:
     if others and options.ied is None:
         sys.stderr.write(f"serving {described.ied_name} at {described.access_point}; also there: {', '.join(others)}\n")
     try:
+        if options.state_dir is not None:
+            state_schema.check(options.state_dir)
         server = IedServer(described, found, state_dir=options.state_dir)
     except NewerStateError as error:
         found.error("state", Span(str(options.state_dir)), error.message, hint=error.hint)

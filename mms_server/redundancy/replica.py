@@ -38,7 +38,8 @@ class Replica:
         """Start anew, beside what is there. Raises NewerStateError for a stream of a newer program: what is there stays."""
         self.close()
         if message.schema > state_schema.SCHEMA:
-            raise state_schema.NewerStateError(f"the store of {self._ied} that the other gateway has", message.schema)
+            where = f"the store of {self._ied} that the other gateway sends"
+            raise state_schema.NewerStateError(where, message.schema, hint="both gateways need the same version")
         self._schema = message.schema
         _remove(self._copy)
         self._database = self._opened(self._copy)

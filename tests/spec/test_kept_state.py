@@ -1,7 +1,6 @@
 """State folders that released versions have left: the present code finds in them all that they kept."""
 
 import json
-import shutil
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,21 +12,23 @@ import pytest
 from acquisition.polling import refused_registers
 from acquisition.polling.refused_registers import DeviceHoles, Hole
 from bus.quality import UtcTime
+from bus.state_schema import FILE, SCHEMA, NewerStateError
+from bus.version import version
 from mapping.diagnostics import Diagnostics
 from mapping.polling import turnaround
 from mapping.polling.turnaround import Turnaround
 from mapping.scl.access_points import server as read_server
 from mapping.scl.reader import read
+from mms_server import IedServer
 from mms_server.acsi.clients import Client
 from mms_server.engine import Engine
 from mms_server.model.tree import DataModel
 from mms_server.storage.audit_log import AuditLog
 from mms_server.storage.store import Store
 from tests.support.engine_client import CLOCK, IDENTITY, EngineClient, Report, bare, name, tlv, values
+from tests.support.state import SITE, VECTORS, VERSION, kept, number_folder, number_of_store, number_store, picture
 from tests.support.wire_data import boolean, octets, unsigned
 
-VECTORS = Path(__file__).parents[1] / "vectors" / "state"
-VERSION = "0.1.0"
 LD, BRCB, LCB = "CABLD0", "LLN0$BR$brcbEvents01", "LLN0$LG$logEvents"
 JOURNAL = tlv(0xA0, name(LD, "LLN0$LD0"))
 
@@ -80,7 +81,7 @@ FOLDERS = {"run": RUN, "serve": SERVE, "killed": KILLED}
 @pytest.fixture(params=FOLDERS)
 def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A copy of a kept state folder, under its own name."""
-    return Path(shutil.copytree(VECTORS / VERSION / request.param, tmp_path / request.param))
+    return kept(request.param, tmp_path)
 
 
 class Opened:
@@ -91,7 +92,7 @@ class Opened:
         self.store = Store(folder, "CAB")
         self.stored = self.store.load()
         found = Diagnostics()
-        described = read_server(read(VECTORS / "site" / "cabinet.icd", found), None, None, found)
+        described = read_server(read(SITE / "cabinet.icd", found), None, None, found)
         self.engine = Engine(DataModel(described), IDENTITY, self.stored)
         self.engine.start(CLOCK.now())
         self.client = EngineClient(self.engine)
@@ -238,3 +239,24 @@ def test_refused_registers_and_turnarounds_are_known() -> None:
     assert refused_registers.load(refused_registers.file_of(folder, "rs485-1")) == known
     assert turnaround.of_site(folder) == ({"meter1": Turnaround(7, 10)}, [])
     assert "meter1           holding 40..41" in refused_registers.report(folder)
+
+
+# ---------------------------------------------------------------------- schema numbers
+
+
+def test_what_is_opened_has_the_present_number_from_then_on(folder: Path) -> None:
+    Store(folder, "CAB").close()
+    assert number_of_store(folder / "CAB.sqlite") == SCHEMA
+    assert json.loads((folder / FILE).read_text(encoding="utf-8")) == {"schema": SCHEMA, "version": version()}
+
+
+@pytest.mark.parametrize("numbered", ["folder", "store"])
+def test_the_library_refuses_state_of_a_newer_program_untouched(folder: Path, numbered: str) -> None:
+    if numbered == "folder":
+        number_folder(folder, SCHEMA + 1)
+    else:
+        number_store(folder / "CAB.sqlite", SCHEMA + 1)
+    before = picture(folder)
+    with pytest.raises(NewerStateError, match=rf"has schema number {SCHEMA + 1}.*--state-dir DIR"):
+        IedServer.from_scl(SITE / "cabinet.icd", state_dir=folder)
+    assert picture(folder) == before

@@ -7,16 +7,20 @@ from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bus.state_schema import FIRST, SCHEMA, NewerStateError
 from mms_server.acsi.persistence import ID_BLOCK, Drop, File, Operation, Put
 from mms_server.redundancy.messages import Begin, Have, Rows, decode, encode
 from mms_server.redundancy.replica import Replica, begin_above
 from mms_server.redundancy.replication import PATIENCE_S, Action, Changed, Copy, Following, Phase, Release, Send
 from mms_server.storage.store import Store
-from mms_server.storage.tables import SCHEMA, carry_out, piece
+from mms_server.storage.tables import SCHEMA as TABLES
+from mms_server.storage.tables import carry_out, piece
+from tests.support.state import number_of_store
 
 UTC = 1_800_000_000_000_000_000
 
@@ -27,7 +31,7 @@ class Pairing:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.ours = sqlite3.connect(":memory:", isolation_level=None)
-        self.ours.executescript(SCHEMA)
+        self.ours.executescript(TABLES)
         self.now = 0.0
         self.ticket = self.stored = 0
         self.said: list[bool] = []  # whether the standby follows, at each change
@@ -229,3 +233,36 @@ def test_where_the_clock_is_behind_the_ids_that_are_kept_count(pairing: Pairing,
     store = Store(tmp_path, "IED")
     assert store.load().next_id == ahead
     store.close()
+
+
+def test_the_copy_has_the_schema_number_of_the_store_that_it_is_of(pairing: Pairing, tmp_path: Path) -> None:
+    pairing.write(Put("rcb", "a", b"x"))
+    pairing.settle()
+    pairing.replica.close()
+    assert number_of_store(tmp_path / "IED.sqlite") == SCHEMA
+
+
+def test_a_stream_of_a_newer_program_is_refused_and_the_copy_before_it_stays(pairing: Pairing, tmp_path: Path) -> None:
+    pairing.write(Put("rcb", "a", b"x"))
+    pairing.settle()
+    before = theirs(tmp_path)
+    with pytest.raises(
+        NewerStateError, match=rf"store of IED that the other gateway sends has schema number {SCHEMA + 1}"
+    ):
+        pairing.replica.begin(Begin("IED", 1 << 62, SCHEMA + 1))
+    assert not pairing.replica.complete
+    assert theirs(tmp_path) == before
+    assert pairing.replica.take(Rows("IED", 1 << 62, 1, ())) is None
+
+
+class BeginOfTheFirstVersion(msgspec.Struct, frozen=True, array_like=True, tag="begin"):
+    """Begin as 0.1.0 knows it."""
+
+    ied: str
+    stream: int
+
+
+def test_the_first_version_and_this_one_understand_each_other() -> None:
+    frame = encode(Begin("IED", 7, SCHEMA))
+    assert msgspec.msgpack.decode(frame[2:], type=BeginOfTheFirstVersion) == BeginOfTheFirstVersion("IED", 7)
+    assert decode(frame[:2] + msgspec.msgpack.encode(BeginOfTheFirstVersion("IED", 7))) == Begin("IED", 7, FIRST)
