@@ -109,7 +109,7 @@ def test_serve_goes_on_with_the_entries_of_the_first_version(
 # ---------------------------------------------------------------------- a newer one
 
 
-def _command(*words: str, module: str = "gateway") -> "subprocess.CompletedProcess[str]":
+def _command(*words: str, module: str = "mms_gateway") -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-m", module, *words], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )
