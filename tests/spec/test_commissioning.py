@@ -26,6 +26,7 @@ from mms_gateway.commissioning.manual_exchange import Bench, overheard
 from mms_gateway.commissioning.point_read import question, shown
 from mms_gateway.commissioning.scan.profiles import profile_device, register_profiles
 from mms_gateway.commissioning.scan.scanning import Scan, another_master
+from tests.support import steady_loop
 
 PROTOCOLS = ("modbus-rtu", "modbus-tcp")
 TIMEOUT_MS = 150
@@ -71,7 +72,7 @@ def test_every_point_of_a_device_is_read_as_it_stands_there(protocol: str) -> No
         async with simulated(protocol, device) as (line, field):
             assert await read(line, device) == {name: field[3].values[name] for name in field[3].values}
 
-    asyncio.run(play())
+    steady_loop.run(play())
 
 
 def test_a_refusal_and_silence_are_told_apart() -> None:
@@ -91,7 +92,7 @@ def test_a_refusal_and_silence_are_told_apart() -> None:
                 "invalid (failure, oldData): no answer within 150 ms",
             ]
 
-    asyncio.run(play())
+    steady_loop.run(play())
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -107,7 +108,7 @@ def test_a_scan_finds_the_units_what_they_are_and_their_profiles(protocol: str) 
                 (4, "simulated carlo-gavazzi-em340 1.0", "carlo-gavazzi-em340"),
             ]
 
-    asyncio.run(play())
+    steady_loop.run(play())
 
 
 def test_a_scan_ends_where_somebody_else_is_answered() -> None:
@@ -120,7 +121,7 @@ def test_a_scan_ends_where_somebody_else_is_answered() -> None:
             ):
                 await Scan(bench, [], 200).units([1, 2, 3], lambda _: None)
 
-    asyncio.run(play())
+    steady_loop.run(play())
 
 
 def test_a_line_is_listened_to_before_anybody_is_asked() -> None:
@@ -139,7 +140,7 @@ def test_a_line_is_listened_to_before_anybody_is_asked() -> None:
             "take it off before you scan"
         )
 
-    asyncio.run(play())
+    steady_loop.run(play())
 
 
 def test_nobody_is_overheard_on_a_connection() -> None:
@@ -166,7 +167,7 @@ def test_the_doctor_hears_who_answers(fault: Fault | None, heard: UnitHeard, tmp
             assert (port.exists, port.allowed, port.unsolicited, port.echo) == (True, True, 0, False)
             assert port.units == (heard,)
 
-    asyncio.run(play())
+    steady_loop.run(play())
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -184,7 +185,7 @@ def test_what_was_recorded_is_replayed_with_the_same_values(protocol: str, tmp_p
         finally:
             await replay.stop()
 
-    asyncio.run(play())
+    steady_loop.run(play())
 
 
 def test_a_recording_of_datagrams_cannot_be_replayed() -> None:

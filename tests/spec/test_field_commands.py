@@ -17,6 +17,7 @@ from mms_server.acsi.controllable_objects import ControlAction
 from mms_server.field.commands import CommandPlan, FieldCommands
 from mms_server.mms.add_cause import AddCause
 from mms_server.mms.errors import DataAccessError
+from tests.support import steady_loop
 from tests.support.field import point, register
 
 COIL, POSITION, TAP, LIMIT, LOCAL = range(5)
@@ -96,7 +97,7 @@ def run(scenario: Callable[[Way], Awaitable[None]]) -> None:
     async def whole() -> None:
         await scenario(Way())
 
-    asyncio.run(whole())
+    steady_loop.run(whole())
 
 
 @pytest.mark.conformance("GW-5", "DOE-1")

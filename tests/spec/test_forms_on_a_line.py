@@ -1,6 +1,5 @@
 """Register forms over a real line: what the site declares, the simulated device shows, and the worker publishes."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from acquisition.decoding.point_readings import PointReading
 from bus import quality
 from bus.messages import Outcome
 from mapping.plan import DevicePlan
+from tests.support import steady_loop
 from tests.support.field import Field, polled
 from tests.support.sites import SITE, compile_folder, write_site
 
@@ -59,7 +59,7 @@ class Follower:
 
 
 def run(scenario: Callable[[], Awaitable[None]]) -> None:
-    asyncio.run(scenario())  # type: ignore[arg-type]
+    steady_loop.run(scenario())  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("protocol", ["modbus-tcp", "modbus-rtu"])

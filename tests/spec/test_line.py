@@ -23,6 +23,7 @@ from acquisition.transport.ports import LinkError, SerialPort, TcpPort, UnsentEr
 from bus import quality
 from bus.messages import Outcome
 from mapping.plan import DevicePlan, Identify, LinePlan, Own, Register, RegisterBlock
+from tests.support import steady_loop
 from tests.support.field import Field, device, meter, point, polled, register
 
 PROTOCOLS = ["modbus-tcp", "modbus-rtu", "modbus-rtu-over-tcp", "modbus-ascii", "modbus-udp"]
@@ -32,7 +33,7 @@ TYPE_CODE = Identify(register("holding", 100), equals=630)
 
 
 def run(scenario: Callable[[], Awaitable[None]]) -> None:
-    asyncio.run(scenario())  # type: ignore[arg-type]
+    steady_loop.run(scenario())  # type: ignore[arg-type]
 
 
 def good(field: Field, number: int, value: object) -> bool:

@@ -17,6 +17,7 @@ from acquisition.transport.ports import LinkError
 from bus import quality
 from bus.messages import Outcome
 from mapping.plan import DevicePlan, LinePlan, Obis, Own, PointPlan, Register, RegisterBlock, ReplyBlock
+from tests.support import steady_loop
 from tests.support.certificates import Authority
 from tests.support.field import Field, device, meter, point, polled, register
 
@@ -24,7 +25,7 @@ SIGN_ON = "/?!\r\n"
 
 
 def run(scenario: Callable[[], Awaitable[None]]) -> None:
-    asyncio.run(scenario())  # type: ignore[arg-type]
+    steady_loop.run(scenario())  # type: ignore[arg-type]
 
 
 def good(field: Field, number: int) -> object:

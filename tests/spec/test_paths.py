@@ -16,6 +16,7 @@ from acquisition.writes.tasks import Task
 from bus import quality
 from bus.messages import Outcome
 from mapping.plan import DevicePlan, LinePlan, Own, RegisterBlock
+from tests.support import steady_loop
 from tests.support.field import Field, device, point, register
 
 
@@ -137,4 +138,4 @@ def test_values_and_commands_go_by_the_second_path_and_come_back_to_the_first() 
         for server in servers:
             await server.stop()
 
-    asyncio.run(scenario())
+    steady_loop.run(scenario())

@@ -18,6 +18,7 @@ from bus import quality
 from bus.messages import Outcome
 from mapping.passes.devices import TAGGED
 from mapping.plan import DevicePlan, LinePlan, Own, RegisterBlock
+from tests.support import steady_loop
 from tests.support.field import Field, point, polled, register
 from tests.support.wire import Unit, Wire, run
 
@@ -188,7 +189,7 @@ def test_a_command_reaches_a_device_that_is_read_several_blocks_at_a_time() -> N
             assert field.outcomes == [Outcome.ACCEPTED]
             assert field.devices["m"].registers["coil", 20] == 1
 
-    asyncio.run(scenario())
+    steady_loop.run(scenario())
 
 
 @pytest.mark.parametrize("pipeline", [1, 2, 3, 16])
@@ -231,7 +232,7 @@ def test_a_simulated_device_answers_what_is_asked_at_once(protocol: str) -> None
         async with polled(protocol, plan) as field:
             await field.until(lambda: all(_good(field, number) for number in EVENS))
 
-    asyncio.run(scenario())
+    steady_loop.run(scenario())
 
 
 def _good(field: Field, number: int) -> bool:
