@@ -24,7 +24,7 @@ from tests.support.client import mms
 from tests.support.engine_client import CLOCK, IDENTITY, EngineClient, tlv, write_body
 from tests.support.wire_data import bits, boolean, integer, octets, single, structure, text, unsigned
 
-DEMO = Path(__file__).parents[2] / "hw_configs" / "demo" / "demo.icd"
+DEMO = Path(__file__).parents[4] / "hw_configs" / "demo" / "demo.icd"
 WHO = Client(7, "10.20.0.7:50122", 65_000)
 TIME = b"\x91\x08" + bytes(8)
 OPEN, READ, DELETE, DIRECTORY = 0xBF48, 0x9F49, 0xBF4C, 0xBF4D

@@ -10,7 +10,7 @@ from bus.quality import UtcTime
 from bus.system_clock import SystemClock
 from mms_server import IedServer
 
-DEMO = Path(__file__).parents[2] / "hw_configs" / "demo" / "demo.icd"
+DEMO = Path(__file__).parents[3] / "hw_configs" / "demo" / "demo.icd"
 STAMP = "MAIN/MMXU1.TotW.t"
 
 

@@ -18,7 +18,7 @@ from tests.support.client import Client as Peer
 from tests.support.client import request
 from tests.support.engine_client import read_request, variable
 
-DEMO = Path(__file__).parents[2] / "hw_configs" / "demo" / "demo.icd"
+DEMO = Path(__file__).parents[3] / "hw_configs" / "demo" / "demo.icd"
 READ_POWER = read_request(variable("DEMOMAIN", "MMXU1$MX$TotW$mag$f"))
 
 

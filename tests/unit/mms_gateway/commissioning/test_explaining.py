@@ -10,7 +10,7 @@ from mms_gateway.commissioning.explain.name_lookup import NotThereError
 from mms_gateway.commissioning.explain.reference_lookup import named
 from tests.support.sites import compile_folder, write_site
 
-DEMO = Path(__file__).parents[3] / "hw_configs" / "demo"
+DEMO = Path(__file__).parents[4] / "hw_configs" / "demo"
 COMPILED = compile_folder(DEMO)
 
 

@@ -9,7 +9,7 @@ from mapping.diagnostics import render
 from mms_gateway.commissioning.plan_report import report
 from tests.support.sites import compile_folder
 
-CASES = Path(__file__).parents[2] / "cases"
+CASES = Path(__file__).parents[3] / "cases"
 NAMES = sorted(path.parent.name for path in (CASES / "plan").rglob("site.yaml"))
 
 

@@ -18,7 +18,7 @@ from mms_server.engine import Engine
 from mms_server.model.tree import DataModel
 from tests.support.engine_client import IDENTITY, EngineClient, bare
 
-DEMO = Path(__file__).parents[2] / "hw_configs" / "demo" / "demo.icd"
+DEMO = Path(__file__).parents[3] / "hw_configs" / "demo" / "demo.icd"
 NS = "{http://www.iec.ch/61850/2003/SCL}"
 CONFIGURED = ("CF", "DC", "SP")
 

@@ -17,8 +17,8 @@ from mapping.scl.name_lengths import long_names
 from mms_server.model.tree import DataModel
 from tests.support import models
 
-CASES = Path(__file__).parents[2] / "cases" / "scl"
-DEMO = Path(__file__).parents[3] / "hw_configs" / "demo" / "demo.icd"
+CASES = Path(__file__).parents[3] / "cases" / "scl"
+DEMO = Path(__file__).parents[4] / "hw_configs" / "demo" / "demo.icd"
 
 
 def read(path: Path, ied: str | None = None, at: str | None = None) -> tuple[model.Server, Diagnostics]:

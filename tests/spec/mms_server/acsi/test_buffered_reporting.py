@@ -11,7 +11,7 @@ from mms_server.acsi.reporting.entry_buffer import BufferLimits, Entry, EntryBuf
 from mms_server.engine import Engine
 from mms_server.mms.report import Body
 from mms_server.model.tree import DataModel
-from tests.spec.test_reporting import ALL_FIELDS, ALL_TRIGGERS, DCHG, GI, INTEGRITY, LD, Bench, members
+from tests.spec.mms_server.acsi.test_reporting import ALL_FIELDS, ALL_TRIGGERS, DCHG, GI, INTEGRITY, LD, Bench, members
 from tests.support import models
 from tests.support.engine_client import CLOCK, IDENTITY, EngineClient, Report
 from tests.support.wire_data import bits, boolean, octets, text, unsigned

@@ -13,7 +13,7 @@ from tests.support.engine_client import read_request, variable
 from tests.support.mms_oracle import decode
 from tests.support.wire_data import bits, boolean, integer, octets, structure, unsigned
 
-DEMO = Path(__file__).parents[2] / "hw_configs" / "demo" / "demo.icd"
+DEMO = Path(__file__).parents[4] / "hw_configs" / "demo" / "demo.icd"
 TIME = b"\x91\x08" + bytes(8)
 ON, BLOCKED, TEST, TEST_BLOCKED, OFF = range(1, 6)
 GOOD, TESTED, INVALID = "0000000000000", "0000000000010", "0100000000000"

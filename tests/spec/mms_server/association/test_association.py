@@ -21,7 +21,7 @@ from mms_server.mms.reject import Reason, encode
 from mms_server.stack import ber
 
 OWN = Own(services=frozenset({1, 2, 4, 6, 12, 83}))
-VECTORS = Path(__file__).parents[1] / "vectors" / "associate"
+VECTORS = Path(__file__).parents[3] / "vectors" / "associate"
 CR, CONNECT = (bytes.fromhex(line) for line in (VECTORS / "libiec61850.hex").read_text(encoding="ascii").split())
 READ = bytes.fromhex("a1 15 a0 13 30 11 a0 0f a1 0d 1a 04 4c 44 30 31 1a 05 4c 4c 4e 30 24")
 
