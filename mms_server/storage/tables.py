@@ -43,7 +43,7 @@ def opened(path: Path, synchronous: str = "FULL", schema: int = state_schema.SCH
 
 
 def _give_number(database: sqlite3.Connection, schema: int) -> None:
-    """Write the number, unless it stands there. Who raises SCHEMA converts here, in one transaction with the number."""
+    """Write the number, unless it stands there. A raised SCHEMA needs its conversion here, in one transaction with it."""
     (number,) = database.execute("PRAGMA user_version").fetchone()
     if number < schema:
         with contextlib.suppress(sqlite3.OperationalError):  # a full disk: without one it counts as the first

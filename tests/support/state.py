@@ -1,4 +1,4 @@
-"""State folders of the past and of the future: copies of kept ones, with any schema number, and a picture of every file."""
+"""State folders of the past and of the future: copies of kept ones, with any schema number, and a snapshot of their files."""
 
 import contextlib
 import json
@@ -34,7 +34,7 @@ def number_of_store(path: Path) -> int:
         return int(number)
 
 
-def picture(folder: Path) -> dict[str, tuple[int, int, bytes]]:
+def snapshot(folder: Path) -> dict[str, tuple[int, int, bytes]]:
     """Modification time, mode and octets of every file and folder at and below `folder`."""
     return {
         str(path.relative_to(folder)): (

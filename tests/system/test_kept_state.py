@@ -24,7 +24,7 @@ from mms_server.redundancy.sockets import PairLink
 from tests.support.client import Client
 from tests.support.running import ROOT, Gateway, running, until
 from tests.support.sites import compile_folder
-from tests.support.state import SITE, kept, number_folder, number_of_store, number_store, picture
+from tests.support.state import SITE, kept, number_folder, number_of_store, number_store, snapshot
 from tests.support.wire_data import boolean, octets
 
 pytestmark = pytest.mark.system
@@ -144,7 +144,7 @@ def test_commands_refuse_state_of_a_newer_program_untouched(
 ) -> None:
     state = kept("run", tmp_path)
     numbered(state)
-    before = picture(state)
+    before = snapshot(state)
     ended = _command(*COMMANDS[name], str(state))
     assert ended.returncode == 2, ended.stderr
     assert ended.stdout == ""
@@ -152,7 +152,7 @@ def test_commands_refuse_state_of_a_newer_program_untouched(
     assert len(ended.stderr.splitlines()) == 2
     assert f"has schema number {NEWER}" in ended.stderr
     assert "hint: start the newer version again" in ended.stderr
-    assert picture(state) == before
+    assert snapshot(state) == before
 
 
 @pytest.mark.parametrize("module", ["mms_server", "acquisition"])
@@ -163,7 +163,7 @@ def test_processes_started_by_hand_refuse_it_too(tmp_path: Path, module: str, nu
     plan = compile_folder(SITE).plan
     assert plan is not None
     plans.save(plan, tmp_path / "site.plan")
-    before = picture(state)
+    before = snapshot(state)
     own = ("--ied", "CAB", "--listen", "127.0.0.1:0") if module == "mms_server" else ("--worker", "rs485-1")
     common = ("--plan", str(tmp_path / "site.plan"), "--run-dir", str(tmp_path), "--state-dir", str(state))
     ended = _command(*common, *own, module=module)
@@ -171,7 +171,7 @@ def test_processes_started_by_hand_refuse_it_too(tmp_path: Path, module: str, nu
     assert ended.stdout == ""
     (line,) = ended.stderr.splitlines()
     assert f"has schema number {NEWER}" in line
-    assert picture(state) == before
+    assert snapshot(state) == before
 
 
 def test_a_running_gateway_whose_folder_has_become_newer_goes_on_and_takes_no_other_site(tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ def test_a_standby_refuses_the_store_of_a_newer_gateway_with_one_line(tmp_path: 
             text=True,
         )
     try:
-        before = picture(state)
+        before = snapshot(state)
 
         async def speak() -> None:
             link = PairLink(mine, lambda _message: None)
@@ -216,7 +216,7 @@ def test_a_standby_refuses_the_store_of_a_newer_gateway_with_one_line(tmp_path: 
             link.close()
 
         asyncio.run(speak())
-        assert picture(state) == before
+        assert snapshot(state) == before
         process.send_signal(signal.SIGINT)
         said, _ = process.communicate(timeout=20)
         assert process.returncode == 0

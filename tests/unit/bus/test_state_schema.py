@@ -10,7 +10,7 @@ import pytest
 
 from bus.state_schema import FILE, FIRST, SCHEMA, NewerStateError, check, check_store, note, number_of
 from bus.version import VERSION
-from tests.support.state import kept, number_folder, number_store, picture
+from tests.support.state import kept, number_folder, number_store, snapshot
 
 NEWER = SCHEMA + 1
 
@@ -23,10 +23,10 @@ def store(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("name", ["run", "serve", "killed"])
 def test_a_folder_of_the_first_version_has_the_first_number(tmp_path: Path, name: str) -> None:
     folder = kept(name, tmp_path)
-    before = picture(folder)
+    before = snapshot(folder)
     check(folder)
     assert number_of(folder / "CAB.sqlite") == FIRST
-    assert picture(folder) == before
+    assert snapshot(folder) == before
 
 
 def test_what_is_not_there_or_is_no_database_has_the_first_number(tmp_path: Path) -> None:
@@ -40,14 +40,14 @@ def test_what_is_not_there_or_is_no_database_has_the_first_number(tmp_path: Path
 
 def test_a_newer_store_is_refused_untouched(store: Path) -> None:
     number_store(store, NEWER)
-    before = picture(store.parent)
+    before = snapshot(store.parent)
     for looked in (lambda: check(store.parent), lambda: check_store(store)):
         with pytest.raises(NewerStateError) as refused:
             looked()
         assert refused.value.message == (
             f"{store} has schema number {NEWER}: this is mms-gateway {VERSION}, which knows up to {SCHEMA}"
         )
-    assert picture(store.parent) == before
+    assert snapshot(store.parent) == before
 
 
 def test_a_newer_folder_is_refused_with_the_version_that_wrote_it(store: Path) -> None:
@@ -90,17 +90,17 @@ def test_a_number_in_a_frame_that_does_not_count_does_not_count(store: Path, tmp
 def test_the_folder_is_given_its_number_once(tmp_path: Path) -> None:
     note(tmp_path)
     assert json.loads((tmp_path / FILE).read_text()) == {"schema": SCHEMA, "version": VERSION}
-    before = picture(tmp_path)
+    before = snapshot(tmp_path)
     note(tmp_path)
-    assert picture(tmp_path) == before
+    assert snapshot(tmp_path) == before
     assert [path.name for path in tmp_path.iterdir()] == [FILE]
 
 
 def test_a_newer_number_is_never_replaced_and_a_damaged_one_is(tmp_path: Path) -> None:
     number_folder(tmp_path, NEWER)
-    before = picture(tmp_path)
+    before = snapshot(tmp_path)
     note(tmp_path)
-    assert picture(tmp_path) == before
+    assert snapshot(tmp_path) == before
     for damaged in ("", "{", "[]", '{"schema": "new"}', '{"schema": true}'):
         (tmp_path / FILE).write_text(damaged)
         check(tmp_path)

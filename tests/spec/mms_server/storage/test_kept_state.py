@@ -26,7 +26,7 @@ from mms_server.model.tree import DataModel
 from mms_server.storage.audit_log import AuditLog
 from mms_server.storage.store import Store
 from tests.support.engine_client import CLOCK, IDENTITY, EngineClient, Report, bare, name, tlv, values
-from tests.support.state import SITE, VECTORS, VERSION, kept, number_folder, number_of_store, number_store, picture
+from tests.support.state import SITE, VECTORS, VERSION, kept, number_folder, number_of_store, number_store, snapshot
 from tests.support.wire_data import boolean, octets, unsigned
 
 LD, BRCB, LCB = "CABLD0", "LLN0$BR$brcbEvents01", "LLN0$LG$logEvents"
@@ -256,7 +256,7 @@ def test_the_library_refuses_state_of_a_newer_program_untouched(folder: Path, nu
         number_folder(folder, SCHEMA + 1)
     else:
         number_store(folder / "CAB.sqlite", SCHEMA + 1)
-    before = picture(folder)
+    before = snapshot(folder)
     with pytest.raises(NewerStateError, match=rf"has schema number {SCHEMA + 1}.*--state-dir DIR"):
         IedServer.from_scl(SITE / "cabinet.icd", state_dir=folder)
-    assert picture(folder) == before
+    assert snapshot(folder) == before
