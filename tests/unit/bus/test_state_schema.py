@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bus.state_schema import FILE, FIRST, SCHEMA, NewerStateError, check, check_store, note, number_of
-from bus.version import VERSION
+from bus.version import version
 from tests.support.state import kept, number_folder, number_store, snapshot
 
 NEWER = SCHEMA + 1
@@ -45,7 +45,7 @@ def test_a_newer_store_is_refused_untouched(store: Path) -> None:
         with pytest.raises(NewerStateError) as refused:
             looked()
         assert refused.value.message == (
-            f"{store} has schema number {NEWER}: this is mms-gateway {VERSION}, which knows up to {SCHEMA}"
+            f"{store} has schema number {NEWER}: this is mms-gateway {version()}, which knows up to {SCHEMA}"
         )
     assert snapshot(store.parent) == before
 
@@ -89,7 +89,7 @@ def test_a_number_in_a_frame_that_does_not_count_does_not_count(store: Path, tmp
 
 def test_the_folder_is_given_its_number_once(tmp_path: Path) -> None:
     note(tmp_path)
-    assert json.loads((tmp_path / FILE).read_text()) == {"schema": SCHEMA, "version": VERSION}
+    assert json.loads((tmp_path / FILE).read_text()) == {"schema": SCHEMA, "version": version()}
     before = snapshot(tmp_path)
     note(tmp_path)
     assert snapshot(tmp_path) == before
