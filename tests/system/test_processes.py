@@ -79,7 +79,7 @@ def test_a_dead_meter_is_invalid_and_its_neighbour_on_the_line_is_not(tmp_path: 
         gateway.simulator(fault="feeder1", kind="silent")
         until(lambda: not is_good(client, "DEMOFEED1/MMXU1$MX$TotW"), 8)
         assert is_good(client, POINT)
-        assert client.read("DEMOFEED1/LPHD1$ST$PhyHealth$stVal").value == 3
+        until(lambda: client.read("DEMOFEED1/LPHD1$ST$PhyHealth$stVal").value == 3, 8)
         gateway.simulator(fault="feeder1", kind=None)
         until(lambda: is_good(client, "DEMOFEED1/MMXU1$MX$TotW"), 31)
         client.close()
