@@ -23,6 +23,7 @@ from mms_server.storage.tables import carry_out, piece
 from tests.support.state import number_of_store
 
 UTC = 1_800_000_000_000_000_000
+MEMORY = Path("/dev/shm")  # thousands of commits do not wait for a disk that others use
 
 
 class Pairing:
@@ -136,7 +137,7 @@ def some_operations(chance: random.Random, entry_id: int) -> list[Operation]:
 @given(st.integers(0, 1 << 32))
 def test_whatever_happens_on_the_way_both_have_the_same_in_the_end(seed: int) -> None:
     chance = random.Random(seed)
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as name:
         pairing = Pairing(Path(name))
         for step in range(60):
             match chance.choices(range(8), (8, 12, 12, 2, 1, 1, 1, 4))[0]:
