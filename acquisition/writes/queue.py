@@ -27,6 +27,7 @@ from bus.messages import Command, CommandResult, Outcome
 AGAIN_S: Final = 0.1  # between read-backs, and between attempts to end a pulse
 RELEASE_S: Final = 30.0  # how long the end of a pulse is tried
 END_S: Final = 1.0  # for all that is pulsed when the line ends
+END_TRIES: Final = 2  # some devices close the connection after each answer
 
 log = logging.getLogger("acquisition.line")
 Answer = Callable[[CommandResult], None]
@@ -206,12 +207,22 @@ class Orders:
         if not self._pulsed:
             return
         await self._link.close()  # an exchange may have been cut short
-        with contextlib.suppress(TimeoutError, LinkError):  # what is left is said, one by one
+        with contextlib.suppress(TimeoutError):  # what is left is said, one by one
             async with asyncio.timeout(END_S):
                 for order in list(self._pulsed.values()):
-                    await self._release(replace(order, unsure=True, until=self._loop.time() + END_S))
+                    await self._end_now(order)
         for order in list(self._pulsed.values()):
             self._give_up(replace(order, unsure=True))
+
+    async def _end_now(self, order: _Order) -> None:
+        """Try to end a pulse of a line that ends, on a connection more if the first one is lost."""
+        for _ in range(END_TRIES):
+            try:
+                await self._release(replace(order, unsure=True, until=self._loop.time() + END_S))
+            except LinkError:
+                await self._link.close()
+            if self._link.is_open or order.task.command not in self._pulsed:
+                return
 
     async def _check(self, order: _Order) -> None:
         """Read back, until it shows what was written or the deadline passes."""

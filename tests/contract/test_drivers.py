@@ -1,12 +1,28 @@
 """What every driver owes, whichever it is."""
 
 from collections.abc import Iterable
+from itertools import product
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acquisition.drivers.base import Ask, Continue, Driver, DriverSpec, Foreign, Question, Read, Registers, Step, Text
+from acquisition.drivers.base import (
+    Ask,
+    Confirmed,
+    Continue,
+    Driver,
+    DriverSpec,
+    Foreign,
+    Question,
+    Read,
+    Refused,
+    Registers,
+    Step,
+    Text,
+    Write,
+)
+from acquisition.drivers.modbus import judge
 from acquisition.drivers.registry import by_protocol
 
 SPECS = sorted(by_protocol().values(), key=lambda spec: spec.protocol)
@@ -148,6 +164,38 @@ def test_an_answer_of_another_unit_is_foreign(protocol: str) -> None:
     _, answer, _ = EXAMPLES[protocol]
     (found,) = found_in(by_protocol()[protocol].make(), Read(2, "input", 0, 2), [answer])
     assert isinstance(found, Foreign)
+
+
+WRITES = [  # what is written, and beside it what differs in the unit, the function, the address or the value alone
+    (Write(1, 5, 20, (1,)), [Write(2, 5, 20, (1,)), Write(1, 6, 20, (0xFF00,)), Write(1, 5, 21, (1,)), Write(1, 5, 20, (0,))]),
+    (Write(1, 6, 20, (7,)), [Write(2, 6, 20, (7,)), Write(1, 5, 20, (0,)), Write(1, 6, 276, (7,)), Write(1, 6, 20, (263,))]),
+    (Write(1, 22, 4, (0xFFF7, 8)), [Write(1, 22, 5, (0xFFF7, 8)), Write(1, 22, 4, (0xFFF7, 0)), Write(1, 22, 4, (0xFFFF, 8))]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("protocol", ADDRESSED)
+@pytest.mark.parametrize(("write", "others"), WRITES, ids=["5", "6", "22"])
+def test_a_write_is_confirmed_by_its_echo_and_by_no_other(protocol: str, write: Write, others: list[Write]) -> None:
+    driver = by_protocol()[protocol].make()
+    for other in others:
+        assert not any(isinstance(one, Confirmed) for one in found_in(driver, write, [driver.request(other, TAG)]))
+        assert found_in(driver, other, [driver.request(other, TAG)]) == [Confirmed()]
+    assert found_in(driver, write, [driver.request(write, TAG)]) == [Confirmed()]
+
+
+SEVERAL = [(Write(1, 15, 20, (1, 0, 1)), "01 0f 0014 0003"), (Write(1, 16, 20, (7, 8)), "01 10 0014 0002")]
+
+
+@pytest.mark.parametrize(("write", "confirmed"), SEVERAL, ids=["15", "16"])
+def test_a_write_of_several_is_confirmed_by_its_address_and_count_alone(write: Write, confirmed: str) -> None:
+    unit, *pdu = bytes.fromhex(confirmed)
+    assert judge(write, unit, bytes(pdu)) == Confirmed()
+    for at, bit in product(range(len(pdu)), range(8)):
+        changed = bytes(one ^ (1 << bit if place == at else 0) for place, one in enumerate(pdu))
+        judged = judge(write, unit, changed)
+        assert judged == (Refused(pdu[1]) if (at, bit) == (0, 7) else Foreign(unit, changed[0], judged.octets_of_data))
+    assert judge(write, unit + 1, bytes(pdu)) == Foreign(unit + 1, pdu[0], None)
+    assert judge(write, unit, bytes(pdu) + b"\x00") == Foreign(unit, pdu[0], None)
 
 
 @pytest.mark.parametrize("spec", [spec for spec in SPECS if spec.tagged], ids=lambda spec: spec.protocol)

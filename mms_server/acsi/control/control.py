@@ -275,8 +275,6 @@ class Control:
         one = operation.target
         self.telling.show(one, now, opRcvd=False, opOk=False)
         state = self.state(one)
-        if state.action is not operation.action:
-            return  # its client has gone meanwhile
         if one.ctl_model in (SBO_NORMAL, SBO_ENHANCED) and one.operate_many and state.owner is not None:
             selected = operation.action if one.ctl_model == SBO_ENHANCED else None
             self._hold(one, state.owner, selected, now, again=True)

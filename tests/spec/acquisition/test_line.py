@@ -218,6 +218,88 @@ def test_a_pulse_ends_with_its_line(protocol: str) -> None:
     run(scenario)
 
 
+def coils(name: str, unit: int, first: int) -> DevicePlan:
+    """Three coils that can be pulsed: the points from `first`."""
+    points = [
+        point(
+            first + at, f"{name}.coil{at}", register("coil", 20 + at, "bool"), write=register("coil", 20 + at, "bool")
+        )
+        for at in range(3)
+    ]
+    return device(name, unit, points, [RegisterBlock("coil", 20, 3, 50, (first, first + 1, first + 2))])
+
+
+async def pulsed(field: Field, *numbers: int) -> None:
+    """Begin a long pulse of each of these points, and wait until all of them are on."""
+    await field.until(lambda: all(good(field, number, False) for number in numbers))
+    for number in numbers:
+        field.command(number, True, within_s=10, pulse_ms=60_000)
+    await field.until(lambda: field.outcomes == [Outcome.ACCEPTED] * len(numbers))
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_every_pulse_ends_with_its_line_on_whichever_device_it_is(protocol: str) -> None:
+    async def scenario() -> None:
+        async with polled(protocol, coils("one", 1, 0), coils("two", 2, 10)) as field:
+            await pulsed(field, 0, 10, 2, 1, 12)
+        for name, on in (("one", [20, 22, 21]), ("two", [20, 22])):
+            writes = [(address, tuple(words)) for _, address, words in field.devices[name].writes]
+            assert writes == [*((address, (1,)) for address in on), *((address, (0,)) for address in on)]
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("kind", ["silent", "exception"])
+def test_a_device_that_lets_no_pulse_end_keeps_those_of_others_from_nothing(
+    kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> None:
+        async with polled("modbus-rtu", coils("one", 1, 0), coils("two", 2, 10)) as field:
+            await pulsed(field, 0, 1, 10, 11)
+            field.devices["one"].fault = Fault(kind)
+        assert [tuple(words) for _, _, words in field.devices["two"].writes] == [(1,), (1,), (0,), (0,)]
+
+    run(scenario)
+    ends = [one.message for one in caplog.records if one.levelname == "ERROR"]
+    assert ends == ["one.coil0: its pulse could not be ended", "one.coil1: its pulse could not be ended"]
+
+
+@pytest.mark.parametrize("ends", ["close", "reset"])
+def test_every_pulse_ends_with_its_line_though_the_connection_ends_behind_each_answer(ends: str) -> None:
+    async def scenario() -> None:
+        coil = {20: 0, 21: 0, 22: 0}
+
+        async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            asked = await reader.readexactly(12)
+            if asked[7] == WRITE_COIL:
+                coil[asked[9]] = asked[10] // 0xFF
+                answer = asked
+            else:
+                held = sum(one << place for place, one in enumerate(coil.values()))
+                answer = asked[:4] + bytes((0, 4, asked[6], asked[7], 1, held))
+            if ends == "reset" and asked[7] == WRITE_COIL and not coil[asked[9]]:
+                writer.transport.abort()  # done, and the confirmation is lost
+                return
+            writer.write(answer)
+            await writer.drain()
+            writer.close()
+
+        server = await asyncio.start_server(once, "127.0.0.1", 0)
+        host, port = server.sockets[0].getsockname()
+        plan = LinePlan("bench", "modbus-tcp", {"host": host, "port": port}, (coils("io", 1, 0),))
+        field = Field(plan)
+        field.line = Line(plan, by_protocol()["modbus-tcp"], field.publish, field._commands)
+        polling = asyncio.create_task(field.line.run())
+        await pulsed(field, 0, 1, 2)
+        assert coil == {20: 1, 21: 1, 22: 1}
+        polling.cancel()
+        await asyncio.gather(polling, return_exceptions=True)
+        assert coil == {20: 0, 21: 0, 22: 0}
+        server.close()
+
+    run(scenario)
+
+
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_a_pulse_whose_reply_is_lost_is_ended_too(protocol: str) -> None:
     async def scenario() -> None:
@@ -358,6 +440,61 @@ def test_a_command_that_cannot_be_delivered_before_its_deadline_is_never_written
             said = "not written: the device has not identified itself yet"
             assert (field.results[0].outcome, field.results[0].reason) == (Outcome.NO_ANSWER, said)
             assert field.devices["io"].registers["coil", 20] == 0
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("protocol", ["modbus-tcp", "modbus-rtu"])
+@pytest.mark.parametrize("pulse_ms", [0, 50], ids=["a value", "a pulse"])
+@pytest.mark.parametrize("delay", ["delay_after_connect", "delay_between"])
+def test_a_command_whose_deadline_passes_while_the_line_must_be_silent_is_never_written(
+    protocol: str, pulse_ms: int, delay: str
+) -> None:
+    async def scenario() -> None:
+        async with polled(protocol, RELAY, **{delay: 400}) as field:
+            if delay == "delay_between":
+                await field.until(lambda: good(field, 0, False))  # the silence has begun
+            field.command(0, True, within_s=0.1, pulse_ms=pulse_ms)
+            field.command(1, True, within_s=0.1, pulse_ms=pulse_ms)
+            field.command(2, 12.5, within_s=10)
+            await field.until(lambda: field.outcomes[-1:] == [Outcome.PROVEN])
+            said = "its deadline passed before it could be written"
+            assert [(one.outcome, one.reason) for one in field.results[:2]] == [(Outcome.EXPIRED, said)] * 2
+            assert field.outcomes[2:] == [Outcome.ACCEPTED, Outcome.PROVEN]
+            assert [address for _, address, _ in field.devices["io"].writes] == [5]
+
+    run(scenario)
+
+
+class SlowPort(TcpPort):
+    """A port that takes its time to open."""
+
+    takes_s = 0.0
+
+    async def open(self) -> None:
+        await asyncio.sleep(self.takes_s)
+        await super().open()
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_a_command_whose_deadline_passes_while_the_connection_is_made_is_never_written(late: bool) -> None:
+    async def scenario() -> None:
+        plan = LinePlan("bench", "modbus-tcp", {"host": "127.0.0.1", "port": 0}, (RELAY,))
+        field = Field(plan)
+        server = TcpLine(plan, {1: field.devices["io"]})
+        address = dict(await server.start())
+        port = SlowPort(address)
+        port.takes_s = 0.2
+        plan = LinePlan("bench", "modbus-tcp", address, plan.devices)
+        field.line = Line(plan, by_protocol()["modbus-tcp"], field.publish, field._commands, port=port)
+        field.command(0, True, within_s=0.05 if late else 10)
+        polling = asyncio.create_task(field.line.run())
+        await field.until(lambda: field.outcomes[-1:] in ([Outcome.EXPIRED], [Outcome.PROVEN]))
+        await field.until(lambda: good(field, 0, not late))
+        assert [tuple(words) for _, _, words in field.devices["io"].writes] == ([] if late else [(1,)])
+        polling.cancel()
+        await asyncio.gather(polling, return_exceptions=True)
+        await server.stop()
 
     run(scenario)
 

@@ -1,11 +1,14 @@
 """Computed points and counters: what an exchange makes of them, in the worker's own time."""
 
+from itertools import permutations
+
 import pytest
 
 from acquisition.decoding.derived_points import Derived
 from acquisition.decoding.point_readings import PointReading
 from acquisition.decoding.scaling import Reading
 from bus import quality
+from bus.quality import Quality
 from mapping.plan import Computed, Counter, PointPlan, Register
 
 S = 1_000_000_000
@@ -44,6 +47,34 @@ def test_a_computed_point_is_as_good_as_its_worst_input() -> None:
     assert shown == Reading(None, quality.NO_ANSWER, "`m.current`: no answer within 500 ms")
     doubtful = PointReading(1, Reading(10, quality.RESET, "fell"))
     assert derived.follow([doubtful], S)[1].reading == Reading(2300, quality.RESET, "`m.current`: fell")
+
+
+BEYOND = Reading(400, quality.IMPLAUSIBLE, "above")
+FELL = Reading(10, quality.RESET, "fell")
+OVER = Reading(7, Quality(quality.QUESTIONABLE | quality.OVERFLOW), "over")
+SIMULATED = Reading(2, quality.SIMULATED)
+SOUND = Reading(3, quality.GOOD)
+
+
+@pytest.mark.parametrize("inputs", list(permutations((BEYOND, FELL, SOUND))))
+def test_one_invalid_input_is_enough_wherever_it_stands_among_the_others(inputs: tuple[Reading, ...]) -> None:
+    shown = _sum_of(inputs)
+    assert (shown.value, quality.describe(shown.quality)) == (None, "invalid (outOfRange, inconsistent)")
+    assert set(shown.reason.split("; ")) == {f"`m.i{inputs.index(BEYOND)}`: above", f"`m.i{inputs.index(FELL)}`: fell"}
+
+
+@pytest.mark.parametrize("inputs", list(permutations((FELL, OVER, SIMULATED, SOUND))))
+def test_of_questionable_inputs_every_detail_is_told(inputs: tuple[Reading, ...]) -> None:
+    shown = _sum_of(inputs)
+    assert (shown.value, quality.describe(shown.quality)) == (22, "questionable (overflow, inconsistent, test)")
+
+
+def _sum_of(inputs: tuple[Reading, ...]) -> Reading:
+    """A computed point that adds `inputs`, which come in one exchange."""
+    numbers = range(len(inputs))
+    total = computed(9, " + ".join(f"i{one}" for one in numbers), *((f"i{one}", one) for one in numbers))
+    derived = Derived([*(plain(one, f"i{one}") for one in numbers), total])
+    return derived.follow([PointReading(one, reading) for one, reading in enumerate(inputs)], 0)[-1].reading
 
 
 def test_a_computed_point_is_no_fresher_than_its_oldest_input() -> None:
@@ -95,6 +126,20 @@ def test_a_counter_that_rolls_over_goes_on_and_one_that_falls_is_questionable_on
     shown = [derived.follow([good(0, value)], 0)[0].reading for value in (990, 995, 5, 300, 20, 21)]
     assert [one.quality for one in shown] == [*[quality.GOOD] * 4, quality.RESET, quality.GOOD]
     assert (shown[4].value, shown[4].reason) == (20, "the counter fell from 300 to 20: a reset")
+
+
+FALLS = [(900, 100, True), (995, 5, True), (999, 0, True), (899, 5, False), (995, 101, False), (995, 500, False),
+         (999, 998, False), (300, 20, False)]  # fmt: skip
+
+
+@pytest.mark.parametrize(("last", "then", "rolled"), FALLS)
+def test_a_counter_rolls_over_from_its_last_tenth_to_its_first_and_any_other_fall_is_a_reset(
+    last: float, then: float, rolled: bool
+) -> None:
+    derived = Derived([plain(0, "energy", counter=Counter(1000.0))])
+    for _ in range(2):  # the second fall is judged as the first was
+        derived.follow([good(0, last)], 0)
+        assert derived.follow([good(0, then)], 0)[0].reading.quality == (quality.GOOD if rolled else quality.RESET)
 
 
 def test_a_counter_that_never_rolls_over_can_only_be_reset() -> None:

@@ -230,6 +230,27 @@ def test_a_text_without_unit_loses_no_digit(text: str, shown: object) -> None:
     assert (reading.value, type(reading.value), reading.quality) == (shown, type(shown), quality.GOOD)
 
 
+ABSENT_TEXTS = ("----", "OL", 999)
+
+
+@pytest.mark.parametrize("unit", ["", "kg"])
+@pytest.mark.parametrize("text", ["----", "OL", "999", "999.0"])
+def test_a_text_that_means_no_measurement_is_no_value_with_a_unit_or_without(text: str, unit: str) -> None:
+    reply = Reply("SI\r\n", "(?P<state>[SD]) (?P<value>.+)", "value", (("state", "S"),))
+    given = PointPlan(0, "s.w", unit, reply, True, 3000, 1000, absent=ABSENT_TEXTS)
+    for state in ("S", "D"):
+        reading = scaling.text_reading(given, reply, f"{state} {text}")
+        assert reading == scaling.Reading(None, quality.INVALID, scaling.ABSENT)
+
+
+@pytest.mark.parametrize("text", ["-----", "ol", "OL1", "9990"])
+def test_a_text_that_is_only_like_one_of_no_measurement_is_judged_as_any_other(text: str) -> None:
+    reply = Reply("SI\r\n", "(?P<value>.+)", "value")
+    shown = scaling.text_reading(PointPlan(0, "s.w", "", reply, True, 3000, 1000, absent=ABSENT_TEXTS), reply, text)
+    assert shown is not None
+    assert (str(shown.value), shown.quality) == (text, quality.GOOD)
+
+
 @pytest.mark.parametrize("value", [1e300, -1e300, math.inf, math.nan])
 def test_a_value_beyond_the_register_is_refused_and_not_written(value: float) -> None:
     register = Register("holding", 0, "float32", 2)

@@ -3,9 +3,10 @@
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from acquisition.drivers.base import Read, Write
-from acquisition.writes.tasks import Commands, Task, proves
+from acquisition.writes.tasks import REMEMBERED, Commands, Task, proves
 from bus.messages import Command, CommandResult, Outcome, Value
 from mapping.plan import Register
 from tests.support.field import BOOT, device, point, register
@@ -75,3 +76,23 @@ def test_what_may_not_be_written_ends_here(given: Command, at: int, outcome: Out
     again = worker.taken(given, 0, 0)
     assert isinstance(again, CommandResult)
     assert again.outcome is Outcome.DUPLICATE
+
+
+def test_of_more_commands_than_are_remembered_the_oldest_are_forgotten() -> None:
+    worker = commands(source=RELAY, write=RELAY)
+
+    def duplicate(number: int) -> bool:
+        taken = worker.taken(command(True, number=number), 0, 0)
+        return isinstance(taken, CommandResult) and taken.outcome is Outcome.DUPLICATE
+
+    last = 2 * REMEMBERED
+    for number in range(1, last + 1):
+        assert [duplicate(number), duplicate(number)] == [False, True]
+    assert all(duplicate(number) for number in range(last - REMEMBERED + 1, last + 1))
+    assert not duplicate(last - REMEMBERED)
+
+
+def test_a_number_is_seen_before_only_from_the_same_issuer() -> None:
+    worker = commands(source=RELAY, write=RELAY)
+    taken = [worker.taken(structs.replace(command(True), issuer=one), 0, 0) for one in ("i", "j", "i")]
+    assert [isinstance(one, Task) for one in taken] == [True, True, False]

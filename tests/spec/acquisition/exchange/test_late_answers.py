@@ -1,15 +1,23 @@
 """A line in virtual time: whatever answers come late, twice, cut or spoilt, no value is good that was not held when asked."""
 
+import asyncio
 import random
 from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
+from msgspec import structs
 
-from acquisition.exchange.link import SILENCE_CHARACTERS
+from acquisition.drivers.base import Confirmed, Read, Write
+from acquisition.drivers.registry import by_protocol
+from acquisition.exchange import attempt
+from acquisition.exchange.attempt import Rejected
+from acquisition.exchange.late_answers import HAUNTS_S
+from acquisition.exchange.link import CUT_OCTETS, SILENCE_CHARACTERS, Link
+from acquisition.polling.scheduler import Polled
 from bus import quality
-from mapping.plan import DevicePlan, PointPlan, Register, RegisterBlock
-from tests.support.wire import CHARACTER_S, Heard, Polling, Unit, crc, run
+from mapping.plan import DevicePlan, LinePlan, PointPlan, Register, RegisterBlock
+from tests.support.wire import CHARACTER_S, Heard, Polling, Unit, Wire, crc, run
 
 TIMEOUT_S = 0.1
 COUNT = 6
@@ -95,6 +103,137 @@ def test_late_refusals_make_no_hole() -> None:
         await polling.poll(60)
         assert wrong(polling.heard) == []
         assert polling.line.counters.late > 10
+
+    run(scenario())
+
+
+ANSWER_OCTETS = 5 + 2 * COUNT
+READ = Read(1, "holding", 0, COUNT)
+ON, OFF = Write(1, 5, 20, (0xFF,)), Write(1, 5, 20, (0,))
+
+
+def linked(unit: Unit, *, timeout_s: float = TIMEOUT_S) -> tuple[Link, Wire, DevicePlan]:
+    """The exchanges of a line with `unit`, which is number 1, at its end."""
+    wire, device = Wire({1: unit}), structs.replace(meter(1), timeout_ms=round(timeout_s * 1000))
+    plan = LinePlan("bench", "modbus-rtu", {"port": "", "baudrate": 19200}, (device,))
+    return Link(plan, by_protocol()["modbus-rtu"], wire), wire, device
+
+
+@pytest.mark.parametrize("octets", [1, 3])
+@pytest.mark.parametrize("share", [0.1, 0.4])
+def test_noise_before_the_time_out_lets_no_late_answer_pass_for_the_next_one(octets: int, share: float) -> None:
+    async def scenario() -> None:
+        def late_behind_noise(chance: random.Random) -> float:
+            if chance.random() >= share:
+                return 0.0
+            polling.wire.loop.call_later(TIMEOUT_S / 2, polling.wire.say, bytes(octets))
+            return TIMEOUT_S * chance.choice(LATE)
+
+        polling = Polling({1: Unit(late=late_behind_noise), 2: Unit()}, [meter(1), meter(2)])
+        await polling.poll(60)
+        assert polling.line.counters.late > 10
+        assert polling.line.counters.garbled > 10
+        assert wrong(polling.heard) == []
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("octets", "owed"),
+    [(0, True), (1, True), (ANSWER_OCTETS - CUT_OCTETS - 1, True), (ANSWER_OCTETS - CUT_OCTETS, False),
+     (ANSWER_OCTETS, False)],
+)  # fmt: skip
+def test_only_unsound_octets_as_many_as_the_answer_has_are_the_answer(octets: int, owed: bool) -> None:
+    async def scenario() -> None:
+        link, _, device = linked(Unit(spoil=lambda _frame, _chance: bytes(octets)))
+        for _ in range(2):
+            assert await link.exchange(READ, device) is None
+            parts = link.parts(READ, [COUNT], max_registers=125, refused=())
+            assert parts is not None
+            assert parts[0].longer is owed
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("octets", [0, 1, 4])
+def test_noise_before_the_time_out_lets_no_late_confirmation_pass_for_that_of_a_later_write(octets: int) -> None:
+    async def scenario() -> None:
+        unit = Unit(late=lambda _chance: 0.17)
+        link, wire, device = linked(unit)
+        wire.loop.call_later(TIMEOUT_S / 2, wire.say, bytes(octets))
+        assert await link.exchange(ON, device) is None
+        unit.late = lambda _chance: 0.0
+        assert await link.exchange(OFF, device) == Confirmed()
+        unit.dead = True
+        assert await link.exchange(ON, device) is None
+        assert (unit.writes, link.counters.late) == ([(20, 0xFF00), (20, 0)], 1)
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("at", range(1, 6))
+def test_a_confirmation_of_another_address_or_value_confirms_nothing(at: int) -> None:
+    async def scenario() -> None:
+        def another(frame: bytes, _chance: random.Random) -> bytes:
+            changed = frame[:at] + bytes((frame[at] ^ 1,)) + frame[at + 1 : -2]
+            return changed + crc(changed)
+
+        link, _, device = linked(Unit(spoil=another))
+        for write in (ON, Write(1, 6, 7, (300,))):
+            assert await link.exchange(write, device) is None
+        assert (link.counters.answers, link.counters.timeouts) == (0, 2)
+
+    run(scenario())
+
+
+def refusal(unit: int, function: int, code: int) -> bytes:
+    """The frame of an exception."""
+    frame = bytes((unit, function | 0x80, code))
+    return frame + crc(frame)
+
+
+@pytest.mark.parametrize("code", [2, 3])
+@pytest.mark.parametrize("size", [1, COUNT - 1])
+def test_an_exception_that_may_be_a_late_one_to_another_read_is_in_doubt(code: int, size: int) -> None:
+    async def scenario() -> None:
+        unit = Unit()
+        link, wire, device = linked(unit, timeout_s=0.3)
+        other, polled = Read(1, "holding", 40, size), Polled(device, [])
+
+        async def asked(later: float) -> object:
+            wire.loop.call_later(later, wire.say, refusal(1, 3, code))
+            return await attempt.registers(link, polled, other, [40 + size])
+
+        unit.dead = True
+        assert await asked(0.1) == Rejected(code, certain=True)  # nothing is owed
+        for _ in range(2):
+            assert await link.exchange(READ, device) is None
+            assert await asked(0.1) == Rejected(code, certain=False)
+        await asyncio.sleep(HAUNTS_S + 1)
+        assert await asked(0.1) == Rejected(code, certain=True)
+
+    run(scenario())
+
+
+def test_a_late_exception_makes_no_hole_of_the_registers_that_were_asked_for_since() -> None:
+    async def scenario() -> None:
+        one = meter(1, every_ms=200, retries=3)
+        lone = PointPlan(1040, "m1.r40", "", Register("holding", 40, "uint16", 1), True, 3000, 20)
+        blocks = (*one.blocks, RegisterBlock("holding", 40, 1, 20, (1040,)))
+        device = structs.replace(one, points=(*one.points, lone), blocks=blocks)
+
+        def late_refusal(frame: bytes, _chance: random.Random) -> bytes:
+            if len(frame) < ANSWER_OCTETS or polling.wire.loop.time() < 1002:
+                return frame
+            polling.wire.loop.call_later(0.2, polling.wire.say, refusal(1, 3, 2))
+            return b""
+
+        polling = Polling({1: Unit(spoil=late_refusal, late=lambda _chance: 0.07)}, [device])
+        await polling.poll(30)
+        alone = [one for one in polling.heard if one.read[0].point == 1040]
+        assert polling.line.counters.exceptions == sum(not one.good for one in alone) > 5  # each as if it were its own
+        gone = [after.at - before.at for before, after in pairwise(one for one in alone if one.good)]
+        assert max(gone) < 1  # a hole is left alone for a minute
 
     run(scenario())
 

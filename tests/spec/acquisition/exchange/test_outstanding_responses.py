@@ -1,12 +1,24 @@
 """Late answers: no request is sent whose answer a ghost could give."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acquisition.drivers.base import Foreign, Read, Write
-from acquisition.exchange.late_answers import HAUNTS_S, Echo, Ghosts, Part, next_tag, octets_of, safe_parts
+from acquisition.drivers.base import Foreign, Read, Registers, Write
+from acquisition.drivers.modbus import judge, octets_of_data
+from acquisition.exchange.late_answers import (
+    HAUNTS_S,
+    HAUNTS_TIMEOUTS,
+    Echo,
+    Ghosts,
+    Part,
+    next_tag,
+    octets_of,
+    safe_parts,
+)
+from mapping.plan import Table
 
-TABLES = {4: "input", 3: "holding"}
+TABLES = {1: "coil", 2: "discrete", 4: "input", 3: "holding"}
 READ = Read(3, "input", 100, 10)
 EDGES = list(range(101, 111))
 
@@ -36,6 +48,26 @@ def test_a_late_answer_lays_its_ghost_and_time_lays_the_others() -> None:
     assert not ghosts.fits(READ, 0.1)
     assert ghosts.fits(Read(3, "input", 50, 4), 0.1)
     assert not ghosts.fits(Read(3, "input", 50, 4), HAUNTS_S + 0.1)
+
+
+BITS = [(1, 1), (7, 1), (8, 1), (9, 2), (15, 2), (16, 2), (17, 3), (24, 3), (2000, 250)]
+
+
+@pytest.mark.parametrize(("count", "octets"), BITS)
+@pytest.mark.parametrize(("table", "function"), [("coil", 1), ("discrete", 2)])
+def test_bits_come_eight_in_an_octet_and_their_late_answer_lays_their_ghost(
+    table: Table, function: int, count: int, octets: int
+) -> None:
+    read, pdu = Read(3, table, 100, count), bytes((function, octets)) + b"\x55" * octets
+    assert (octets_of(read), octets_of_data(read)) == (octets, octets)
+    assert judge(read, 3, pdu) == Registers(tuple((place + 1) % 2 for place in range(count)))
+    ghosts = Ghosts()
+    ghosts.raise_for(read, 0.0, 0.3)
+    late = judge(Read(3, "holding", 0, 1), 3, pdu)
+    assert isinstance(late, Foreign)
+    assert ghosts.fits(Read(3, table, 7, 8 * octets), 0.1)  # whatever is asked for with as many octets
+    assert [ghosts.lay(late, TABLES), ghosts.lay(late, TABLES)] == [True, False]
+    assert not ghosts.fits(read, 0.1)
 
 
 def test_another_unit_and_another_table_are_not_haunted() -> None:
@@ -108,6 +140,27 @@ def test_once_another_value_was_written_a_late_confirmation_counts_no_more() -> 
     ghosts.written(ON)
     assert ghosts.take(ON, 1.0)
     assert not ghosts.take(ON, 1.0)
+
+
+@pytest.mark.parametrize(("timeout_s", "haunts_s"), [(0.3, HAUNTS_S), (2.0, 2.0 * HAUNTS_TIMEOUTS)])
+def test_a_confirmation_counts_at_once_when_that_of_an_overtaken_write_can_come_no_more(
+    timeout_s: float, haunts_s: float
+) -> None:
+    ghosts = Ghosts()
+    for _ in range(2):
+        ghosts.raise_for(ON, 5.0, timeout_s)
+    ghosts.written(OFF)
+    ghosts.written(ON)
+    assert ghosts.take(ON, 5.0 + haunts_s - 0.01)
+    assert not ghosts.take(ON, 5.0 + haunts_s)
+    assert not ghosts.take(ON, 5.0 + haunts_s + 100)
+
+
+def test_a_read_and_an_exception_are_haunted_as_long_and_no_longer() -> None:
+    ghosts = Ghosts()
+    ghosts.raise_for(READ, 0.0, 2.0)
+    for now, haunted in ((2.0 * HAUNTS_TIMEOUTS - 0.01, True), (2.0 * HAUNTS_TIMEOUTS, False)):
+        assert (ghosts.haunt(3, "input", now), ghosts.fits(READ, now)) == (haunted, haunted)
 
 
 def test_the_confirmation_of_several_registers_does_not_show_their_values() -> None:

@@ -387,6 +387,35 @@ def test_selections_end_with_their_association_and_operations_go_on_untold(bench
     assert bench.oper("SboEnhanced", service="SBOw", client=bench.other) == "success"
 
 
+@pytest.mark.parametrize("name", ["SboEnhanced", "Many"])
+@pytest.mark.parametrize("gone", [True, False])
+def test_an_operation_that_has_ended_takes_nothing_from_whoever_has_the_object_since(
+    bench: Bench, name: str, gone: bool
+) -> None:
+    assert [bench.oper(name, service=service) for service in ("SBOw", "Oper")] == ["success", "success"]
+    (first,) = bench.engine.begun()
+    if gone:
+        bench.client.close()
+    assert bench.oper(name, service="SBOw", client=bench.other) == 2  # it goes on
+    bench.engine.ended(first, True, CLOCK.now())
+    if name == "Many" and not gone:
+        assert bench.oper(name, service="Cancel") == "success"
+
+    def ends_again() -> None:
+        for verdict in (True, AddCause.TIME_LIMIT_OVER):
+            bench.engine.ended(first, verdict, CLOCK.now())
+
+    assert bench.oper(name, service="SBOw", client=bench.other) == "success"
+    ends_again()
+    assert bench.engine.model.value(bench.engine.model.find(f"LD0/CSWI1.{name}.stSeld")) is True
+    assert bench.oper(name, client=bench.other) == "success"
+    ends_again()
+    assert bench.oper(name, client=bench.other) == 2  # the second one is being carried out
+    bench.end()
+    assert len(bench.other.pdus()) == 1
+    assert bench.oper(name, service="SBOw", client=bench.other) == ("success" if name == "SboEnhanced" else 2)
+
+
 @pytest.mark.conformance("SBE-7")
 @pytest.mark.parametrize("name", ["Direct", "Enhanced", "SboEnhanced"])
 def test_a_client_that_goes_while_its_operation_begins_locks_nobody_out(bench: Bench, name: str) -> None:

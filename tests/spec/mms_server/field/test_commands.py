@@ -117,6 +117,30 @@ def test_a_pulse_is_proven_by_the_position_and_by_nothing_older_than_the_command
     run(scenario)
 
 
+@pytest.mark.parametrize("enhanced", [False, True])
+@pytest.mark.parametrize(
+    ("reference", "value", "number", "shown"),
+    [(BREAKER, True, POSITION, True), (SETPOINT, 204.0, TAP, 20), (CHANGER, 2, TAP, 8)],
+    ids=["a position", "a setpoint", "a step"],
+)
+def test_what_was_in_a_queue_when_the_command_left_proves_nothing(
+    reference: str, value: object, number: int, shown: Value, enhanced: bool
+) -> None:
+    async def scenario(way: Way) -> None:
+        way.sample(LOCAL, False)
+        way.sample(TAP, 5, age_s=2)
+        accepted, over = lambda: way.result(Outcome.ACCEPTED), way.pulse_over if reference is BREAKER else lambda: None
+        old, new = (lambda: way.sample(number, shown, age_s=1)), (lambda: way.sample(number, shown))
+        late = AddCause.TIME_LIMIT_OVER
+        verdict = await way.operate(reference, value, accepted, old, over, enhanced=enhanced)
+        assert verdict == ([True, late] if enhanced else late)
+        way.sample(TAP, 5, age_s=0.5)
+        verdict = await way.operate(reference, value, old, accepted, new, over, enhanced=enhanced)
+        assert verdict == ([True, True] if enhanced else True)
+
+    run(scenario)
+
+
 @pytest.mark.conformance("DOE-3", "DOE-4")
 def test_a_position_that_never_comes_and_a_wrong_one_have_their_causes() -> None:
     async def scenario(way: Way) -> None:
@@ -239,6 +263,45 @@ def test_a_group_of_which_one_setting_fails_is_taken_back(caplog: pytest.LogCapt
     run(scenario)
     assert [one.message for one in caplog.records if one.levelname == "ERROR"] == [
         "LD/PTOC1$SG$StrVal$setMag$f: its register may not have the setting that is in force"
+    ]
+
+
+THIRD = {11: SettingBinding("LD/PTOC1$SG$Alm$setVal", COIL, 150)}
+BEGUN = [(LIMIT, 25.0), (TAP, 4), (COIL, 1)]
+BACK = [(COIL, 0), (TAP, 3), (LIMIT, 20.0)]
+
+
+@pytest.mark.parametrize(
+    ("fails", "back"),
+    [(Outcome.EXCEPTION, BACK[1:]), (Outcome.DIFFERS, BACK), (Outcome.NO_ANSWER, BACK)],
+    ids=["nothing of it was written", "it reads back otherwise", "nobody knows"],
+)
+def test_settings_are_taken_back_in_the_opposite_order(fails: Outcome, back: list[tuple[int, Value]]) -> None:
+    async def scenario(way: Way) -> None:
+        way.commands.follow(PLAN._replace(settings=SETTINGS | THIRD))
+        proven = (Outcome.ACCEPTED, Outcome.PROVEN)
+        last = (fails,) if fails is not Outcome.DIFFERS else (Outcome.ACCEPTED, fails)
+        said = [proven, proven, last, proven, proven, proven]
+        way.then = [lambda: way.result(*said.pop(0))]
+        wanted = [(7, 2.5, 2.0), (8, 1.0, 0.0), (9, 4, 3), (11, 1, 0)]
+        assert await way.commands.set_all(wanted) is DataAccessError.HARDWARE_FAULT
+        assert [(one.point, one.value) for one in way.sent] == BEGUN + back
+
+    run(scenario)
+
+
+def test_what_cannot_be_taken_back_ends_the_taking_back_and_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario(way: Way) -> None:
+        way.commands.follow(PLAN._replace(settings=SETTINGS | THIRD))
+        proven = (Outcome.ACCEPTED, Outcome.PROVEN)
+        said = [proven, proven, (Outcome.EXCEPTION,), (Outcome.NO_ANSWER,)]
+        way.then = [lambda: way.result(*said.pop(0))]
+        assert await way.commands.set_all([(7, 2.5, 2.0), (9, 4, 3), (11, 1, 0)]) is DataAccessError.HARDWARE_FAULT
+        assert [(one.point, one.value) for one in way.sent] == [*BEGUN, BACK[1]]
+
+    run(scenario)
+    assert [one.message for one in caplog.records if one.levelname == "ERROR"] == [
+        "LD/PTOC1$SG$OpDlTmms$setVal: its register may not have the setting that is in force"
     ]
 
 

@@ -141,6 +141,45 @@ def test_what_stays_becomes_stale_when_it_would_have(bench: Bench) -> None:
     assert bench.shown("AnIn1")[1:] == (quality.describe(quality.STALE), 4.0)
 
 
+def limited(stale_after: str) -> str:
+    return SITE.replace("    unit: 2\n", f"    unit: 2\n    stale_after: {stale_after}\n")
+
+
+@pytest.mark.parametrize(
+    ("stale_after", "until"), [("10s", 11.0), ("3100ms", 4.1), ("1500ms", 2.5)], ids=["longer", "a little", "shorter"]
+)
+def test_another_limit_of_age_holds_at_once_for_what_is_good_and_for_what_comes(
+    bench: Bench, stale_after: str, until: float
+) -> None:
+    bench.reload(2, BEFORE, site=limited(stale_after))
+    assert bench.values.next_deadline_ns() == at(until).monotonic_ns
+    bench.tick(until - 0.001)
+    assert [bench.shown(name)[1] for name in BEFORE] == ["good", "good"]
+    bench.tick(until)
+    assert [bench.shown(name)[1:] for name in BEFORE] == [(quality.describe(quality.STALE), until)] * 2
+    bench.say(20, temperature=20.0, power=1500.0)
+    bench.reload(21, BEFORE, site=limited(stale_after))
+    assert bench.values.next_deadline_ns() == at(20 + until - 1).monotonic_ns
+
+
+def test_a_limit_that_has_passed_already_when_it_comes_holds_at_once(bench: Bench) -> None:
+    bench.say(2.5, power=1500.0)
+    bench.reload(3.5, BEFORE, site=limited("1500ms"))
+    bench.tick(3.5)
+    assert [bench.shown(name)[1] for name in BEFORE] == [quality.describe(quality.STALE), "good"]
+    bench.tick(4)
+    assert bench.shown("AnIn2")[1] == quality.describe(quality.STALE)
+
+
+def test_a_longer_limit_makes_nothing_good_again_that_had_grown_old(bench: Bench) -> None:
+    bench.tick(4)
+    bench.reload(5, BEFORE, site=limited("100s"))
+    bench.tick(6)
+    assert [bench.shown(name)[1] for name in BEFORE] == [quality.describe(quality.STALE)] * 2
+    bench.say(7, temperature=20.0)
+    assert [bench.shown(name)[1] for name in BEFORE] == ["good", quality.describe(quality.STALE)]
+
+
 def test_points_that_have_other_numbers_now_are_known_by_their_names(bench: Bench) -> None:
     first = "devices:\n  first: {line: lan, unit: 9, points: {x: {read: holding 0 int16}}}\n"
     bench.reload(2, BEFORE, site=SITE.replace("devices:\n", first))

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bus import quality
 from bus.messages import Sample
@@ -12,6 +14,7 @@ from mapping.diagnostics import Diagnostics
 from mapping.plan import Plan
 from mapping.scl.access_points import server
 from mapping.scl.reader import read
+from mms_server.field.bindings import NEVER
 from mms_server.field.values import FieldValues
 from mms_server.model.cache import Changes
 from mms_server.model.tree import DataModel
@@ -77,6 +80,11 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
 
 @pytest.fixture
 def bench(plan: Plan) -> Bench:
+    return bench_of(plan)
+
+
+def bench_of(plan: Plan) -> Bench:
+    """One IED of `plan`, of which nothing is known yet."""
     data = DataModel(server(read(Path(SCL), Diagnostics()), None, None, Diagnostics()))
     values = FieldValues(
         plan.ieds[0], plan.points(), dict.fromkeys(plan.points(), "tcp"), data, data.cache.values.__getitem__
@@ -124,6 +132,72 @@ def test_nothing_is_good_past_its_stale_after(bench: Bench) -> None:
     assert bench.q("GGIO1.AnIn2") == "good"
     bench.tick(4)
     assert (bench.q("GGIO1.AnIn2"), bench.t("GGIO1.AnIn2")) == ("invalid (failure, oldData)", 4.0)
+
+
+SAID = {POWER: 5.0, BREAKER: True, ENERGY: 1000, RELAY: True}
+
+
+@pytest.mark.conformance("GW-2")
+def test_each_point_grows_old_at_its_own_time_whatever_grew_old_before_it(bench: Bench) -> None:
+    shown = {
+        "GGIO1.AnIn2": (1, POWER),
+        "XCBR1.Pos": (2, BREAKER),
+        "MMTR1.SupWh": (2, ENERGY),
+        "GGIO1.Ind1": (3.5, RELAY),
+    }
+    for seen, number in shown.values():
+        bench.say(seen, (number, SAID[number]))
+    for second in (4, 5, 6.5):
+        assert bench.values.next_deadline_ns() == at(second).monotonic_ns
+        bench.tick(second)
+        for name, (seen, _) in shown.items():
+            assert bench.q(name) == ("good" if second < seen + 3 else "invalid (failure, oldData)")
+    assert bench.values.next_deadline_ns() == NEVER
+    bench.say(7, (BREAKER, True))
+    bench.say(8, (POWER, 5.0))
+    for second in (10, 11):  # and all over again
+        assert bench.values.next_deadline_ns() == at(second).monotonic_ns
+        bench.tick(second)
+    assert [bench.q(name) for name in shown] == ["invalid (failure, oldData)"] * 4
+
+
+def test_a_point_that_is_refreshed_keeps_no_other_one_good(bench: Bench) -> None:
+    bench.say(1, (POWER, 5.0), (BREAKER, True))
+    for second in (2, 3, 3.9):
+        bench.say(second, (POWER, 5.0))
+    bench.tick(4)
+    assert (bench.q("GGIO1.AnIn2"), bench.q("XCBR1.Pos")) == ("good", "invalid (failure, oldData)")
+    assert bench.values.next_deadline_ns() == at(6.9).monotonic_ns
+    bench.data.cache.commit(bench.values.lost("other", at(5)))
+    bench.tick(6.9)
+    assert bench.q("GGIO1.AnIn2") == "invalid (failure, oldData)"
+
+
+FED = {POWER: "GGIO1.AnIn2", BREAKER: "XCBR1.Pos", ENERGY: "MMTR1.SupWh", RELAY: "GGIO1.Ind1"}
+STEPS = st.tuples(
+    st.integers(1, 2000), st.sampled_from([*FED]), st.sampled_from([quality.GOOD, quality.RESET, quality.INVALID]),
+    st.integers(0, 4000),
+)  # fmt: skip
+
+
+@given(st.lists(STEPS, max_size=30))
+def test_with_no_look_but_at_its_deadlines_nothing_is_ever_good_for_too_long(
+    plan: Plan, steps: list[tuple[int, int, int, int]]
+) -> None:
+    """Each step: milliseconds that pass, then a sample, of that quality, which is so many milliseconds old."""
+    bench, now_ms = bench_of(plan), 10_000
+    good_until = dict.fromkeys(FED, 0)
+    latest = dict.fromkeys(FED, 0)
+    for pause_ms, number, judged, age_ms in steps:
+        now_ms += pause_ms
+        while (due := bench.values.next_deadline_ns()) <= at(now_ms / 1000).monotonic_ns:
+            bench.tick(due / 1e9)
+        seen_ms = now_ms - age_ms
+        bench.say(now_ms / 1000, (number, SAID[number]), judged=judged, seen=seen_ms / 1000)
+        if seen_ms >= latest[number]:
+            latest[number], good_until[number] = seen_ms, 0 if judged == quality.INVALID else seen_ms + 3000
+        for one, name in FED.items():
+            assert (not bench.q(name).startswith("invalid")) is (now_ms < good_until[one])
 
 
 def test_a_questionable_value_grows_old_and_goes_with_its_worker_like_a_good_one(bench: Bench) -> None:
@@ -174,6 +248,27 @@ def test_a_deadband_holds_mag_while_inst_mag_follows(bench: Bench) -> None:
             pytest.approx(20.5 if second == 3 else 20.0),
         )
     assert bench.t("GGIO1.AnIn1") == 3.0
+
+
+SHOWN = [
+    (100.0, [(109.0, 100.0), (90.5, 100.0), (111.0, 111.0), (100.0, 111.0), (99.8, 99.8), (109.7, 99.8)]),
+    (-100.0, [(-109.0, -100.0), (-90.5, -100.0), (-111.0, -111.0), (-100.0, -111.0), (100.0, 100.0)]),
+    (0.0, [(0.001, 0.001), (0.0, 0.0)]),
+]
+
+
+@pytest.mark.parametrize(("first", "steps"), SHOWN)
+def test_a_deadband_in_percent_is_of_the_value_that_is_shown(
+    tmp_path: Path, first: float, steps: list[tuple[float, float]]
+) -> None:
+    compiled = compile_folder(write_site(tmp_path, ROWS.replace("0.5 degC", "10 %")))
+    assert compiled.plan is not None
+    bench = bench_of(compiled.plan)
+    bench.say(1, (TEMPERATURE, first))
+    for second, (value, held) in enumerate(steps, 2):
+        bench.say(second, (TEMPERATURE, value))
+        shown = bench.read("GGIO1.AnIn1.instMag.f"), bench.read("GGIO1.AnIn1.mag.f")
+        assert shown == (pytest.approx(value), pytest.approx(held))
 
 
 @pytest.mark.conformance("GW-6")
