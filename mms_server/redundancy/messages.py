@@ -1,6 +1,6 @@
 """What two gateways of one site say to each other: who serves, and what the standby has to keep. One frame each.
 
-    run of a PC ── Word, twice a second ─────────────────────────► run of the other PC
+    run of a PC ── Status, twice a second ───────────────────────► run of the other PC
     MMS server of an IED ── Begin, Rows 1, Rows 2, ... ──────────► the standby
                          ◄── Have, after each that is kept ───────
 
@@ -30,7 +30,7 @@ class Role(Enum):
     ENDED = "ended"  # it has ended in order, and holds neither
 
 
-class Word(msgspec.Struct, frozen=True, array_like=True, tag="word"):
+class Status(msgspec.Struct, frozen=True, array_like=True, tag="word"):
     """One gateway lives; since when, by a number that grows with each takeover, and whether it may begin alone."""
 
     name: str
@@ -92,7 +92,7 @@ class Have(msgspec.Struct, frozen=True, array_like=True, tag="have"):
     number: int
 
 
-PairMessage = Word | Begin | Rows | Have
+PairMessage = Status | Begin | Rows | Have
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _KNOWN: Final = msgspec.msgpack.Decoder(PairMessage)
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from mms_server.redundancy.messages import Begin, Have, PairMessage, Role, Rows, Word
+from mms_server.redundancy.messages import Begin, Have, PairMessage, Role, Rows, Status
 from mms_server.redundancy.replica import Replica, begin_above
-from mms_server.redundancy.roles import WORD_S, Pair
+from mms_server.redundancy.roles import STATUS_S, Pair
 from mms_server.redundancy.sockets import PairEndpoint, PairLink
 
 log = logging.getLogger("gateway.pair")
@@ -100,8 +100,8 @@ class Standby:
         """Tell the other one that this one serves no more, and leave."""
         self._timer.cancel()
         self._drop_replicas()
-        word = self._pair.word()
-        self._link.send(Word(word.name, Role.ENDED, word.term, word.first))
+        status = self._pair.status()
+        self._link.send(Status(status.name, Role.ENDED, status.term, status.first))
         self._link.close()
         self._endpoint.close()
 
@@ -110,11 +110,11 @@ class Standby:
     def _tick(self) -> None:
         self._endpoint.drain()  # what has come is no silence, however long we were busy
         self._turn(self._pair.role, self._pair.tick(self._loop.time(), time.time_ns()))
-        self._link.send(self._pair.word())
-        self._timer = self._loop.call_later(WORD_S, self._tick)
+        self._link.send(self._pair.status())
+        self._timer = self._loop.call_later(STATUS_S, self._tick)
 
     def _heard(self, who: bytes, message: PairMessage) -> None:
-        if isinstance(message, Word):
+        if isinstance(message, Status):
             before = self._pair.role
             self._turn(before, self._pair.heard(message, self._loop.time(), time.time_ns()))
         elif self._pair.role is Role.STANDBY and isinstance(message, Begin | Rows) and message.ied in self._ieds:
@@ -137,7 +137,7 @@ class Standby:
             self._drop_replicas()
             log.warning("%s has started anew before there was a whole copy: it may serve", self._options.peer)
         self._said = False
-        self._link.send(self._pair.word())
+        self._link.send(self._pair.status())
         self._turned.set()
 
     def _not_believed(self, reason: str) -> None:
