@@ -2,10 +2,10 @@
 
     run of a PC ── Status, twice a second ───────────────────────► run of the other PC
     MMS server of an IED ── Begin, Rows 1, Rows 2, ... ──────────► the standby
-                         ◄── Have, after each that is kept ───────
+                         ◄── Ack, after each that is kept ────────
 
 `Begin` opens a stream; its first Rows carry what the store had, in pieces, among what happens meanwhile. The one that is
-`last` completes the copy. `Have` tells up to which number all is kept. See PROTOCOL.md.
+`last` completes the copy. `Ack` tells up to which number all is kept. See PROTOCOL.md.
 """
 
 from enum import Enum
@@ -84,7 +84,7 @@ class Rows(msgspec.Struct, frozen=True, array_like=True, tag="rows"):
     last: bool = False
 
 
-class Have(msgspec.Struct, frozen=True, array_like=True, tag="have"):
+class Ack(msgspec.Struct, frozen=True, array_like=True, tag="have"):
     """All up to `number` of that stream is kept."""
 
     ied: str
@@ -92,7 +92,7 @@ class Have(msgspec.Struct, frozen=True, array_like=True, tag="have"):
     number: int
 
 
-PairMessage = Status | Begin | Rows | Have
+PairMessage = Status | Begin | Rows | Ack
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _KNOWN: Final = msgspec.msgpack.Decoder(PairMessage)
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from bus import state_schema
 from mms_server.acsi.persistence import Put
-from mms_server.redundancy.messages import Begin, Have, Rows
+from mms_server.redundancy.messages import Ack, Begin, Rows
 from mms_server.redundancy.replication import operation_of
 from mms_server.storage.tables import STATE, carry_out, file_of, opened
 
@@ -34,7 +34,7 @@ class Replica:
         self._number = 0
         self._schema = state_schema.FIRST
 
-    def begin(self, message: Begin) -> Have:
+    def begin(self, message: Begin) -> Ack:
         """Start anew, beside what is there. Raises NewerStateError for a stream of a newer program: what is there stays."""
         self.close()
         if message.schema > state_schema.SCHEMA:
@@ -44,9 +44,9 @@ class Replica:
         _remove(self._copy)
         self._database = self._opened(self._copy)
         self._stream, self._number = message.stream, 0
-        return Have(self._ied, self._stream, 0)
+        return Ack(self._ied, self._stream, 0)
 
-    def take(self, message: Rows) -> Have | None:
+    def take(self, message: Rows) -> Ack | None:
         """Carry out the operations of `message`; None for one that does not fit: the stream has to begin anew."""
         if self._database is None or message.stream != self._stream or message.number > self._number + 1:
             self.close()
@@ -56,7 +56,7 @@ class Replica:
             self._number = message.number
             if message.last:
                 self._put_in_place(self._database)
-        return Have(self._ied, self._stream, self._number)
+        return Ack(self._ied, self._stream, self._number)
 
     def _carry_out(self, database: sqlite3.Connection, message: Rows) -> None:
         try:

@@ -1,6 +1,6 @@
 """How far the standby has come with one store: pure, told the time.
 
-    ALONE ──Begin──► ASKED ──Have 0──► COPYING ──the last piece is kept──► IN_STEP
+    ALONE ──Begin──► ASKED ──Ack 0──► COPYING ──the last piece is kept──► IN_STEP
       ▲                │                  │                                 │
       └── no answer for a second, or it cannot be sent: asked again a second later ──┘
 
@@ -18,7 +18,7 @@ from typing import Final
 from bus.state_schema import SCHEMA
 from mms_server.acsi import persistence
 from mms_server.acsi.persistence import Operation, Place, weight
-from mms_server.redundancy.messages import Begin, Drop, File, Have, Put, Rows
+from mms_server.redundancy.messages import Ack, Begin, Drop, File, Put, Rows
 
 PATIENCE_S: Final = 1.0
 PIECE_S: Final = 10.0  # our own store may be busy so long before a piece counts as lost
@@ -67,7 +67,7 @@ Action = Send | Copy | Release | Changed
 
 @dataclass(slots=True)
 class _Sent:
-    """A message that waits for its Have."""
+    """A message that waits for its Ack."""
 
     number: int
     at: float
@@ -117,16 +117,16 @@ class Following:
         self._piece_due = now + PIECE_S
         return Copy(place)
 
-    def heard(self, have: Have, now: float) -> list[Action]:
+    def heard(self, ack: Ack, now: float) -> list[Action]:
         """What follows from the standby's word."""
-        if have.stream != self._stream or self.phase is Phase.ALONE:
+        if ack.stream != self._stream or self.phase is Phase.ALONE:
             return []
         if self.phase is Phase.ASKED:
             self.phase = Phase.COPYING
             self._waiting.clear()
             return [self._copy(None, now)]
         actions: list[Action] = []
-        while self._waiting and self._waiting[0].number <= have.number:
+        while self._waiting and self._waiting[0].number <= ack.number:
             sent = self._waiting.popleft()
             if sent.ticket:
                 actions.append(Release(sent.ticket))

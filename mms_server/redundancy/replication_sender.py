@@ -7,7 +7,7 @@ import time
 from typing import Final
 
 from mms_server.acsi.persistence import Operation, Place
-from mms_server.redundancy.messages import Have, PairMessage
+from mms_server.redundancy.messages import Ack, PairMessage
 from mms_server.redundancy.replication import Action, Changed, Copy, Following, Release, Send
 from mms_server.redundancy.sockets import PairLink
 from mms_server.storage.store import Store, StoredUpTo
@@ -51,7 +51,7 @@ class PairMirror:
         self._do(self._following.copied(stream, operations, place, self._loop.time()))
 
     def _heard(self, message: PairMessage) -> None:
-        if isinstance(message, Have):
+        if isinstance(message, Ack):
             self._do(self._following.heard(message, self._loop.time()))
 
     def _tick(self) -> None:

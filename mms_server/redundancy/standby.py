@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from mms_server.redundancy.messages import Begin, Have, PairMessage, Role, Rows, Status
+from mms_server.redundancy.messages import Ack, Begin, PairMessage, Role, Rows, Status
 from mms_server.redundancy.replica import Replica, begin_above
 from mms_server.redundancy.roles import STATUS_S, Pair
 from mms_server.redundancy.sockets import PairEndpoint, PairLink
@@ -149,22 +149,22 @@ class Standby:
 
     def _follow(self, who: bytes, message: Begin | Rows) -> None:
         try:
-            have = self._kept(message)
+            ack = self._kept(message)
         except OSError as error:
             if not self._failing:
                 log.error("cannot keep a copy of %s: %s", message.ied, error)
             self._failing = True
             self._pair.whole = all(map(self._complete, self._ieds))
             return
-        if have is not None:
-            self._endpoint.reply(who, have)
+        if ack is not None:
+            self._endpoint.reply(who, ack)
         self._pair.whole = all(map(self._complete, self._ieds))
         if self._pair.whole and not self._said:
             self._said, self._failing = True, False
             sys.stdout.write(f"standby of {self._options.peer}\n")
             sys.stdout.flush()
 
-    def _kept(self, message: Begin | Rows) -> Have | None:
+    def _kept(self, message: Begin | Rows) -> Ack | None:
         replica = self._replicas.get(message.ied)
         if isinstance(message, Rows):
             return None if replica is None else replica.take(message)

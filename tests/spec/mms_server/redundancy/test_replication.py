@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from bus.state_schema import FIRST, SCHEMA, NewerStateError
 from mms_server.acsi.persistence import ID_BLOCK, Drop, File, Operation, Put
-from mms_server.redundancy.messages import Begin, Have, Rows, decode, encode
+from mms_server.redundancy.messages import Ack, Begin, Rows, decode, encode
 from mms_server.redundancy.replica import Replica, begin_above
 from mms_server.redundancy.replication import PATIENCE_S, Action, Changed, Copy, Following, Phase, Release, Send
 from mms_server.storage.store import Store
@@ -37,7 +37,7 @@ class Pairing:
         self.ticket = self.stored = 0
         self.said: list[bool] = []  # whether the standby follows, at each change
         self.there: deque[bytes] = deque()
-        self.back: deque[Have] = deque()
+        self.back: deque[Ack] = deque()
         self.following = Following("IED", self.now)
         self.replica = Replica(folder, "IED")
 
@@ -71,15 +71,15 @@ class Pairing:
             for _ in range(times):
                 message = decode(frame)
                 assert isinstance(message, Begin | Rows)
-                have = self.replica.begin(message) if isinstance(message, Begin) else self.replica.take(message)
-                if have is not None:
-                    self.back.append(have)
+                ack = self.replica.begin(message) if isinstance(message, Begin) else self.replica.take(message)
+                if ack is not None:
+                    self.back.append(ack)
 
     def answer(self, times: int = 1) -> None:
         if self.back:
-            have = self.back.popleft()
+            ack = self.back.popleft()
             for _ in range(times):
-                self._do(self.following.heard(have, self.now))
+                self._do(self.following.heard(ack, self.now))
 
     def restart_ours(self) -> None:
         self.following = Following("IED", self.now)
