@@ -76,7 +76,7 @@ class _Sent:
     place: Place | None = None  # of a piece: where the next one begins; None if it was the last
 
 
-class Following:
+class Replication:
     """The stream of one store. What its methods return is to be done in order."""
 
     def __init__(self, ied: str, now: float) -> None:
