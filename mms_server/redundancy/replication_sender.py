@@ -17,7 +17,7 @@ TICK_S: Final = 0.25
 log = logging.getLogger("mms.standby")
 
 
-class PairMirror:
+class ReplicationSender:
     """Sends what a store writes to the standby at `peer`; must be made within a running loop."""
 
     def __init__(self, ied: str, peer: str, store: Store) -> None:
