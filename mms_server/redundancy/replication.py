@@ -25,7 +25,7 @@ PIECE_S: Final = 10.0  # our own store may be busy so long before a piece counts
 FRAME_OCTETS: Final = 1024 * 1024
 
 
-class Phase(Enum):
+class CopyState(Enum):
     """What is known of the standby."""
 
     ALONE = "there is none"
@@ -80,7 +80,7 @@ class Replication:
     """The stream of one store. What its methods return is to be done in order."""
 
     def __init__(self, ied: str, now: float) -> None:
-        self.phase = Phase.ALONE
+        self.state = CopyState.ALONE
         self._ied = ied
         self._stream = 0
         self._number = 0
@@ -90,17 +90,17 @@ class Replication:
 
     def committed(self, operations: Sequence[Operation], ticket: int, now: float) -> list[Action]:
         """What follows from a transaction of our own store."""
-        if self.phase in (Phase.ALONE, Phase.ASKED):
+        if self.state in (CopyState.ALONE, CopyState.ASKED):
             return [Release(ticket)]
         sent = [self._rows(part, now) for part in _parts(operations)]
-        if self.phase is Phase.COPYING or not sent:
+        if self.state is CopyState.COPYING or not sent:
             return [*sent, Release(ticket)]
         self._waiting[-1].ticket = ticket
         return [*sent]
 
     def copied(self, stream: int, operations: Sequence[Operation], place: Place | None, now: float) -> list[Action]:
         """What follows from a piece of our own store that was read for `stream`; `place` is None for the last one."""
-        if stream != self._stream or self.phase is not Phase.COPYING:
+        if stream != self._stream or self.state is not CopyState.COPYING:
             return []
         self._piece_due = None
         send = self._rows(operations, now, last=place is None)
@@ -119,10 +119,10 @@ class Replication:
 
     def heard(self, ack: Ack, now: float) -> list[Action]:
         """What follows from the standby's word."""
-        if ack.stream != self._stream or self.phase is Phase.ALONE:
+        if ack.stream != self._stream or self.state is CopyState.ALONE:
             return []
-        if self.phase is Phase.ASKED:
-            self.phase = Phase.COPYING
+        if self.state is CopyState.ASKED:
+            self.state = CopyState.COPYING
             self._waiting.clear()
             return [self._copy(None, now)]
         actions: list[Action] = []
@@ -133,7 +133,7 @@ class Replication:
             if sent.piece and sent.place is not None:
                 actions.append(self._copy(sent.place, now))
             elif sent.piece:
-                self.phase = Phase.IN_STEP
+                self.state = CopyState.IN_STEP
                 actions.append(Changed(follows=True))
         return actions
 
@@ -150,10 +150,10 @@ class Replication:
             return self.lost(now)
         if now - self._acted_at < PATIENCE_S:
             return []
-        if self.phase is Phase.IN_STEP:
+        if self.state is CopyState.IN_STEP:
             return [self._rows((), now)]
-        if self.phase is Phase.ALONE:
-            self.phase, self._stream, self._number = Phase.ASKED, max(utc_ns, self._stream + 1), 0
+        if self.state is CopyState.ALONE:
+            self.state, self._stream, self._number = CopyState.ASKED, max(utc_ns, self._stream + 1), 0
             self._waiting.append(_Sent(0, now))
             return [Send(Begin(self._ied, self._stream, SCHEMA))]
         return []
@@ -161,9 +161,9 @@ class Replication:
     def lost(self, now: float) -> list[Action]:
         """The standby does not follow: what waited for it is stored, as far as we can."""
         ticket = max((sent.ticket for sent in self._waiting), default=0)
-        followed = self.phase is Phase.IN_STEP
+        followed = self.state is CopyState.IN_STEP
         self._waiting.clear()
-        self.phase, self._acted_at, self._piece_due = Phase.ALONE, now, None
+        self.state, self._acted_at, self._piece_due = CopyState.ALONE, now, None
         actions: list[Action] = [Changed(follows=False)] if followed else []
         return [*actions, Release(ticket)] if ticket else actions
 

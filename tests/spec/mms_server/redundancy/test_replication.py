@@ -16,7 +16,7 @@ from bus.state_schema import FIRST, SCHEMA, NewerStateError
 from mms_server.acsi.persistence import ID_BLOCK, Drop, File, Operation, Put
 from mms_server.redundancy.messages import Ack, Begin, Rows, decode, encode
 from mms_server.redundancy.replica import Replica, begin_above
-from mms_server.redundancy.replication import PATIENCE_S, Action, Changed, Copy, Phase, Release, Replication, Send
+from mms_server.redundancy.replication import PATIENCE_S, Action, Changed, Copy, CopyState, Release, Replication, Send
 from mms_server.storage.store import Store
 from mms_server.storage.tables import SCHEMA as TABLES
 from mms_server.storage.tables import carry_out, piece
@@ -98,11 +98,11 @@ class Pairing:
             while self.there or self.back:
                 self.arrive()
                 self.answer()
-            if self.replication.phase is Phase.IN_STEP and self.replica.complete:
+            if self.replication.state is CopyState.IN_STEP and self.replica.complete:
                 self.pass_time(PATIENCE_S)
                 self.arrive()
                 self.answer()
-                if self.replication.phase is Phase.IN_STEP and not self.there and self.replica.complete:
+                if self.replication.state is CopyState.IN_STEP and not self.there and self.replica.complete:
                     return
             self.pass_time(PATIENCE_S)
         raise AssertionError(f"never in step: {self.following.phase}")
