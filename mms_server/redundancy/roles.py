@@ -17,7 +17,7 @@ from mms_server.redundancy.messages import Role, Status
 STATUS_S: Final = 0.5
 
 
-class Pair:
+class RoleElection:
     """One gateway's view. `first`: it may begin alone; the other one waits until it has heard somebody serve."""
 
     def __init__(self, name: str, *, first: bool, takeover_after_s: float, now: float) -> None:

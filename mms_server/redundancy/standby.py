@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from mms_server.redundancy.messages import Ack, Begin, PairMessage, Role, Rows, Status
 from mms_server.redundancy.replica import Replica, begin_above
-from mms_server.redundancy.roles import STATUS_S, Pair
+from mms_server.redundancy.roles import STATUS_S, RoleElection
 from mms_server.redundancy.sockets import PairEndpoint, PairLink
 
 log = logging.getLogger("gateway.pair")
@@ -53,7 +53,9 @@ class Standby:
         self._state_dir = state_dir
         self._loop = asyncio.get_running_loop()
         now = self._loop.time()
-        self._pair = Pair(options.listen, first=options.first, takeover_after_s=options.takeover_after_s, now=now)
+        self._election = RoleElection(
+            options.listen, first=options.first, takeover_after_s=options.takeover_after_s, now=now
+        )
         self._replicas: dict[str, Replica] = {}
         self._failing = False
         self._said = False  # the line that it is in sync
@@ -74,17 +76,17 @@ class Standby:
 
     async def until_active(self, told: Ending) -> bool:
         """Wait until this gateway is to serve; False if it was told to end before."""
-        await self._until(lambda: self._pair.role is Role.ACTIVE, told)
+        await self._until(lambda: self._election.role is Role.ACTIVE, told)
         return not told.now
 
     async def until_not_active(self, told: Ending) -> None:
         """Wait until the other one serves instead, or this one is told to end."""
-        await self._until(lambda: self._pair.role is not Role.ACTIVE, told)
+        await self._until(lambda: self._election.role is not Role.ACTIVE, told)
 
     @property
     def active(self) -> bool:
         """True while this gateway is to serve."""
-        return self._pair.role is Role.ACTIVE
+        return self._election.role is Role.ACTIVE
 
     async def _until(self, what: Callable[[], bool], told: Ending) -> None:
         ending = asyncio.ensure_future(told.wait())
@@ -100,7 +102,7 @@ class Standby:
         """Tell the other one that this one serves no more, and leave."""
         self._timer.cancel()
         self._drop_replicas()
-        status = self._pair.status()
+        status = self._election.status()
         self._link.send(Status(status.name, Role.ENDED, status.term, status.first))
         self._link.close()
         self._endpoint.close()
@@ -109,15 +111,15 @@ class Standby:
 
     def _tick(self) -> None:
         self._endpoint.drain()  # what has come is no silence, however long we were busy
-        self._turn(self._pair.role, self._pair.tick(self._loop.time(), time.time_ns()))
-        self._link.send(self._pair.status())
+        self._turn(self._election.role, self._election.tick(self._loop.time(), time.time_ns()))
+        self._link.send(self._election.status())
         self._timer = self._loop.call_later(STATUS_S, self._tick)
 
     def _heard(self, who: bytes, message: PairMessage) -> None:
         if isinstance(message, Status):
-            before = self._pair.role
-            self._turn(before, self._pair.heard(message, self._loop.time(), time.time_ns()))
-        elif self._pair.role is Role.STANDBY and isinstance(message, Begin | Rows) and message.ied in self._ieds:
+            before = self._election.role
+            self._turn(before, self._election.heard(message, self._loop.time(), time.time_ns()))
+        elif self._election.role is Role.STANDBY and isinstance(message, Begin | Rows) and message.ied in self._ieds:
             self._follow(who, message)
 
     def _turn(self, before: Role, after: Role) -> None:
@@ -137,7 +139,7 @@ class Standby:
             self._drop_replicas()
             log.warning("%s has started anew before there was a whole copy: it may serve", self._options.peer)
         self._said = False
-        self._link.send(self._pair.status())
+        self._link.send(self._election.status())
         self._turned.set()
 
     def _not_believed(self, reason: str) -> None:
@@ -154,12 +156,12 @@ class Standby:
             if not self._failing:
                 log.error("cannot keep a copy of %s: %s", message.ied, error)
             self._failing = True
-            self._pair.whole = all(map(self._complete, self._ieds))
+            self._election.whole = all(map(self._complete, self._ieds))
             return
         if ack is not None:
             self._endpoint.reply(who, ack)
-        self._pair.whole = all(map(self._complete, self._ieds))
-        if self._pair.whole and not self._said:
+        self._election.whole = all(map(self._complete, self._ieds))
+        if self._election.whole and not self._said:
             self._said, self._failing = True, False
             sys.stdout.write(f"standby of {self._options.peer}\n")
             sys.stdout.flush()
@@ -179,7 +181,7 @@ class Standby:
         for replica in self._replicas.values():
             replica.close()
         self._replicas.clear()
-        self._pair.whole = False
+        self._election.whole = False
 
 
 class Serving:

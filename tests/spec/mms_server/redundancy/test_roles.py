@@ -3,7 +3,7 @@
 import pytest
 
 from mms_server.redundancy.messages import Role, Status
-from mms_server.redundancy.roles import STATUS_S, Pair
+from mms_server.redundancy.roles import STATUS_S, RoleElection
 
 UTC = 1_800_000_000_000_000_000
 A, B = "10.0.0.1:5563", "10.0.0.2:5563"
@@ -19,8 +19,8 @@ class Two:
         self.lives = [False, False]
         self.pairs = [self._made(0), self._made(1)]
 
-    def _made(self, which: int) -> Pair:
-        return Pair((A, B)[which], first=self._first[which], takeover_after_s=3.0, now=self.now)
+    def _made(self, which: int) -> RoleElection:
+        return RoleElection((A, B)[which], first=self._first[which], takeover_after_s=3.0, now=self.now)
 
     def start(self, which: int) -> None:
         self.pairs[which], self.lives[which] = self._made(which), True
@@ -136,7 +136,7 @@ def test_after_a_cut_in_the_network_the_one_that_took_over_stays(two: Two) -> No
 
 def test_a_clock_that_is_behind_takes_over_all_the_same() -> None:
     ahead = Status(A, Role.ACTIVE, UTC + 3600 * 10**9, first=True)
-    pair = Pair(B, first=False, takeover_after_s=3.0, now=0.0)
+    pair = RoleElection(B, first=False, takeover_after_s=3.0, now=0.0)
     assert pair.heard(ahead, 1.0, UTC) is Role.STANDBY
     assert pair.tick(4.0, UTC) is Role.ACTIVE
     assert pair.heard(ahead, 4.5, UTC) is Role.ACTIVE
@@ -145,7 +145,7 @@ def test_a_clock_that_is_behind_takes_over_all_the_same() -> None:
 
 def test_a_standby_is_no_reason_to_begin_and_no_reason_not_to() -> None:
     standby = Status(B, Role.STANDBY, 1, first=False)
-    pair = Pair(A, first=True, takeover_after_s=3.0, now=0.0)
+    pair = RoleElection(A, first=True, takeover_after_s=3.0, now=0.0)
     assert pair.heard(standby, 1.0, UTC) is Role.WAITING
     assert pair.tick(3.0, UTC) is Role.ACTIVE
     assert pair.heard(standby, 3.5, UTC) is Role.ACTIVE
