@@ -29,7 +29,7 @@ class PairOptions:
     takeover_after_s: float = TAKEOVER_AFTER_S
 
 
-class Ending(Protocol):
+class StopCondition(Protocol):
     """Something that ends."""
 
     async def wait(self) -> None:
@@ -74,25 +74,25 @@ class Standby:
 
     # ------------------------------------------------------------------ for who runs the site
 
-    async def until_active(self, told: Ending) -> bool:
+    async def until_active(self, stop: StopCondition) -> bool:
         """Wait until this gateway is to serve; False if it was told to end before."""
-        await self._until(lambda: self._election.role is Role.ACTIVE, told)
-        return not told.now
+        await self._until(lambda: self._election.role is Role.ACTIVE, stop)
+        return not stop.now
 
-    async def until_not_active(self, told: Ending) -> None:
+    async def until_not_active(self, stop: StopCondition) -> None:
         """Wait until the other one serves instead, or this one is told to end."""
-        await self._until(lambda: self._election.role is not Role.ACTIVE, told)
+        await self._until(lambda: self._election.role is not Role.ACTIVE, stop)
 
     @property
     def active(self) -> bool:
         """True while this gateway is to serve."""
         return self._election.role is Role.ACTIVE
 
-    async def _until(self, what: Callable[[], bool], told: Ending) -> None:
-        ending = asyncio.ensure_future(told.wait())
+    async def _until(self, what: Callable[[], bool], stop: StopCondition) -> None:
+        ending = asyncio.ensure_future(stop.wait())
         ending.add_done_callback(lambda _: self._turned.set())
         try:
-            while not what() and not told.now:
+            while not what() and not stop.now:
                 self._turned.clear()
                 await self._turned.wait()
         finally:
@@ -187,19 +187,19 @@ class Standby:
 class Serving:
     """Ends when the gateway is told to end, or when the other one of the pair serves instead."""
 
-    def __init__(self, told: Ending, standby: Standby) -> None:
-        self._told = told
+    def __init__(self, stop: StopCondition, standby: Standby) -> None:
+        self._stop = stop
         self._standby = standby
 
     async def wait(self) -> None:
         """Return when it is time."""
-        await self._standby.until_not_active(self._told)
+        await self._standby.until_not_active(self._stop)
 
     async def to_reload(self) -> None:
         """Return when a reload is asked for; one that was asked for while standing by is due at once."""
-        await self._told.to_reload()
+        await self._stop.to_reload()
 
     @property
     def now(self) -> bool:
         """True once it is time."""
-        return self._told.now or not self._standby.active
+        return self._stop.now or not self._standby.active
