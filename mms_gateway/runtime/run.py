@@ -27,7 +27,7 @@ from mms_gateway.runtime.preflight import state_is_known
 from mms_gateway.runtime.reload import Reloading
 from mms_gateway.runtime.supervisor import Supervisor
 from mms_gateway.sites import compiled, measured_of, say
-from mms_server.redundancy.standby import PairOptions, Serving, Standby, StopCondition
+from mms_server.redundancy.standby import PairOptions, Standby, StopCondition, StopOrTakeover
 
 PREFIX: Final = "mms-gw-"
 
@@ -140,7 +140,7 @@ async def _run_paired(
         return BAD_CONFIGURATION
     try:
         while await standby.until_active(told):
-            code = await _run(plan, deployment, Serving(told, standby), compile_again)
+            code = await _run(plan, deployment, StopOrTakeover(told, standby), compile_again)
             if told.now or code != OK:
                 return code
         return OK

@@ -184,7 +184,7 @@ class Standby:
         self._election.whole = False
 
 
-class Serving:
+class StopOrTakeover:
     """Ends when the gateway is told to end, or when the other one of the pair serves instead."""
 
     def __init__(self, stop: StopCondition, standby: Standby) -> None:
