@@ -173,7 +173,7 @@ class Engine:
             return reject.encode(Reason.INVALID_ARGUMENT, invoke_id)
         except WireError:
             return reject.encode(Reason.INVALID_PDU if body else Reason.INVALID_ARGUMENT, invoke_id)
-        self.stirred = self.stirred or bool(self.behaviour.control.telling.audits)
+        self.stirred = self.stirred or bool(self.behaviour.control.responses.audits)
         if isinstance(element, Deferred):
             return Waiting(client, invoke_id, element, context)
         return None if isinstance(element, Later) else _pdu(client, invoke_id, element)
@@ -295,8 +295,8 @@ class Engine:
 
     def audits(self) -> list[Audit]:
         """The commands that have come to their end since the last call."""
-        telling = self.behaviour.control.telling
-        audits, telling.audits = telling.audits, []
+        responses = self.behaviour.control.responses
+        audits, responses.audits = responses.audits, []
         return audits
 
     def notices(self) -> list[Notice]:

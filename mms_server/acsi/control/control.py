@@ -1,6 +1,6 @@
 """Control: who may operate what, and what becomes of it (IEC 61850-7-2, control class model; 61850-8-1 for its services).
 
-    Write ─► `control_states`: may it be asked now? ─► `authority`: may it be done at all? ─► the process ─► `control_telling`
+    Write ─► `states`: may it be asked now? ─► `authority`: may it be done at all? ─► the process ─► `responses`
 
 A refusal is a LastApplError before the negative answer. With normal security the answer to Oper waits for the end of the
 operation; with enhanced security it waits for its start, and CommandTermination brings the end. `stVal` is never set here:
@@ -14,7 +14,7 @@ from typing import Final
 from bus.quality import Now
 from mms_server.acsi.clients import Client
 from mms_server.acsi.control import authority
-from mms_server.acsi.control.responses import Commit, Post, Telling
+from mms_server.acsi.control.responses import Commit, ControlResponses, Post
 from mms_server.acsi.control.states import (
     DENIED,
     NEVER,
@@ -50,7 +50,7 @@ class Control:
 
     def __init__(self, model: DataModel, post: Post, commit: Commit, tracking: Tracking | None = None) -> None:
         self._commit = commit
-        self.telling = Telling(post, commit, tracking)
+        self.responses = ControlResponses(post, commit, tracking)
         self._objects = list(control_objects(model))
         self._states: dict[ControlObject, State] = {}
         self._by_slot: dict[int, tuple[ControlObject, str]] = {
@@ -92,9 +92,9 @@ class Control:
         waiting = self._hold(one, client, None, now) if refused is None else None
         if waiting is not None:
             return waiting
-        self.telling.note(one, "SBO", one.selecting(), refused, now)
+        self.responses.note(one, "SBO", one.selecting(), refused, now)
         if one.ctl_model == SBO_NORMAL:
-            self.telling.audit(one, "SBO", client, one.selecting(), refused)
+            self.responses.audit(one, "SBO", client, one.selecting(), refused)
         return self.sbo(one if refused is None else None)
 
     def _unselectable(self, one: ControlObject, client: Client) -> Refused | None:
@@ -129,20 +129,20 @@ class Control:
                 one, client, action, octets, now
             )
         if isinstance(answer, Refused):
-            self.telling.say(one, service, client, action, answer)
+            self.responses.say(one, service, client, action, answer)
         elif service != "Cancel":
             self._commit(list(pairs), now)
         if not isinstance(answer, Selection | Operation):
-            self.telling.note(one, service, action, answer, now)
+            self.responses.note(one, service, action, answer, now)
         if isinstance(answer, Refused) or (answer is None and self.state(one).phase is not Phase.WAITING):
-            self.telling.audit(one, service, client, action, answer)
+            self.responses.audit(one, service, client, action, answer)
         return answer
 
     def unread(self, client: Client, slot: int, error: DataAccessError, now: Now) -> None:
         """A Write to SBOw, Oper or Cancel whose Data mean nothing was refused with `error`."""
         one, service = self._by_slot[slot]
-        self.telling.note(one, service, None, Refused(error), now)
-        self.telling.audit(one, service, client, None, Refused(error))
+        self.responses.note(one, service, None, Refused(error), now)
+        self.responses.audit(one, service, client, None, Refused(error))
 
     def _select(
         self, one: ControlObject, client: Client, action: ControlAction, _: bytes, now: Now
@@ -159,18 +159,18 @@ class Control:
         if mine and verdict is True:
             self._states[one] = replace(self.state(one), until_ns=selection.until_ns, asked=None)
             if service != "Oper":
-                self.telling.show(one, now, stSeld=True)
-                self.telling.audit(one, service, selection.client, action, None, selection, now)
-            self.telling.note(one, service, action, None, now)
+                self.responses.show(one, now, stSeld=True)
+                self.responses.audit(one, service, selection.client, action, None, selection, now)
+            self.responses.note(one, service, action, None, now)
             return None
         if mine:
             self._free(one, now)
         bad = AddCause.BLOCKED_BY_PROCESS if service == "Oper" else AddCause.SELECT_FAILED
         refused = Refused(DENIED, verdict if isinstance(verdict, AddCause) else bad)
         if service != "SBO":
-            self.telling.say(one, service, selection.client, action, refused)
-        self.telling.note(one, service, action, refused, now)
-        self.telling.audit(one, service, selection.client, action, refused, selection, now)
+            self.responses.say(one, service, selection.client, action, refused)
+        self.responses.note(one, service, action, refused, now)
+        self.responses.audit(one, service, selection.client, action, refused, selection, now)
         return refused
 
     def _operate(
@@ -193,7 +193,7 @@ class Control:
         self._states[one] = State(Phase.EXECUTING, client, NEVER, action)
         enhanced = model in (DIRECT_ENHANCED, SBO_ENHANCED)
         operation = Operation(one, action, client, octets, enhanced, since_ns=now.monotonic_ns)
-        self.telling.begun(operation, now)
+        self.responses.begun(operation, now)
         return operation
 
     def _later(
@@ -239,22 +239,22 @@ class Control:
     def started(self, operation: Operation, verdict: bool | AddCause, now: Now) -> Refused | None:
         """The process has taken the operation (with enhanced security), done it (with normal), or refused it."""
         refused = self._begin(operation, verdict, now)
-        self.telling.note(operation.target, "Oper", operation.action, refused, now)
+        self.responses.note(operation.target, "Oper", operation.action, refused, now)
         return refused
 
     def _begin(self, operation: Operation, verdict: bool | AddCause, now: Now) -> Refused | None:
         one, action = operation.target, operation.action
         if verdict is True:
-            self.telling.show(one, now, opOk=True)
+            self.responses.show(one, now, opOk=True)
             if not operation.enhanced:
                 self.ended(operation, True, now)
             return None
         cause = verdict if isinstance(verdict, AddCause) else AddCause.BLOCKED_BY_PROCESS
-        self.telling.refused(operation, now)
+        self.responses.refused(operation, now)
         self._after(operation, now)
         refused = Refused(DENIED, cause)
-        self.telling.say(one, "Oper", operation.client, action, refused)
-        self.telling.audit(one, "Oper", operation.client, action, refused, operation, now)
+        self.responses.say(one, "Oper", operation.client, action, refused)
+        self.responses.audit(one, "Oper", operation.client, action, refused, operation, now)
         return refused
 
     def ended(self, operation: Operation, verdict: bool | AddCause, now: Now) -> None:
@@ -266,14 +266,14 @@ class Control:
         self._after(operation, now)
         cause = None if verdict is True else verdict if isinstance(verdict, AddCause) else AddCause.UNKNOWN
         refused = None if cause is None else Refused(DENIED, cause)
-        self.telling.audit(one, "Oper", client, operation.action, refused, operation, now)
+        self.responses.audit(one, "Oper", client, operation.action, refused, operation, now)
         if operation.enhanced and held:
-            self.telling.terminated(operation, cause, now)
+            self.responses.terminated(operation, cause, now)
 
     def _after(self, operation: Operation, now: Now) -> None:
         operation.ended = True
         one = operation.target
-        self.telling.show(one, now, opRcvd=False, opOk=False)
+        self.responses.show(one, now, opRcvd=False, opOk=False)
         state = self.state(one)
         if state.action is not operation.action:
             return  # its client has gone meanwhile
@@ -296,18 +296,18 @@ class Control:
             waiting = Selection(one, action or one.selecting(), client, service, until, now.monotonic_ns)
         self._states[one] = State(Phase.READY, client, until, action, asked=waiting)
         if waiting is None:
-            self.telling.show(one, now, stSeld=True)
+            self.responses.show(one, now, stSeld=True)
         return waiting
 
     def _free(self, one: ControlObject, now: Now) -> None:
         if self._states.pop(one, None) is not None:
-            self.telling.show(one, now, stSeld=False)
+            self.responses.show(one, now, stSeld=False)
 
     def _drop(self, one: ControlObject, state: State, why: AddCause, now: Now) -> None:
         """End a selection, or an Oper that waits for its time and now is never done."""
         self._free(one, now)
         if state.phase is Phase.WAITING and state.asked is None and state.owner is not None:
-            self.telling.audit(one, "Oper", state.owner, state.action, Refused(DENIED, why), state, now)
+            self.responses.audit(one, "Oper", state.owner, state.action, Refused(DENIED, why), state, now)
 
     def next_deadline_ns(self) -> int:
         """When the next selection ends by itself."""
@@ -324,7 +324,7 @@ class Control:
                 operation = Operation(one, state.action, state.owner, state.oper, enhanced, since_ns=state.since_ns)
                 refused = self._not_allowed(one, state.action, AddCause.INCONSISTENT_PARAMETERS)
                 if refused is None:
-                    self.telling.begun(operation, now)
+                    self.responses.begun(operation, now)
                     self.due.append(operation)
                 else:
                     self.ended(operation, refused.cause or AddCause.UNKNOWN, now)
@@ -334,7 +334,7 @@ class Control:
     def fired(self, operation: Operation, verdict: bool | AddCause, now: Now) -> bool:
         """What waited for its time has begun, or not; True if its end is still to come. There is no answer to refuse."""
         if verdict is not True:
-            self.telling.refused(operation, now)
+            self.responses.refused(operation, now)
             self.ended(operation, verdict, now)
             return False
         self._begin(operation, True, now)

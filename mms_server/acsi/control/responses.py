@@ -17,7 +17,7 @@ Post = Callable[[Client, list[bytes]], None]
 Commit = Callable[[list[tuple[int, object]], Now], object]
 
 
-class Telling:
+class ControlResponses:
     """`post` queues what is told later, `commit` takes what changes in the model; `audits` are to be written down."""
 
     def __init__(self, post: Post, commit: Commit, tracking: Tracking | None) -> None:
