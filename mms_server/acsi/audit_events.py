@@ -31,18 +31,18 @@ TEXT_LIMIT: Final = 256  # of a name or a value: nobody turns the log over with 
 _FILES: Final = {DELETE: "file-delete", RENAME: "file-rename", OBTAIN: "file-obtain"}
 _LEFT_OUT: Final = ("RP", "BR", "CO")
 
-Deed = dict[str, Any]
+AuditEvent = dict[str, Any]
 
 
-def line(event: str, client: Client, utc_ns: int, deed: Deed) -> str:
+def line(event: str, client: Client, utc_ns: int, deed: AuditEvent) -> str:
     """One line of the log, without its end."""
     who = {"time": utc_text(utc_ns), "event": event, "client": client.address, "association": client.association}
     return json.dumps(who | deed, separators=(", ", ": "))
 
 
-def commanded(audit: Audit) -> Deed:
+def commanded(audit: Audit) -> AuditEvent:
     """What has become of a command."""
-    deed: Deed = {"object": audit.reference}
+    deed: AuditEvent = {"object": audit.reference}
     action = audit.action
     if action is not None:
         deed |= {
@@ -65,7 +65,7 @@ def result(verdict: object) -> str:
     return "ok" if verdict is True else "refused"
 
 
-def told(service: int, body: bytes, pdu: bytes) -> list[tuple[str, Deed]]:
+def told(service: int, body: bytes, pdu: bytes) -> list[tuple[str, AuditEvent]]:
     """The events, each with its deed, of a request that `pdu` has answered.
 
     A request that was rejected, or refused as a whole, did nothing. Commands are left to control, which knows their end.
@@ -79,7 +79,7 @@ def told(service: int, body: bytes, pdu: bytes) -> list[tuple[str, Deed]]:
     return [(_FILES[service], named | {"result": "ok" if pdu[:1] == b"\xa1" else "refused"})]
 
 
-def _file_names(service: int, body: bytes) -> Deed:
+def _file_names(service: int, body: bytes) -> AuditEvent:
     if service == DELETE:
         return {"file": short(name_of(file_names.decode(body, 0, len(body))))}
     _, start, end = ber.header(body, 0, len(body))
@@ -90,7 +90,7 @@ def _file_names(service: int, body: bytes) -> Deed:
     )
 
 
-def _written(body: bytes, pdu: bytes) -> Iterator[tuple[str, Deed]]:
+def _written(body: bytes, pdu: bytes) -> Iterator[tuple[str, AuditEvent]]:
     _, _, position = ber.header(body, 0, len(body))
     wanted = access.decode(body, 0, position)
     _, start, end = ber.header(body, position, len(body))
@@ -114,7 +114,7 @@ def _results(pdu: bytes) -> Iterator[object]:
 
 def _event(
     wanted: Sequence[Variable] | ObjectName, index: int, value: Plain, verdict: object
-) -> tuple[str, Deed] | None:
+) -> tuple[str, AuditEvent] | None:
     if isinstance(wanted, ObjectName):
         return "write", {"object": short(f"{_text(wanted)}[{index}]"), "value": short(value), "result": result(verdict)}
     name = wanted[index].name

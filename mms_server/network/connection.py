@@ -13,7 +13,7 @@ from typing import Final, Protocol, cast
 from bus.quality import Now
 from bus.system_clock import SystemClock
 from mms_server.acsi import audit_events
-from mms_server.acsi.audit_events import Deed
+from mms_server.acsi.audit_events import AuditEvent
 from mms_server.acsi.clients import Client
 from mms_server.acsi.control.states import Operation
 from mms_server.association.read_fast_path import SHORTEST, Familiar, Room
@@ -68,7 +68,7 @@ class Host(Protocol):
     def left(self, client: Client, reason: str) -> None:
         """`client` is gone."""
 
-    def audited(self, event: str, client: Client, deed: Deed) -> None:
+    def audited(self, event: str, client: Client, deed: AuditEvent) -> None:
         """Put one line into the audit log, if there is one."""
 
     def familiar(self, context: int) -> Familiar | None:

@@ -20,7 +20,7 @@ from bus.system_clock import SystemClock
 from mapping.model import FC
 from mms_server.acsi import audit_events
 from mms_server.acsi.access_callbacks import Call, Callback, Verdict
-from mms_server.acsi.audit_events import Deed
+from mms_server.acsi.audit_events import AuditEvent
 from mms_server.acsi.clients import Client
 from mms_server.acsi.control.states import Operation
 from mms_server.acsi.reporting.reporting import NEVER
@@ -266,7 +266,7 @@ class MmsServer:
             self.engine.ended(operation, ended, self.clock.now())
         self.changed()
 
-    def audited(self, event: str, client: Client, deed: Deed) -> None:
+    def audited(self, event: str, client: Client, deed: AuditEvent) -> None:
         """Put one line into the audit log, if there is one."""
         if self.audit is not None:
             self.audit.add(event, client, deed)
