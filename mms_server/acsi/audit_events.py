@@ -25,7 +25,7 @@ from mms_server.stack import ber
 from mms_server.stack.errors import WireError
 
 WRITE, DELETE, RENAME, OBTAIN = 0xA5, 0xBF4C, 0xBF4B, 0xBF2E
-TOLD: Final = frozenset({WRITE, DELETE, RENAME, OBTAIN})
+AUDITED: Final = frozenset({WRITE, DELETE, RENAME, OBTAIN})
 COMMANDS: Final = {"Oper": "operate", "SBO": "select", "SBOw": "select", "Cancel": "cancel"}
 TEXT_LIMIT: Final = 256  # of a name or a value: nobody turns the log over with a few long ones
 _FILES: Final = {DELETE: "file-delete", RENAME: "file-rename", OBTAIN: "file-obtain"}
@@ -65,7 +65,7 @@ def result(verdict: object) -> str:
     return "ok" if verdict is True else "refused"
 
 
-def told(service: int, body: bytes, pdu: bytes) -> list[tuple[str, AuditEvent]]:
+def events_of(service: int, body: bytes, pdu: bytes) -> list[tuple[str, AuditEvent]]:
     """The events, each with its deed, of a request that `pdu` has answered.
 
     A request that was rejected, or refused as a whole, did nothing. Commands are left to control, which knows their end.

@@ -296,8 +296,8 @@ class Connection(asyncio.Protocol):
             if len(before) <= client.max_pdu:
                 self._association.send(before)
         client.before_answer.clear()
-        if request.service in audit_events.TOLD and self._server.audit is not None:
-            for event, deed in audit_events.told(request.service, request.body, pdu):
+        if request.service in audit_events.AUDITED and self._server.audit is not None:
+            for event, deed in audit_events.events_of(request.service, request.body, pdu):
                 self._server.audited(event, client, deed)
         self._association.answer(pdu, self._loop.time())
 
