@@ -17,7 +17,7 @@ from typing import Final
 from bus.quality import Now
 from mms_server.acsi.access_callbacks import Call, Deferred, Guards, Verdict
 from mms_server.acsi.clients import Client
-from mms_server.acsi.control.command_record import Audit
+from mms_server.acsi.control.command_record import CommandRecord
 from mms_server.acsi.control.control import Control
 from mms_server.acsi.control.states import Operation
 from mms_server.acsi.data_sets import CreatedDataSets
@@ -293,7 +293,7 @@ class Engine:
         self.journal.stored(ticket)
         self.behaviour.reporting.dispatch.stored()
 
-    def audits(self) -> list[Audit]:
+    def audits(self) -> list[CommandRecord]:
         """The commands that have come to their end since the last call."""
         responses = self.behaviour.control.responses
         audits, responses.audits = responses.audits, []

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from mms_server.acsi.clients import Client
-from mms_server.acsi.control.command_record import Audit
+from mms_server.acsi.control.command_record import CommandRecord
 from mms_server.acsi.file_transfer.files import name_of
 from mms_server.mms import access, file_names
 from mms_server.mms.access import Variable
@@ -40,7 +40,7 @@ def line(event: str, client: Client, utc_ns: int, deed: AuditEvent) -> str:
     return json.dumps(who | deed, separators=(", ", ": "))
 
 
-def commanded(audit: Audit) -> AuditEvent:
+def commanded(audit: CommandRecord) -> AuditEvent:
     """What has become of a command."""
     deed: AuditEvent = {"object": audit.reference}
     action = audit.action

@@ -9,7 +9,7 @@ from mms_server.mms.errors import DataAccessError
 
 
 @dataclass(frozen=True, slots=True)
-class Audit:
+class CommandRecord:
     """One command at its end: whose, for what object, and what became of it.
 
     `service` is SBO, SBOw, Oper or Cancel. `action` None: what was written has no meaning. `refused` is the AddCause, or

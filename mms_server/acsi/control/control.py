@@ -4,7 +4,7 @@
 
 A refusal is a LastApplError before the negative answer. With normal security the answer to Oper waits for the end of the
 operation; with enhanced security it waits for its start, and CommandTermination brings the end. `stVal` is never set here:
-it changes when the process says so. Whatever was asked, however it ended, leaves one Audit.
+it changes when the process says so. Whatever was asked, however it ended, leaves one CommandRecord.
 """
 
 from collections.abc import Mapping, Sequence

@@ -6,7 +6,7 @@ from bus.quality import Now, UtcTime
 from mapping.model import FC
 from mms_server.acsi.clients import Client
 from mms_server.acsi.control.authority import OR_IDENT_LIMIT
-from mms_server.acsi.control.command_record import Audit
+from mms_server.acsi.control.command_record import CommandRecord
 from mms_server.acsi.control.states import Operation, Refused, Selection, State
 from mms_server.acsi.controllable_objects import ControlAction, ControlObject
 from mms_server.acsi.tracking.tracking import Tracking
@@ -21,7 +21,7 @@ class ControlResponses:
     """`post` queues what is told later, `commit` takes what changes in the model; `audits` are to be written down."""
 
     def __init__(self, post: Post, commit: Commit, tracking: Tracking | None) -> None:
-        self.audits: list[Audit] = []
+        self.audits: list[CommandRecord] = []
         self._post = post
         self._commit = commit
         self._tracking = tracking
@@ -93,7 +93,7 @@ class ControlResponses:
         ms = 0 if since is None or now is None else (now.monotonic_ns - since.since_ns) // 1_000_000
         if isinstance(since, Operation | Selection) and since.note:
             text = since.note
-        self.audits.append(Audit(client, one.reference, service, action, result, text, ms))
+        self.audits.append(CommandRecord(client, one.reference, service, action, result, text, ms))
 
     def say(self, one: ControlObject, service: str, client: Client, action: ControlAction, refused: Refused) -> None:
         """Put a LastApplError before the answer that refuses."""
