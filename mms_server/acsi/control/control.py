@@ -20,11 +20,11 @@ from mms_server.acsi.control.states import (
     NEVER,
     OTHER_PARAMETERS,
     Ask,
+    ControlState,
+    ObjectState,
     Operation,
-    Phase,
     Refused,
     Selection,
-    State,
 )
 from mms_server.acsi.controllable_objects import (
     DIRECT_ENHANCED,
@@ -52,7 +52,7 @@ class Control:
         self._commit = commit
         self.responses = ControlResponses(post, commit, tracking)
         self._objects = list(control_objects(model))
-        self._states: dict[ControlObject, State] = {}
+        self._states: dict[ControlObject, ObjectState] = {}
         self._by_slot: dict[int, tuple[ControlObject, str]] = {
             slot: (one, name) for one in self._objects for name, slot in one.slots.items() if name in SERVICES
         }
@@ -70,9 +70,9 @@ class Control:
         """Every controllable object."""
         return self._objects
 
-    def state(self, one: ControlObject) -> State:
+    def state(self, one: ControlObject) -> ObjectState:
         """Where an object stands."""
-        return self._states.get(one, State())
+        return self._states.get(one, ObjectState())
 
     def one_of(self, objects: Sequence[ControlObject]) -> None:
         """Let no two of `objects` be selected or operated at a time (1-of-n control). Each is in one such group at most."""
@@ -134,7 +134,7 @@ class Control:
             self._commit(list(pairs), now)
         if not isinstance(answer, Selection | Operation):
             self.responses.note(one, service, action, answer, now)
-        if isinstance(answer, Refused) or (answer is None and self.state(one).phase is not Phase.WAITING):
+        if isinstance(answer, Refused) or (answer is None and self.state(one).state is not ControlState.WAITING):
             self.responses.audit(one, service, client, action, answer)
         return answer
 
@@ -190,7 +190,7 @@ class Control:
             return refused
         if action.at is not None and action.at.ns > now.utc_ns:
             return self._later(one, client, action, octets, action.at.ns - now.utc_ns, now)
-        self._states[one] = State(Phase.EXECUTING, client, NEVER, action)
+        self._states[one] = ObjectState(ControlState.EXECUTING, client, NEVER, action)
         enhanced = model in (DIRECT_ENHANCED, SBO_ENHANCED)
         operation = Operation(one, action, client, octets, enhanced, since_ns=now.monotonic_ns)
         self.responses.begun(operation, now)
@@ -204,8 +204,8 @@ class Control:
             return Refused(DENIED, AddCause.NOT_SUPPORTED)
         until = now.monotonic_ns + wait_ns
         judged = Selection(one, action, client, "Oper", until, now.monotonic_ns) if self.selections_wait else None
-        self._states[one] = State(
-            Phase.WAITING, client, until if judged is None else NEVER, action, octets, judged, now.monotonic_ns
+        self._states[one] = ObjectState(
+            ControlState.WAITING, client, until if judged is None else NEVER, action, octets, judged, now.monotonic_ns
         )
         return judged
 
@@ -214,11 +214,11 @@ class Control:
         step = state.after(Ask.CANCEL, client, one.ctl_model in (SBO_NORMAL, SBO_ENHANCED))
         if isinstance(step, Refused):
             return step
-        if state.phase is Phase.READY:
+        if state.state is ControlState.READY:
             if state.action is not None and not action.agrees(state.action, checks=False):
                 return OTHER_PARAMETERS
             self._free(one, now)
-        elif state.phase is Phase.WAITING:
+        elif state.state is ControlState.WAITING:
             self._drop(one, state, AddCause.ABORTION_BY_CANCEL, now)
         return None
 
@@ -294,7 +294,7 @@ class Control:
         if self.selections_wait and not again:
             service = "SBO" if action is None else "SBOw"
             waiting = Selection(one, action or one.selecting(), client, service, until, now.monotonic_ns)
-        self._states[one] = State(Phase.READY, client, until, action, asked=waiting)
+        self._states[one] = ObjectState(ControlState.READY, client, until, action, asked=waiting)
         if waiting is None:
             self.responses.show(one, now, stSeld=True)
         return waiting
@@ -303,10 +303,10 @@ class Control:
         if self._states.pop(one, None) is not None:
             self.responses.show(one, now, stSeld=False)
 
-    def _drop(self, one: ControlObject, state: State, why: AddCause, now: Now) -> None:
+    def _drop(self, one: ControlObject, state: ObjectState, why: AddCause, now: Now) -> None:
         """End a selection, or an Oper that waits for its time and now is never done."""
         self._free(one, now)
-        if state.phase is Phase.WAITING and state.asked is None and state.owner is not None:
+        if state.state is ControlState.WAITING and state.asked is None and state.owner is not None:
             self.responses.audit(one, "Oper", state.owner, state.action, Refused(DENIED, why), state, now)
 
     def next_deadline_ns(self) -> int:
@@ -318,8 +318,8 @@ class Control:
         for one, state in list(self._states.items()):
             if state.until_ns > now.monotonic_ns:
                 continue
-            if state.phase is Phase.WAITING and state.owner is not None and state.action is not None:
-                self._states[one] = replace(state, phase=Phase.EXECUTING, until_ns=NEVER)
+            if state.state is ControlState.WAITING and state.owner is not None and state.action is not None:
+                self._states[one] = replace(state, state=ControlState.EXECUTING, until_ns=NEVER)
                 enhanced = one.ctl_model in (DIRECT_ENHANCED, SBO_ENHANCED)
                 operation = Operation(one, state.action, state.owner, state.oper, enhanced, since_ns=state.since_ns)
                 refused = self._not_allowed(one, state.action, AddCause.INCONSISTENT_PARAMETERS)
@@ -344,7 +344,7 @@ class Control:
         """`client` is gone: its selections end; what is being carried out goes on, and nobody is told."""
         for one, state in list(self._states.items()):
             if state.owner is client:
-                if state.phase is Phase.EXECUTING:
+                if state.state is ControlState.EXECUTING:
                     self._states[one] = replace(state, owner=None)
                 else:
                     self._drop(one, state, AddCause.ABORTION_BY_COMMUNICATION_LOSS, now)

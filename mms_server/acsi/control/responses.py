@@ -7,7 +7,7 @@ from mapping.model import FC
 from mms_server.acsi.clients import Client
 from mms_server.acsi.control.authority import OR_IDENT_LIMIT
 from mms_server.acsi.control.command_record import CommandRecord
-from mms_server.acsi.control.states import Operation, Refused, Selection, State
+from mms_server.acsi.control.states import ObjectState, Operation, Refused, Selection
 from mms_server.acsi.controllable_objects import ControlAction, ControlObject
 from mms_server.acsi.tracking.tracking import Tracking
 from mms_server.mms import add_cause
@@ -84,7 +84,7 @@ class ControlResponses:
         client: Client,
         action: ControlAction | None,
         refused: Refused | None,
-        since: Operation | Selection | State | None = None,
+        since: Operation | Selection | ObjectState | None = None,
         now: Now | None = None,
     ) -> None:
         """Leave the audit of a command that has come to its end; without `since` that was at once."""

@@ -31,7 +31,7 @@ DENIED: Final = DataAccessError.OBJECT_ACCESS_DENIED
 UNAVAILABLE: Final = DataAccessError.TEMPORARILY_UNAVAILABLE
 
 
-class Phase(Enum):
+class ControlState(Enum):
     """Where an object stands."""
 
     UNSELECTED = "unselected"
@@ -62,27 +62,43 @@ _RUNNING: Final = Refused(UNAVAILABLE, AddCause.COMMAND_ALREADY_IN_EXECUTION)
 _LOCKED: Final = Refused(UNAVAILABLE, AddCause.LOCKED_BY_OTHER_CLIENT)
 OTHER_PARAMETERS: Final = Refused(DENIED, AddCause.INCONSISTENT_PARAMETERS)
 
-STEP: Final[dict[bool, dict[Phase, dict[Ask, Phase | Refused]]]] = {
+STEP: Final[dict[bool, dict[ControlState, dict[Ask, ControlState | Refused]]]] = {
     True: {  # select before operate
-        Phase.UNSELECTED: {Ask.SELECT: Phase.READY, Ask.OPERATE: _NOT_SELECTED, Ask.CANCEL: Phase.UNSELECTED},
-        Phase.READY: {Ask.SELECT: _SELECTED, Ask.OPERATE: Phase.EXECUTING, Ask.CANCEL: Phase.UNSELECTED},
-        Phase.WAITING: {Ask.SELECT: _RUNNING, Ask.OPERATE: _RUNNING, Ask.CANCEL: Phase.UNSELECTED},
-        Phase.EXECUTING: {Ask.SELECT: _RUNNING, Ask.OPERATE: _RUNNING, Ask.CANCEL: _RUNNING},
+        ControlState.UNSELECTED: {
+            Ask.SELECT: ControlState.READY,
+            Ask.OPERATE: _NOT_SELECTED,
+            Ask.CANCEL: ControlState.UNSELECTED,
+        },
+        ControlState.READY: {
+            Ask.SELECT: _SELECTED,
+            Ask.OPERATE: ControlState.EXECUTING,
+            Ask.CANCEL: ControlState.UNSELECTED,
+        },
+        ControlState.WAITING: {Ask.SELECT: _RUNNING, Ask.OPERATE: _RUNNING, Ask.CANCEL: ControlState.UNSELECTED},
+        ControlState.EXECUTING: {Ask.SELECT: _RUNNING, Ask.OPERATE: _RUNNING, Ask.CANCEL: _RUNNING},
     },
     False: {  # direct
-        Phase.UNSELECTED: {Ask.SELECT: Refused(DENIED), Ask.OPERATE: Phase.EXECUTING, Ask.CANCEL: Phase.UNSELECTED},
-        Phase.READY: {Ask.SELECT: Refused(DENIED), Ask.OPERATE: Phase.EXECUTING, Ask.CANCEL: Phase.UNSELECTED},
-        Phase.WAITING: {Ask.SELECT: Refused(DENIED), Ask.OPERATE: _RUNNING, Ask.CANCEL: Phase.UNSELECTED},
-        Phase.EXECUTING: {Ask.SELECT: Refused(DENIED), Ask.OPERATE: _RUNNING, Ask.CANCEL: _RUNNING},
+        ControlState.UNSELECTED: {
+            Ask.SELECT: Refused(DENIED),
+            Ask.OPERATE: ControlState.EXECUTING,
+            Ask.CANCEL: ControlState.UNSELECTED,
+        },
+        ControlState.READY: {
+            Ask.SELECT: Refused(DENIED),
+            Ask.OPERATE: ControlState.EXECUTING,
+            Ask.CANCEL: ControlState.UNSELECTED,
+        },
+        ControlState.WAITING: {Ask.SELECT: Refused(DENIED), Ask.OPERATE: _RUNNING, Ask.CANCEL: ControlState.UNSELECTED},
+        ControlState.EXECUTING: {Ask.SELECT: Refused(DENIED), Ask.OPERATE: _RUNNING, Ask.CANCEL: _RUNNING},
     },
 }
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class ObjectState:
     """One object's state: who holds it, until when (READY, WAITING), and what was selected or is being done."""
 
-    phase: Phase = Phase.UNSELECTED
+    state: ControlState = ControlState.UNSELECTED
     owner: Client | None = None
     until_ns: int = NEVER
     action: ControlAction | None = None
@@ -90,13 +106,13 @@ class State:
     asked: "Selection | None" = None  # of READY and WAITING: not before the embedding program has said yes
     since_ns: int = 0  # of WAITING: when it was asked
 
-    def after(self, ask: Ask, who: Client, select_first: bool) -> Phase | Refused:
+    def after(self, ask: Ask, who: Client, select_first: bool) -> ControlState | Refused:
         """The phase that `ask` of `who` leads to, or why it does not. Changes nothing."""
-        if self.phase in (Phase.READY, Phase.WAITING) and self.owner is not who:
+        if self.state in (ControlState.READY, ControlState.WAITING) and self.owner is not who:
             return _SELECTED if ask is Ask.SELECT else _LOCKED
-        if self.phase is Phase.READY and self.asked is not None and ask is Ask.OPERATE:
+        if self.state is ControlState.READY and self.asked is not None and ask is Ask.OPERATE:
             return _NOT_SELECTED  # it is being judged, and may come to nothing
-        return STEP[select_first][self.phase][ask]
+        return STEP[select_first][self.state][ask]
 
 
 @dataclass(eq=False, slots=True)
