@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mms_server.acsi.access_callbacks import Call, Deferred, Verdict, refusal
-from mms_server.acsi.control.states import Operation, Refused, Selection
+from mms_server.acsi.control.states import ControlRefusal, Operation, Selection
 from mms_server.acsi.goose_sv_blocks import Publishing
 from mms_server.acsi.log_control.logs import Logs
 from mms_server.acsi.reporting.rcb_writing import BlockWriting
@@ -183,7 +183,7 @@ def _control(context: Context, target: int, body: bytes, start: int, end: int, c
         behaviour.control.unread(context.client, target, pairs, context.now)
         return pairs
     answer = behaviour.control.asked(context.client, target, pairs, body[start:end], context.now)
-    if isinstance(answer, Refused):
+    if isinstance(answer, ControlRefusal):
         return answer.error
     if isinstance(answer, Selection):
         assert behaviour.check is not None  # noqa: S101 - it would not wait otherwise

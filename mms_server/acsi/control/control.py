@@ -20,10 +20,10 @@ from mms_server.acsi.control.states import (
     NEVER,
     OTHER_PARAMETERS,
     Ask,
+    ControlRefusal,
     ControlState,
     ObjectState,
     Operation,
-    Refused,
     Selection,
 )
 from mms_server.acsi.controllable_objects import (
@@ -97,17 +97,17 @@ class Control:
             self.responses.audit(one, "SBO", client, one.selecting(), refused)
         return self.sbo(one if refused is None else None)
 
-    def _unselectable(self, one: ControlObject, client: Client) -> Refused | None:
+    def _unselectable(self, one: ControlObject, client: Client) -> ControlRefusal | None:
         """Why a Read of SBO does not select `one`."""
         if one.ctl_model != SBO_NORMAL:
-            return Refused(DENIED)
+            return ControlRefusal(DENIED)
         step = self.state(one).after(Ask.SELECT, client, True)
-        if isinstance(step, Refused):
+        if isinstance(step, ControlRefusal):
             return step
         cause = authority.selectable(one)
         if cause is None and self._rival(one):
             cause = AddCause.ONE_OF_N_CONTROL
-        return None if cause is None else Refused(DENIED, cause)
+        return None if cause is None else ControlRefusal(DENIED, cause)
 
     @staticmethod
     def sbo(one: ControlObject | None) -> bytes:
@@ -116,43 +116,43 @@ class Control:
 
     def asked(
         self, client: Client, slot: int, pairs: list[tuple[int, Scalar]], octets: bytes, now: Now
-    ) -> Refused | Selection | Operation | None:
+    ) -> ControlRefusal | Selection | Operation | None:
         """What a Write to SBOw, Oper or Cancel comes to: done (None), refused, or what a verdict is needed for."""
         one, service = self._by_slot[slot]
         action = one.action(service, pairs)
         model = one.ctl_model
-        answer: Refused | Selection | Operation | None
+        answer: ControlRefusal | Selection | Operation | None
         if model == STATUS_ONLY or service == "SBO" or (service == "SBOw" and model != SBO_ENHANCED):
-            answer = Refused(DENIED)
+            answer = ControlRefusal(DENIED)
         else:
             answer = {"SBOw": self._select, "Oper": self._operate, "Cancel": self._cancel}[service](
                 one, client, action, octets, now
             )
-        if isinstance(answer, Refused):
+        if isinstance(answer, ControlRefusal):
             self.responses.say(one, service, client, action, answer)
         elif service != "Cancel":
             self._commit(list(pairs), now)
         if not isinstance(answer, Selection | Operation):
             self.responses.note(one, service, action, answer, now)
-        if isinstance(answer, Refused) or (answer is None and self.state(one).state is not ControlState.WAITING):
+        if isinstance(answer, ControlRefusal) or (answer is None and self.state(one).state is not ControlState.WAITING):
             self.responses.audit(one, service, client, action, answer)
         return answer
 
     def unread(self, client: Client, slot: int, error: DataAccessError, now: Now) -> None:
         """A Write to SBOw, Oper or Cancel whose Data mean nothing was refused with `error`."""
         one, service = self._by_slot[slot]
-        self.responses.note(one, service, None, Refused(error), now)
-        self.responses.audit(one, service, client, None, Refused(error))
+        self.responses.note(one, service, None, ControlRefusal(error), now)
+        self.responses.audit(one, service, client, None, ControlRefusal(error))
 
     def _select(
         self, one: ControlObject, client: Client, action: ControlAction, _: bytes, now: Now
-    ) -> Refused | Selection | None:
+    ) -> ControlRefusal | Selection | None:
         step = self.state(one).after(Ask.SELECT, client, True)
-        if isinstance(step, Refused):
+        if isinstance(step, ControlRefusal):
             return step
         return self._not_allowed(one, action, AddCause.SELECT_FAILED) or self._hold(one, client, action, now)
 
-    def selected(self, selection: Selection, verdict: bool | AddCause, now: Now) -> Refused | None:
+    def selected(self, selection: Selection, verdict: bool | AddCause, now: Now) -> ControlRefusal | None:
         """What has been said of a selection, or an Oper for later, that waited; why it is none, or None."""
         one, action, service = selection.target, selection.action, selection.service
         mine = self.state(one).asked is selection  # and has not ended meanwhile
@@ -166,7 +166,7 @@ class Control:
         if mine:
             self._free(one, now)
         bad = AddCause.BLOCKED_BY_PROCESS if service == "Oper" else AddCause.SELECT_FAILED
-        refused = Refused(DENIED, verdict if isinstance(verdict, AddCause) else bad)
+        refused = ControlRefusal(DENIED, verdict if isinstance(verdict, AddCause) else bad)
         if service != "SBO":
             self.responses.say(one, service, selection.client, action, refused)
         self.responses.note(one, service, action, refused, now)
@@ -175,10 +175,10 @@ class Control:
 
     def _operate(
         self, one: ControlObject, client: Client, action: ControlAction, octets: bytes, now: Now
-    ) -> Refused | Selection | Operation | None:
+    ) -> ControlRefusal | Selection | Operation | None:
         state, model = self.state(one), one.ctl_model
         step = state.after(Ask.OPERATE, client, model in (SBO_NORMAL, SBO_ENHANCED))
-        if isinstance(step, Refused):
+        if isinstance(step, ControlRefusal):
             return step
         if model == SBO_ENHANCED and state.action is not None and not action.agrees(state.action):
             self._free(one, now)
@@ -198,10 +198,10 @@ class Control:
 
     def _later(
         self, one: ControlObject, client: Client, action: ControlAction, octets: bytes, wait_ns: int, now: Now
-    ) -> Refused | Selection | None:
+    ) -> ControlRefusal | Selection | None:
         """Keep an Oper until its time has come; it is judged now, where there is somebody to judge, and again then."""
         if not one.model.server.services.time_activated:
-            return Refused(DENIED, AddCause.NOT_SUPPORTED)
+            return ControlRefusal(DENIED, AddCause.NOT_SUPPORTED)
         until = now.monotonic_ns + wait_ns
         judged = Selection(one, action, client, "Oper", until, now.monotonic_ns) if self.selections_wait else None
         self._states[one] = ObjectState(
@@ -209,10 +209,12 @@ class Control:
         )
         return judged
 
-    def _cancel(self, one: ControlObject, client: Client, action: ControlAction, _: bytes, now: Now) -> Refused | None:
+    def _cancel(
+        self, one: ControlObject, client: Client, action: ControlAction, _: bytes, now: Now
+    ) -> ControlRefusal | None:
         state = self.state(one)
         step = state.after(Ask.CANCEL, client, one.ctl_model in (SBO_NORMAL, SBO_ENHANCED))
-        if isinstance(step, Refused):
+        if isinstance(step, ControlRefusal):
             return step
         if state.state is ControlState.READY:
             if state.action is not None and not action.agrees(state.action, checks=False):
@@ -222,27 +224,27 @@ class Control:
             self._drop(one, state, AddCause.ABORTION_BY_CANCEL, now)
         return None
 
-    def _not_allowed(self, one: ControlObject, action: ControlAction, bad_origin: AddCause) -> Refused | None:
+    def _not_allowed(self, one: ControlObject, action: ControlAction, bad_origin: AddCause) -> ControlRefusal | None:
         """Why `action` is refused whatever the process says: its origin, the switching authority, the mode."""
         if not authority.knows_origin(one, action):
-            return Refused(DENIED, bad_origin)
+            return ControlRefusal(DENIED, bad_origin)
         cause = authority.operable(one, action)
         if cause is None and self._rival(one):
             cause = AddCause.ONE_OF_N_CONTROL
-        return None if cause is None else Refused(DENIED, cause)
+        return None if cause is None else ControlRefusal(DENIED, cause)
 
     def _rival(self, one: ControlObject) -> bool:
         return any(other in self._states for other in self._rivals.get(one, ()))
 
     # ------------------------------------------------------------------ what becomes of an operation
 
-    def started(self, operation: Operation, verdict: bool | AddCause, now: Now) -> Refused | None:
+    def started(self, operation: Operation, verdict: bool | AddCause, now: Now) -> ControlRefusal | None:
         """The process has taken the operation (with enhanced security), done it (with normal), or refused it."""
         refused = self._begin(operation, verdict, now)
         self.responses.note(operation.target, "Oper", operation.action, refused, now)
         return refused
 
-    def _begin(self, operation: Operation, verdict: bool | AddCause, now: Now) -> Refused | None:
+    def _begin(self, operation: Operation, verdict: bool | AddCause, now: Now) -> ControlRefusal | None:
         one, action = operation.target, operation.action
         if verdict is True:
             self.responses.show(one, now, opOk=True)
@@ -252,7 +254,7 @@ class Control:
         cause = verdict if isinstance(verdict, AddCause) else AddCause.BLOCKED_BY_PROCESS
         self.responses.refused(operation, now)
         self._after(operation, now)
-        refused = Refused(DENIED, cause)
+        refused = ControlRefusal(DENIED, cause)
         self.responses.say(one, "Oper", operation.client, action, refused)
         self.responses.audit(one, "Oper", operation.client, action, refused, operation, now)
         return refused
@@ -265,7 +267,7 @@ class Control:
         held = self.state(one).owner is client
         self._after(operation, now)
         cause = None if verdict is True else verdict if isinstance(verdict, AddCause) else AddCause.UNKNOWN
-        refused = None if cause is None else Refused(DENIED, cause)
+        refused = None if cause is None else ControlRefusal(DENIED, cause)
         self.responses.audit(one, "Oper", client, operation.action, refused, operation, now)
         if operation.enhanced and held:
             self.responses.terminated(operation, cause, now)
@@ -307,7 +309,7 @@ class Control:
         """End a selection, or an Oper that waits for its time and now is never done."""
         self._free(one, now)
         if state.state is ControlState.WAITING and state.asked is None and state.owner is not None:
-            self.responses.audit(one, "Oper", state.owner, state.action, Refused(DENIED, why), state, now)
+            self.responses.audit(one, "Oper", state.owner, state.action, ControlRefusal(DENIED, why), state, now)
 
     def next_deadline_ns(self) -> int:
         """When the next selection ends by itself."""

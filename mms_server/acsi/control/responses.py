@@ -7,7 +7,7 @@ from mapping.model import FC
 from mms_server.acsi.clients import Client
 from mms_server.acsi.control.authority import OR_IDENT_LIMIT
 from mms_server.acsi.control.command_record import CommandRecord
-from mms_server.acsi.control.states import ObjectState, Operation, Refused, Selection
+from mms_server.acsi.control.states import ControlRefusal, ObjectState, Operation, Selection
 from mms_server.acsi.controllable_objects import ControlAction, ControlObject
 from mms_server.acsi.tracking.tracking import Tracking
 from mms_server.mms import add_cause
@@ -70,7 +70,7 @@ class ControlResponses:
             self._commit(pairs, now)
 
     def note(
-        self, one: ControlObject, service: str, action: ControlAction | None, refused: Refused | None, now: Now
+        self, one: ControlObject, service: str, action: ControlAction | None, refused: ControlRefusal | None, now: Now
     ) -> None:
         """Track what was answered, where the model tracks services."""
         if self._tracking is not None:
@@ -83,7 +83,7 @@ class ControlResponses:
         service: str,
         client: Client,
         action: ControlAction | None,
-        refused: Refused | None,
+        refused: ControlRefusal | None,
         since: Operation | Selection | ObjectState | None = None,
         now: Now | None = None,
     ) -> None:
@@ -95,7 +95,9 @@ class ControlResponses:
             text = since.note
         self.audits.append(CommandRecord(client, one.reference, service, action, result, text, ms))
 
-    def say(self, one: ControlObject, service: str, client: Client, action: ControlAction, refused: Refused) -> None:
+    def say(
+        self, one: ControlObject, service: str, client: Client, action: ControlAction, refused: ControlRefusal
+    ) -> None:
         """Put a LastApplError before the answer that refuses."""
         if refused.cause is not None:
             client.before_answer.append(add_cause.refusal(_error(one, service, action, refused.cause)))

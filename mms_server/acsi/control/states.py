@@ -49,20 +49,20 @@ class Ask(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class ControlRefusal:
     """What the Write answers, and why; None as cause: nothing more is said."""
 
     error: DataAccessError
     cause: AddCause | None = None
 
 
-_SELECTED: Final = Refused(UNAVAILABLE, AddCause.OBJECT_ALREADY_SELECTED)
-_NOT_SELECTED: Final = Refused(DENIED, AddCause.OBJECT_NOT_SELECTED)
-_RUNNING: Final = Refused(UNAVAILABLE, AddCause.COMMAND_ALREADY_IN_EXECUTION)
-_LOCKED: Final = Refused(UNAVAILABLE, AddCause.LOCKED_BY_OTHER_CLIENT)
-OTHER_PARAMETERS: Final = Refused(DENIED, AddCause.INCONSISTENT_PARAMETERS)
+_SELECTED: Final = ControlRefusal(UNAVAILABLE, AddCause.OBJECT_ALREADY_SELECTED)
+_NOT_SELECTED: Final = ControlRefusal(DENIED, AddCause.OBJECT_NOT_SELECTED)
+_RUNNING: Final = ControlRefusal(UNAVAILABLE, AddCause.COMMAND_ALREADY_IN_EXECUTION)
+_LOCKED: Final = ControlRefusal(UNAVAILABLE, AddCause.LOCKED_BY_OTHER_CLIENT)
+OTHER_PARAMETERS: Final = ControlRefusal(DENIED, AddCause.INCONSISTENT_PARAMETERS)
 
-STEP: Final[dict[bool, dict[ControlState, dict[Ask, ControlState | Refused]]]] = {
+STEP: Final[dict[bool, dict[ControlState, dict[Ask, ControlState | ControlRefusal]]]] = {
     True: {  # select before operate
         ControlState.UNSELECTED: {
             Ask.SELECT: ControlState.READY,
@@ -79,17 +79,21 @@ STEP: Final[dict[bool, dict[ControlState, dict[Ask, ControlState | Refused]]]] =
     },
     False: {  # direct
         ControlState.UNSELECTED: {
-            Ask.SELECT: Refused(DENIED),
+            Ask.SELECT: ControlRefusal(DENIED),
             Ask.OPERATE: ControlState.EXECUTING,
             Ask.CANCEL: ControlState.UNSELECTED,
         },
         ControlState.READY: {
-            Ask.SELECT: Refused(DENIED),
+            Ask.SELECT: ControlRefusal(DENIED),
             Ask.OPERATE: ControlState.EXECUTING,
             Ask.CANCEL: ControlState.UNSELECTED,
         },
-        ControlState.WAITING: {Ask.SELECT: Refused(DENIED), Ask.OPERATE: _RUNNING, Ask.CANCEL: ControlState.UNSELECTED},
-        ControlState.EXECUTING: {Ask.SELECT: Refused(DENIED), Ask.OPERATE: _RUNNING, Ask.CANCEL: _RUNNING},
+        ControlState.WAITING: {
+            Ask.SELECT: ControlRefusal(DENIED),
+            Ask.OPERATE: _RUNNING,
+            Ask.CANCEL: ControlState.UNSELECTED,
+        },
+        ControlState.EXECUTING: {Ask.SELECT: ControlRefusal(DENIED), Ask.OPERATE: _RUNNING, Ask.CANCEL: _RUNNING},
     },
 }
 
@@ -106,7 +110,7 @@ class ObjectState:
     asked: "Selection | None" = None  # of READY and WAITING: not before the embedding program has said yes
     since_ns: int = 0  # of WAITING: when it was asked
 
-    def after(self, ask: Ask, who: Client, select_first: bool) -> ControlState | Refused:
+    def after(self, ask: Ask, who: Client, select_first: bool) -> ControlState | ControlRefusal:
         """The phase that `ask` of `who` leads to, or why it does not. Changes nothing."""
         if self.state in (ControlState.READY, ControlState.WAITING) and self.owner is not who:
             return _SELECTED if ask is Ask.SELECT else _LOCKED
