@@ -19,8 +19,8 @@ from mms_server.acsi.control.states import (
     DENIED,
     NEVER,
     OTHER_PARAMETERS,
-    Ask,
     ControlRefusal,
+    ControlService,
     ControlState,
     ObjectState,
     Operation,
@@ -101,7 +101,7 @@ class Control:
         """Why a Read of SBO does not select `one`."""
         if one.ctl_model != SBO_NORMAL:
             return ControlRefusal(DENIED)
-        step = self.state(one).after(Ask.SELECT, client, True)
+        step = self.state(one).after(ControlService.SELECT, client, True)
         if isinstance(step, ControlRefusal):
             return step
         cause = authority.selectable(one)
@@ -147,7 +147,7 @@ class Control:
     def _select(
         self, one: ControlObject, client: Client, action: ControlAction, _: bytes, now: Now
     ) -> ControlRefusal | Selection | None:
-        step = self.state(one).after(Ask.SELECT, client, True)
+        step = self.state(one).after(ControlService.SELECT, client, True)
         if isinstance(step, ControlRefusal):
             return step
         return self._not_allowed(one, action, AddCause.SELECT_FAILED) or self._hold(one, client, action, now)
@@ -177,7 +177,7 @@ class Control:
         self, one: ControlObject, client: Client, action: ControlAction, octets: bytes, now: Now
     ) -> ControlRefusal | Selection | Operation | None:
         state, model = self.state(one), one.ctl_model
-        step = state.after(Ask.OPERATE, client, model in (SBO_NORMAL, SBO_ENHANCED))
+        step = state.after(ControlService.OPERATE, client, model in (SBO_NORMAL, SBO_ENHANCED))
         if isinstance(step, ControlRefusal):
             return step
         if model == SBO_ENHANCED and state.action is not None and not action.agrees(state.action):
@@ -213,7 +213,7 @@ class Control:
         self, one: ControlObject, client: Client, action: ControlAction, _: bytes, now: Now
     ) -> ControlRefusal | None:
         state = self.state(one)
-        step = state.after(Ask.CANCEL, client, one.ctl_model in (SBO_NORMAL, SBO_ENHANCED))
+        step = state.after(ControlService.CANCEL, client, one.ctl_model in (SBO_NORMAL, SBO_ENHANCED))
         if isinstance(step, ControlRefusal):
             return step
         if state.state is ControlState.READY:

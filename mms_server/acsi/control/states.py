@@ -40,7 +40,7 @@ class ControlState(Enum):
     EXECUTING = "executing"
 
 
-class Ask(Enum):
+class ControlService(Enum):
     """What a client asks of an object."""
 
     SELECT = "select"
@@ -62,38 +62,23 @@ _RUNNING: Final = ControlRefusal(UNAVAILABLE, AddCause.COMMAND_ALREADY_IN_EXECUT
 _LOCKED: Final = ControlRefusal(UNAVAILABLE, AddCause.LOCKED_BY_OTHER_CLIENT)
 OTHER_PARAMETERS: Final = ControlRefusal(DENIED, AddCause.INCONSISTENT_PARAMETERS)
 
-STEP: Final[dict[bool, dict[ControlState, dict[Ask, ControlState | ControlRefusal]]]] = {
+_SELECT, _OPERATE, _CANCEL = ControlService.SELECT, ControlService.OPERATE, ControlService.CANCEL
+_UNSELECTED, _READY = ControlState.UNSELECTED, ControlState.READY
+_WAITING, _EXECUTING = ControlState.WAITING, ControlState.EXECUTING
+_UNSUITED: Final = ControlRefusal(DENIED)  # no select in a direct model
+
+STEP: Final[dict[bool, dict[ControlState, dict[ControlService, ControlState | ControlRefusal]]]] = {
     True: {  # select before operate
-        ControlState.UNSELECTED: {
-            Ask.SELECT: ControlState.READY,
-            Ask.OPERATE: _NOT_SELECTED,
-            Ask.CANCEL: ControlState.UNSELECTED,
-        },
-        ControlState.READY: {
-            Ask.SELECT: _SELECTED,
-            Ask.OPERATE: ControlState.EXECUTING,
-            Ask.CANCEL: ControlState.UNSELECTED,
-        },
-        ControlState.WAITING: {Ask.SELECT: _RUNNING, Ask.OPERATE: _RUNNING, Ask.CANCEL: ControlState.UNSELECTED},
-        ControlState.EXECUTING: {Ask.SELECT: _RUNNING, Ask.OPERATE: _RUNNING, Ask.CANCEL: _RUNNING},
+        _UNSELECTED: {_SELECT: _READY, _OPERATE: _NOT_SELECTED, _CANCEL: _UNSELECTED},
+        _READY: {_SELECT: _SELECTED, _OPERATE: _EXECUTING, _CANCEL: _UNSELECTED},
+        _WAITING: {_SELECT: _RUNNING, _OPERATE: _RUNNING, _CANCEL: _UNSELECTED},
+        _EXECUTING: {_SELECT: _RUNNING, _OPERATE: _RUNNING, _CANCEL: _RUNNING},
     },
     False: {  # direct
-        ControlState.UNSELECTED: {
-            Ask.SELECT: ControlRefusal(DENIED),
-            Ask.OPERATE: ControlState.EXECUTING,
-            Ask.CANCEL: ControlState.UNSELECTED,
-        },
-        ControlState.READY: {
-            Ask.SELECT: ControlRefusal(DENIED),
-            Ask.OPERATE: ControlState.EXECUTING,
-            Ask.CANCEL: ControlState.UNSELECTED,
-        },
-        ControlState.WAITING: {
-            Ask.SELECT: ControlRefusal(DENIED),
-            Ask.OPERATE: _RUNNING,
-            Ask.CANCEL: ControlState.UNSELECTED,
-        },
-        ControlState.EXECUTING: {Ask.SELECT: ControlRefusal(DENIED), Ask.OPERATE: _RUNNING, Ask.CANCEL: _RUNNING},
+        _UNSELECTED: {_SELECT: _UNSUITED, _OPERATE: _EXECUTING, _CANCEL: _UNSELECTED},
+        _READY: {_SELECT: _UNSUITED, _OPERATE: _EXECUTING, _CANCEL: _UNSELECTED},
+        _WAITING: {_SELECT: _UNSUITED, _OPERATE: _RUNNING, _CANCEL: _UNSELECTED},
+        _EXECUTING: {_SELECT: _UNSUITED, _OPERATE: _RUNNING, _CANCEL: _RUNNING},
     },
 }
 
@@ -110,13 +95,13 @@ class ObjectState:
     asked: "Selection | None" = None  # of READY and WAITING: not before the embedding program has said yes
     since_ns: int = 0  # of WAITING: when it was asked
 
-    def after(self, ask: Ask, who: Client, select_first: bool) -> ControlState | ControlRefusal:
-        """The phase that `ask` of `who` leads to, or why it does not. Changes nothing."""
+    def after(self, service: ControlService, who: Client, select_first: bool) -> ControlState | ControlRefusal:
+        """The state that `service` of `who` leads to, or why it does not. Changes nothing."""
         if self.state in (ControlState.READY, ControlState.WAITING) and self.owner is not who:
-            return _SELECTED if ask is Ask.SELECT else _LOCKED
-        if self.state is ControlState.READY and self.asked is not None and ask is Ask.OPERATE:
+            return _SELECTED if service is ControlService.SELECT else _LOCKED
+        if self.state is ControlState.READY and self.asked is not None and service is ControlService.OPERATE:
             return _NOT_SELECTED  # it is being judged, and may come to nothing
-        return STEP[select_first][self.state][ask]
+        return STEP[select_first][self.state][service]
 
 
 @dataclass(eq=False, slots=True)

@@ -8,7 +8,7 @@ from bus.quality import UtcTime
 from mapping.model import FC, BasicType, EnumType, LogicalNodeType
 from mms_server.acsi.clients import Client
 from mms_server.acsi.control.control import Control
-from mms_server.acsi.control.states import STEP, Ask, ControlState, Operation, Selection
+from mms_server.acsi.control.states import STEP, ControlService, ControlState, Operation, Selection
 from mms_server.engine import Engine, Waiting
 from mms_server.mms.add_cause import AddCause
 from mms_server.model.tree import DataModel
@@ -691,7 +691,7 @@ def test_the_last_operation_can_be_read(bench: Bench) -> None:
 
 def test_the_table_of_states_is_total() -> None:
     assert {(first, state, ask) for first, rows in STEP.items() for state, row in rows.items() for ask in row} == {
-        (first, state, ask) for first in (True, False) for state in ControlState for ask in Ask
+        (first, state, ask) for first in (True, False) for state in ControlState for ask in ControlService
     }
 
 
