@@ -13,7 +13,7 @@ from mapping.model import Services
 from mms_server.acsi import persistence
 from mms_server.acsi.clients import Client
 from mms_server.acsi.persistence import Journal, Put, Stored
-from mms_server.mms.access import Component, Range, Selection, Variable
+from mms_server.mms.access import AccessSelection, Component, Range, Variable
 from mms_server.mms.errors import ServiceError
 from mms_server.mms.names import ASSOCIATION_SPECIFIC, DOMAIN_SPECIFIC, ObjectName
 from mms_server.model.datasets import DataSet, Member
@@ -170,7 +170,7 @@ def _sound(name: bytes) -> bool:
     return known and 0 < len(name) <= NAME_OCTETS
 
 
-def _element(selection: Selection) -> tuple[int, bytes] | None:
+def _element(selection: AccessSelection) -> tuple[int, bytes] | None:
     """The index and the component that a selection of one element means."""
     choice = selection.choice
     if not isinstance(choice, Range) or not choice.single:

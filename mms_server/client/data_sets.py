@@ -10,7 +10,7 @@ from mms_server.client.errors import MmsError
 from mms_server.client.session import Session
 from mms_server.client.types import Array, Structure, Type
 from mms_server.mms import access
-from mms_server.mms.access import Selection
+from mms_server.mms.access import AccessSelection
 from mms_server.stack.errors import WireError
 
 
@@ -56,7 +56,9 @@ def _member(directory: Directory, one: access.Variable, stripped: str) -> tuple[
     return replace(reference, path=path), kind
 
 
-def _selected(path: tuple[str, ...], kind: Type, selections: tuple[Selection, ...]) -> tuple[tuple[str, ...], Type]:
+def _selected(
+    path: tuple[str, ...], kind: Type, selections: tuple[AccessSelection, ...]
+) -> tuple[tuple[str, ...], Type]:
     """The path and type of what one chain of selections takes of a variable."""
     if not selections:
         return path, kind

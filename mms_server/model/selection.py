@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from mms_server.mms import data
-from mms_server.mms.access import Choice, Component, Everything, Range, Selection
+from mms_server.mms.access import AccessSelection, Choice, Component, Everything, Range
 from mms_server.model.cache import Cache
 from mms_server.model.layout import Node
 from mms_server.stack import ber
@@ -20,10 +20,10 @@ class Selected(NamedTuple):
     """`selections` inside the variable at `slot`, all of which exist."""
 
     slot: int
-    selections: tuple[Selection, ...]
+    selections: tuple[AccessSelection, ...]
 
 
-def select(nodes: Sequence[Node], slot: int, selections: tuple[Selection, ...]) -> int | Selected | None:
+def select(nodes: Sequence[Node], slot: int, selections: tuple[AccessSelection, ...]) -> int | Selected | None:
     """What `selections` mean inside the variable at `slot`: a slot where they lead to one; None if any does not exist."""
     while len(selections) == 1 and not _of_elements(selections[0].choice):
         offset = _chosen(nodes[slot], selections[0].choice)
@@ -53,7 +53,7 @@ def _chosen(node: Node, choice: Choice) -> Sequence[int]:
             return node.offsets if node.array else ()
 
 
-def _exist(nodes: Sequence[Node], slot: int, selections: Iterable[Selection]) -> bool:
+def _exist(nodes: Sequence[Node], slot: int, selections: Iterable[AccessSelection]) -> bool:
     for selection in selections:
         offsets = _chosen(nodes[slot], selection.choice)
         if not offsets or not _exist(nodes, slot + offsets[0], selection.inner):
