@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Final
 
-from mms_server.model import selection
+from mms_server.model import alternate_access
+from mms_server.model.alternate_access import ResolvedAccess
 from mms_server.model.cache import Cache
-from mms_server.model.selection import Selected
 
 OCTETS_LIMIT: Final = 2_000_000
 LONGEST: Final = 8_192
@@ -20,7 +20,7 @@ class ReadPlan:
 
     specification: bytes
     slots: tuple[int, ...]
-    parts: tuple[int | Selected | bytes, ...] = ()
+    parts: tuple[int | ResolvedAccess | bytes, ...] = ()
     shared: bool = True  # False: it means something to one client only
 
     def results(self, cache: Cache, room: int) -> bytes | None:
@@ -34,7 +34,7 @@ class ReadPlan:
                 return None
             taken.append(octets)
         for part in self.parts:
-            result = part if isinstance(part, bytes) else selection.octets(cache, part, room)
+            result = part if isinstance(part, bytes) else alternate_access.octets(cache, part, room)
             if result is None or (room := room - len(result)) < 0:
                 return None
             taken.append(result)

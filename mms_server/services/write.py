@@ -24,7 +24,7 @@ from mms_server.mms.add_cause import AddCause
 from mms_server.mms.data import Scalar
 from mms_server.mms.errors import ArgumentError, DataAccessError, ServiceError
 from mms_server.mms.names import ObjectName
-from mms_server.model import selection
+from mms_server.model import alternate_access
 from mms_server.model.tree import UNKNOWN, DataModel
 from mms_server.services.base import Context, Service
 from mms_server.stack import ber
@@ -124,7 +124,7 @@ def _target(model: DataModel, variable: Variable) -> int | DataAccessError:
     if b"$" not in name.item:
         return DataAccessError.INVALID_ADDRESS
     slot = domain.slot(name.item)
-    selected = None if slot == UNKNOWN else selection.select(model.cache.nodes, slot, variable.selections)
+    selected = None if slot == UNKNOWN else alternate_access.select(model.cache.nodes, slot, variable.selections)
     if selected is None:
         return DataAccessError.OBJECT_NON_EXISTENT
     return selected if isinstance(selected, int) else DataAccessError.OBJECT_ACCESS_UNSUPPORTED

@@ -16,14 +16,14 @@ from mms_server.model.layout import Node
 from mms_server.stack import ber
 
 
-class Selected(NamedTuple):
+class ResolvedAccess(NamedTuple):
     """`selections` inside the variable at `slot`, all of which exist."""
 
     slot: int
     selections: tuple[AccessSelection, ...]
 
 
-def select(nodes: Sequence[Node], slot: int, selections: tuple[AccessSelection, ...]) -> int | Selected | None:
+def select(nodes: Sequence[Node], slot: int, selections: tuple[AccessSelection, ...]) -> int | ResolvedAccess | None:
     """What `selections` mean inside the variable at `slot`: a slot where they lead to one; None if any does not exist."""
     while len(selections) == 1 and not _of_elements(selections[0].choice):
         offset = _chosen(nodes[slot], selections[0].choice)
@@ -33,7 +33,7 @@ def select(nodes: Sequence[Node], slot: int, selections: tuple[AccessSelection, 
         selections = selections[0].inner
     if not selections:
         return slot
-    return Selected(slot, selections) if _exist(nodes, slot, selections) else None
+    return ResolvedAccess(slot, selections) if _exist(nodes, slot, selections) else None
 
 
 def _of_elements(choice: Choice) -> bool:
@@ -61,23 +61,23 @@ def _exist(nodes: Sequence[Node], slot: int, selections: Iterable[AccessSelectio
     return True
 
 
-def octets(cache: Cache, selected: int | Selected, room: int) -> bytes | None:
+def octets(cache: Cache, resolved: int | ResolvedAccess, room: int) -> bytes | None:
     """The Data of what was selected; None if they are longer than `room`."""
-    if isinstance(selected, int):
-        return cache.read(selected)
-    slot, selections = selected
+    if isinstance(resolved, int):
+        return cache.read(resolved)
+    slot, selections = resolved
     if not selections:
         return cache.read(slot)
     if len(selections) > 1:
-        return _joined(cache, data.STRUCTURE, (Selected(slot, (one,)) for one in selections), room)
+        return _joined(cache, data.STRUCTURE, (ResolvedAccess(slot, (one,)) for one in selections), room)
     choice, inner = selections[0].choice, selections[0].inner
     offsets = _chosen(cache.nodes[slot], choice)
     if _of_elements(choice):
-        return _joined(cache, data.ARRAY, (Selected(slot + offset, inner) for offset in offsets), room)
-    return octets(cache, Selected(slot + offsets[0], inner), room)
+        return _joined(cache, data.ARRAY, (ResolvedAccess(slot + offset, inner) for offset in offsets), room)
+    return octets(cache, ResolvedAccess(slot + offsets[0], inner), room)
 
 
-def _joined(cache: Cache, tag: int, parts: Iterable[Selected], room: int) -> bytes | None:
+def _joined(cache: Cache, tag: int, parts: Iterable[ResolvedAccess], room: int) -> bytes | None:
     taken: list[bytes] = []
     for part in parts:
         one = octets(cache, part, room)
