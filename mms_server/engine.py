@@ -33,7 +33,7 @@ from mms_server.acsi.reporting.rcb_writing import BlockWriting
 from mms_server.acsi.reporting.reporting import Reporting
 from mms_server.acsi.set_data_values import OPEN_TO_CLIENTS, Writing
 from mms_server.acsi.setting_groups import Settings
-from mms_server.acsi.substitution import Overlay
+from mms_server.acsi.substitution import Substitution
 from mms_server.acsi.tracking.tracking import tracking_of
 from mms_server.mms import reject
 from mms_server.mms.add_cause import AddCause
@@ -114,7 +114,7 @@ class Engine:
             execute=_at_once,
         )
         self.stirred = False  # something may wait to be stored, sent or told, or be due at another time: see to it
-        self._overlay = Overlay(model)
+        self._overlay = Substitution(model)
         self._overlay.start()
         self._measuring = Measuring(model, self._overlay.process)
         self._begun: list[Operation] = []

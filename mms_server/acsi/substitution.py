@@ -48,7 +48,7 @@ class _Covered:
         return _Covered(moved[0], beh, moved[1], moved[2], moved[3], pairs, held)
 
 
-class Overlay:
+class Substitution:
     """All that covers the process in one server."""
 
     def __init__(self, model: DataModel) -> None:
