@@ -22,7 +22,7 @@ from mms_server.acsi.control.control import Control
 from mms_server.acsi.control.states import Operation
 from mms_server.acsi.data_sets import CreatedDataSets
 from mms_server.acsi.file_transfer.files import Files
-from mms_server.acsi.file_transfer.set_file import Obtaining
+from mms_server.acsi.file_transfer.set_file import SetFile
 from mms_server.acsi.goose_sv_blocks import Publishing
 from mms_server.acsi.log_control.logs import Logs
 from mms_server.acsi.measured_values.measured_values import Measuring
@@ -106,7 +106,7 @@ class Engine:
             writing=writing,
             control=control,
             files=files,
-            obtaining=Obtaining(files),
+            obtaining=SetFile(files),
             logs=logs,
             publishing=publishing,
             tracking=tracking,

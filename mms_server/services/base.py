@@ -22,7 +22,7 @@ from mms_server.acsi.control.control import Control
 from mms_server.acsi.control.states import Operation, Selection
 from mms_server.acsi.data_sets import CreatedDataSets
 from mms_server.acsi.file_transfer.files import Files
-from mms_server.acsi.file_transfer.set_file import Obtaining
+from mms_server.acsi.file_transfer.set_file import SetFile
 from mms_server.acsi.goose_sv_blocks import Publishing
 from mms_server.acsi.log_control.logs import Logs
 from mms_server.acsi.persistence import Journal
@@ -61,7 +61,7 @@ class Behaviour:
     writing: Writing
     control: Control
     files: Files
-    obtaining: Obtaining
+    obtaining: SetFile
     logs: Logs
     publishing: Publishing
     tracking: Tracking | None  # None: the model tracks no services

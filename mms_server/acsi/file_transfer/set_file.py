@@ -53,7 +53,7 @@ class _Transfer:
 
 
 @dataclass(slots=True)
-class Obtaining:
+class SetFile:
     """What one server obtains from its clients, of each one file at a time."""
 
     files: Files
