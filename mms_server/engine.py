@@ -23,7 +23,7 @@ from mms_server.acsi.control.states import Operation
 from mms_server.acsi.data_sets import CreatedDataSets
 from mms_server.acsi.file_transfer.files import Files
 from mms_server.acsi.file_transfer.set_file import SetFile
-from mms_server.acsi.goose_sv_blocks import Publishing
+from mms_server.acsi.goose_sv_blocks import GooseSvBlocks
 from mms_server.acsi.log_control.logs import Logs
 from mms_server.acsi.measured_values.measured_values import Measuring
 from mms_server.acsi.persistence import Journal, Stored
@@ -93,7 +93,7 @@ class Engine:
         self.problems = [*sets.problems, *(writing.restore(stored) if stored else ())]
         reporting = Reporting(model, sets.by_text, self.journal, stored, buffers)
         logs = Logs(model, sets.by_text, self.journal, stored)
-        publishing = Publishing(model, sets.by_text, self.commit)
+        publishing = GooseSvBlocks(model, sets.by_text, self.commit)
         tracking = tracking_of(model, self.commit)
         control = Control(model, reporting.dispatch.post, self.commit, tracking)
         files = Files()

@@ -22,7 +22,7 @@ Find = Callable[[Client | None, str], DataSet | None]
 Commit = Callable[[list[tuple[int, object]], Now], object]
 
 
-class Publishing:
+class GooseSvBlocks:
     """The GOOSE and sampled value control blocks of a server. `find` resolves a data set's name as DatSet has it."""
 
     def __init__(self, model: DataModel, find: Find, commit: Commit) -> None:

@@ -23,7 +23,7 @@ from mms_server.acsi.control.states import Operation, Selection
 from mms_server.acsi.data_sets import CreatedDataSets
 from mms_server.acsi.file_transfer.files import Files
 from mms_server.acsi.file_transfer.set_file import SetFile
-from mms_server.acsi.goose_sv_blocks import Publishing
+from mms_server.acsi.goose_sv_blocks import GooseSvBlocks
 from mms_server.acsi.log_control.logs import Logs
 from mms_server.acsi.persistence import Journal
 from mms_server.acsi.reporting.rcb_writing import BlockWriting
@@ -63,7 +63,7 @@ class Behaviour:
     files: Files
     obtaining: SetFile
     logs: Logs
-    publishing: Publishing
+    publishing: GooseSvBlocks
     tracking: Tracking | None  # None: the model tracks no services
     read_guards: Guards
     execute: Execute  # how an operation begins; its verdict is True, False or an AddCause
