@@ -36,7 +36,7 @@ Pairs = list[tuple[int, Scalar]]
 
 
 @dataclass(slots=True)
-class Writing:
+class SetDataValues:
     """What clients may write in one server. `open_fcs`: the functional constraints that are writable at all."""
 
     model: DataModel

@@ -28,7 +28,7 @@ from mms_server.acsi.log_control.logs import Logs
 from mms_server.acsi.persistence import Journal
 from mms_server.acsi.reporting.rcb_writing import BlockWriting
 from mms_server.acsi.reporting.reporting import Reporting
-from mms_server.acsi.set_data_values import Writing
+from mms_server.acsi.set_data_values import SetDataValues
 from mms_server.acsi.setting_groups import Settings
 from mms_server.acsi.tracking.service_names import ServiceName
 from mms_server.acsi.tracking.tracking import Tracking
@@ -58,7 +58,7 @@ class Behaviour:
     reporting: Reporting
     blocks: BlockWriting
     settings: Settings
-    writing: Writing
+    writing: SetDataValues
     control: Control
     files: Files
     obtaining: SetFile
