@@ -49,7 +49,7 @@ class _Setting:
 
 
 @dataclass(eq=False, slots=True)
-class SettingGroups:
+class SettingGroupControlBlock:
     """The setting groups of one LD."""
 
     domain: Domain
@@ -79,7 +79,7 @@ class Settings:
             for block in self._blocks:
                 self._restore(block, stored)
 
-    def _restore(self, block: SettingGroups, stored: Stored) -> None:
+    def _restore(self, block: SettingGroupControlBlock, stored: Stored) -> None:
         name = block.domain.name.decode()
         written = stored.values.get(KIND, {})
         for setting in block.settings:
@@ -177,7 +177,7 @@ class Settings:
             return self._edit(block, client, int(str(value)), now)
         return self._confirm(block, client, value, now)
 
-    def _activate(self, block: SettingGroups, group: int, now: Now) -> DataAccessError | None:
+    def _activate(self, block: SettingGroupControlBlock, group: int, now: Now) -> DataAccessError | None:
         if not 1 <= group <= block.count:
             return _INVALID
         self._load(block, group, now)
@@ -188,10 +188,10 @@ class Settings:
         self._journal.add(Put(ACTIVE, name + _SINCE, stamp.octets()))
         return None
 
-    def _load(self, block: SettingGroups, group: int, now: Now) -> None:
+    def _load(self, block: SettingGroupControlBlock, group: int, now: Now) -> None:
         self._commit([(setting.sg, setting.values[group - 1]) for setting in block.settings], now)
 
-    def _edit(self, block: SettingGroups, client: Client, group: int, now: Now) -> DataAccessError | None:
+    def _edit(self, block: SettingGroupControlBlock, client: Client, group: int, now: Now) -> DataAccessError | None:
         if not 0 <= group <= block.count:
             return _INVALID
         if (block.editor is not None and block.editor is not client) or block.settler is client:
@@ -206,7 +206,9 @@ class Settings:
         self._commit(pairs, now)
         return None
 
-    def _confirm(self, block: SettingGroups, client: Client, value: Scalar, now: Now) -> DataAccessError | None:
+    def _confirm(
+        self, block: SettingGroupControlBlock, client: Client, value: Scalar, now: Now
+    ) -> DataAccessError | None:
         if block.editor is not client:
             return _DENIED
         if value is not True:
@@ -226,12 +228,12 @@ class Settings:
 
     # ------------------------------------------------------------------ how an edit ends
 
-    def _reserve(self, block: SettingGroups, now: Now) -> None:
+    def _reserve(self, block: SettingGroupControlBlock, now: Now) -> None:
         if "ResvTms" in block.slots:
             block.until_ns = now.monotonic_ns + block.resv_s * 1_000_000_000
             self._commit([(block.slots["ResvTms"], block.resv_s)], now)
 
-    def _drop(self, block: SettingGroups, now: Now) -> None:
+    def _drop(self, block: SettingGroupControlBlock, now: Now) -> None:
         block.editor, block.until_ns = None, NEVER
         pairs: list[tuple[int, object]] = [(block.slots["EditSG"], 0)]
         if "ResvTms" in block.slots:
@@ -254,20 +256,22 @@ class Settings:
             if block.until_ns <= now.monotonic_ns:
                 self._drop(block, now)
 
-    def _edits_active(self, block: SettingGroups) -> bool:
+    def _edits_active(self, block: SettingGroupControlBlock) -> bool:
         return self._number(block, "EditSG") == self._number(block, "ActSG")
 
-    def _number(self, block: SettingGroups, name: str) -> int:
+    def _number(self, block: SettingGroupControlBlock, name: str) -> int:
         return int(self._model.cache.values[block.slots[name]])  # type: ignore[call-overload, no-any-return]
 
 
-def _block(model: DataModel, placed: PlacedNode) -> SettingGroups | None:
+def _block(model: DataModel, placed: PlacedNode) -> SettingGroupControlBlock | None:
     control = placed.source.setting_control
     top = placed.layout.by_suffix.get(b"$SP$SGCB")
     if control is None or top is None:
         return None
     slots = {child.name.decode(): placed.base + child.index for child in top.children}
-    block = SettingGroups(placed.domain, slots, max(control.num_of_sgs, 1), control.resv_tms or DEFAULT_RESV_S)
+    block = SettingGroupControlBlock(
+        placed.domain, slots, max(control.num_of_sgs, 1), control.resv_tms or DEFAULT_RESV_S
+    )
     for one in placed.domain.nodes.values():
         block.settings += _settings(model, one, block.count)
     return block
