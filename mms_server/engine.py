@@ -32,7 +32,7 @@ from mms_server.acsi.reporting.entry_buffer import BufferLimits
 from mms_server.acsi.reporting.rcb_writing import BlockWriting
 from mms_server.acsi.reporting.reporting import Reporting
 from mms_server.acsi.set_data_values import OPEN_TO_CLIENTS, SetDataValues
-from mms_server.acsi.setting_groups import Settings
+from mms_server.acsi.setting_groups import SettingGroups
 from mms_server.acsi.substitution import Substitution
 from mms_server.acsi.tracking.tracking import tracking_of
 from mms_server.mms import reject
@@ -88,7 +88,7 @@ class Engine:
         self.model = model
         self.journal = Journal(durable=stored is not None, next_id=stored.next_id if stored else 0)
         sets = CreatedDataSets(model, self.journal, stored)
-        settings = Settings(model, self.journal, stored, self.commit)
+        settings = SettingGroups(model, self.journal, stored, self.commit)
         writing = SetDataValues(model, self.journal, Guards(model), settings, set(OPEN_TO_CLIENTS))
         self.problems = [*sets.problems, *(writing.restore(stored) if stored else ())]
         reporting = Reporting(model, sets.by_text, self.journal, stored, buffers)

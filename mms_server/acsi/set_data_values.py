@@ -19,7 +19,7 @@ from mapping.model import FC
 from mms_server.acsi import persisted_values
 from mms_server.acsi.access_callbacks import Guards
 from mms_server.acsi.persistence import Journal, Stored
-from mms_server.acsi.setting_groups import Settings
+from mms_server.acsi.setting_groups import SettingGroups
 from mms_server.mms.data import Kind, Scalar
 from mms_server.mms.errors import DataAccessError
 from mms_server.model.tree import DataModel
@@ -42,7 +42,7 @@ class SetDataValues:
     model: DataModel
     journal: Journal
     guards: Guards
-    settings: Settings
+    settings: SettingGroups
     open_fcs: set[FC]
 
     def restore(self, stored: Stored) -> list[str]:

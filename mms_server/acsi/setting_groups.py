@@ -62,7 +62,7 @@ class SettingGroupControlBlock:
     settler: Client | None = None  # whose write is being settled with the field
 
 
-class Settings:
+class SettingGroups:
     """The setting groups of every LD of a server."""
 
     def __init__(self, model: DataModel, journal: Journal, stored: Stored | None, commit: Commit) -> None:

@@ -29,7 +29,7 @@ from mms_server.acsi.persistence import Journal
 from mms_server.acsi.reporting.rcb_writing import BlockWriting
 from mms_server.acsi.reporting.reporting import Reporting
 from mms_server.acsi.set_data_values import SetDataValues
-from mms_server.acsi.setting_groups import Settings
+from mms_server.acsi.setting_groups import SettingGroups
 from mms_server.acsi.tracking.service_names import ServiceName
 from mms_server.acsi.tracking.tracking import Tracking
 from mms_server.mms.errors import DataAccessError, ServiceError, ServiceFailure
@@ -57,7 +57,7 @@ class Behaviour:
     sets: CreatedDataSets
     reporting: Reporting
     blocks: BlockWriting
-    settings: Settings
+    settings: SettingGroups
     writing: SetDataValues
     control: Control
     files: Files
