@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bus.quality import Now
-from mms_server.acsi.access_callbacks import Call, Deferred, Guards, Verdict
+from mms_server.acsi.access_callbacks import AccessCallbacks, Call, Deferred, Verdict
 from mms_server.acsi.clients import Client
 from mms_server.acsi.control.command_record import CommandRecord
 from mms_server.acsi.control.control import Control
@@ -89,7 +89,7 @@ class Engine:
         self.journal = Journal(durable=stored is not None, next_id=stored.next_id if stored else 0)
         sets = CreatedDataSets(model, self.journal, stored)
         settings = SettingGroups(model, self.journal, stored, self.commit)
-        writing = SetDataValues(model, self.journal, Guards(model), settings, set(OPEN_TO_CLIENTS))
+        writing = SetDataValues(model, self.journal, AccessCallbacks(model), settings, set(OPEN_TO_CLIENTS))
         self.problems = [*sets.problems, *(writing.restore(stored) if stored else ())]
         reporting = Reporting(model, sets.by_text, self.journal, stored, buffers)
         logs = Logs(model, sets.by_text, self.journal, stored)
@@ -110,7 +110,7 @@ class Engine:
             logs=logs,
             publishing=publishing,
             tracking=tracking,
-            read_guards=Guards(model),
+            read_guards=AccessCallbacks(model),
             execute=_at_once,
         )
         self.stirred = False  # something may wait to be stored, sent or told, or be due at another time: see to it

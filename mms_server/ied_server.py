@@ -20,7 +20,7 @@ from mapping.diagnostics import Diagnostic, Diagnostics
 from mapping.model import FC, Server
 from mapping.scl.access_points import server as read_server
 from mapping.scl.reader import read
-from mms_server.acsi.access_callbacks import Call, Callback, Guards, Verdict
+from mms_server.acsi.access_callbacks import AccessCallbacks, Call, Callback, Verdict
 from mms_server.acsi.clients import Client
 from mms_server.acsi.control import mode
 from mms_server.acsi.control.states import Operation, Selection
@@ -78,7 +78,7 @@ class IedServer:
         self._mms = MmsServer(self._engine, self._access)
         nodes = self.model.cache.nodes
         self._stamps = frozenset(slot for slot in self.model.leaves() if isinstance(nodes[slot].kind, UtcTimestamp))
-        self._checks, self._controls = Guards(self.model), Guards(self.model)
+        self._checks, self._controls = AccessCallbacks(self.model), AccessCallbacks(self.model)
         self._engine.behaviour.execute = self._begin
         self._mms.complete_operation = self._complete
         self._mms.store = store
@@ -218,14 +218,14 @@ class IedServer:
             self.update([(Handle(slot), value) for slot, value in shown])
         return True if objection is None else objection
 
-    async def _say(self, guards: Guards, operation: Operation | Selection) -> Verdict:
+    async def _say(self, guards: AccessCallbacks, operation: Operation | Selection) -> Verdict:
         target = operation.target
         callback = guards.of(target.slots["Oper"])
         if callback is None:
             return True
         return await verdict_of(Call(callback, (operation.client, target.reference, operation.action)))
 
-    def _guard(self, guards: Guards, where: str | FC, callback: Callback) -> None:
+    def _guard(self, guards: AccessCallbacks, where: str | FC, callback: Callback) -> None:
         for one in (FC(where),) if where in FC.__members__ else self.model.find_all(where):
             guards.add(one, callback)
 

@@ -62,7 +62,7 @@ def _default(model: DataModel, slot: int) -> bytes:
     return node.kind.encode(default)
 
 
-class Guards:
+class AccessCallbacks:
     """The callbacks of one kind of access."""
 
     def __init__(self, model: DataModel) -> None:

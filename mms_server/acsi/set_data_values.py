@@ -17,7 +17,7 @@ from typing import Final
 
 from mapping.model import FC
 from mms_server.acsi import persisted_values
-from mms_server.acsi.access_callbacks import Guards
+from mms_server.acsi.access_callbacks import AccessCallbacks
 from mms_server.acsi.persistence import Journal, Stored
 from mms_server.acsi.setting_groups import SettingGroups
 from mms_server.mms.data import Kind, Scalar
@@ -41,7 +41,7 @@ class SetDataValues:
 
     model: DataModel
     journal: Journal
-    guards: Guards
+    guards: AccessCallbacks
     settings: SettingGroups
     open_fcs: set[FC]
 

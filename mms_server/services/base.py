@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from bus.quality import Now
-from mms_server.acsi.access_callbacks import Deferred, Guards
+from mms_server.acsi.access_callbacks import AccessCallbacks, Deferred
 from mms_server.acsi.clients import Client
 from mms_server.acsi.control.control import Control
 from mms_server.acsi.control.states import Operation, Selection
@@ -65,7 +65,7 @@ class Behaviour:
     logs: Logs
     publishing: GooseSvBlocks
     tracking: Tracking | None  # None: the model tracks no services
-    read_guards: Guards
+    read_guards: AccessCallbacks
     execute: Execute  # how an operation begins; its verdict is True, False or an AddCause
     check: Check | None = None  # whether a selection may be; None: nobody is asked
 
