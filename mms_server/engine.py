@@ -25,7 +25,7 @@ from mms_server.acsi.file_transfer.files import Files
 from mms_server.acsi.file_transfer.set_file import SetFile
 from mms_server.acsi.goose_sv_blocks import GooseSvBlocks
 from mms_server.acsi.log_control.logs import Logs
-from mms_server.acsi.measured_values.measured_values import Measuring
+from mms_server.acsi.measured_values.measured_values import MeasuredValues
 from mms_server.acsi.persistence import Journal, Stored
 from mms_server.acsi.reporting.dispatch import Notice
 from mms_server.acsi.reporting.entry_buffer import BufferLimits
@@ -116,7 +116,7 @@ class Engine:
         self.stirred = False  # something may wait to be stored, sent or told, or be due at another time: see to it
         self._overlay = Substitution(model)
         self._overlay.start()
-        self._measuring = Measuring(model, self._overlay.process)
+        self._measuring = MeasuredValues(model, self._overlay.process)
         self._begun: list[Operation] = []
         self._identity = identity
         self._services = registry.by_tag()

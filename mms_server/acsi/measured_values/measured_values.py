@@ -36,7 +36,7 @@ Said = dict[int, Scalar]  # what one commit says, by slot
 _NOTHING: Final[Said] = {}
 
 
-class Measuring:
+class MeasuredValues:
     """The measured values of one server. `process` gives what the process says of a leaf, whatever covers it."""
 
     def __init__(self, model: DataModel, process: Callable[[int], Scalar]) -> None:
