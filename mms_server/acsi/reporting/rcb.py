@@ -34,7 +34,7 @@ INVALID: Final = DataAccessError.OBJECT_VALUE_INVALID
 
 
 @dataclass(eq=False, slots=True)
-class Listeners:
+class DataSetBlocks:
     """The blocks that listen to one data set, and what a commit that is being told has changed in it."""
 
     data_set: DataSet
@@ -65,7 +65,7 @@ class ReportControlBlock:
     held_until_ns: int = 0
     enabled: bool = False
     resumed: bool = False  # a client has said where to go on
-    listeners: "Listeners | None" = None  # with whom it listens to the data set
+    data_set_blocks: "DataSetBlocks | None" = None  # with whom it listens to the data set
     pending: dict[int, tuple[int, bytes]] = field(default_factory=dict)  # member -> reason and Data, within BufTm
     window_until_ns: int = 0
     integrity_at_ns: int = 0

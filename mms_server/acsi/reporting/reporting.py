@@ -22,8 +22,8 @@ from mms_server.acsi.persistence import Drop, File, Journal, Put, Stored
 from mms_server.acsi.reporting import rcb
 from mms_server.acsi.reporting.dispatch import Dispatch
 from mms_server.acsi.reporting.entry_buffer import BufferLimits, Entry, EntryBuffer
-from mms_server.acsi.reporting.rcb import Listeners, ReportControlBlock
-from mms_server.acsi.reporting.trigger_index import Listening
+from mms_server.acsi.reporting.rcb import DataSetBlocks, ReportControlBlock
+from mms_server.acsi.reporting.trigger_index import TriggerIndex
 from mms_server.mms.report import Body
 from mms_server.model.cache import Changes
 from mms_server.model.datasets import DataSet
@@ -51,7 +51,7 @@ class Reporting:
         self._model = model
         self._find = find
         self._journal = journal
-        self._listening = Listening(model)
+        self._trigger_index = TriggerIndex(model)
         self.dispatch = Dispatch(journal)
         self._timers: list[tuple[int, int, ReportControlBlock]] = []
         self._numbers = count()
@@ -97,11 +97,11 @@ class Reporting:
 
     def attach(self, block: ReportControlBlock) -> None:
         """Find the block's data set anew, and listen to its members if the block does."""
-        self._listening.attach(block, self._find(block.owner, str(block.get("DatSet"))))
+        self._trigger_index.attach(block, self._find(block.owner, str(block.get("DatSet"))))
 
     def detach(self, block: ReportControlBlock) -> None:
         """The block has no data set any more."""
-        self._listening.detach(block)
+        self._trigger_index.detach(block)
 
     def uses(self, data_set: DataSet) -> bool:
         """True if a block has `data_set` as its DatSet."""
@@ -111,22 +111,22 @@ class Reporting:
 
     def changed(self, changes: Changes, now: Now) -> None:
         """What one commit has changed."""
-        for listeners, members in self._listening.touched(changes):
-            self._events(listeners, members, now)
+        for data_set_blocks, members in self._trigger_index.touched(changes):
+            self._events(data_set_blocks, members, now)
 
-    def _events(self, listeners: Listeners, members: dict[int, int], now: Now) -> None:
+    def _events(self, data_set_blocks: DataSetBlocks, members: dict[int, int], now: Now) -> None:
         """Tell the blocks of one data set which of its members have changed; those that hear the same share a body."""
         bodies: dict[int, Body] = {}  # by the triggers that count
         seen = 0
         for reason in members.values():
             seen |= reason
-        for block in tuple(listeners.blocks):
+        for block in tuple(data_set_blocks.blocks):
             triggers = block.triggers & seen
             if not triggers:
                 continue
             body = bodies.get(triggers)
             if body is None:
-                body = bodies[triggers] = self._body(listeners.data_set, members, triggers)
+                body = bodies[triggers] = self._body(data_set_blocks.data_set, members, triggers)
             self._event(block, body, now)
 
     def _body(self, data_set: DataSet, members: dict[int, int], triggers: int) -> Body:
