@@ -29,7 +29,7 @@ from mms_server.acsi.measured_values.measured_values import MeasuredValues
 from mms_server.acsi.persistence import Journal, Stored
 from mms_server.acsi.reporting.dispatch import Notice
 from mms_server.acsi.reporting.entry_buffer import BufferLimits
-from mms_server.acsi.reporting.rcb_writing import BlockWriting
+from mms_server.acsi.reporting.rcb_writing import RcbWriting
 from mms_server.acsi.reporting.reporting import Reporting
 from mms_server.acsi.set_data_values import OPEN_TO_CLIENTS, SetDataValues
 from mms_server.acsi.setting_groups import SettingGroups
@@ -101,7 +101,7 @@ class Engine:
             journal=self.journal,
             sets=sets,
             reporting=reporting,
-            blocks=BlockWriting(model, sets.by_text, reporting),
+            blocks=RcbWriting(model, sets.by_text, reporting),
             settings=settings,
             writing=writing,
             control=control,

@@ -26,7 +26,7 @@ from mms_server.acsi.file_transfer.set_file import SetFile
 from mms_server.acsi.goose_sv_blocks import GooseSvBlocks
 from mms_server.acsi.log_control.logs import Logs
 from mms_server.acsi.persistence import Journal
-from mms_server.acsi.reporting.rcb_writing import BlockWriting
+from mms_server.acsi.reporting.rcb_writing import RcbWriting
 from mms_server.acsi.reporting.reporting import Reporting
 from mms_server.acsi.set_data_values import SetDataValues
 from mms_server.acsi.setting_groups import SettingGroups
@@ -56,7 +56,7 @@ class Behaviour:
     journal: Journal
     sets: CreatedDataSets
     reporting: Reporting
-    blocks: BlockWriting
+    blocks: RcbWriting
     settings: SettingGroups
     writing: SetDataValues
     control: Control

@@ -14,7 +14,7 @@ from mms_server.acsi.access_callbacks import Call, Deferred, Verdict, refusal
 from mms_server.acsi.control.states import ControlRefusal, Operation, Selection
 from mms_server.acsi.goose_sv_blocks import GooseSvBlocks
 from mms_server.acsi.log_control.logs import Logs
-from mms_server.acsi.reporting.rcb_writing import BlockWriting
+from mms_server.acsi.reporting.rcb_writing import RcbWriting
 from mms_server.acsi.set_data_values import Pairs
 from mms_server.acsi.setting_groups import SettingGroups
 from mms_server.acsi.tracking.service_names import ServiceName
@@ -163,7 +163,7 @@ def _item(
     return _Plain(pairs, len(calls) - before)
 
 
-def _owner(context: Context, target: int) -> BlockWriting | SettingGroups | Logs | GooseSvBlocks | None:
+def _owner(context: Context, target: int) -> RcbWriting | SettingGroups | Logs | GooseSvBlocks | None:
     """Whose control block `target` belongs to."""
     behaviour = context.behaviour
     if behaviour.blocks.owns(target):

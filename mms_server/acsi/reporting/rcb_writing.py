@@ -18,7 +18,7 @@ from mms_server.mms.report import Body
 from mms_server.model.tree import DataModel
 
 
-class BlockWriting:
+class RcbWriting:
     """The clients' side of all report control blocks. `find` resolves a data set's name as clients write it into DatSet."""
 
     def __init__(self, model: DataModel, find: Find, reporting: Reporting) -> None:
