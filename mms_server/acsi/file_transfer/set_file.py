@@ -31,7 +31,7 @@ _READ_ANSWER: Final = 0xBF49
 _DONE: Final = ber.tlv(0x9F2E, b"")
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
-Outcome = bytes | ServiceError  # the service's element, or why not
+TransferResult = bytes | ServiceError  # the service's element, or why not
 
 
 @dataclass(eq=False, slots=True)
@@ -59,7 +59,7 @@ class SetFile:
     files: Files
     _transfers: dict[Client, _Transfer] = field(default_factory=dict)
     _asks: dict[Client, list[bytes]] = field(default_factory=dict)
-    _answers: dict[Client, list[tuple[int, str, Outcome]]] = field(default_factory=dict)
+    _answers: dict[Client, list[tuple[int, str, TransferResult]]] = field(default_factory=dict)
     _count: int = 0
 
     def begin(
@@ -199,7 +199,7 @@ class SetFile:
         """The service elements of the requests to `client`, in order; they are then the caller's."""
         return self._asks.pop(client, [])
 
-    def answers(self, client: Client) -> list[tuple[int, str, Outcome]]:
+    def answers(self, client: Client) -> list[tuple[int, str, TransferResult]]:
         """The answers that `client` is owed, each with its invokeID and the file's name; they are then the caller's."""
         return self._answers.pop(client, [])
 
