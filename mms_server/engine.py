@@ -26,7 +26,7 @@ from mms_server.acsi.file_transfer.set_file import SetFile
 from mms_server.acsi.goose_sv_blocks import GooseSvBlocks
 from mms_server.acsi.log_control.logs import Logs
 from mms_server.acsi.measured_values.measured_values import MeasuredValues
-from mms_server.acsi.persistence import Journal, Stored
+from mms_server.acsi.persistence import Persistence, Stored
 from mms_server.acsi.reporting.dispatch import Notice
 from mms_server.acsi.reporting.entry_buffer import BufferLimits
 from mms_server.acsi.reporting.rcb_writing import RcbWriting
@@ -86,7 +86,7 @@ class Engine:
         self, model: DataModel, identity: Identity, stored: Stored | None = None, buffers: BufferLimits | None = None
     ) -> None:
         self.model = model
-        self.journal = Journal(durable=stored is not None, next_id=stored.next_id if stored else 0)
+        self.journal = Persistence(durable=stored is not None, next_id=stored.next_id if stored else 0)
         sets = CreatedDataSets(model, self.journal, stored)
         settings = SettingGroups(model, self.journal, stored, self.commit)
         writing = SetDataValues(model, self.journal, AccessCallbacks(model), settings, set(OPEN_TO_CLIENTS))

@@ -12,7 +12,7 @@ from typing import Final
 from mapping.model import Services
 from mms_server.acsi import persistence
 from mms_server.acsi.clients import Client
-from mms_server.acsi.persistence import Journal, Put, Stored
+from mms_server.acsi.persistence import Persistence, Put, Stored
 from mms_server.mms.access import AccessSelection, Component, Range, Variable
 from mms_server.mms.errors import ServiceError
 from mms_server.mms.names import ASSOCIATION_SPECIFIC, DOMAIN_SPECIFIC, ObjectName
@@ -29,7 +29,7 @@ _OWN: Final = b"@"
 class CreatedDataSets:
     """The data sets of one server that clients may make and delete."""
 
-    def __init__(self, model: DataModel, journal: Journal, stored: Stored | None) -> None:
+    def __init__(self, model: DataModel, journal: Persistence, stored: Stored | None) -> None:
         self._model = model
         self._journal = journal
         self._services: Services = model.server.services

@@ -1,6 +1,6 @@
 """Values that outlive the process: as Data in the journal, and back into the cache at the next start."""
 
-from mms_server.acsi.persistence import Journal, Put
+from mms_server.acsi.persistence import Persistence, Put
 from mms_server.mms.data import Scalar
 from mms_server.mms.errors import DataAccessError
 from mms_server.model.tree import DataModel
@@ -8,7 +8,7 @@ from mms_server.stack import ber
 from mms_server.stack.errors import WireError
 
 
-def keep(journal: Journal, kind: str, key: str, model: DataModel, slot: int) -> None:
+def keep(journal: Persistence, kind: str, key: str, model: DataModel, slot: int) -> None:
     """Keep what the leaf at `slot` is worth now."""
     journal.add(Put(kind, key, model.cache.read(slot)))
 

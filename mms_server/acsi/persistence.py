@@ -56,7 +56,7 @@ class Stored:
     clean: bool = True  # the last process ended in order
 
 
-class Journal:
+class Persistence:
     """The operations of one server. `durable` False: there is no store."""
 
     def __init__(self, *, durable: bool, next_id: int = 0) -> None:

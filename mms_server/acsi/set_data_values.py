@@ -18,7 +18,7 @@ from typing import Final
 from mapping.model import FC
 from mms_server.acsi import persisted_values
 from mms_server.acsi.access_callbacks import AccessCallbacks
-from mms_server.acsi.persistence import Journal, Stored
+from mms_server.acsi.persistence import Persistence, Stored
 from mms_server.acsi.setting_groups import SettingGroups
 from mms_server.mms.data import Kind, Scalar
 from mms_server.mms.errors import DataAccessError
@@ -40,7 +40,7 @@ class SetDataValues:
     """What clients may write in one server. `open_fcs`: the functional constraints that are writable at all."""
 
     model: DataModel
-    journal: Journal
+    journal: Persistence
     guards: AccessCallbacks
     settings: SettingGroups
     open_fcs: set[FC]

@@ -18,7 +18,7 @@ from mapping.model import FC
 from mms_server.acsi import persisted_values
 from mms_server.acsi.access_callbacks import Call, Callback
 from mms_server.acsi.clients import Client
-from mms_server.acsi.persistence import Journal, Put, Stored
+from mms_server.acsi.persistence import Persistence, Put, Stored
 from mms_server.mms.data import Scalar
 from mms_server.mms.errors import DataAccessError
 from mms_server.model import leaves
@@ -65,7 +65,7 @@ class SettingGroupControlBlock:
 class SettingGroups:
     """The setting groups of every LD of a server."""
 
-    def __init__(self, model: DataModel, journal: Journal, stored: Stored | None, commit: Commit) -> None:
+    def __init__(self, model: DataModel, journal: Persistence, stored: Stored | None, commit: Commit) -> None:
         self._model = model
         self._journal = journal
         self._commit = commit

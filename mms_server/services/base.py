@@ -25,7 +25,7 @@ from mms_server.acsi.file_transfer.files import Files
 from mms_server.acsi.file_transfer.set_file import SetFile
 from mms_server.acsi.goose_sv_blocks import GooseSvBlocks
 from mms_server.acsi.log_control.logs import Logs
-from mms_server.acsi.persistence import Journal
+from mms_server.acsi.persistence import Persistence
 from mms_server.acsi.reporting.rcb_writing import RcbWriting
 from mms_server.acsi.reporting.reporting import Reporting
 from mms_server.acsi.set_data_values import SetDataValues
@@ -53,7 +53,7 @@ class Identity:
 class Behaviour:
     """What has a memory: the behaviours of one server, each a module of acsi/."""
 
-    journal: Journal
+    journal: Persistence
     sets: CreatedDataSets
     reporting: Reporting
     blocks: RcbWriting

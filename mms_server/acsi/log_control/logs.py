@@ -17,7 +17,7 @@ from mms_server.acsi import persisted_values, persistence
 from mms_server.acsi.clients import Client
 from mms_server.acsi.file_transfer.files import EVENTS, MadeFile
 from mms_server.acsi.log_control import export
-from mms_server.acsi.persistence import Drop, File, Journal, Stored
+from mms_server.acsi.persistence import Drop, File, Persistence, Stored
 from mms_server.acsi.reporting.rcb import DCHG, DUPD, INTEGRITY, QCHG
 from mms_server.mms.errors import DataAccessError
 from mms_server.model.cache import Changes
@@ -114,7 +114,7 @@ class LogBlock:
 class Logs:
     """All log control blocks and journals of a server."""
 
-    def __init__(self, model: DataModel, find: Find, journal: Journal, stored: Stored | None) -> None:
+    def __init__(self, model: DataModel, find: Find, journal: Persistence, stored: Stored | None) -> None:
         self._model = model
         self._find = find
         self._journal = journal

@@ -3,7 +3,7 @@
 from typing import Final
 
 from mms_server.acsi.clients import Client
-from mms_server.acsi.persistence import Journal
+from mms_server.acsi.persistence import Persistence
 from mms_server.acsi.reporting.entry_buffer import Entry
 from mms_server.acsi.reporting.rcb import ReportControlBlock
 from mms_server.mms import report
@@ -16,7 +16,7 @@ Notice = tuple[Client | None, str, str]
 class Dispatch:
     """Who holds which blocks, and for whom something waits."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Persistence) -> None:
         self.notices: list[Notice] = []
         self._journal = journal
         self._held: dict[Client, list[ReportControlBlock]] = {}

@@ -18,7 +18,7 @@ from bus.quality import Now
 from mapping.model import FC, Setting
 from mms_server.acsi import persisted_values
 from mms_server.acsi.clients import Client
-from mms_server.acsi.persistence import Drop, File, Journal, Put, Stored
+from mms_server.acsi.persistence import Drop, File, Persistence, Put, Stored
 from mms_server.acsi.reporting import rcb
 from mms_server.acsi.reporting.dispatch import Dispatch
 from mms_server.acsi.reporting.entry_buffer import BufferLimits, Entry, EntryBuffer
@@ -46,7 +46,12 @@ class Reporting:
     """All report control blocks. `find` resolves a data set's name as clients write it into DatSet."""
 
     def __init__(
-        self, model: DataModel, find: Find, journal: Journal, stored: Stored | None, limits: BufferLimits | None = None
+        self,
+        model: DataModel,
+        find: Find,
+        journal: Persistence,
+        stored: Stored | None,
+        limits: BufferLimits | None = None,
     ) -> None:
         self._model = model
         self._find = find
