@@ -10,9 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from mapping.model import Services
-from mms_server.acsi import persistence
 from mms_server.acsi.clients import Client
-from mms_server.acsi.persistence import Persistence, Put, Stored
+from mms_server.acsi.persistence import Persistence, Put, Stored, octets_of, parts_of
 from mms_server.mms.access import AccessSelection, Component, Range, Variable
 from mms_server.mms.errors import ServiceError
 from mms_server.mms.names import ASSOCIATION_SPECIFIC, DOMAIN_SPECIFIC, ObjectName
@@ -29,9 +28,9 @@ _OWN: Final = b"@"
 class CreatedDataSets:
     """The data sets of one server that clients may make and delete."""
 
-    def __init__(self, model: DataModel, journal: Persistence, stored: Stored | None) -> None:
+    def __init__(self, model: DataModel, persistence: Persistence, stored: Stored | None) -> None:
         self._model = model
-        self._journal = journal
+        self._persistence = persistence
         self._services: Services = model.server.services
         self._persistent = 0
         self.problems: list[str] = []  # what the store had and the model has no more
@@ -80,7 +79,7 @@ class CreatedDataSets:
             assert name.domain is not None  # noqa: S101 - `_misplaced` looked
             self._model.domains[name.domain].data_sets[name.item] = made
             self._persistent += 1
-            self._journal.add(Put(KIND, _key(name), _content(made)))
+            self._persistence.add(Put(KIND, _key(name), _content(made)))
         return None
 
     def _misplaced(self, name: ObjectName) -> ServiceError | None:
@@ -154,7 +153,7 @@ class CreatedDataSets:
         elif name.domain is not None:
             del self._model.domains[name.domain].data_sets[name.item]
             self._persistent -= 1
-            self._journal.add(Put(KIND, _key(name), None))
+            self._persistence.add(Put(KIND, _key(name), None))
             self._model.plans.forget()
 
     def made_in(self, domain: bytes) -> list[ObjectName]:
@@ -195,16 +194,16 @@ def _content(data_set: DataSet) -> bytes:
     rows = []
     for member in data_set.members:
         index, component = member.selection or (-1, b"")
-        rows.append(persistence.octets_of(iter((member.domain, member.item, str(index).encode(), component))))
-    return persistence.octets_of(iter(rows))
+        rows.append(octets_of(iter((member.domain, member.item, str(index).encode(), component))))
+    return octets_of(iter(rows))
 
 
 def _restored(sets: CreatedDataSets, octets: bytes) -> tuple[Member, ...]:
     """The members as the model has them now; none if one is gone, or the octets are no data set."""
     members = []
     try:
-        for row in persistence.parts_of(octets):
-            domain, item, index, component = persistence.parts_of(row)
+        for row in parts_of(octets):
+            domain, item, index, component = parts_of(row)
             place = None if index == b"-1" else (int(index), component)
             member = sets.member_at(domain, item, place)
             if member is None:

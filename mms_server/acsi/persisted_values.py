@@ -1,4 +1,4 @@
-"""Values that outlive the process: as Data in the journal, and back into the cache at the next start."""
+"""Values that outlive the process: as Data in the store, and back into the cache at the next start."""
 
 from mms_server.acsi.persistence import Persistence, Put
 from mms_server.mms.data import Scalar
@@ -8,9 +8,9 @@ from mms_server.stack import ber
 from mms_server.stack.errors import WireError
 
 
-def keep(journal: Persistence, kind: str, key: str, model: DataModel, slot: int) -> None:
+def keep(persistence: Persistence, kind: str, key: str, model: DataModel, slot: int) -> None:
     """Keep what the leaf at `slot` is worth now."""
-    journal.add(Put(kind, key, model.cache.read(slot)))
+    persistence.add(Put(kind, key, model.cache.read(slot)))
 
 
 def restore(model: DataModel, slot: int, octets: bytes) -> bool:

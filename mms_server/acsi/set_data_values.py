@@ -40,7 +40,7 @@ class SetDataValues:
     """What clients may write in one server. `open_fcs`: the functional constraints that are writable at all."""
 
     model: DataModel
-    journal: Persistence
+    persistence: Persistence
     guards: AccessCallbacks
     settings: SettingGroups
     open_fcs: set[FC]
@@ -146,4 +146,4 @@ class SetDataValues:
             if node.fc in KEPT and node.suffix is not None and not self.settings.grouped(slot):
                 placed = self.model.placed(slot)
                 key = (placed.domain.name + b"/" + placed.name + node.suffix).decode()
-                persisted_values.keep(self.journal, KIND, key, self.model, slot)
+                persisted_values.keep(self.persistence, KIND, key, self.model, slot)

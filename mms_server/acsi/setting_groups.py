@@ -65,9 +65,9 @@ class SettingGroupControlBlock:
 class SettingGroups:
     """The setting groups of every LD of a server."""
 
-    def __init__(self, model: DataModel, journal: Persistence, stored: Stored | None, commit: Commit) -> None:
+    def __init__(self, model: DataModel, persistence: Persistence, stored: Stored | None, commit: Commit) -> None:
         self._model = model
-        self._journal = journal
+        self._persistence = persistence
         self._commit = commit
         self._blocks = [block for placed in model.nodes() if (block := _block(model, placed)) is not None]
         self._attributes = {slot: (block, name) for block in self._blocks for name, slot in block.slots.items()}
@@ -184,8 +184,8 @@ class SettingGroups:
         stamp = UtcTime(now.utc_ns, now.time_quality)
         self._commit([(block.slots["ActSG"], group), (block.slots["LActTm"], stamp)], now)
         name = block.domain.name.decode()
-        self._journal.add(Put(ACTIVE, name, bytes((group,))))
-        self._journal.add(Put(ACTIVE, name + _SINCE, stamp.octets()))
+        self._persistence.add(Put(ACTIVE, name, bytes((group,))))
+        self._persistence.add(Put(ACTIVE, name + _SINCE, stamp.octets()))
         return None
 
     def _load(self, block: SettingGroupControlBlock, group: int, now: Now) -> None:
@@ -220,7 +220,7 @@ class SettingGroups:
             if value != setting.values[group - 1]:
                 setting.values[group - 1] = value
                 key = f"{name}/{group}/{setting.key}"
-                self._journal.add(Put(KIND, key, self._model.cache.read(setting.se)))
+                self._persistence.add(Put(KIND, key, self._model.cache.read(setting.se)))
         if self._edits_active(block):
             self._load(block, group, now)
         self._drop(block, now)

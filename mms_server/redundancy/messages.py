@@ -48,7 +48,7 @@ class Put(msgspec.Struct, frozen=True, array_like=True, tag="put", gc=False):
 
 
 class File(msgspec.Struct, frozen=True, array_like=True, tag="file", gc=False):
-    """Keep an entry of a buffer or a journal."""
+    """Keep an entry of a report buffer or a log."""
 
     block: str
     entry_id: Number

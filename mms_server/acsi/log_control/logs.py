@@ -13,11 +13,11 @@ from typing import Final
 
 from bus.quality import Now
 from mapping.model import FC, LogControl, Setting
-from mms_server.acsi import persisted_values, persistence
+from mms_server.acsi import persisted_values
 from mms_server.acsi.clients import Client
 from mms_server.acsi.file_transfer.files import EVENTS, MadeFile
 from mms_server.acsi.log_control import export
-from mms_server.acsi.persistence import Drop, File, Persistence, Stored
+from mms_server.acsi.persistence import Drop, File, Persistence, Stored, octets_of, parts_of
 from mms_server.acsi.reporting.rcb import DCHG, DUPD, INTEGRITY, QCHG
 from mms_server.mms.errors import DataAccessError
 from mms_server.model.cache import Changes
@@ -49,15 +49,13 @@ class LogEntry:
 
     def content(self) -> bytes:
         """As the store keeps it."""
-        rows = (
-            persistence.octets_of(iter((reference, data, bytes((reason,))))) for reference, data, reason in self.rows
-        )
-        return persistence.octets_of(rows)
+        rows = (octets_of(iter((reference, data, bytes((reason,))))) for reference, data, reason in self.rows)
+        return octets_of(rows)
 
     @classmethod
     def restored(cls, filed: File) -> "LogEntry":
         """The entry that was filed. Raises ValueError for content that is none."""
-        rows = [persistence.parts_of(row) for row in persistence.parts_of(filed.content)]
+        rows = [parts_of(row) for row in parts_of(filed.content)]
         if any(len(row) != 3 or len(row[2]) != 1 for row in rows):
             raise ValueError(f"log entry {filed.entry_id:016x}: a row of another shape")
         return cls(filed.entry_id, filed.time_ns, tuple((row[0], row[1], row[2][0]) for row in rows))
@@ -114,10 +112,10 @@ class LogBlock:
 class Logs:
     """All log control blocks and journals of a server."""
 
-    def __init__(self, model: DataModel, find: Find, journal: Persistence, stored: Stored | None) -> None:
+    def __init__(self, model: DataModel, find: Find, persistence: Persistence, stored: Stored | None) -> None:
         self._model = model
         self._find = find
-        self._journal = journal
+        self._persistence = persistence
         self._index: dict[int, list[tuple[LogBlock, int]]] = {}
         self._blocks: dict[int, LogBlock] = {}
         self._attributes: dict[int, tuple[LogBlock, str]] = {}
@@ -154,7 +152,7 @@ class Logs:
                     try:
                         one.entries.append(LogEntry.restored(filed))
                     except ValueError:
-                        self._journal.add(Drop(PREFIX + name, filed.entry_id))  # a damaged row
+                        self._persistence.add(Drop(PREFIX + name, filed.entry_id))  # a damaged row
                 self._show(one)
             written = stored.values.get(KIND, {})
             for block in self._blocks.values():
@@ -200,15 +198,15 @@ class Logs:
             (all_members[number].reference.encode(), read(all_members[number].slot), reason)
             for number, reason in members
         )
-        entry = LogEntry(self._journal.new_id(now.utc_ns), now.utc_ns, rows)
+        entry = LogEntry(self._persistence.new_id(now.utc_ns), now.utc_ns, rows)
         one = block.journal
         one.entries.append(entry)
-        self._journal.add(File(PREFIX + one.name, entry.entry_id, entry.time_ns, entry.content()))
+        self._persistence.add(File(PREFIX + one.name, entry.entry_id, entry.time_ns, entry.content()))
         gone = 0
         while len(one.entries) - gone > ENTRIES_LIMIT or one.entries[gone].time_ns < now.utc_ns - AGE_NS:
             gone += 1
         if gone:
-            self._journal.add(Drop(PREFIX + one.name, one.entries[gone - 1].entry_id))
+            self._persistence.add(Drop(PREFIX + one.name, one.entries[gone - 1].entry_id))
             del one.entries[:gone]
         self._show(one)
 
@@ -280,7 +278,7 @@ class Logs:
         if name == "LogEna" and value and self._find(client, str(block.get("DatSet"))) is None:
             return _UNAVAILABLE
         self._model.cache.commit([(slot, value)])
-        persisted_values.keep(self._journal, KIND, f"{block.path}${name}", self._model, slot)
+        persisted_values.keep(self._persistence, KIND, f"{block.path}${name}", self._model, slot)
         self._attach(block)
         self._restart(block, now)
         return None

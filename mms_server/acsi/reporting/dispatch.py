@@ -16,9 +16,9 @@ Notice = tuple[Client | None, str, str]
 class Dispatch:
     """Who holds which blocks, and for whom something waits."""
 
-    def __init__(self, journal: Persistence) -> None:
+    def __init__(self, persistence: Persistence) -> None:
         self.notices: list[Notice] = []
-        self._journal = journal
+        self._persistence = persistence
         self._held: dict[Client, list[ReportControlBlock]] = {}
         self._ready: set[Client] = set()
         self._unsafe: set[Client] = set()  # what they wait for is not stored yet
@@ -88,7 +88,7 @@ class Dispatch:
     def _next(self, block: ReportControlBlock) -> Entry | None:
         """The next entry of a BRCB that may be sent."""
         entry = block.buffer.peek() if block.buffer is not None and block.enabled else None
-        if entry is None or self._journal.safe(entry.ticket):
+        if entry is None or self._persistence.safe(entry.ticket):
             return entry
         if block.owner is not None:
             self._unsafe.add(block.owner)

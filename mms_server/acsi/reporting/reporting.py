@@ -3,7 +3,7 @@
     changes of a commit ──► blocks whose data sets hold them ──► entry at once, or a window of BufTm
     IntgPd, GI ───────────────────────────────────────────────► entry of the whole data set, events before it first
     entry ──► URCB: PDUs in its client's outbox, dropped whole if that is full (SqNum shows the gap)
-          └─► BRCB: buffer, and the journal; sent in order when stored and when the client takes more
+          └─► BRCB: buffer, and the store; sent in order when stored and when the client takes more
 
 One commit gives at most one entry in each block. A second event of a member within a window ends the window first.
 """
@@ -49,15 +49,15 @@ class Reporting:
         self,
         model: DataModel,
         find: Find,
-        journal: Persistence,
+        persistence: Persistence,
         stored: Stored | None,
         limits: BufferLimits | None = None,
     ) -> None:
         self._model = model
         self._find = find
-        self._journal = journal
+        self._persistence = persistence
         self._trigger_index = TriggerIndex(model)
-        self.dispatch = Dispatch(journal)
+        self.dispatch = Dispatch(persistence)
         self._timers: list[tuple[int, int, ReportControlBlock]] = []
         self._numbers = count()
         self.blocks: dict[int, ReportControlBlock] = {}  # by slot
@@ -84,7 +84,7 @@ class Reporting:
         filed = stored.entries.get(block.path, [])
         known = stored.values.get(SIGNATURE, {}).get(block.path)
         if filed and known != _signature(block):
-            self._journal.add(Drop(block.path, filed[-1].entry_id))
+            self._persistence.add(Drop(block.path, filed[-1].entry_id))
             buffer.lost, filed = True, []  # of another data set: nobody could tell what they mean
         for one in filed:
             try:
@@ -96,7 +96,7 @@ class Reporting:
 
     def sign(self, block: ReportControlBlock) -> None:
         """Keep of which members the buffer's entries are."""
-        self._journal.add(Put(SIGNATURE, block.path, _signature(block)))
+        self._persistence.add(Put(SIGNATURE, block.path, _signature(block)))
 
     # ------------------------------------------------------------------ which leaf concerns whom
 
@@ -178,13 +178,13 @@ class Reporting:
         if block.buffer is None:
             self.dispatch.report(block, entry)
             return
-        entry.entry_id = self._journal.new_id(now.utc_ns)
+        entry.entry_id = self._persistence.new_id(now.utc_ns)
         entry.after_gap, block.buffer.gap = block.buffer.gap, False
-        entry.ticket = self._journal.add(File(block.path, entry.entry_id, entry.time_ns, entry.content()))
+        entry.ticket = self._persistence.add(File(block.path, entry.entry_id, entry.time_ns, entry.content()))
         had_lost = block.buffer.lost
         gone = block.buffer.add(entry)
         if gone is not None:
-            self._journal.add(Drop(block.path, gone))
+            self._persistence.add(Drop(block.path, gone))
         if block.buffer.lost and not had_lost:
             self.dispatch.note(block.owner, block, "overflow")
         if not block.enabled:
@@ -251,14 +251,14 @@ class Reporting:
         """Let what a client has written to the attribute `name` survive a restart."""
         for one in (name, "ConfRev") if name == "DatSet" else (name,):
             if one in KEPT:
-                persisted_values.keep(self._journal, KIND, f"{block.path}${one}", self._model, block.slots[one])
+                persisted_values.keep(self._persistence, KIND, f"{block.path}${one}", self._model, block.slots[one])
 
     def purge(self, block: ReportControlBlock) -> None:
         """Empty the buffer of a BRCB."""
         assert block.buffer is not None  # noqa: S101 - only BRCBs have PurgeBuf
         newest = block.buffer.newest
         if newest is not None:
-            self._journal.add(Drop(block.path, newest.entry_id))
+            self._persistence.add(Drop(block.path, newest.entry_id))
         block.buffer.purge()
         block.pending, block.window_until_ns, block.resumed = {}, 0, False
         block.set("EntryID", bytes(8))
