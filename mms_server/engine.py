@@ -86,19 +86,19 @@ class Engine:
         self, model: DataModel, identity: Identity, stored: Stored | None = None, buffers: BufferLimits | None = None
     ) -> None:
         self.model = model
-        self.journal = Persistence(durable=stored is not None, next_id=stored.next_id if stored else 0)
-        sets = CreatedDataSets(model, self.journal, stored)
-        settings = SettingGroups(model, self.journal, stored, self.commit)
-        writing = SetDataValues(model, self.journal, AccessCallbacks(model), settings, set(OPEN_TO_CLIENTS))
+        self.persistence = Persistence(durable=stored is not None, next_id=stored.next_id if stored else 0)
+        sets = CreatedDataSets(model, self.persistence, stored)
+        settings = SettingGroups(model, self.persistence, stored, self.commit)
+        writing = SetDataValues(model, self.persistence, AccessCallbacks(model), settings, set(OPEN_TO_CLIENTS))
         self.problems = [*sets.problems, *(writing.restore(stored) if stored else ())]
-        reporting = Reporting(model, sets.by_text, self.journal, stored, buffers)
-        logs = Logs(model, sets.by_text, self.journal, stored)
+        reporting = Reporting(model, sets.by_text, self.persistence, stored, buffers)
+        logs = Logs(model, sets.by_text, self.persistence, stored)
         publishing = GooseSvBlocks(model, sets.by_text, self.commit)
         tracking = tracking_of(model, self.commit)
         control = Control(model, reporting.dispatch.post, self.commit, tracking)
         files = Files()
         self.behaviour = Behaviour(
-            journal=self.journal,
+            persistence=self.persistence,
             sets=sets,
             reporting=reporting,
             blocks=RcbWriting(model, sets.by_text, reporting),
@@ -290,7 +290,7 @@ class Engine:
     def stored(self, ticket: int) -> None:
         """The store has everything up to `ticket`."""
         self.stirred = True
-        self.journal.stored(ticket)
+        self.persistence.stored(ticket)
         self.behaviour.reporting.dispatch.stored()
 
     def audits(self) -> list[CommandRecord]:

@@ -193,7 +193,7 @@ class MmsServer:
         self._pump_due = False
         with self.lock:
             self.engine.stirred = False
-            operations, ticket = self.engine.journal.take()
+            operations, ticket = self.engine.persistence.take()
             receivers = self.engine.receivers()
             notices = self.engine.notices()
             audits = self.engine.audits()

@@ -53,7 +53,7 @@ class Identity:
 class Behaviour:
     """What has a memory: the behaviours of one server, each a module of acsi/."""
 
-    journal: Persistence
+    persistence: Persistence
     sets: CreatedDataSets
     reporting: Reporting
     blocks: RcbWriting

@@ -85,7 +85,7 @@ class MemoryWire:
             CLOCK.pass_ms((next_ns - CLOCK.ns) / 1e6, self.engine)
 
     def _pump(self) -> None:
-        self.engine.journal.take()
+        self.engine.persistence.take()
         if self.client is None:
             return
         for operation in self.engine.begun():

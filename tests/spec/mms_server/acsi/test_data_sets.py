@@ -174,7 +174,7 @@ def test_a_persistent_data_set_survives_a_restart_and_one_without_its_members_do
     inside = variable(LD, "MMXU1$MX$HA$phsAHar", select(index(2), component("cVal")))
     assert client.define(MINE, TOTW, inside) is None
     assert client.define(name(LD, "LLN0$gone"), variable(LD, "MMXU2$MX$TotW")) is None
-    operations, _ = client.engine.journal.take()
+    operations, _ = client.engine.persistence.take()
     kept = {one.key: one.value for one in operations if isinstance(one, Put) and one.kind == "data set" and one.value}
     smaller = models.server(models.lln0(), models.node(models.MMXU), models.node(models.GGIO))
     engine = Engine(DataModel(smaller), IDENTITY, Stored({"data set": kept}, {}))

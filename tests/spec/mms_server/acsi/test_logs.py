@@ -159,7 +159,7 @@ def test_a_log_keeps_so_many_entries_and_drops_the_oldest(bench: Bench) -> None:
 def test_a_log_survives_a_restart() -> None:
     bench = Bench(Engine(DataModel(models.demo()), IDENTITY, Stored({}, {})))
     bench.events(1, 2, 3)
-    operations, _ = bench.engine.journal.take()
+    operations, _ = bench.engine.persistence.take()
     filed = [one for one in operations if isinstance(one, File) and one.block.startswith("log ")]
     assert len(filed) == 3
     again = Bench(Engine(DataModel(models.demo()), IDENTITY, Stored({}, {filed[0].block: filed})))

@@ -230,7 +230,7 @@ def test_settings_and_configuration_are_kept_and_come_back() -> None:
     first = EngineClient(engine(Stored({}, {})))
     pairs = [("GAPC1$SP$Limit$setMag$f", single(7.5)), ("GAPC1$DC$Fixed$d", text("a feeder"))]
     assert first.write(LD, *pairs) == ["success"] * 2
-    operations, _ = first.engine.journal.take()
+    operations, _ = first.engine.persistence.take()
     kept = {one.key: one.value for one in operations if isinstance(one, Put) and one.kind == "value" and one.value}
     assert list(kept) == ["DEMOLD0/GAPC1$SP$Limit$setMag$f", "DEMOLD0/GAPC1$DC$Fixed$d"]
     kept["DEMOLD0/GONE1$SP$x"] = b"\x83\x01\x01"

@@ -254,7 +254,7 @@ def test_groups_survive_a_restart() -> None:
     bench.set(33.0)
     bench.put("CnfEdit", boolean(True))
     bench.put("ActSG", unsigned(3))
-    operations, _ = bench.engine.journal.take()
+    operations, _ = bench.engine.persistence.take()
     kept: dict[str, dict[str, bytes]] = {}
     for one in operations:
         if isinstance(one, Put) and one.value is not None:
