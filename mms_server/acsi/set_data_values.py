@@ -32,7 +32,7 @@ _LIMITED: Final = (b"setMag", b"setVal")
 _DENIED: Final = DataAccessError.OBJECT_ACCESS_DENIED
 _INCONSISTENT: Final = DataAccessError.TYPE_INCONSISTENT
 
-Pairs = list[tuple[int, Scalar]]
+LeafValues = list[tuple[int, Scalar]]
 
 
 @dataclass(slots=True)
@@ -69,7 +69,7 @@ class SetDataValues:
         locked = self.model.locked
         return _DENIED if any(one in locked for one in range(slot, slot + node.size)) else None
 
-    def pairs(self, slot: int, octets: bytes, start: int, end: int) -> Pairs | DataAccessError:
+    def pairs(self, slot: int, octets: bytes, start: int, end: int) -> LeafValues | DataAccessError:
         """What the Data at `octets[start:end]` give the leaves at and below `slot`, or why they cannot.
 
         Raises WireError for octets that are no Data.
@@ -83,17 +83,17 @@ class SetDataValues:
 
     def values(
         self, slot: int, octets: bytes, start: int, end: int, instead: Mapping[int, Kind] = MappingProxyType({})
-    ) -> Pairs | DataAccessError:
+    ) -> LeafValues | DataAccessError:
         """As `pairs`, without limits; leaves that `instead` has are read as what stands there.
 
         Raises WireError for octets that are no Data.
         """
-        pairs: Pairs = []
+        pairs: LeafValues = []
         wrong = self._lay(slot, octets, start, end, pairs, instead)
         return pairs if wrong is None else wrong
 
     def _lay(
-        self, slot: int, octets: bytes, start: int, end: int, pairs: Pairs, instead: Mapping[int, Kind]
+        self, slot: int, octets: bytes, start: int, end: int, pairs: LeafValues, instead: Mapping[int, Kind]
     ) -> DataAccessError | None:
         node = self.model.node(slot)
         tag, first, after = ber.header(octets, start, end)
@@ -138,7 +138,7 @@ class SetDataValues:
         limit = self.model.cache.values[placed.base + node.index]
         return limit if isinstance(limit, int | float) else None
 
-    def written(self, pairs: Pairs) -> None:
+    def written(self, pairs: LeafValues) -> None:
         """Remember what a client has written, where it is to survive."""
         for slot, _ in pairs:
             node = self.model.node(slot)

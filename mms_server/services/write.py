@@ -15,7 +15,7 @@ from mms_server.acsi.control.states import ControlRefusal, Operation, Selection
 from mms_server.acsi.goose_sv_blocks import GooseSvBlocks
 from mms_server.acsi.log_control.logs import Logs
 from mms_server.acsi.reporting.rcb_writing import RcbWriting
-from mms_server.acsi.set_data_values import Pairs
+from mms_server.acsi.set_data_values import LeafValues
 from mms_server.acsi.setting_groups import SettingGroups
 from mms_server.acsi.tracking.service_names import ServiceName
 from mms_server.mms import access
@@ -48,7 +48,7 @@ class _Block:
 class _Plain:
     """Leaves and their values, and how many of the calls decide on them."""
 
-    pairs: Pairs
+    pairs: LeafValues
     calls: int = 0
 
 
@@ -195,7 +195,7 @@ def _control(context: Context, target: int, body: bytes, start: int, end: int, c
     return _Operate(answer)
 
 
-def _ask(context: Context, target: int, pairs: Pairs, calls: list[Call]) -> None:
+def _ask(context: Context, target: int, pairs: LeafValues, calls: list[Call]) -> None:
     guards, model = context.behaviour.writing.guards, context.model
     if not guards.any:
         return
@@ -209,7 +209,7 @@ def _ask(context: Context, target: int, pairs: Pairs, calls: list[Call]) -> None
 def _carried_out(context: Context, items: Sequence[_Item], verdicts: Sequence[Verdict]) -> list[DataAccessError | None]:
     """Do what may be done, front to back; why not, or None, for each."""
     results: list[DataAccessError | None] = []
-    taken: Pairs = []
+    taken: LeafValues = []
     at = 0
     for item in items:
         if item is None or isinstance(item, DataAccessError):
@@ -244,7 +244,7 @@ def _carried_out(context: Context, items: Sequence[_Item], verdicts: Sequence[Ve
     return results
 
 
-def _commit(context: Context, taken: Pairs) -> None:
+def _commit(context: Context, taken: LeafValues) -> None:
     """Let what has been taken so far be; nothing is left of it."""
     if taken:
         context.commit(list(taken), context.now)
