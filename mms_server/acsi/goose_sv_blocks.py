@@ -11,6 +11,7 @@ from bus.quality import Now
 from mapping.model import FC
 from mms_server.acsi.clients import Client
 from mms_server.mms.errors import DataAccessError
+from mms_server.model.cache import Commit
 from mms_server.model.control_blocks import block_names
 from mms_server.model.datasets import DataSet
 from mms_server.model.tree import DataModel
@@ -19,7 +20,6 @@ _DENIED: Final = DataAccessError.OBJECT_ACCESS_DENIED
 _UNAVAILABLE: Final = DataAccessError.TEMPORARILY_UNAVAILABLE
 
 Find = Callable[[Client | None, str], DataSet | None]
-Commit = Callable[[list[tuple[int, object]], Now], object]
 
 
 class GooseSvBlocks:

@@ -22,6 +22,7 @@ from mms_server.acsi.persistence import Persistence, Put, Stored
 from mms_server.mms.data import Scalar
 from mms_server.mms.errors import DataAccessError
 from mms_server.model import leaves
+from mms_server.model.cache import Commit, SlotValue
 from mms_server.model.tree import UNKNOWN, DataModel, Domain, PlacedNode
 
 KIND: Final = "setting"
@@ -34,7 +35,6 @@ _DENIED: Final = DataAccessError.OBJECT_ACCESS_DENIED
 _UNAVAILABLE: Final = DataAccessError.TEMPORARILY_UNAVAILABLE
 _INVALID: Final = DataAccessError.OBJECT_VALUE_INVALID
 
-Commit = Callable[[list[tuple[int, object]], Now], object]
 ToField = tuple[Callable[[int], bool], Callback]  # whether a setting stands in a register; who writes such ones
 
 
@@ -92,7 +92,7 @@ class SettingGroups:
         active, since = int.from_bytes(kept_active.get(name, b""), "big"), kept_active.get(name + _SINCE, b"")
         if not 1 <= active <= block.count:
             active, since = self._number(block, "ActSG"), b""
-        pairs: list[tuple[int, object]] = [(block.slots["ActSG"], active)]
+        pairs: list[SlotValue] = [(block.slots["ActSG"], active)]
         if len(since) == _TIME_OCTETS:
             pairs.append((block.slots["LActTm"], UtcTime.from_octets(since)))
         pairs += [(setting.sg, setting.values[active - 1]) for setting in block.settings if 1 <= active <= block.count]
@@ -201,7 +201,7 @@ class SettingGroups:
             return None
         block.editor = client
         self._reserve(block, now)
-        pairs: list[tuple[int, object]] = [(block.slots["EditSG"], group)]
+        pairs: list[SlotValue] = [(block.slots["EditSG"], group)]
         pairs += [(setting.se, setting.values[group - 1]) for setting in block.settings]
         self._commit(pairs, now)
         return None
@@ -235,7 +235,7 @@ class SettingGroups:
 
     def _drop(self, block: SettingGroupControlBlock, now: Now) -> None:
         block.editor, block.until_ns = None, NEVER
-        pairs: list[tuple[int, object]] = [(block.slots["EditSG"], 0)]
+        pairs: list[SlotValue] = [(block.slots["EditSG"], 0)]
         if "ResvTms" in block.slots:
             pairs.append((block.slots["ResvTms"], 0))
         self._commit(pairs, now)

@@ -15,6 +15,7 @@ from typing import Final
 from bus import quality
 from mapping.model import FC
 from mms_server.mms.data import Scalar
+from mms_server.model.cache import SlotValue
 from mms_server.model.layout import Layout, Node
 from mms_server.model.tree import DataModel, PlacedNode
 
@@ -22,7 +23,6 @@ ON, BLOCKED, TEST, TEST_BLOCKED, OFF = 1, 2, 3, 4, 5
 _NOT_HELD: Final = frozenset({b"q", b"origin", b"ctlNum", b"stSeld"})  # by blkEna: quality, and what control shows
 _VALUES: Final = {"subVal": ("stVal", "valWTr"), "subMag": ("mag", "instMag", "mxVal"), "subCVal": ("cVal", "instCVal")}
 _OLD: Final = quality.Quality(quality.QUESTIONABLE | quality.OLD_DATA)
-Pair = tuple[int, object]
 
 
 @dataclass(eq=False, slots=True)
@@ -103,7 +103,7 @@ class Substitution:
         """What the process says of the leaf at `slot`, whatever is shown."""
         return self._raw[slot] if slot in self._raw else self._values[slot]  # type: ignore[return-value]
 
-    def applied(self, pairs: list[Pair]) -> list[Pair]:
+    def applied(self, pairs: list[SlotValue]) -> list[SlotValue]:
         """`pairs` as they are shown: what is covered keeps what covers it. Raises TypeError or ValueError, as a commit."""
         raw, cache = self._raw, self._model.cache
         if not raw:
@@ -112,9 +112,9 @@ class Substitution:
         raw.update((slot, value) for slot, value in checked if slot in raw)
         return [(slot, self._shown(slot) if slot in raw else value) for slot, value in checked]
 
-    def follow(self, slots: Iterable[int]) -> list[Pair]:
+    def follow(self, slots: Iterable[int]) -> list[SlotValue]:
         """What else changes now that these leaves have: Beh after Mod, and what is covered or uncovered."""
-        pairs: list[Pair] = []
+        pairs: list[SlotValue] = []
         touched = self._deciding.intersection(slots)
         for slot in touched & self._modes.keys():
             for beh, own, top in self._modes[slot]:
@@ -136,8 +136,8 @@ class Substitution:
         commit(self.follow([slot for slot in self._modes if _mode(values[slot]) != ON]))
         commit(self.follow(self._by_control))
 
-    def _refreshed(self, covered: _Covered) -> list[Pair]:
-        pairs: list[Pair] = []
+    def _refreshed(self, covered: _Covered) -> list[SlotValue]:
+        pairs: list[SlotValue] = []
         substituted, blocked = self._on(covered.sub_ena), self._on(covered.blk_ena)
         for leaf in covered.held:
             if blocked:
@@ -151,7 +151,7 @@ class Substitution:
             pairs += self._covered_or_not(covered.q, substituted or blocked or self._beh(covered) != ON)
         return pairs
 
-    def _covered_or_not(self, leaf: int, covered: bool) -> list[Pair]:
+    def _covered_or_not(self, leaf: int, covered: bool) -> list[SlotValue]:
         if covered:
             self._raw.setdefault(leaf, self._values[leaf])  # type: ignore[arg-type]
             return [(leaf, self._shown(leaf))]

@@ -14,7 +14,7 @@ from typing import Final
 from bus.quality import Now
 from mms_server.acsi.clients import Client
 from mms_server.acsi.control import authority
-from mms_server.acsi.control.responses import Commit, ControlResponses, Post
+from mms_server.acsi.control.responses import ControlResponses, Post
 from mms_server.acsi.control.states import (
     DENIED,
     NEVER,
@@ -39,6 +39,7 @@ from mms_server.acsi.tracking.tracking import Tracking
 from mms_server.mms.add_cause import AddCause
 from mms_server.mms.data import Kind, Scalar, VisibleString
 from mms_server.mms.errors import DataAccessError
+from mms_server.model.cache import Commit
 from mms_server.model.tree import DataModel
 
 SERVICES: Final = ("SBO", "SBOw", "Oper", "Cancel")

@@ -12,9 +12,9 @@ from mms_server.acsi.controllable_objects import ControlAction, ControlObject
 from mms_server.acsi.tracking.tracking import Tracking
 from mms_server.mms import add_cause
 from mms_server.mms.add_cause import AddCause
+from mms_server.model.cache import Commit, SlotValue
 
 Post = Callable[[Client, list[bytes]], None]
-Commit = Callable[[list[tuple[int, object]], Now], object]
 
 
 class ControlResponses:
@@ -29,7 +29,7 @@ class ControlResponses:
     def begun(self, operation: Operation, now: Now) -> None:
         """It goes to the process: its ctlNum and origin stand there when the status comes that it brings."""
         one, action = operation.target, operation.action
-        pairs: list[tuple[int, object]] = []
+        pairs: list[SlotValue] = []
         for name, value in (
             ("ctlNum", action.ctl_num),
             ("origin$orCat", action.or_cat),
@@ -58,7 +58,7 @@ class ControlResponses:
 
     def show(self, one: ControlObject, now: Now, **flags: bool) -> None:
         """Give the flags of the object that it has their values; with opOk goes tOpOk."""
-        pairs: list[tuple[int, object]] = []
+        pairs: list[SlotValue] = []
         for name, value in flags.items():
             slot = one.shown(name) if name == "stSeld" else one.slot(FC.OR, name)
             if slot is not None:

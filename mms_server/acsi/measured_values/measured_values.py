@@ -26,12 +26,12 @@ from bus.quality import Now, UtcTime, Validity
 from mms_server.acsi.measured_values.deadband import Bounds
 from mms_server.acsi.measured_values.objects import Leaf, MeasuredNumber, MeasuredObject, found
 from mms_server.mms.data import Scalar
+from mms_server.model.cache import SlotValue
 from mms_server.model.tree import DataModel
 
 STEP: Final = 1e-5  # 0.001 %
 _BEYOND: Final = quality.QUESTIONABLE | quality.OUT_OF_RANGE
 
-Pair = tuple[int, object]
 Said = dict[int, Scalar]  # what one commit says, by slot
 _NOTHING: Final[Said] = {}
 
@@ -55,7 +55,7 @@ class MeasuredValues:
         self._held = frozenset(held)
         self._by_leaf = _by_leaf(self._objects)
 
-    def judged(self, pairs: Iterable[Pair], now: Now) -> Iterable[Pair]:
+    def judged(self, pairs: Iterable[SlotValue], now: Now) -> Iterable[SlotValue]:
         """What one commit of `pairs` comes to. Raises TypeError or ValueError as the commit would."""
         by_leaf = self._by_leaf
         if not by_leaf:

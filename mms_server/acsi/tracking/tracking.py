@@ -8,7 +8,7 @@ An attribute that was written shows what was asked for, refused or not. Which ob
 LTRK there is no tracking at all. Nothing of it is kept (IEC 61850-7-2 Edition 2, service tracking).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,10 +20,10 @@ from mms_server.acsi.tracking.objects import TrackingObject, tracker_of, trackin
 from mms_server.acsi.tracking.service_names import ServiceName, ServiceStatus, status_of
 from mms_server.mms.add_cause import AddCause
 from mms_server.mms.errors import DataAccessError, ServiceError
+from mms_server.model.cache import Commit
 from mms_server.model.control_blocks import block_names
 from mms_server.model.tree import DataModel, PlacedNode
 
-Commit = Callable[[list[tuple[int, object]], Now], object]
 _CDCS: Final[Mapping[FC, tuple[str, ...]]] = {
     FC.BR: ("BTS",), FC.RP: ("UTS",), FC.LG: ("LTS", "OTS"), FC.SP: ("STS",),
     FC.GO: ("GTS",), FC.MS: ("MTS",), FC.US: ("NTS",),
