@@ -14,7 +14,7 @@ from mapping.model import FC
 from mapping.references import ObjectReference
 from mms_server.client.directory import Directory, Variable
 from mms_server.client.errors import MmsError
-from mms_server.client.information import Information, Refused, Terminated
+from mms_server.client.information import CommandTermination, Information, LastApplError
 from mms_server.client.session import Session
 from mms_server.client.types import Structure, Type, Value, encode_for, zero
 from mms_server.mms.add_cause import AddCause
@@ -146,9 +146,9 @@ class Operator:
         except MmsError as error:
             if error.error is None:
                 raise  # nothing that the server said of this control
-            told = self._session.take(lambda one: _refusal(one, f"{variable.domain}/{item}", asked.number))
+            information = self._session.take(lambda one: _refusal(one, f"{variable.domain}/{item}", asked.number))
             verb = "select" if step == "SBOw" else "operate"
-            return Operated(False, None if told is None else told.add_cause, f"{verb}: {error.reason}")
+            return Operated(False, None if information is None else information.add_cause, f"{verb}: {error.reason}")
         return None
 
     def _end(self, variable: Variable, timeout_s: float) -> Operated:
@@ -157,12 +157,16 @@ class Operator:
         ended = self._session.hear(lambda one: _termination(one, name), self._session.until_ns(timeout_s))
         if ended is None:
             return Operated(False, None, f"no CommandTermination within {timeout_s:g} s")
-        return Operated(True) if ended.refused is None else Operated(False, ended.refused.add_cause, "terminated")
+        return Operated(True) if ended.error is None else Operated(False, ended.error.add_cause, "terminated")
 
 
-def _refusal(told: Information, variable: str, number: int) -> Refused | None:
-    return told if isinstance(told, Refused) and (told.variable, told.ctl_num) == (variable, number) else None
+def _refusal(information: Information, variable: str, number: int) -> LastApplError | None:
+    return (
+        information
+        if isinstance(information, LastApplError) and (information.variable, information.ctl_num) == (variable, number)
+        else None
+    )
 
 
-def _termination(told: Information, variable: str) -> Terminated | None:
-    return told if isinstance(told, Terminated) and told.variable == variable else None
+def _termination(information: Information, variable: str) -> CommandTermination | None:
+    return information if isinstance(information, CommandTermination) and information.variable == variable else None

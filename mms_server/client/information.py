@@ -49,7 +49,7 @@ class RawReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class LastApplError:
     """A LastApplError: the variable that was written (`LD/LN$CO$DO$Oper`), the number of the control, the reason."""
 
     variable: str
@@ -58,14 +58,14 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class Terminated:
-    """A CommandTermination of the variable `domain/item`; `refused` None if the command has reached its end."""
+class CommandTermination:
+    """A CommandTermination of the variable `domain/item`; `error` None if the command has reached its end."""
 
     variable: str
-    refused: Refused | None
+    error: LastApplError | None
 
 
-Information = RawReport | Refused | Terminated
+Information = RawReport | LastApplError | CommandTermination
 
 
 def decode_information(contents: bytes) -> Information | None:
@@ -80,17 +80,21 @@ def decode_information(contents: bytes) -> Information | None:
         variables = access.decode(listed, 0, len(listed))
     except ArgumentError as error:
         raise WireError("mms", first, f"no list of variables: {error.reason}") from error
-    return None if isinstance(variables, ObjectName) else _told([one.name for one in variables], values)
+    return None if isinstance(variables, ObjectName) else _control_outcome([one.name for one in variables], values)
 
 
-def _told(variables: list[ObjectName | None], values: list[bytes]) -> Refused | Terminated | None:
+def _control_outcome(
+    variables: list[ObjectName | None], values: list[bytes]
+) -> LastApplError | CommandTermination | None:
     if len(variables) != len(values) or None in variables:
         raise WireError("mms", 0, f"{len(values)} values for {len(variables)} variables")
-    refused = next((_refused(data) for name, data in zip(variables, values, strict=True) if _is_error(name)), None)
+    error = next(
+        (_last_appl_error(data) for name, data in zip(variables, values, strict=True) if _is_error(name)), None
+    )
     for name in variables:
         if name is not None and name.scope == names.DOMAIN_SPECIFIC:
-            return Terminated(f"{_text(name.domain)}/{_text(name.item)}", refused)
-    return refused
+            return CommandTermination(f"{_text(name.domain)}/{_text(name.item)}", error)
+    return error
 
 
 def _is_error(name: ObjectName | None) -> bool:
@@ -101,11 +105,11 @@ def _text(octets: bytes | None) -> str:
     return (octets or b"").decode("latin-1")
 
 
-def _refused(data: bytes) -> Refused:
+def _last_appl_error(data: bytes) -> LastApplError:
     match decode(data):
         case [str(variable), int(), _, int(ctl_num), int(cause)]:
             known = cause in AddCause.__members__.values()
-            return Refused(variable, ctl_num, AddCause(cause) if known else AddCause.UNKNOWN)
+            return LastApplError(variable, ctl_num, AddCause(cause) if known else AddCause.UNKNOWN)
         case other:
             raise WireError("mms", 0, f"LastApplError {other!r}, expected its five members")
 
