@@ -49,7 +49,7 @@ class Operated:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _ControlParameters:
     """What a client says of one control, whatever of it the object's type has room for."""
 
     value: bool | float
@@ -104,20 +104,20 @@ class Operator:
         self._number = self._number % 255 + 1
         check = SYNCHRO_CHECK * synchro | INTERLOCK_CHECK * interlock
         at = UtcTime(self._session.now().utc_ns)
-        asked = _Asked(value, origin, self._number, at, test, check)
+        parameters = _ControlParameters(value, origin, self._number, at, test, check)
         if model == SBO_NORMAL and self._session.value(reference, variable.domain, f"{variable.item}$SBO") == "":
             return Operated(False, None, "select: refused")
         steps = ("SBOw", "Oper") if model == SBO_ENHANCED else ("Oper",)
         for step in steps:
-            failed = self._written(reference, variable, kind, step, asked)
+            failed = self._written(reference, variable, kind, step, parameters)
             if failed is not None:
                 return failed
         return self._end(variable, timeout_s) if model in (DIRECT_ENHANCED, SBO_ENHANCED) else Operated(True)
 
     def _object(self, reference: str) -> tuple[Variable, Structure]:
         """The object's variable under CO, and its type."""
-        asked = replace(ObjectReference.parse(reference), fc=FC.CO)
-        (variable,) = self._directory.variables(str(asked))
+        under_co = replace(ObjectReference.parse(reference), fc=FC.CO)
+        (variable,) = self._directory.variables(str(under_co))
         kind = self._directory.type_of(variable)
         if not isinstance(kind, Structure) or not isinstance(kind.members.get("Oper"), Structure):
             raise MmsError(reference, "no data object with Oper")
@@ -133,22 +133,22 @@ class Operator:
         return model if isinstance(model, int) else DIRECT_NORMAL
 
     def _written(
-        self, reference: str, variable: Variable, kind: Structure, step: str, asked: _Asked
+        self, reference: str, variable: Variable, kind: Structure, step: str, parameters: _ControlParameters
     ) -> Operated | None:
         """Write SBOw or Oper; None if the server takes it."""
-        parameters = kind.members.get(step)
-        if not isinstance(parameters, Structure):
+        structure = kind.members.get(step)
+        if not isinstance(structure, Structure):
             raise MmsError(reference, f"its ctlModel needs {step}, which it does not have")
         item = f"{variable.item}${step}"
-        data = encode_for(reference, parameters, asked.members(parameters))
+        data = encode_for(reference, structure, parameters.members(structure))
         try:
             self._session.write(reference, variable.domain, item, data)
         except MmsError as error:
             if error.error is None:
                 raise  # nothing that the server said of this control
-            information = self._session.take(lambda one: _refusal(one, f"{variable.domain}/{item}", asked.number))
+            diagnosis = self._session.take(lambda one: _refusal(one, f"{variable.domain}/{item}", parameters.number))
             verb = "select" if step == "SBOw" else "operate"
-            return Operated(False, None if information is None else information.add_cause, f"{verb}: {error.reason}")
+            return Operated(False, None if diagnosis is None else diagnosis.add_cause, f"{verb}: {error.reason}")
         return None
 
     def _end(self, variable: Variable, timeout_s: float) -> Operated:
