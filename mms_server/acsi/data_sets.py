@@ -15,7 +15,7 @@ from mms_server.acsi.persistence import Persistence, Put, Stored, octets_of, par
 from mms_server.mms.access import AccessSelection, Component, Range, Variable
 from mms_server.mms.errors import ServiceError
 from mms_server.mms.names import ASSOCIATION_SPECIFIC, DOMAIN_SPECIFIC, ObjectName
-from mms_server.model.datasets import DataSet, Member
+from mms_server.model.datasets import DataSet, PlacedMember
 from mms_server.model.tree import UNKNOWN, DataModel
 
 KIND: Final = "data set"
@@ -93,7 +93,7 @@ class CreatedDataSets:
             return ServiceError.ACCESS_NON_EXISTENT
         return None if dollar and _sound(own) else ServiceError.DEFINITION_OTHER
 
-    def _member(self, variable: Variable) -> Member | None:
+    def _member(self, variable: Variable) -> PlacedMember | None:
         """The member that `variable` names: a data object or attribute with a functional constraint, or part of an array."""
         name = variable.name
         if name is None or name.domain is None or name.item.count(b"$") < 2:
@@ -102,18 +102,18 @@ class CreatedDataSets:
         if slot == UNKNOWN or len(variable.selections) > 1:
             return None
         if not variable.selections:
-            return Member(slot, name.domain, name.item)
+            return PlacedMember(slot, name.domain, name.item)
         place = _element(variable.selections[0])
         return None if place is None else self._inside(slot, name, place)
 
-    def _inside(self, slot: int, name: ObjectName, place: tuple[int, bytes]) -> Member | None:
+    def _inside(self, slot: int, name: ObjectName, place: tuple[int, bytes]) -> PlacedMember | None:
         node = self._model.node(slot)
         index, component = place
         if name.domain is None or not node.array or index >= len(node.offsets):
             return None
         slot += node.offsets[index]
         below = self._model.node(slot).below(component)
-        return None if below is None else Member(slot + below, name.domain, name.item, place)
+        return None if below is None else PlacedMember(slot + below, name.domain, name.item, place)
 
     def _restore(self, key: str, octets: bytes) -> None:
         domain, _, item = key.encode("ascii", "replace").partition(b"/")
@@ -125,7 +125,7 @@ class CreatedDataSets:
         held.data_sets[item] = DataSet(item, members, deletable=True)
         self._persistent += 1
 
-    def member_at(self, domain: bytes, item: bytes, place: tuple[int, bytes] | None) -> Member | None:
+    def member_at(self, domain: bytes, item: bytes, place: tuple[int, bytes] | None) -> PlacedMember | None:
         """The member of that name; None if the model has it no more."""
         name = ObjectName(DOMAIN_SPECIFIC, domain, item)
         if place is None:
@@ -198,7 +198,7 @@ def _content(data_set: DataSet) -> bytes:
     return octets_of(iter(rows))
 
 
-def _restored(sets: CreatedDataSets, octets: bytes) -> tuple[Member, ...]:
+def _restored(sets: CreatedDataSets, octets: bytes) -> tuple[PlacedMember, ...]:
     """The members as the model has them now; none if one is gone, or the octets are no data set."""
     members = []
     try:

@@ -15,14 +15,14 @@ from mms_server.stack.errors import WireError
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class TypedMember:
     """A member: its reference, with FC only where another member differs in nothing else, and its type."""
 
     reference: str
     kind: Type
 
 
-def members(session: Session, directory: Directory, data_set: str, stripped: str) -> list[Member]:
+def members(session: Session, directory: Directory, data_set: str, stripped: str) -> list[TypedMember]:
     """The members of `LD/LN$name`, in order; `stripped` is the IED's name, left out of their references.
 
     Raises MmsError if there is no such data set.
@@ -38,7 +38,7 @@ def members(session: Session, directory: Directory, data_set: str, stripped: str
     bare = [str(replace(reference, fc=None)) for reference, _ in found]
     same = Counter(bare)
     return [
-        Member(str(reference) if same[text] > 1 else text, kind)
+        TypedMember(str(reference) if same[text] > 1 else text, kind)
         for text, (reference, kind) in zip(bare, found, strict=True)
     ]
 

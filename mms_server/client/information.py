@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class ReportedMember:
     """One member in a report: which of the data set, its Data, why it is there (None: the block does not say)."""
 
     number: int
@@ -45,7 +45,7 @@ class RawReport:
     overflow: bool | None
     entry_id: bytes | None
     more: bool
-    members: tuple[Member, ...]
+    members: tuple[ReportedMember, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +167,7 @@ def _report(values: list[bytes]) -> RawReport:
             fields.of(str)
     data = [fields.data() for _ in included]
     reasons = [_reasons(*fields.bits()) for _ in included] if flags & report.REASON else [None for _ in included]
-    members = tuple(map(Member, included, data, reasons))
+    members = tuple(map(ReportedMember, included, data, reasons))
     return RawReport(rpt_id, sq_num, time_ns, overflow, entry_id, more, members)
 
 

@@ -9,7 +9,7 @@ from mms_server.mms.report import Members
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class PlacedMember:
     """One FCD or FCDA: its slot, and the name by which clients know it.
 
     For a part of an array `selection` is the element's index and the component in MMS form, empty for the whole element.
@@ -45,7 +45,7 @@ class DataSet:
     """A named variable list: `LN$name` within its domain."""
 
     name: bytes
-    members: tuple[Member, ...]
+    members: tuple[PlacedMember, ...]
     deletable: bool
 
     @cached_property

@@ -17,7 +17,7 @@ from mms_server.association.read_fast_path import (
     Room,
 )
 from mms_server.engine import Engine, Waiting
-from mms_server.model.datasets import DataSet, Member
+from mms_server.model.datasets import DataSet, PlacedMember
 from mms_server.model.tree import DataModel
 from mms_server.stack import ber, cotp, presentation, session
 from tests.support import models
@@ -215,7 +215,7 @@ def test_what_is_no_read_in_one_packet_is_not_learned() -> None:
 
 def test_what_one_client_alone_sees_is_never_learned() -> None:
     engine, client, familiar = served()
-    member = Member(engine.model.find("LD0/MMXU1.TotW [MX]"), b"DEMOLD0", b"MMXU1$MX$TotW")
+    member = PlacedMember(engine.model.find("LD0/MMXU1.TotW [MX]"), b"DEMOLD0", b"MMXU1$MX$TotW")
     client.client.data_sets[b"mine"] = DataSet(b"mine", (member,), deletable=True)
     packet = request(0xA4, tlv(0xA1, tlv(0xA1, tlv(0x82, b"mine"))))
     the_long_way(engine, client, packet)
