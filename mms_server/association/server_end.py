@@ -21,7 +21,7 @@ from mms_server.mms.initiate import Negotiated, Own, Proposal, Refusal
 from mms_server.stack import acse, ber, cotp, presentation, session, tpkt
 from mms_server.stack.acse import AssociateRequest
 from mms_server.stack.cotp import Reassembly
-from mms_server.stack.errors import Answer, WireError
+from mms_server.stack.errors import FaultAnswer, WireError
 from mms_server.stack.presentation import ConnectPresentation
 from mms_server.stack.session import Spdu
 
@@ -348,7 +348,7 @@ class Association:
             raise WireError("session", 0, f"SPDU {spdu.identifier:02x}, expected data, FINISH or ABORT")
 
     def _fail(self, fault: WireError) -> None:
-        if fault.answer is Answer.CLOSE or self.phase is not Phase.OPEN:
+        if fault.answer is FaultAnswer.CLOSE or self.phase is not Phase.OPEN:
             self._close(str(fault))
         else:
             self.abort(str(fault))
@@ -377,7 +377,7 @@ class Association:
         elif context == self._acse_context:
             self._close("aborted or released by the peer", orderly=True)
         else:
-            raise WireError("presentation", 0, f"context {context}, expected {self._mms_context}", Answer.ABORT)
+            raise WireError("presentation", 0, f"context {context}, expected {self._mms_context}", FaultAnswer.ABORT)
 
     def _mms(self, octets: bytes, start: int, end: int) -> None:
         if end - start > self._pdu_octets:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 
-class Answer(Enum):
+class FaultAnswer(Enum):
     """What the peer gets for a fault, mildest first."""
 
     REJECT = "reject"  # an MMS Reject PDU; the association goes on
@@ -19,7 +19,7 @@ class WireError(ValueError):
     layer: str  # "ber", "tpkt", "cotp", "session", "presentation", "acse" or "mms"
     offset: int  # octets from the start of what that layer was given
     reason: str
-    answer: Answer = Answer.CLOSE
+    answer: FaultAnswer = FaultAnswer.CLOSE
 
     def __str__(self) -> str:
         return f"{self.layer}: {self.reason}, at octet {self.offset}"
