@@ -10,7 +10,7 @@ from mapping.passes.draft import Draft, DraftIed, DraftPoint, Target
 from mapping.passes.resolve import from_place
 from mapping.passes.type_check import (
     HEALTH,
-    Pairs,
+    ValueTable,
     attribute_value,
     is_online,
     names,
@@ -97,7 +97,7 @@ class _Binder:
             raise _PlacedError(error.code, str(error), place, error.hint) from error
         return Source(point.plan.number, targets[1:], targets[:1], found.scale, found.offset, values, band)
 
-    def _values(self, target: Target, point: DraftPoint, leaf: Leaf) -> Pairs:
+    def _values(self, target: Target, point: DraftPoint, leaf: Leaf) -> ValueTable:
         """What each point value becomes; () if it stays as it is, or is scaled."""
         if target.row.values:
             return tuple(self._pair(target, point, leaf, key) for key in target.row.values)

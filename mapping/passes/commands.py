@@ -10,7 +10,7 @@ from mapping.model import FC, BasicType
 from mapping.passes.conversion import Conversion, UnsuitableError, conversion
 from mapping.passes.draft import Draft, DraftIed, DraftPoint, Target
 from mapping.passes.point_lookup import Miss, find_point
-from mapping.passes.type_check import Pairs, commanded, control_value, point_value
+from mapping.passes.type_check import ValueTable, commanded, control_value, point_value
 from mapping.passes.value_attributes import CONTROLLABLE, Leaf
 from mapping.plan import CommandBinding, Proof, Register, SettingBinding
 from mapping.schema.map import Command
@@ -160,7 +160,7 @@ class _Command:
         self._draft.used.update(one.plan.number for one in (to, proof) if one is not None and one.plan.readable)
         self._draft.used.update(one.plan.scale_from.point for one in (to, off) if one and one.plan.scale_from)
 
-    def _values(self, control: Leaf, point: DraftPoint, *, stepped: bool = False) -> Pairs:
+    def _values(self, control: Leaf, point: DraftPoint, *, stepped: bool = False) -> ValueTable:
         """Control value -> value of `point`: the row's `values:` turned round, or what the types say.
 
         `values:` is said of the point that feeds the row; for a point of another kind the types decide.

@@ -16,8 +16,8 @@ from mapping.model import STRING_LIMITS, AttributeType, BasicType, Scalar
 from mapping.passes.draft import DraftPoint
 from mapping.plan import Obis, Own, Register, Reply
 
-Pairs = tuple[tuple[Value, Value], ...]
-HEALTH: Final[Pairs] = ((True, 1), (False, 3))
+ValueTable = tuple[tuple[Value, Value], ...]
+HEALTH: Final[ValueTable] = ((True, 1), (False, 3))
 """What `online` means as PhyHealth: Ok, Alarm."""
 
 FLOATS: Final = (BasicType.FLOAT32, BasicType.FLOAT64)
@@ -47,7 +47,7 @@ def textual(attribute: AttributeType) -> bool:
     return attribute.basic in _STRINGS
 
 
-def naturally(point: DraftPoint, attribute: AttributeType) -> Pairs | None:
+def naturally(point: DraftPoint, attribute: AttributeType) -> ValueTable | None:
     """What each value of `point` becomes without `values:`; () if as it is, or by scale; None if it cannot."""
     basic = attribute.basic
     match point.kind:
@@ -66,7 +66,7 @@ def naturally(point: DraftPoint, attribute: AttributeType) -> Pairs | None:
     return None
 
 
-def _by_name(point: DraftPoint, attribute: AttributeType) -> Pairs | None:
+def _by_name(point: DraftPoint, attribute: AttributeType) -> ValueTable | None:
     """Each name of `point` and the value of that name; None if the attribute lacks one."""
     pairs = tuple((name, attribute_value(attribute, name)) for name in point.names)
     return pairs if all(value is not None for _, value in pairs) else None
@@ -78,7 +78,7 @@ def _whole(point: DraftPoint) -> bool:
     return isinstance(source, Register) and not source.type.startswith("float") and not scaled
 
 
-def commanded(point: DraftPoint, control: AttributeType) -> Pairs | None:
+def commanded(point: DraftPoint, control: AttributeType) -> ValueTable | None:
     """What each value of `ctlVal` becomes at `point`; () if as it is, or by scale; None if it cannot be written there."""
     boolean = control.basic is BasicType.BOOLEAN
     match point.kind:
