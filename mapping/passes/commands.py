@@ -7,7 +7,7 @@ from mapping.diagnostics import Span
 from mapping.expressions import ExpressionError, compile_expression
 from mapping.located_yaml.located import inside
 from mapping.model import FC, BasicType
-from mapping.passes.conversion import Conversion, UnsuitableError, conversion
+from mapping.passes.conversion import BindingError, Conversion, conversion
 from mapping.passes.draft import Draft, DraftIed, DraftPoint, Target
 from mapping.passes.point_lookup import Miss, find_point
 from mapping.passes.type_check import ValueTable, commanded, control_value, point_value
@@ -57,7 +57,7 @@ class _Command:
             return
         try:
             self._add(control, to, proof, off)
-        except UnsuitableError as error:
+        except BindingError as error:
             self._say(error.code, self._at("to"), str(error), error.hint)
 
     def bind_setting(self, setting: Leaf) -> None:
@@ -78,7 +78,7 @@ class _Command:
         try:
             values = self._values(setting, to)
             back = self._back(to) if values == () and to.kind == "number" else Conversion()
-        except UnsuitableError as error:
+        except BindingError as error:
             self._say(error.code, self._at("to"), str(error), error.hint)
             return
         thing = self._target.object
@@ -180,7 +180,7 @@ class _Command:
             thing = self._target.object.reference
             kind = "ctlVal" if control.fc is FC.CO else "the value"
             message = f"`{point.plan.name}` is a {point.kind}, which {kind} of `{thing}` ({basic}) cannot set"
-            raise UnsuitableError("type-mismatch", message)
+            raise BindingError("type-mismatch", message)
         return values
 
     def _proof(self, control: Leaf, proof: DraftPoint, timeout_ms: int) -> Proof:
@@ -191,8 +191,8 @@ class _Command:
         try:
             values = self._values(control, proof)
             back = self._back(proof) if values == () and proof.kind == "number" else Conversion()
-        except UnsuitableError as error:
-            raise UnsuitableError(error.code, str(error).replace("cannot set", "never shows"), error.hint) from None
+        except BindingError as error:
+            raise BindingError(error.code, str(error).replace("cannot set", "never shows"), error.hint) from None
         return Proof(proof.plan.number, within, values, back.scale, back.offset, _step(proof))
 
     def _back(self, to: DraftPoint) -> Conversion:

@@ -26,7 +26,7 @@ _SCALED: Final = {
 }
 
 
-class UnsuitableError(ValueError):
+class BindingError(ValueError):
     """What a row asks for cannot be; becomes one diagnostic at the row's place."""
 
     def __init__(self, code: str, message: str, hint: str | None = None) -> None:
@@ -74,7 +74,7 @@ def unit_of(point: DraftPoint) -> Unit:
     own = units.parse(point.plan.unit)
     if own is None:
         hint = did_you_mean(nearest(point.plan.unit, units.known()))
-        raise UnsuitableError("unknown-unit", f"`{point.plan.name}` has the unknown unit `{point.plan.unit}`", hint)
+        raise BindingError("unknown-unit", f"`{point.plan.name}` has the unknown unit `{point.plan.unit}`", hint)
     return own
 
 
@@ -90,7 +90,7 @@ def _to_object(thing: DataObject, point: DraftPoint, own: Unit) -> Conversion:
     if converted is None:
         there = f"SIUnit {si_unit}" if wanted is None else (wanted.symbol or "no unit")
         there = f"10^{power} {there}" if power else there
-        raise UnsuitableError(
+        raise BindingError(
             "unit-mismatch", f"`{point.plan.name}` is in {point.plan.unit}, `{thing.reference}` in {there}"
         )
     return Conversion(*converted)
@@ -109,7 +109,7 @@ def deadband(text: str, point: DraftPoint, found: Conversion) -> Deadband:
     """The deadband that `50 W` or `0.5 %` means, in the attribute's unit. Raises UnsuitableError."""
     match = _DEADBAND.fullmatch(text.strip())
     if match is None:
-        raise UnsuitableError("bad-value", f"`{text}` is no deadband, expected one as `50 W` or `0.5 %`")
+        raise BindingError("bad-value", f"`{text}` is no deadband, expected one as `50 W` or `0.5 %`")
     value, unit_text = float(match.group(1)), match.group(2)
     if unit_text == "%" and point.plan.unit != "%":
         return Deadband(value, percent=True)
@@ -120,6 +120,6 @@ def deadband(text: str, point: DraftPoint, found: Conversion) -> Deadband:
         if converted is None:
             there = point.plan.unit or "no unit"
             message = f"`{unit_text}` does not measure what `{point.plan.name}` does ({there})"
-            raise UnsuitableError("unit-mismatch", message)
+            raise BindingError("unit-mismatch", message)
         factor = converted[0]
     return Deadband(value * factor * abs(found.scale))
