@@ -2,8 +2,8 @@
 
     Begin ──► NAME.copy, empty ──Rows──► ... ──Rows, last──► NAME.sqlite, and on from there
 
-Until a copy is complete the one before it stays. It is written without waiting for the disk: two PCs do not fail at once,
-and what a power cut of this one loses the next stream brings again.
+Until a copy is complete the one before it stays. Transactions do not wait for the disk: two PCs do not fail at once, and
+rows that a power cut of this one loses come again with the next stream.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ class Replica:
         self._schema = state_schema.FIRST
 
     def begin(self, message: Begin) -> Ack:
-        """Start anew, beside what is there. Raises NewerStateError for a stream of a newer program: what is there stays."""
+        """Start a new copy beside the present one. Raises NewerStateError for a stream of a newer program: no copy starts."""
         self.close()
         if message.schema > state_schema.SCHEMA:
             where = f"the store of {self._ied} that the other gateway sends"
@@ -82,7 +82,7 @@ class Replica:
             raise OSError(f"{path}: {error}") from error
 
     def close(self) -> None:
-        """Follow no more; what is complete stays, a copy that is not goes."""
+        """Stop following: a complete copy stays, an incomplete one is removed."""
         if self._database is not None:
             self._database.close()
             self._database = None
@@ -91,7 +91,7 @@ class Replica:
 
 
 def begin_above(folder: Path, ied: str, utc_ns: int) -> None:
-    """See to it that the EntryIDs of `ied` go on above all that the other gateway can have given.
+    """Raise the next EntryID of `ied` above all that the other gateway can have given.
 
     They begin with the milliseconds of UTC, and 2^20 of them fit each. Raises OSError.
     """

@@ -1,12 +1,12 @@
-"""How far the standby has come with one store: pure, told the time.
+"""State machine of replicating one store to the standby, the sender's side (pure; time is an argument).
 
     ALONE ──Begin──► ASKED ──Ack 0──► COPYING ──the last piece is kept──► IN_STEP
       ▲                │                  │                                 │
       └── no answer for a second, or it cannot be sent: asked again a second later ──┘
 
-While it copies, pieces of what the store holds, in the order of their keys, travel among the operations that happen
-meanwhile; as all are carried out in one order and each replaces what stands under its key, the end is a copy. One piece
-is under way at a time. In step, what is on our own disk counts as stored once the standby has it too.
+While it copies, pieces of the store, in the order of their keys, travel among the operations that happen meanwhile. All are
+carried out in one order, and each replaces the row of its key: the end is a copy. One piece is under way at a time. In
+step, an operation that is on our own disk counts as stored once the standby has it too.
 """
 
 from collections import deque
@@ -26,7 +26,7 @@ FRAME_OCTETS: Final = 1024 * 1024
 
 
 class CopyState(Enum):
-    """What is known of the standby."""
+    """How complete the standby's copy is, as far as the sender knows."""
 
     ALONE = "there is none"
     ASKED = "asked whether it follows"
@@ -36,28 +36,28 @@ class CopyState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Give this message to the standby."""
+    """Action: give this message to the standby."""
 
     message: Begin | Rows
 
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """Ask the store for the piece behind `place`; None for the first one."""
+    """Action: ask the store for the piece behind `place`; None for the first one."""
 
     place: Place | None
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Everything up to `ticket` is stored."""
+    """Action: count everything up to `ticket` as stored."""
 
     ticket: int
 
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """The standby follows, or does so no more."""
+    """Event: the standby follows, or does so no more."""
 
     follows: bool
 
@@ -77,7 +77,7 @@ class _Sent:
 
 
 class Replication:
-    """The stream of one store. What its methods return is to be done in order."""
+    """The stream of one store. Its methods return actions, to be done in order."""
 
     def __init__(self, ied: str, now: float) -> None:
         self.state = CopyState.ALONE
@@ -89,7 +89,7 @@ class Replication:
         self._piece_due: float | None = None  # our own store was asked for a piece; until when it is awaited
 
     def committed(self, operations: Sequence[Operation], ticket: int, now: float) -> list[Action]:
-        """What follows from a transaction of our own store."""
+        """The actions after a transaction of our own store."""
         if self.state in (CopyState.ALONE, CopyState.ASKED):
             return [Release(ticket)]
         sent = [self._rows(part, now) for part in _parts(operations)]
@@ -99,7 +99,7 @@ class Replication:
         return [*sent]
 
     def copied(self, stream: int, operations: Sequence[Operation], place: Place | None, now: float) -> list[Action]:
-        """What follows from a piece of our own store that was read for `stream`; `place` is None for the last one."""
+        """The actions after a piece of our own store was read for `stream`; `place` is None for the last one."""
         if stream != self._stream or self.state is not CopyState.COPYING:
             return []
         self._piece_due = None
@@ -118,7 +118,7 @@ class Replication:
         return Copy(place)
 
     def heard(self, ack: Ack, now: float) -> list[Action]:
-        """What follows from the standby's word."""
+        """The actions after an acknowledgement of the standby."""
         if ack.stream != self._stream or self.state is CopyState.ALONE:
             return []
         if self.state is CopyState.ASKED:
@@ -143,7 +143,7 @@ class Replication:
         return self._stream
 
     def tick(self, now: float, utc_ns: int) -> list[Action]:
-        """What follows from time: whoever does not answer follows no more, and is asked again."""
+        """The actions that time makes due: a standby that does not answer follows no more, and is asked again."""
         if self._waiting and now - self._waiting[0].at >= PATIENCE_S:
             return self.lost(now)
         if self._piece_due is not None and now >= self._piece_due:
@@ -159,7 +159,7 @@ class Replication:
         return []
 
     def lost(self, now: float) -> list[Action]:
-        """The standby does not follow: what waited for it is stored, as far as we can."""
+        """The actions after the loss of the standby: operations that waited for it count as stored."""
         ticket = max((sent.ticket for sent in self._waiting), default=0)
         followed = self.state is CopyState.IN_STEP
         self._waiting.clear()

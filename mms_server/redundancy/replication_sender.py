@@ -1,4 +1,4 @@
-"""One store and the standby that keeps a copy of it: the store's thread, the loop and the socket between them. Shell."""
+"""Replication of one store: the store's thread, the loop and the socket to the standby, around the state machine. Shell."""
 
 import asyncio
 import contextlib
@@ -76,6 +76,6 @@ class ReplicationSender:
                     log.warning("the standby does not follow: it lacks what is stored from now on")
 
     def close(self) -> None:
-        """Follow no more."""
+        """Stop replicating."""
         self._timer.cancel()
         self._link.close()

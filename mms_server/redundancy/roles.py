@@ -1,13 +1,13 @@
-"""Which gateway of a pair serves: pure, told the time and the words of the other one.
+"""Election of the gateway that serves, of a pair, from time and the other one's status (pure).
 
     WAITING ──it serves──► STANDBY ──silent too long, ended, or started anew──► ACTIVE
        │                      ▲                                                   │
        │                      └──────── it serves too, and took over later ───────┘
        └──only the `first`: nobody serves, for as long as a silence lasts──► ACTIVE
 
-Two that serve one field line do harm, so that one of them gives way as soon as both hear each other: a takeover is a
-new term, greater than all that were heard, and the greater term stays. Nothing is handed back by itself. Two PCs whose
-network is cut while both live cannot know of each other: then both serve, until it is whole again.
+Two gateways that poll one field line do harm. Therefore one of them gives way as soon as both hear each other: a takeover
+is a new term, greater than all that were heard, and the greater term stays. No role is handed back by itself. Two PCs whose
+network is cut while both run cannot know of each other: then both serve, until the network is whole again.
 """
 
 from typing import Final
@@ -30,7 +30,7 @@ class RoleElection:
         self._since = now  # when it was last heard that the other one serves; at first, the start
 
     def status(self) -> Status:
-        """What to tell the other one, twice a second and at each change."""
+        """The status for the other gateway, to be sent twice a second and at each change."""
         return Status(self.name, self.role, self.term, self._first)
 
     def heard(self, status: Status, now: float, utc_ns: int) -> Role:
@@ -52,7 +52,7 @@ class RoleElection:
         return self.role
 
     def _goes_before(self, status: Status) -> bool:
-        """True if this one begins of two that have just started."""
+        """True if this gateway is the one to begin, of two that have just started."""
         return self._first and (not status.first or self.name < status.name)
 
     def tick(self, now: float, utc_ns: int) -> Role:

@@ -1,4 +1,4 @@
-"""One gateway of a pair: hears the other one, keeps a copy of what it stores, says when this one is to serve. Shell."""
+"""Standby: follows the other gateway of a pair, keeps copies of its stores, takes over when it is silent. Shell."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ TAKEOVER_AFTER_S: Final = 3.0
 
 @dataclass(frozen=True, slots=True)
 class PairOptions:
-    """What the command line says of the pair."""
+    """Options of the command line for a pair."""
 
     peer: str  # host:port where the other one listens
     listen: str  # host:port where this one does
@@ -30,7 +30,7 @@ class PairOptions:
 
 
 class StopCondition(Protocol):
-    """Something that ends."""
+    """The condition on which the gateway stops."""
 
     async def wait(self) -> None:
         """Return when it is time."""

@@ -2,7 +2,7 @@
 
     audit.jsonl  ─► audit.1.jsonl ─► ... ─► audit.7.jsonl ─► gone        1 MiB each
 
-A disk that takes nothing stops nobody: what could not be written is missing, and one line in the log says so.
+If the disk is full, the service goes on: lines that could not be written are missing, and one line of the log says so.
 """
 
 import logging

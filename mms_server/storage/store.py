@@ -1,8 +1,8 @@
-"""The store: what must survive a power cut, in SQLite (WAL, synchronous FULL), written by a thread of its own. Shell.
+"""The store: values and entries that must survive a power cut, in SQLite (WAL, synchronous FULL), on its own thread. Shell.
 
-Operations come in order and go in order; whatever has gathered while the last transaction was being flushed makes the
-next one. `load` reads everything once, before anything is served. A `mirror` is told of each transaction, and decides
-when what is in it counts as stored.
+Operations come in order and go in order; those that gather while a transaction is flushed make the next one. `load` reads
+everything once, before anything is served. A `mirror` gets each transaction, and decides when its operations count as
+stored.
 """
 
 import contextlib
@@ -39,7 +39,7 @@ StoredUpTo = Callable[[int], None]
 
 
 class Mirror(Protocol):
-    """Who takes a copy of the store. All is called on the store's own thread."""
+    """Receiver of a copy of the store. All is called on the store's own thread."""
 
     def committed(self, operations: list[Operation], ticket: int, stored: StoredUpTo) -> None:
         """A transaction is done; `stored(ticket)` is to be called once it counts."""
@@ -106,7 +106,7 @@ class Store:
         return found
 
     def forget(self, what: str) -> int:
-        """Remove what is kept as `what`, one of RESETTABLE, while nothing is served; how many rows that were.
+        """Remove the rows that are kept as `what`, one of RESETTABLE, while nothing is served; their number.
 
         Raises OSError if the disk does not take it.
         """
@@ -135,11 +135,11 @@ class Store:
         self._jobs.put((operations, ticket))
 
     def copy(self, stream: int, place: Place | None) -> None:
-        """Give the mirror the next piece of what is kept, from `place` on, after what waits to be written."""
+        """Give the mirror the next piece of the store, from `place` on, behind the operations that wait to be written."""
         self._jobs.put(_Copy(stream, place))
 
     def close(self) -> None:
-        """Write what waits, say that all is in order, and close."""
+        """Write the operations that wait, mark the store as ended in order, and close it."""
         if self._thread is not None:
             self._jobs.put(None)
             self._thread.join()
