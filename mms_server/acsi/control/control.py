@@ -1,10 +1,10 @@
-"""Control: who may operate what, and what becomes of it (IEC 61850-7-2, control class model; 61850-8-1 for its services).
+"""Control class: select, operate and cancel of controllable objects (IEC 61850-7-2, control; 61850-8-1, its services).
 
     Write ─► `states`: may it be asked now? ─► `authority`: may it be done at all? ─► the process ─► `responses`
 
 A refusal is a LastApplError before the negative answer. With normal security the answer to Oper waits for the end of the
 operation; with enhanced security it waits for its start, and CommandTermination brings the end. `stVal` is never set here:
-it changes when the process says so. Whatever was asked, however it ended, leaves one CommandRecord.
+it changes when the process says so. Each command leaves one CommandRecord, also if it was refused.
 """
 
 from collections.abc import Mapping, Sequence
@@ -47,7 +47,7 @@ _TEXT: Final = VisibleString(129)
 
 
 class Control:
-    """All controllable objects of a server. `post` queues what is told later, `commit` takes what changes in the model."""
+    """The controllable objects of a server. `post` queues CommandTermination, `commit` takes new values of the model."""
 
     def __init__(self, model: DataModel, post: Post, commit: Commit, tracking: Tracking | None = None) -> None:
         self._commit = commit
@@ -72,7 +72,7 @@ class Control:
         return self._objects
 
     def state(self, one: ControlObject) -> ObjectState:
-        """Where an object stands."""
+        """The state of an object."""
         return self._states.get(one, ObjectState())
 
     def one_of(self, objects: Sequence[ControlObject]) -> None:
@@ -87,7 +87,10 @@ class Control:
     # ------------------------------------------------------------------ what clients ask
 
     def select(self, client: Client, slot: int, now: Now) -> bytes | Selection:
-        """The Data that a Read of SBO gives: the object's own reference, or an empty string if it is not to be had."""
+        """The Data that a Read of SBO gives: the object's own reference if it is selected, else an empty string.
+
+        A Selection where a check is to decide first.
+        """
         one, _ = self._by_slot[slot]
         refused = self._unselectable(one, client)
         waiting = self._hold(one, client, None, now) if refused is None else None
@@ -99,7 +102,7 @@ class Control:
         return self.sbo(one if refused is None else None)
 
     def _unselectable(self, one: ControlObject, client: Client) -> ControlRefusal | None:
-        """Why a Read of SBO does not select `one`."""
+        """The refusal of a Read of SBO; None if it selects `one`."""
         if one.ctl_model != SBO_NORMAL:
             return ControlRefusal(DENIED)
         step = self.state(one).after(ControlService.SELECT, client, True)
@@ -112,13 +115,13 @@ class Control:
 
     @staticmethod
     def sbo(one: ControlObject | None) -> bytes:
-        """The Data of SBO once `one` is selected; None: it is not."""
+        """The Data of SBO: of the selected object `one`, or the empty string for None."""
         return _TEXT.encode("" if one is None else one.sbo_text[:129])
 
     def asked(
         self, client: Client, slot: int, pairs: list[tuple[int, Scalar]], octets: bytes, now: Now
     ) -> ControlRefusal | Selection | Operation | None:
-        """What a Write to SBOw, Oper or Cancel comes to: done (None), refused, or what a verdict is needed for."""
+        """The outcome of a Write to SBOw, Oper or Cancel: done (None), refused, or an operation that needs a verdict."""
         one, service = self._by_slot[slot]
         action = one.action(service, pairs)
         model = one.ctl_model
@@ -140,7 +143,7 @@ class Control:
         return answer
 
     def unread(self, client: Client, slot: int, error: DataAccessError, now: Now) -> None:
-        """A Write to SBOw, Oper or Cancel whose Data mean nothing was refused with `error`."""
+        """Record a Write to SBOw, Oper or Cancel whose Data could not be decoded, refused with `error`."""
         one, service = self._by_slot[slot]
         self.responses.note(one, service, None, ControlRefusal(error), now)
         self.responses.audit(one, service, client, None, ControlRefusal(error))
@@ -154,7 +157,7 @@ class Control:
         return self._not_allowed(one, action, AddCause.SELECT_FAILED) or self._hold(one, client, action, now)
 
     def selected(self, selection: Selection, verdict: bool | AddCause, now: Now) -> ControlRefusal | None:
-        """What has been said of a selection, or an Oper for later, that waited; why it is none, or None."""
+        """Apply the verdict on a selection, or on an Oper with a time, that waited for it; the refusal, or None."""
         one, action, service = selection.target, selection.action, selection.service
         mine = self.state(one).asked is selection  # and has not ended meanwhile
         if mine and verdict is True:
@@ -200,7 +203,7 @@ class Control:
     def _later(
         self, one: ControlObject, client: Client, action: ControlAction, octets: bytes, wait_ns: int, now: Now
     ) -> ControlRefusal | Selection | None:
-        """Keep an Oper until its time has come; it is judged now, where there is somebody to judge, and again then."""
+        """Keep an Oper with operTm until its time; it is checked now, where there is a check, and again at that time."""
         if not one.model.server.services.time_activated:
             return ControlRefusal(DENIED, AddCause.NOT_SUPPORTED)
         until = now.monotonic_ns + wait_ns
@@ -226,7 +229,7 @@ class Control:
         return None
 
     def _not_allowed(self, one: ControlObject, action: ControlAction, bad_origin: AddCause) -> ControlRefusal | None:
-        """Why `action` is refused whatever the process says: its origin, the switching authority, the mode."""
+        """The refusal of `action` by its origin, the switching authority, the mode or 1-of-n control; None if it may be."""
         if not authority.knows_origin(one, action):
             return ControlRefusal(DENIED, bad_origin)
         cause = authority.operable(one, action)
@@ -240,7 +243,7 @@ class Control:
     # ------------------------------------------------------------------ what becomes of an operation
 
     def started(self, operation: Operation, verdict: bool | AddCause, now: Now) -> ControlRefusal | None:
-        """The process has taken the operation (with enhanced security), done it (with normal), or refused it."""
+        """Apply the verdict of the process: operation taken (enhanced security), done (normal), or refused."""
         refused = self._begin(operation, verdict, now)
         self.responses.note(operation.target, "Oper", operation.action, refused, now)
         return refused
@@ -261,7 +264,7 @@ class Control:
         return refused
 
     def ended(self, operation: Operation, verdict: bool | AddCause, now: Now) -> None:
-        """The operation has come to its end; with enhanced security its client is told. A second end is none."""
+        """End an operation; with enhanced security its client gets CommandTermination. A second end changes nothing."""
         if operation.ended:
             return
         one, client = operation.target, operation.client
@@ -291,7 +294,7 @@ class Control:
     def _hold(
         self, one: ControlObject, client: Client, action: ControlAction | None, now: Now, *, again: bool = False
     ) -> Selection | None:
-        """Select `one`; what it waits for, if it does. `again`: it was selected, and goes on so."""
+        """Select `one`; the Selection if a check is to decide first. `again`: it was selected and stays selected."""
         until = now.monotonic_ns + one.select_ms * 1_000_000
         waiting = None
         if self.selections_wait and not again:
@@ -307,7 +310,7 @@ class Control:
             self.responses.show(one, now, stSeld=False)
 
     def _drop(self, one: ControlObject, state: ObjectState, why: AddCause, now: Now) -> None:
-        """End a selection, or an Oper that waits for its time and now is never done."""
+        """End a selection, or an Oper that waits for its time and will not be carried out."""
         self._free(one, now)
         if state.state is ControlState.WAITING and state.asked is None and state.owner is not None:
             self.responses.audit(one, "Oper", state.owner, state.action, ControlRefusal(DENIED, why), state, now)
@@ -317,7 +320,7 @@ class Control:
         return min((state.until_ns for state in self._states.values()), default=NEVER)
 
     def deadline(self, now: Now) -> None:
-        """Let time pass: selections end, and what waited for its time is due."""
+        """Let time pass: selections end, and time-activated operations are due."""
         for one, state in list(self._states.items()):
             if state.until_ns > now.monotonic_ns:
                 continue
@@ -335,7 +338,10 @@ class Control:
                 self._free(one, now)
 
     def fired(self, operation: Operation, verdict: bool | AddCause, now: Now) -> bool:
-        """What waited for its time has begun, or not; True if its end is still to come. There is no answer to refuse."""
+        """Apply the verdict on a time-activated operation that was due; True if its end is still to come.
+
+        Its Write has been answered already, so there is no answer to refuse.
+        """
         if verdict is not True:
             self.responses.refused(operation, now)
             self.ended(operation, verdict, now)
@@ -344,7 +350,7 @@ class Control:
         return operation.enhanced
 
     def closed(self, client: Client, now: Now) -> None:
-        """`client` is gone: its selections end; what is being carried out goes on, and nobody is told."""
+        """`client` is gone: its selections end; operations in execution go on, without CommandTermination."""
         for one, state in list(self._states.items()):
             if state.owner is client:
                 if state.state is ControlState.EXECUTING:

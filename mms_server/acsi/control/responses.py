@@ -1,4 +1,4 @@
-"""What is shown and told of a command: its flags, LastApplError, CommandTermination, the audit, the tracking (pure)."""
+"""Outputs of a control: opRcvd, opOk and tOpOk, LastApplError, CommandTermination, command record, tracking (pure)."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,7 @@ Post = Callable[[Client, list[bytes]], None]
 
 
 class ControlResponses:
-    """`post` queues what is told later, `commit` takes what changes in the model; `audits` are to be written down."""
+    """The outputs of all controls. `post` queues CommandTermination, `commit` takes new values; `audits` wait for the log."""
 
     def __init__(self, post: Post, commit: Commit, tracking: Tracking | None) -> None:
         self.audits: list[CommandRecord] = []
@@ -27,7 +27,7 @@ class ControlResponses:
         self._tracking = tracking
 
     def begun(self, operation: Operation, now: Now) -> None:
-        """It goes to the process: its ctlNum and origin stand there when the status comes that it brings."""
+        """Show ctlNum, origin and opRcvd of an operation that goes to the process, before the status that it brings."""
         one, action = operation.target, operation.action
         pairs: list[SlotValue] = []
         for name, value in (
@@ -43,11 +43,11 @@ class ControlResponses:
         self.show(one, now, opRcvd=True)
 
     def refused(self, operation: Operation, now: Now) -> None:
-        """The process has not taken it: ctlNum and origin are those of the command before."""
+        """Restore the ctlNum and origin of the command before, since the process has refused this one."""
         self._commit(list(operation.before), now)
 
     def terminated(self, operation: Operation, cause: AddCause | None, now: Now) -> None:
-        """Tell the client of an operation with enhanced security how it has ended; None: well."""
+        """Send CommandTermination for an operation with enhanced security: positive without `cause`, else negative."""
         one, client = operation.target, operation.client
         error = None if cause is None else _error(one, "Oper", operation.action, cause)
         if self._tracking is not None:
@@ -57,7 +57,7 @@ class ControlResponses:
             self._post(client, [pdu])
 
     def show(self, one: ControlObject, now: Now, **flags: bool) -> None:
-        """Give the flags of the object that it has their values; with opOk goes tOpOk."""
+        """Set those of the flags that the object has; tOpOk is set with opOk."""
         pairs: list[SlotValue] = []
         for name, value in flags.items():
             slot = one.shown(name) if name == "stSeld" else one.slot(FC.OR, name)
@@ -72,7 +72,7 @@ class ControlResponses:
     def note(
         self, one: ControlObject, service: str, action: ControlAction | None, refused: ControlRefusal | None, now: Now
     ) -> None:
-        """Track what was answered, where the model tracks services."""
+        """Track the answer, where the model has service tracking."""
         if self._tracking is not None:
             error, cause = (None, None) if refused is None else (refused.error, refused.cause)
             self._tracking.control(one, service, action, error, cause, now)
@@ -87,7 +87,7 @@ class ControlResponses:
         since: Operation | Selection | ObjectState | None = None,
         now: Now | None = None,
     ) -> None:
-        """Leave the audit of a command that has come to its end; without `since` that was at once."""
+        """Leave the record of a command that has ended; without `since` it ended at once."""
         result = None if refused is None else refused.error if refused.cause is None else refused.cause
         text = "done" if result is None else result.name.lower().replace("_", "-")
         ms = 0 if since is None or now is None else (now.monotonic_ns - since.since_ns) // 1_000_000

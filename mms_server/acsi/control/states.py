@@ -1,4 +1,4 @@
-"""Where a controllable object stands, and what may be asked of it there: a total table (IEC 61850-7-2; pure).
+"""State machine of a controllable object, as a total table (IEC 61850-7-2, control; pure).
 
                  select                      operate                    done, or the deadline
     UNSELECTED ──────────► READY ──────────────────────► EXECUTING ──────────────────────────► UNSELECTED or READY
@@ -13,8 +13,8 @@
                      executing                2               command-already-in-execution
                      other than selected      3, deselected   inconsistent-parameters
 
-Direct models go from UNSELECTED to EXECUTING; an Oper with operTm goes through WAITING, where Cancel ends it. What may not
-be operated now (mode, authority, origin) is deselected, unless it is operated many times.
+Direct models go from UNSELECTED to EXECUTING; an Oper with operTm goes through WAITING, where Cancel ends it. If an Oper is
+refused (mode, authority, origin), the object is deselected, unless it is operated many times.
 """
 
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ UNAVAILABLE: Final = DataAccessError.TEMPORARILY_UNAVAILABLE
 
 
 class ControlState(Enum):
-    """Where an object stands."""
+    """The states of a controllable object."""
 
     UNSELECTED = "unselected"
     READY = "ready"
@@ -41,7 +41,7 @@ class ControlState(Enum):
 
 
 class ControlService(Enum):
-    """What a client asks of an object."""
+    """The services of the control class that change the state."""
 
     SELECT = "select"
     OPERATE = "operate"
@@ -50,7 +50,7 @@ class ControlService(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ControlRefusal:
-    """What the Write answers, and why; None as cause: nothing more is said."""
+    """A refused control: the error that answers the Write, and the AddCause of LastApplError; None: without one."""
 
     error: DataAccessError
     cause: AddCause | None = None
@@ -85,7 +85,7 @@ STEP: Final[dict[bool, dict[ControlState, dict[ControlService, ControlState | Co
 
 @dataclass(frozen=True, slots=True)
 class ObjectState:
-    """One object's state: who holds it, until when (READY, WAITING), and what was selected or is being done."""
+    """One object's state: its owner, its end by time (READY, WAITING), and the action selected or in execution."""
 
     state: ControlState = ControlState.UNSELECTED
     owner: Client | None = None
@@ -96,7 +96,7 @@ class ObjectState:
     since_ns: int = 0  # of WAITING: when it was asked
 
     def after(self, service: ControlService, who: Client, select_first: bool) -> ControlState | ControlRefusal:
-        """The state that `service` of `who` leads to, or why it does not. Changes nothing."""
+        """The state that `service` of `who` leads to, or the refusal. Changes nothing."""
         if self.state in (ControlState.READY, ControlState.WAITING) and self.owner is not who:
             return _SELECTED if service is ControlService.SELECT else _LOCKED
         if self.state is ControlState.READY and self.asked is not None and service is ControlService.OPERATE:
@@ -106,7 +106,7 @@ class ObjectState:
 
 @dataclass(eq=False, slots=True)
 class Selection:
-    """A selection, or an Oper for later, that waits for the embedding program; nobody else gets the object meanwhile.
+    """A selection, or an Oper with operTm, that waits for the embedding program; the object is locked meanwhile.
 
     `until_ns`: when it ends by itself, or is due. `note` is what the embedding program adds to the audit.
     """
