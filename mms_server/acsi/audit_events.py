@@ -1,11 +1,11 @@
-"""What clients did, one JSON object a line of the audit log (pure; the file is the shell's).
+"""Audit events: each change that a client made, as one JSON object on a line of the audit log (pure).
 
     {"time": "2026-01-31T12:00:00.250Z", "event": "operate", "client": "10.20.0.7:50122", "association": 3,
      "object": "DEMOIO/GGIO1.SPCSO1", "value": true, "orCat": 3, "orIdent": "", "ctlNum": 1, "test": false,
      "result": "ok", "ms": 31}
 
-A Write is told from its request and its answer, item by item; report control blocks are left out, as every client writes
-them all the time.
+The events of a Write are taken from its request and its answer, item by item; report control blocks are left out, as every
+client writes them all the time.
 """
 
 import json
@@ -41,7 +41,7 @@ def line(event: str, client: Client, utc_ns: int, deed: AuditEvent) -> str:
 
 
 def commanded(audit: CommandRecord) -> AuditEvent:
-    """What has become of a command."""
+    """The audit event of a command that has ended."""
     deed: AuditEvent = {"object": audit.reference}
     action = audit.action
     if action is not None:
@@ -66,9 +66,9 @@ def result(verdict: object) -> str:
 
 
 def events_of(service: int, body: bytes, pdu: bytes) -> list[tuple[str, AuditEvent]]:
-    """The events, each with its deed, of a request that `pdu` has answered.
+    """The names and fields of the audit events of a request that `pdu` has answered.
 
-    A request that was rejected, or refused as a whole, did nothing. Commands are left to control, which knows their end.
+    A request that was rejected, or refused as a whole, changed nothing: no event. Commands have their CommandRecord instead.
     """
     try:
         if service == WRITE:
@@ -102,7 +102,7 @@ def _written(body: bytes, pdu: bytes) -> Iterator[tuple[str, AuditEvent]]:
 
 
 def _results(pdu: bytes) -> Iterator[object]:
-    """What a Write's answer says of each item; nothing if it is no response."""
+    """The result of each item in a Write's answer, True or its error; none if it is no response."""
     tag, start, end = ber.header(pdu, 0, len(pdu))
     if tag != 0xA1:
         return

@@ -1,9 +1,9 @@
 """Data sets that clients make: persistent ones in a domain, others of one association (IEC 61850-7-2, data set model).
 
-    domain-specific       `LN$name`    everybody's, outlives the association and the process
+    domain-specific       `LN$name`    everybody's, stored: it outlives the association and a restart
     association-specific  `@name`      visible to its client only, gone with it
 
-How many there may be, and of how many members, Services say (DynDataSet).
+Services (DynDataSet) limits the number of data sets and of their members.
 """
 
 from collections.abc import Callable, Sequence
@@ -56,7 +56,7 @@ class CreatedDataSets:
     # ------------------------------------------------------------------ making
 
     def define(self, client: Client, name: ObjectName, variables: Sequence[Variable]) -> ServiceError | None:
-        """Make a data set; why not, or None. Nothing is made unless all its members exist."""
+        """Create a data set; the error, or None. All its members must exist."""
         if not self._services.dyn_data_set:
             return ServiceError.ACCESS_UNSUPPORTED
         wrong = self._misplaced(name)
@@ -136,7 +136,7 @@ class CreatedDataSets:
     # ------------------------------------------------------------------ deleting
 
     def delete(self, client: Client, name: ObjectName, in_use: Callable[[DataSet], bool]) -> ServiceError | None:
-        """Delete a data set; why not, or None: there is none, it is the file's, or a control block has it."""
+        """Delete a data set; the error (there is none, it is the file's, a control block has it), or None."""
         found = self.find(client, name)
         if found is None:
             return ServiceError.ACCESS_NON_EXISTENT
@@ -164,7 +164,7 @@ class CreatedDataSets:
 
 
 def _sound(name: bytes) -> bool:
-    """True if `name` may be a data set's: an identifier, short enough, with nothing that means something elsewhere."""
+    """True if `name` may be a data set's: an identifier of at most NAME_OCTETS, without `$` and other separators."""
     known = name.replace(b"_", b"").isalnum() and name.isascii()
     return known and 0 < len(name) <= NAME_OCTETS
 

@@ -1,4 +1,4 @@
-"""Writes of clients: which leaves may change, and what the Data mean for them (IEC 61850-7-2, SetDataValues).
+"""SetDataValues: the leaves that a client may write, and their values in its Data (IEC 61850-7-2, SetDataValues).
 
     FC                              a client may write
     SP SV SE BL CF DC               where the policy or a callback opens it, and valKind is Set
@@ -7,7 +7,7 @@
     SE, SGCB                        as setting groups say, where the LD has them
     CO                              as control says, SBOw, Oper and Cancel as a whole
 
-What a client writes to configuration and settings is kept: it survives a restart.
+Values written to configuration and settings are stored: they survive a restart.
 """
 
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ LeafValues = list[tuple[int, Scalar]]
 
 @dataclass(slots=True)
 class SetDataValues:
-    """What clients may write in one server. `open_fcs`: the functional constraints that are writable at all."""
+    """The writes of clients to one server. `open_fcs`: the functional constraints that are writable at all."""
 
     model: DataModel
     persistence: Persistence
@@ -46,7 +46,7 @@ class SetDataValues:
     open_fcs: set[FC]
 
     def restore(self, stored: Stored) -> list[str]:
-        """Give back what clients have written before; what does not fit the model any more is told."""
+        """Restore the values that clients have written before; one sentence for each that the model has no more."""
         problems = []
         for key, octets in stored.values.get(KIND, {}).items():
             domain, _, item = key.partition("/")
@@ -58,7 +58,7 @@ class SetDataValues:
         return problems
 
     def objection(self, slot: int) -> DataAccessError | None:
-        """Why no client may write the variable at `slot`; None if one may."""
+        """The error that refuses every write to the variable at `slot`; None if it is writable."""
         node = self.model.node(slot)
         if node.fc not in OPEN_TO_CLIENTS:
             return _DENIED
@@ -70,7 +70,7 @@ class SetDataValues:
         return _DENIED if any(one in locked for one in range(slot, slot + node.size)) else None
 
     def pairs(self, slot: int, octets: bytes, start: int, end: int) -> LeafValues | DataAccessError:
-        """What the Data at `octets[start:end]` give the leaves at and below `slot`, or why they cannot.
+        """The values that the Data at `octets[start:end]` give the leaves at and below `slot`, or the error.
 
         Raises WireError for octets that are no Data.
         """
@@ -84,7 +84,7 @@ class SetDataValues:
     def values(
         self, slot: int, octets: bytes, start: int, end: int, instead: Mapping[int, Kind] = MappingProxyType({})
     ) -> LeafValues | DataAccessError:
-        """As `pairs`, without limits; leaves that `instead` has are read as what stands there.
+        """As `pairs`, without limits; leaves in `instead` are decoded by the types given there.
 
         Raises WireError for octets that are no Data.
         """
@@ -139,7 +139,7 @@ class SetDataValues:
         return limit if isinstance(limit, int | float) else None
 
     def written(self, pairs: LeafValues) -> None:
-        """Remember what a client has written, where it is to survive."""
+        """Store the values that a client has written, where they are to survive a restart."""
         for slot, _ in pairs:
             node = self.model.node(slot)
             self.model.given.add(slot)

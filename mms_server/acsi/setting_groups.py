@@ -4,9 +4,10 @@
     EditSG = k     the values of group k under SE, for this client    until CnfEdit, EditSG = 0, ResvTms, or it is gone
     CnfEdit        what stands under SE becomes group k, and is active at once if k is
 
-An LD has setting groups if its LLN0 has an SGCB. Which group is active, and what clients have made of the groups, is kept.
-What is settled with the field (ActSG, or CnfEdit of the active group) goes to its end before anything of it may change: until
-then another such write is temporarily unavailable, and the edit stays although its client is gone or its time is over.
+An LD has setting groups if its LLN0 has an SGCB. The number of the active group and the values that clients have written are
+stored. Settings that are being written to the field (ActSG, or CnfEdit of the active group) are written to the end before
+another such write: until then it is temporarily unavailable, and the edit stays although its client is gone or its time is
+over.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -40,7 +41,7 @@ ToField = tuple[Callable[[int], bool], Callback]  # whether a setting stands in 
 
 @dataclass(eq=False, slots=True)
 class _Setting:
-    """One setting: where its active value stands, where the one that is edited does, and what each group has."""
+    """One setting: the slots of its active and of its edited value, and its value in each group."""
 
     key: str  # `LN$SE$DO$DA`
     sg: int
@@ -50,7 +51,7 @@ class _Setting:
 
 @dataclass(eq=False, slots=True)
 class SettingGroupControlBlock:
-    """The setting groups of one LD."""
+    """The SGCB of one LD, with its settings and the client that edits a group."""
 
     domain: Domain
     slots: dict[str, int]  # of the SGCB's attributes
@@ -110,7 +111,7 @@ class SettingGroups:
         return node.fc is FC.SE and self._model.placed(slot).domain.name in self._by_domain
 
     def objection(self, client: Client, slot: int, now: Now) -> DataAccessError | None:
-        """Why `client` may not write the setting at `slot` now; None if it may, or if it is none."""
+        """The error that refuses a write of `client` to the setting at `slot` now; None if it may, or if it is none."""
         if not self.grouped(slot):
             return None
         block = self._by_domain[self._model.placed(slot).domain.name]
@@ -124,10 +125,10 @@ class SettingGroups:
     def question(
         self, client: Client, slot: int, tag: int, contents: bytes, before: Mapping[int, Scalar]
     ) -> Call | DataAccessError | None:
-        """What is to be settled with the field before `write` of the same; why it cannot be now; None: nothing.
+        """The call that writes settings to the field before `write` of the same attribute; an error; None: no call.
 
-        `before` is what the same request writes before it. The verdict is that of a write callback: if it is no yes,
-        nothing is active that was not before. Either way `settled` has to follow.
+        `before` has the values that the same request writes earlier. The verdict is that of a write callback: if it is
+        no yes, the active values stay. Either way `settled` has to follow.
         """
         if self.to_field is None or slot not in self._attributes:
             return None
@@ -150,14 +151,14 @@ class SettingGroups:
         return Call(write, (there,))
 
     def settled(self, slot: int, now: Now) -> None:
-        """What `question` asked for the attribute at `slot` has an answer; an edit that is still there has its time anew."""
+        """End the call of `question` for the attribute at `slot`; an edit that is still open gets its full time again."""
         block, _ = self._attributes[slot]
         block.settler = None
         if block.editor is not None:
             self._reserve(block, now)
 
     def write(self, client: Client, slot: int, tag: int, contents: bytes, now: Now) -> DataAccessError | None:
-        """Write one attribute of an SGCB; why not, or None."""
+        """Write one attribute of an SGCB; the error, or None."""
         if slot not in self._attributes:
             return _DENIED
         block, name = self._attributes[slot]
@@ -241,17 +242,17 @@ class SettingGroups:
         self._commit(pairs, now)
 
     def closed(self, client: Client, now: Now) -> None:
-        """`client` is gone: what it edited is dropped, unless the field is about to have it."""
+        """`client` is gone: drop its edit, unless it is being written to the field."""
         for block in self._blocks:
             if block.editor is client and block.settler is not client:
                 self._drop(block, now)
 
     def next_deadline_ns(self) -> int:
-        """When the next edit ends by itself."""
+        """The monotonic time at which the next edit ends by itself."""
         return min((block.until_ns for block in self._blocks), default=NEVER)
 
     def deadline(self, now: Now) -> None:
-        """Let time pass."""
+        """Let time pass: drop the edits whose ResvTms is over."""
         for block in self._blocks:
             if block.until_ns <= now.monotonic_ns:
                 self._drop(block, now)

@@ -1,11 +1,11 @@
-"""What is shown instead of the process: substitution, blocking, and the mode (IEC 61850-7-2 substitution, 7-3, 7-4 annex A).
+"""Overrides of process values: substitution (SV), blocking (BL), quality by Beh (IEC 61850-7-2 substitution, 7-4 annex A).
 
     subEna       value and quality are subVal (subMag, subCVal) and subQ, with `substituted`
     blkEna       all of the object stays as it was; quality is questionable at best, with `oldData` and `operatorBlocked`
     Beh          test and test/blocked: quality has `test`; off: it is invalid
 
-The process goes on underneath: what it says is kept, and shown again when nothing covers it any more. Beh follows Mod, of
-the LN and of its LLN0. Substitution outlives the association that made it.
+The values of the process are kept underneath and shown again when no override is left. Beh follows Mod, of the LN and of
+its LLN0. Substitution outlives the association that made it.
 """
 
 from collections.abc import Iterable
@@ -27,7 +27,7 @@ _OLD: Final = quality.Quality(quality.QUESTIONABLE | quality.OLD_DATA)
 
 @dataclass(eq=False, slots=True)
 class _Covered:
-    """One data object: what may cover it, and what it covers.
+    """One data object: its leaves, and the leaves of SV, BL and Beh that override them.
 
     `values` are (leaf of the object, leaf under SV), `held` the leaves that blkEna holds.
     """
@@ -49,7 +49,7 @@ class _Covered:
 
 
 class Substitution:
-    """All that covers the process in one server."""
+    """All overrides of process values in one server."""
 
     def __init__(self, model: DataModel) -> None:
         self._model = model
@@ -96,15 +96,15 @@ class Substitution:
     # ------------------------------------------------------------------ what comes
 
     def covers(self) -> bool:
-        """True if there is anything in the model that could cover something."""
+        """True if the model has any leaf that could override a process value."""
         return bool(self._by_control or self._modes)
 
     def process(self, slot: int) -> Scalar:
-        """What the process says of the leaf at `slot`, whatever is shown."""
+        """The process value of the leaf at `slot`, overridden or not."""
         return self._raw[slot] if slot in self._raw else self._values[slot]  # type: ignore[return-value]
 
     def applied(self, pairs: list[SlotValue]) -> list[SlotValue]:
-        """`pairs` as they are shown: what is covered keeps what covers it. Raises TypeError or ValueError, as a commit."""
+        """`pairs` as they are shown, overrides applied. Raises TypeError or ValueError, as a commit."""
         raw, cache = self._raw, self._model.cache
         if not raw:
             return pairs
@@ -113,7 +113,7 @@ class Substitution:
         return [(slot, self._shown(slot) if slot in raw else value) for slot, value in checked]
 
     def follow(self, slots: Iterable[int]) -> list[SlotValue]:
-        """What else changes now that these leaves have: Beh after Mod, and what is covered or uncovered."""
+        """The changes that follow from changes of `slots`: Beh after Mod, overrides that begin or end."""
         pairs: list[SlotValue] = []
         touched = self._deciding.intersection(slots)
         for slot in touched & self._modes.keys():
@@ -131,7 +131,7 @@ class Substitution:
         return pairs
 
     def start(self) -> None:
-        """Let what the file says hold from the start: Beh after a Mod that is not on, substitutions, blocks."""
+        """Apply the file's values at the start: Beh after a Mod that is not on, substitutions, blocks."""
         commit, values = self._model.cache.commit, self._values
         commit(self.follow([slot for slot in self._modes if _mode(values[slot]) != ON]))
         commit(self.follow(self._by_control))
@@ -158,7 +158,7 @@ class Substitution:
         return [(leaf, self._raw.pop(leaf))] if leaf in self._raw else []
 
     def _shown(self, leaf: int) -> Scalar:
-        """What a covered leaf shows."""
+        """The value that an overridden leaf shows."""
         covered, raw = self._by_leaf[leaf], self._raw[leaf]
         substituted = self._on(covered.sub_ena)
         if leaf != covered.q:
@@ -183,7 +183,7 @@ class Substitution:
 
 
 def _mode(value: object) -> int:
-    """A mode as the model has it; on for what is none."""
+    """A mode as the model has it; on for a value that is none."""
     return value if isinstance(value, int) and ON <= value <= OFF and not isinstance(value, bool) else ON
 
 
@@ -207,7 +207,7 @@ def _index_of(layout: Layout, suffix: bytes) -> int | None:
 
 
 def _objects_of(layout: Layout) -> Iterable[_Covered]:
-    """The data objects of a layout that something can cover, by its indexes."""
+    """The data objects of a layout that can be overridden, by its indexes."""
     for suffix, node in layout.by_suffix.items():
         if node.name != b"q" or node.fc not in (FC.ST, FC.MX) or suffix.count(b"$") < 3:
             continue
@@ -228,7 +228,7 @@ def _objects_of(layout: Layout) -> Iterable[_Covered]:
 
 
 def _held(node: Node) -> Iterable[int]:
-    """The leaves of an object that blkEna holds: its value with all that goes with it, but nothing of objects inside it."""
+    """The leaves of an object that blkEna holds: its value and its attributes, without those of SDOs."""
     for child in node.children:
         if child.kind is not None:
             if child.name not in _NOT_HELD:
@@ -238,7 +238,7 @@ def _held(node: Node) -> Iterable[int]:
 
 
 def _paired(layout: Layout, path: bytes, fc: bytes) -> Iterable[tuple[int, int]]:
-    """The leaves of the object at `path` that substitution covers, each with that which stands for it."""
+    """The leaves of the object at `path` that substitution overrides, each with its substitute."""
     for name, targets in _VALUES.items():
         sub = layout.by_suffix.get(b"$SV" + path + b"$" + name.encode())
         for target in targets if sub is not None else ():

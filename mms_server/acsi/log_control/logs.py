@@ -1,4 +1,4 @@
-"""Logs: what data sets did, kept for who asks later (IEC 61850-7-2, log control; IEC 61850-8-1, journal mapping).
+"""Logs: the events of data sets, stored for later queries (IEC 61850-7-2, log control; IEC 61850-8-1, journal mapping).
 
     changes of a commit ──► log control blocks that are enabled ──► entry in the journal that LogRef names ──► the store
     ReadJournal by time, or after an entry ◄── entries, oldest first, page by page
@@ -41,7 +41,7 @@ Find = Callable[[Client | None, str], DataSet | None]
 
 @dataclass(frozen=True, slots=True)
 class LogEntry:
-    """One entry: for each member that is in it the reference, the Data, and why (six bits of ReasonCode)."""
+    """One entry: for each member in it the reference, the Data, and the reason (six bits of ReasonCode)."""
 
     entry_id: int
     time_ns: int
@@ -177,7 +177,7 @@ class Logs:
                 self._index.setdefault(slot, []).append((block, number))
 
     def changed(self, changes: Changes, now: Now) -> None:
-        """What one commit has changed: at most one entry for each block."""
+        """Log the changes of one commit: at most one entry for each block."""
         if not self._index:
             return
         touched: dict[LogBlock, dict[int, int]] = {}
@@ -239,11 +239,11 @@ class Logs:
         )
 
     def next_deadline_ns(self) -> int:
-        """When the next integrity entry is due."""
+        """The monotonic time of the next integrity entry."""
         return min((block.integrity_at_ns for block in self._blocks.values()), default=NEVER)
 
     def deadline(self, now: Now) -> None:
-        """Let time pass."""
+        """Let time pass: write the integrity entries that are due."""
         for block in self._blocks.values():
             if block.integrity_at_ns <= now.monotonic_ns and block.data_set is not None:
                 self._file(block, [(number, INTEGRITY) for number in range(len(block.data_set.members))], now)
@@ -256,7 +256,7 @@ class Logs:
         return slot in self._attributes or slot in self._blocks
 
     def write(self, client: Client, slot: int, tag: int, contents: bytes, now: Now) -> DataAccessError | None:
-        """Write one attribute of a log control block; why not, or None."""
+        """Write one attribute of a log control block; the error, or None."""
         if slot not in self._attributes:
             return _DENIED
         block, name = self._attributes[slot]
