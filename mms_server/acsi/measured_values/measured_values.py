@@ -1,4 +1,4 @@
-"""What a measured value shows: mag behind its deadband, range between its limits (IEC 61850-7-3, MV and CMV).
+"""Measured values: mag behind its deadband, range between its limits, for each commit (IEC 61850-7-3, MV and CMV).
 
     instMag ──► zeroDb ──► db ──► mag            cVal follows instCVal likewise, magnitude and angle together
        └──────► rangeC ───────► range, and outOfRange in q
@@ -37,7 +37,7 @@ _NOTHING: Final[Said] = {}
 
 
 class MeasuredValues:
-    """The measured values of one server. `process` gives what the process says of a leaf, whatever covers it."""
+    """The measured values of one server. `process` gives the process value of a leaf, overridden or not."""
 
     def __init__(self, model: DataModel, process: Callable[[int], Scalar]) -> None:
         self._cache = model.cache
@@ -56,7 +56,7 @@ class MeasuredValues:
         self._by_leaf = _by_leaf(self._objects)
 
     def judged(self, pairs: Iterable[SlotValue], now: Now) -> Iterable[SlotValue]:
-        """What one commit of `pairs` comes to. Raises TypeError or ValueError as the commit would."""
+        """The values to commit instead of `pairs`. Raises TypeError or ValueError as the commit would."""
         by_leaf = self._by_leaf
         if not by_leaf:
             return pairs
@@ -88,7 +88,7 @@ class MeasuredValues:
         self._stamp(one, said, now, moved=moved or event, fed=fed, configured=configured)
 
     def _values(self, one: MeasuredObject, said: Said) -> list[float]:
-        """What the process says that the numbers are worth."""
+        """The process values of the numbers."""
         if not one.inst.isdisjoint(said):
             one.by_inst = True
         elif not self._from_field and not one.shown.isdisjoint(said):
@@ -121,7 +121,7 @@ class MeasuredValues:
     def _follow(
         self, one: MeasuredObject, bounds: list[Bounds], values: list[float], said: Said, *, event: bool
     ) -> bool:
-        """Let what is shown follow, or hold it back; True if it moves."""
+        """Let the shown values follow, or hold them back; True if they move."""
         if self._derives(one) or (event and one.by_inst and one.shown.isdisjoint(said)):
             zeros = [abs(value) < bound.zero for bound, value in zip(bounds, values, strict=True)]
             if event or self._exceeded(one, bounds, values, zeros):
@@ -132,7 +132,7 @@ class MeasuredValues:
         return any(shown in said and said[shown] != self._process(shown) for shown in one.shown)
 
     def _derives(self, one: MeasuredObject) -> bool:
-        """True if the model's deadband decides what is shown, and not whoever feeds it."""
+        """True if the model's deadband decides the shown value, and not the program or the map that feeds it."""
         return one.has_deadband and (self._from_field or one.by_inst) and one.shown.isdisjoint(self._held)
 
     def _exceeded(self, one: MeasuredObject, bounds: list[Bounds], values: list[float], zeros: list[bool]) -> bool:
@@ -156,7 +156,7 @@ class MeasuredValues:
                 said[shown] = self._process(shown)
 
     def _stamp(self, one: MeasuredObject, said: Said, now: Now, *, moved: bool, fed: bool, configured: bool) -> None:
-        """See to `t`: the field's moves with what is shown; an embedding program stamps what it brings itself."""
+        """Set `t`: the field's moves with the shown values; an embedding program gives `t` with its own values."""
         if one.t is None:
             return
         if moved and (self._from_field or configured):
@@ -204,7 +204,7 @@ class MeasuredValues:
 
 
 def _by_leaf(objects: Iterable[MeasuredObject]) -> dict[int, MeasuredObject]:
-    """The objects by every leaf that says something of them."""
+    """The objects by each leaf that concerns them."""
     index: dict[int, MeasuredObject] = {}
     for one in objects:
         ranges = [number.range for number in one.numbers if number.range is not None]

@@ -95,17 +95,17 @@ class Reporting:
         self.show_newest(block, buffer)
 
     def sign(self, block: ReportControlBlock) -> None:
-        """Keep of which members the buffer's entries are."""
+        """Store the signature of the data set whose members the buffer's entries have."""
         self._persistence.add(Put(SIGNATURE, block.path, _signature(block)))
 
     # ------------------------------------------------------------------ which leaf concerns whom
 
     def attach(self, block: ReportControlBlock) -> None:
-        """Find the block's data set anew, and listen to its members if the block does."""
+        """Resolve the block's DatSet, and monitor its members if the block does."""
         self._trigger_index.attach(block, self._find(block.owner, str(block.get("DatSet"))))
 
     def detach(self, block: ReportControlBlock) -> None:
-        """The block has no data set any more."""
+        """Take its data set from the block."""
         self._trigger_index.detach(block)
 
     def uses(self, data_set: DataSet) -> bool:
@@ -115,12 +115,12 @@ class Reporting:
     # ------------------------------------------------------------------ events
 
     def changed(self, changes: Changes, now: Now) -> None:
-        """What one commit has changed."""
+        """Report the changes of one commit."""
         for data_set_blocks, members in self._trigger_index.touched(changes):
             self._events(data_set_blocks, members, now)
 
     def _events(self, data_set_blocks: DataSetBlocks, members: dict[int, int], now: Now) -> None:
-        """Tell the blocks of one data set which of its members have changed; those that hear the same share a body."""
+        """Make entries for the blocks of one data set; those with the same triggers share a body."""
         bodies: dict[int, Body] = {}  # by the triggers that count
         seen = 0
         for reason in members.values():
@@ -155,7 +155,7 @@ class Reporting:
             self.wake(block.window_until_ns, block)
 
     def flush(self, block: ReportControlBlock, now: Now) -> None:
-        """End the window of BufTm: what it has gathered becomes an entry."""
+        """End the window of BufTm: the events in it become an entry."""
         block.window_until_ns = 0
         if not block.pending:
             return
@@ -165,7 +165,7 @@ class Reporting:
         self._file(block, Entry(now.utc_ns, Body(members, tuple(data for _, (_, data) in pending))), now)
 
     def whole(self, block: ReportControlBlock, reason: int, now: Now) -> None:
-        """An entry of every member; what happened before it goes first."""
+        """Make an entry of every member (GI, integrity); earlier events go first."""
         self.flush(block, now)
         if block.data_set is None:
             return
@@ -193,7 +193,7 @@ class Reporting:
             self.dispatch.wake(block.owner)
 
     def show_newest(self, block: ReportControlBlock, buffer: EntryBuffer) -> None:
-        """Say in EntryID and TimeofEntry what the newest entry is."""
+        """Show the newest entry in EntryID and TimeofEntry."""
         newest = buffer.newest
         if newest is not None and not block.resumed:
             block.set("EntryID", newest.entry_id.to_bytes(8, "big"))
@@ -212,7 +212,7 @@ class Reporting:
         heapq.heappush(self._timers, (at_ns, next(self._numbers), block))
 
     def next_deadline_ns(self) -> int:
-        """When `deadline` is to be called, on the monotonic clock; NEVER if nothing waits for time."""
+        """The monotonic time at which `deadline` is to be called; NEVER if nothing is due."""
         return self._timers[0][0] if self._timers else NEVER
 
     def deadline(self, now: Now) -> None:
@@ -248,7 +248,7 @@ class Reporting:
         self.wake(block.integrity_at_ns, block)
 
     def keep(self, block: ReportControlBlock, name: str) -> None:
-        """Let what a client has written to the attribute `name` survive a restart."""
+        """Store the attribute `name`, which a client has written."""
         for one in (name, "ConfRev") if name == "DatSet" else (name,):
             if one in KEPT:
                 persisted_values.keep(self._persistence, KIND, f"{block.path}${one}", self._model, block.slots[one])
@@ -267,7 +267,7 @@ class Reporting:
 
 
 def _signature(block: ReportControlBlock) -> bytes:
-    """What tells one data set from another: the references of its members."""
+    """The signature of the block's data set: a hash of the references of its members."""
     members = block.data_set.members if block.data_set is not None else ()
     return hashlib.sha256("\n".join(member.reference for member in members).encode()).digest()
 

@@ -1,8 +1,8 @@
-"""Which leaf concerns which report control blocks: the index that a commit is looked up in (pure).
+"""Trigger index: from a changed leaf to the report control blocks that monitor it (pure).
 
-    leaf ──► those who listen to one data set, and as which of its members the leaf counts ──► their blocks
+    leaf ──► the blocks of one data set, and the number of its member that the leaf belongs to ──► each block
 
-Blocks with the same data set listen together, so a change is looked up once for all of them.
+Blocks with the same data set share an entry, so a change is looked up once for all of them.
 """
 
 from mms_server.acsi.reporting import rcb
@@ -13,7 +13,7 @@ from mms_server.model.tree import DataModel
 
 
 class TriggerIndex:
-    """Who listens to what. `index`: leaf -> who listens, and as which member it counts."""
+    """The index of one server. `index`: leaf -> the blocks of each data set that has it, and the number of its member."""
 
     def __init__(self, model: DataModel) -> None:
         self.index: dict[int, list[tuple[DataSetBlocks, int]]] = {}
@@ -21,7 +21,7 @@ class TriggerIndex:
         self._data_set_blocks: dict[int, DataSetBlocks] = {}  # by the identity of the data set
 
     def attach(self, block: ReportControlBlock, data_set: DataSet | None) -> None:
-        """Give the block `data_set`, and tell it of its members if the block listens."""
+        """Give the block `data_set`, and index its members if the block monitors them."""
         self.detach(block)
         block.data_set = data_set
         if not block.listens or data_set is None:
@@ -31,7 +31,7 @@ class TriggerIndex:
         block.data_set_blocks = data_set_blocks
 
     def _indexed(self, data_set: DataSet) -> DataSetBlocks:
-        """From now on the changes of `data_set` are told to its blocks."""
+        """Index the leaves of `data_set`."""
         data_set_blocks = self._data_set_blocks[id(data_set)] = DataSetBlocks(data_set)
         for number, member in enumerate(data_set.members):
             for slot in self._model.triggering(member.slot):
@@ -39,7 +39,7 @@ class TriggerIndex:
         return data_set_blocks
 
     def detach(self, block: ReportControlBlock) -> None:
-        """The block has no data set any more, and hears of nothing."""
+        """Take its data set from the block, and remove it from the index with the last of its blocks."""
         data_set_blocks, block.data_set_blocks, block.data_set = block.data_set_blocks, None, None
         if data_set_blocks is None:
             return
@@ -56,7 +56,7 @@ class TriggerIndex:
                     self.index.pop(slot, None)
 
     def touched(self, changes: Changes) -> list[tuple[DataSetBlocks, dict[int, int]]]:
-        """Whom one commit concerns, each with the triggers of the members that it has changed."""
+        """The data sets that one commit concerns, each with the triggers of its changed members."""
         if not self.index:
             return []
         found: list[DataSetBlocks] = []
