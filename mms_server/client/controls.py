@@ -1,4 +1,4 @@
-"""Controls from the client's side: what each control model asks for, and what comes of it (IEC 61850-7-2, control class model).
+"""Controls from the client's side: the services that each control model needs, and the result (IEC 61850-7-2, control).
 
 direct, normal security      Oper
 SBO, normal security         read SBO, Oper
@@ -27,7 +27,7 @@ INTERLOCK_CHECK: Final = 0b01
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Who is behind a control: orCat and orIdent."""
+    """The originator of a control: orCat and orIdent."""
 
     category: int = REMOTE_CONTROL
     ident: bytes = b"test"
@@ -38,7 +38,7 @@ TEST: Final = Origin()
 
 @dataclass(frozen=True, slots=True)
 class Operated:
-    """What came of a control; true if it was done. `add_cause` is the server's reason, None if it gave none."""
+    """The result of a control; true if it was done. `add_cause` is the server's reason, None if it gave none."""
 
     ok: bool
     add_cause: AddCause | None = None
@@ -50,7 +50,7 @@ class Operated:
 
 @dataclass(frozen=True, slots=True)
 class _ControlParameters:
-    """What a client says of one control, whatever of it the object's type has room for."""
+    """The parameters of one control, for as many members as the object's type has."""
 
     value: bool | float
     origin: Origin
@@ -152,7 +152,7 @@ class Operator:
         return None
 
     def _end(self, variable: Variable, timeout_s: float) -> Operated:
-        """What CommandTermination says."""
+        """The result in CommandTermination."""
         name = f"{variable}$Oper"
         ended = self._session.hear(lambda one: _termination(one, name), self._session.until_ns(timeout_s))
         if ended is None:

@@ -1,4 +1,4 @@
-"""The members of a data set with names and types: what a report leaves to be known."""
+"""The members of a data set with their names and types, which a report does not carry."""
 
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -59,7 +59,7 @@ def _member(directory: Directory, one: access.Variable, stripped: str) -> tuple[
 def _selected(
     path: tuple[str, ...], kind: Type, selections: tuple[AccessSelection, ...]
 ) -> tuple[tuple[str, ...], Type]:
-    """The path and type of what one chain of selections takes of a variable."""
+    """The path and type of the part that one chain of selections takes of a variable."""
     if not selections:
         return path, kind
     match selections[0].choice, kind:

@@ -1,10 +1,10 @@
-"""What a server says unasked: reports, the reason of a refused control, the end of a command (InformationReport).
+"""InformationReport decoded: reports, LastApplError, CommandTermination (IEC 61850-8-1).
 
     report               A0 { A1 { 80 RPT }, A0 { RptID OptFlds [...] inclusion [references] values [reasons] } }
     LastApplError        A0 { A0 { LastApplError }, A0 { its value } }
     CommandTermination   A0 { A0 { [LastApplError,] LN$CO$DO$Oper }, A0 { [its value,] the Oper }}
 
-The other side of `mms.report` and `mms.add_cause`: what is taken apart here is what they put together.
+The other side of `mms.report` and `mms.add_cause`, which encode them.
 """
 
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class ReportedMember:
-    """One member in a report: which of the data set, its Data, why it is there (None: the block does not say)."""
+    """One member in a report: its number in the data set, its Data, its reason (None: the block does not say)."""
 
     number: int
     data: bytes
@@ -69,7 +69,7 @@ Information = RawReport | LastApplError | CommandTermination
 
 
 def decode_information(contents: bytes) -> Information | None:
-    """What the contents of an unconfirmed PDU say; None for what IEC 61850 does not use. Raises WireError."""
+    """The information in an unconfirmed PDU; None for a report that IEC 61850 does not use. Raises WireError."""
     first, end = part(contents, 0, len(contents), 0xA0)
     tag, start, after = ber.header(contents, first, end)
     values = elements(contents, *part(contents, after, end, 0xA0))

@@ -1,4 +1,4 @@
-"""Which variables a Read is about: names, lists, and selections inside them (ISO 9506-2, VariableAccessSpecification).
+"""Variable access: names, lists, and alternate access inside them (ISO 9506-2, VariableAccessSpecification).
 
 A0 { 30 { A0 { name }  [A5 { selections }] } ... }          list of variables
 A1 { name }                                                 named variable list
@@ -42,7 +42,7 @@ Choice = Component | Range | Everything
 
 @dataclass(frozen=True, slots=True)
 class AccessSelection:
-    """What is taken of a variable, and what of that: `inner` empty means all of it."""
+    """One AlternateAccessSelection: the part of a variable, and the parts inside that; `inner` empty: all of it."""
 
     choice: Choice
     inner: tuple["AccessSelection", ...] = ()

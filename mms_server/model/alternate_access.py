@@ -1,9 +1,8 @@
-"""Alternate access: what selections inside a variable mean, and how the Data of what they select are put together.
+"""Alternate access: resolves the selections inside a variable, and joins their Data (ISO 9506-2, AlternateAccess).
 
-One selection gives what it selects; several give a structure of them. A range, or all elements, gives an array; what
-is selected inside is then taken of each element. Elements of an array are all alike, so whether a selection exists is
-told by the first; the Data are put together for each answer, and only as far as the answer has room: a short request
-can ask for more than a machine holds.
+One selection gives its part; several give a structure of them. A range, or all elements, gives an array; an inner selection
+is then taken of each element. Elements of an array are all alike, so the first one decides if a selection exists. The Data
+are joined for each answer, and only as far as the answer has room: a short request can ask for more than a machine holds.
 """
 
 from collections.abc import Iterable, Sequence
@@ -24,7 +23,7 @@ class ResolvedAccess(NamedTuple):
 
 
 def select(nodes: Sequence[Node], slot: int, selections: tuple[AccessSelection, ...]) -> int | ResolvedAccess | None:
-    """What `selections` mean inside the variable at `slot`: a slot where they lead to one; None if any does not exist."""
+    """`selections` inside the variable at `slot`, resolved: a slot if they lead to one; None if any does not exist."""
     while len(selections) == 1 and not _of_elements(selections[0].choice):
         offset = _chosen(nodes[slot], selections[0].choice)
         if not offset:
@@ -62,7 +61,7 @@ def _exist(nodes: Sequence[Node], slot: int, selections: Iterable[AccessSelectio
 
 
 def octets(cache: Cache, resolved: int | ResolvedAccess, room: int) -> bytes | None:
-    """The Data of what was selected; None if they are longer than `room`."""
+    """The Data of a resolved access; None if they are longer than `room`."""
     if isinstance(resolved, int):
         return cache.read(resolved)
     slot, selections = resolved

@@ -24,7 +24,7 @@ _NO_LEAF: Final = "a structure, expected one of its attributes"
 
 
 class Changes(NamedTuple):
-    """What a commit changed, by leaf slot: values, qualities, and values written again though equal."""
+    """The changes of one commit by leaf slot: values, qualities, and values written again though equal."""
 
     dchg: list[int]
     qchg: list[int]

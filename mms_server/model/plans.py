@@ -13,7 +13,7 @@ LONGEST: Final = 8_192
 
 @dataclass(frozen=True, slots=True)
 class ReadPlan:
-    """The specification to repeat (empty if not asked for), and what to read: slots, or `parts` if not all of it is slots.
+    """The specification to repeat (empty if not asked for), and the slots to read, or `parts` if not all of it is slots.
 
     A part is a slot, a selection inside one, or a result that is known beforehand (an error).
     """

@@ -177,9 +177,9 @@ class DataModel:
         return str(replace(self.reference(slot), fc=None))
 
     def value(self, slot: int, instead: Mapping[int, object] = MappingProxyType({})) -> object:
-        """What a slot is worth in Python: a leaf's value, a dict of members, a list of elements.
+        """The value of a slot in Python: a leaf's value, a dict of members, a list of elements.
 
-        Leaves that `instead` has are worth what stands there.
+        Leaves in `instead` have the values given there.
         """
         node = self.node(slot)
         if node.kind is not None:

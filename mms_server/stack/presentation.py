@@ -1,4 +1,4 @@
-"""The presentation layer: which numbers stand for ACSE and MMS, and one envelope around everything (X.226).
+"""The presentation layer: context ids of ACSE and MMS, and one envelope around each PDU (X.226).
 
     CP   | 31 | A0 {80 01 01} | A2 {81 calling, 82 called, A4 {30 {02 id, 06 abstract, 30 {06 transfer}} ...}, user data}
     CPA  | 31 | A0 {80 01 01} | A2 {83 responding, A5 {30 {80 result, 81 transfer} ...}, user data}
@@ -198,7 +198,7 @@ def encode_accept(connect: ConnectPresentation, user_data: bytes) -> bytes:
 
 @lru_cache(maxsize=64)
 def _acceptance(called: bytes | None, contexts: tuple[Proposed, ...], acse_context: int, user_data: bytes) -> bytes:
-    """It is remembered without the AARQ, which may have a password."""
+    """The CPA, cached without the AARQ, which may have a password."""
     cpa = _Cpa()
     cpa["mode"]["value"] = 1
     normal = cpa["normal"]
