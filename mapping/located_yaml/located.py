@@ -124,7 +124,7 @@ def load(path: Path, found: Diagnostics) -> Located | None:
 
 
 def _span(file: str, start: Mark, end: Mark) -> Span:
-    """From mark to mark; what goes over several lines is shown by its first character."""
+    """The span from mark to mark; of a value over several lines, its first character."""
     length = end.column - start.column if end.line == start.line else 1
     return Span(file, start.line + 1, start.column + 1, max(length, 1))
 

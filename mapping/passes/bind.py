@@ -1,4 +1,4 @@
-"""Passes 3 and 4: can the attribute carry the point, and in which unit? Targets become bindings of the plan."""
+"""Passes 3 and 4: type check and unit conversion of each target, which becomes a binding of the plan."""
 
 from bus.messages import Value
 from mapping.diagnostics import Span, did_you_mean
@@ -98,7 +98,7 @@ class _Binder:
         return Source(point.plan.number, targets[1:], targets[:1], found.scale, found.offset, values, band)
 
     def _values(self, target: Target, point: DraftPoint, leaf: Leaf) -> ValueTable:
-        """What each point value becomes; () if it stays as it is, or is scaled."""
+        """The value that each point value becomes; () if it stays as it is, or is scaled."""
         if target.row.values:
             return tuple(self._pair(target, point, leaf, key) for key in target.row.values)
         if is_online(point) and self._object.path == ("PhyHealth",):
@@ -173,7 +173,7 @@ class _Binder:
 
 
 class _PlacedBindingError(BindingError):
-    """Unsuitable at a place of its own, within the row."""
+    """A binding error at a place of its own, within the row."""
 
     def __init__(self, code: str, message: str, place: Span, hint: str | None = None) -> None:
         super().__init__(code, message, hint)

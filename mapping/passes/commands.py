@@ -184,7 +184,7 @@ class _Command:
         return values
 
     def _proof(self, control: Leaf, proof: DraftPoint, timeout_ms: int) -> Proof:
-        """What `proof` shows once the command is done."""
+        """The proof of the command: the values that the point `proof` shows once it is done."""
         within = self._command.proof_timeout or timeout_ms
         if control.attribute.basic is BasicType.TCMD:
             return Proof(proof.plan.number, within, moves=True)

@@ -1,4 +1,4 @@
-"""What an attribute can carry: of which point, and which written value (pure).
+"""Type check: the points that an attribute can carry, and the values that it can be given (pure).
 
 point is a        attribute may be                                             otherwise
 bool              BOOLEAN, an integer (0, 1), Dbpos (off, on)                  `values:`
@@ -18,7 +18,7 @@ from mapping.plan import Obis, Own, Register, Reply
 
 ValueTable = tuple[tuple[Value, Value], ...]
 HEALTH: Final[ValueTable] = ((True, 1), (False, 3))
-"""What `online` means as PhyHealth: Ok, Alarm."""
+"""`online` as PhyHealth: Ok, Alarm."""
 
 FLOATS: Final = (BasicType.FLOAT32, BasicType.FLOAT64)
 _SIGNED: Final = {
@@ -48,7 +48,7 @@ def textual(attribute: AttributeType) -> bool:
 
 
 def naturally(point: DraftPoint, attribute: AttributeType) -> ValueTable | None:
-    """What each value of `point` becomes without `values:`; () if as it is, or by scale; None if it cannot."""
+    """The attribute's value for each of `point` without `values:`; () if as it is, or by scale; None if it cannot."""
     basic = attribute.basic
     match point.kind:
         case "bool" if basic is BasicType.BOOLEAN:
@@ -79,7 +79,7 @@ def _whole(point: DraftPoint) -> bool:
 
 
 def commanded(point: DraftPoint, control: AttributeType) -> ValueTable | None:
-    """What each value of `ctlVal` becomes at `point`; () if as it is, or by scale; None if it cannot be written there."""
+    """The value of `point` for each of `ctlVal`; () if as it is, or by scale; None if it cannot be written there."""
     boolean = control.basic is BasicType.BOOLEAN
     match point.kind:
         case "bool" if boolean:

@@ -1,4 +1,4 @@
-"""Which attribute a path names, within the types of one LN: for FCDAs and for DOI / SDI / DAI."""
+"""Path resolution within the types of one LN, for FCDAs and for DOI / SDI / DAI."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

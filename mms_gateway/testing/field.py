@@ -1,4 +1,4 @@
-"""The simulated field as a test sees it: devices by name, through the simulator's own door.
+"""The simulated field of a test: devices by name, through the simulator's control socket.
 
 field["feeder1"].set(voltage_l1=231.0)      in the point's unit; its registers change
 field["feeder1"].fault("silent")            until `clear`, or the end of the test
@@ -17,7 +17,7 @@ ANSWER_S: Final = 5.0
 
 
 class Written(NamedTuple):
-    """What a master has written at once: the table, the first address, the registers or coils."""
+    """One write request of a master: the table, the first address, the registers or coils."""
 
     table: str
     address: int
@@ -47,7 +47,7 @@ class FieldDevice:
 
     @property
     def writes(self) -> list[Written]:
-        """What masters have written since the device was last cleared, oldest first."""
+        """The writes of masters since the device was last cleared, oldest first."""
         return [Written(table, address, tuple(words)) for table, address, words in self._seen()["writes"]]
 
     def set(self, **values: Value) -> None:
@@ -69,7 +69,7 @@ class FieldDevice:
         self._ask(fault=self.name, kind=kind, ms=ms, code=code)
 
     def clear(self) -> None:
-        """Be as new: no fault, nothing set, nothing written."""
+        """Reset the device: no fault, nothing set, nothing written."""
         self._ask(clear=self.name)
 
     def _seen(self) -> dict[str, Any]:
@@ -108,7 +108,7 @@ class Field(Mapping[str, FieldDevice]):
         return len(self._devices)
 
     def clear(self) -> None:
-        """Let every device be as new."""
+        """Reset every device."""
         for device in self._devices.values():
             device.clear()
 
