@@ -1,4 +1,4 @@
-"""What an operation costs must not grow with what it does not touch: counted, never timed."""
+"""Cost of operations: it must not grow with objects that they do not touch; counted, never timed."""
 
 import asyncio
 import gc

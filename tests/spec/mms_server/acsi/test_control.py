@@ -1,4 +1,4 @@
-"""Control, in virtual time: every model, every way to be refused, and what is told (IEC 61850-7-2, control class model)."""
+"""Control, in virtual time: every model, every refusal, and the reports of its end (IEC 61850-7-2, control class model)."""
 
 from typing import Any
 
@@ -101,7 +101,7 @@ class Bench:
         return waiting
 
     def judge(self, verdict: Any) -> None:
-        """Ask before every selection, and say `verdict`."""
+        """Check every selection, with `verdict`."""
 
         def check(selection: Selection) -> Any:
             self.judged.append(selection)
@@ -144,7 +144,7 @@ class Bench:
         return obj, AddCause(cause)
 
     def terminations(self) -> list[tuple[str, AddCause | None]]:
-        """The CommandTerminations that wait for the client: the variable, and why not."""
+        """The CommandTerminations that wait for the client: the variable, and the AddCause of a negative one."""
         found = []
         for pdu in self.client.pdus():
             content = mms_oracle.decode(pdu)["unconfirmed"]["report"]
@@ -577,7 +577,7 @@ def test_a_control_inside_another_object_is_one_like_any_other(bench: Bench) -> 
 
 
 def audits(bench: Bench) -> list[tuple[str, str, str, int]]:
-    """Service, object, result and milliseconds of what has come to its end."""
+    """Service, object, result and milliseconds of each command that has ended."""
     return [
         (one.service, one.reference.rpartition(".")[2], str(one.fields()["result"]), one.ms)
         for one in bench.engine.audits()

@@ -1,4 +1,4 @@
-"""Write: what a client may change, what it is told when it may not, and what is kept (IEC 61850-8-1, SetDataValues)."""
+"""Write: the attributes that a client may change, the errors of the others, the values that are stored (SetDataValues)."""
 
 from typing import Any
 

@@ -31,7 +31,7 @@ class Offering:
     position: int = 0
 
     def answer(self, element: bytes) -> tuple[int | None, bytes] | None:
-        """What it says to one of our requests; None if it says nothing any more."""
+        """Its answer to one of our requests; None if it does not answer any more."""
         self.asked.append(element)
         if len(self.asked) > self.silent_after:
             return None

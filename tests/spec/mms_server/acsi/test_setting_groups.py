@@ -55,7 +55,7 @@ def bench() -> Bench:
 
 
 class Registers:
-    """Settings that stand in registers: what was written there, and what is said of it."""
+    """Settings that stand in registers: the values written, and the verdict on them."""
 
     def __init__(self, bench: Bench) -> None:
         self.written: list[list[tuple[int, Any, Any]]] = []

@@ -34,7 +34,7 @@ def server(max_pdu: int = 65_000) -> Association:
 
 
 def answers(association: Association, octets: bytes) -> bytes:
-    """What the server sends when it gets `octets`, saying yes to everybody."""
+    """The octets that the server sends for `octets`; it accepts every association."""
     association.receive(octets, 0.0)
     if any(isinstance(event, Asked) for event in association.events()):
         association.accept()

@@ -1,4 +1,4 @@
-"""Reads that have been asked before: the short way gives what the long way gives, or nothing."""
+"""Read fast path: a Read seen before gets the same answer as without it, or none from it."""
 
 from itertools import product
 
@@ -53,7 +53,7 @@ def long(tag: int, contents: bytes, octets: int) -> bytes:
 
 
 def id_at(packet: bytes) -> int:
-    """Where the invokeID of `packet` stands."""
+    """The offset of the invokeID in `packet`."""
     _, start, end = presentation.take(packet, 11)
     _, start, _ = ber.header(packet, start, end)
     return ber.header(packet, start, end)[1]

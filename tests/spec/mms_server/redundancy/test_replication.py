@@ -1,4 +1,4 @@
-"""The standby's copy: whatever is lost, doubled or started anew on the way, in the end both have the same."""
+"""Replication to the standby: messages are lost, doubled and started anew, and in the end both stores are equal."""
 
 import random
 import sqlite3
@@ -65,7 +65,7 @@ class Pairing:
         self._do(self.replication.tick(self.now, UTC + int(self.now * 1e9)))
 
     def arrive(self, times: int = 1) -> None:
-        """What was sent first arrives, so many times."""
+        """Deliver the oldest message, so many times."""
         if self.there:
             frame = self.there.popleft()
             for _ in range(times):

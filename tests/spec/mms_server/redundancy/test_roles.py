@@ -1,4 +1,4 @@
-"""Which gateway of a pair serves, in virtual time: one at a time, and none that nobody has ever heard."""
+"""Election of the gateway that serves, in virtual time: one at a time, and none that was never heard."""
 
 import pytest
 
@@ -10,7 +10,7 @@ A, B = "10.0.0.1:5563", "10.0.0.2:5563"
 
 
 class Two:
-    """Two gateways and the network between them; `lives` says who runs, `cut` that nobody hears the other."""
+    """Two gateways and the network between them; `lives` for those that run, `cut` if none hears the other."""
 
     def __init__(self, *, first: tuple[bool, bool] = (True, False)) -> None:
         self.now = 0.0

@@ -1,4 +1,4 @@
-"""The audit log and the event export: one line a deed, turned over, kept from clients' hands, fetched by them."""
+"""The audit log and the event export: one line an event, rotated, read-only for clients, fetched by them."""
 
 import json
 import logging
@@ -52,7 +52,7 @@ def associated(server: IedServer) -> Peer:
 
 
 def lines(folder: Path) -> list[dict[str, Any]]:
-    """The audit log without what differs from run to run."""
+    """The audit log without the fields that differ from run to run."""
     read = [json.loads(line) for line in (folder / "audit.jsonl").read_text().splitlines()]
     return [{key: value for key, value in one.items() if key not in ("time", "client", "ms")} for one in read]
 
@@ -204,7 +204,7 @@ def test_clients_fetch_the_log_and_the_export_and_change_neither(server: IedServ
 
 
 def decoded(peer: Peer, service: int, body: bytes) -> Any:
-    """What the server answers, without the envelope."""
+    """The server's answer, without the envelope."""
     pdu = mms_oracle.decode(mms(peer.ask(service, body)))
     return pdu["response"]["service"] if "response" in pdu else pdu["error"]["reason"]["error"]
 

@@ -85,7 +85,7 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 class Opened:
-    """An engine of the model of the kept folders, with what the store in `folder` has."""
+    """An engine of the model of the kept folders, with the contents of the store in `folder`."""
 
     def __init__(self, folder: Path) -> None:
         self.kept = FOLDERS[folder.name]
