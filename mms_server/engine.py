@@ -173,7 +173,7 @@ class Engine:
             return reject.encode(Reason.INVALID_ARGUMENT, invoke_id)
         except WireError:
             return reject.encode(Reason.INVALID_PDU if body else Reason.INVALID_ARGUMENT, invoke_id)
-        self.stirred = self.stirred or bool(self.behaviour.control.responses.audits)
+        self.stirred = self.stirred or bool(self.behaviour.control.responses.records)
         if isinstance(element, Deferred):
             return Waiting(client, invoke_id, element, context)
         return None if isinstance(element, Later) else _pdu(client, invoke_id, element)
@@ -296,7 +296,7 @@ class Engine:
     def audits(self) -> list[CommandRecord]:
         """The commands that have come to their end since the last call."""
         responses = self.behaviour.control.responses
-        audits, responses.audits = responses.audits, []
+        audits, responses.records = responses.records, []
         return audits
 
     def notices(self) -> list[Notice]:

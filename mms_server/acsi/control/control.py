@@ -96,9 +96,9 @@ class Control:
         waiting = self._hold(one, client, None, now) if refused is None else None
         if waiting is not None:
             return waiting
-        self.responses.note(one, "SBO", one.selecting(), refused, now)
+        self.responses.track(one, "SBO", one.selecting(), refused, now)
         if one.ctl_model == SBO_NORMAL:
-            self.responses.audit(one, "SBO", client, one.selecting(), refused)
+            self.responses.record(one, "SBO", client, one.selecting(), refused)
         return self.sbo(one if refused is None else None)
 
     def _unselectable(self, one: ControlObject, client: Client) -> ControlRefusal | None:
@@ -133,20 +133,20 @@ class Control:
                 one, client, action, octets, now
             )
         if isinstance(answer, ControlRefusal):
-            self.responses.say(one, service, client, action, answer)
+            self.responses.last_appl_error(one, service, client, action, answer)
         elif service != "Cancel":
             self._commit(list(pairs), now)
         if not isinstance(answer, Selection | Operation):
-            self.responses.note(one, service, action, answer, now)
+            self.responses.track(one, service, action, answer, now)
         if isinstance(answer, ControlRefusal) or (answer is None and self.state(one).state is not ControlState.WAITING):
-            self.responses.audit(one, service, client, action, answer)
+            self.responses.record(one, service, client, action, answer)
         return answer
 
     def unread(self, client: Client, slot: int, error: DataAccessError, now: Now) -> None:
         """Record a Write to SBOw, Oper or Cancel whose Data could not be decoded, refused with `error`."""
         one, service = self._by_slot[slot]
-        self.responses.note(one, service, None, ControlRefusal(error), now)
-        self.responses.audit(one, service, client, None, ControlRefusal(error))
+        self.responses.track(one, service, None, ControlRefusal(error), now)
+        self.responses.record(one, service, client, None, ControlRefusal(error))
 
     def _select(
         self, one: ControlObject, client: Client, action: ControlAction, _: bytes, now: Now
@@ -164,17 +164,17 @@ class Control:
             self._states[one] = replace(self.state(one), until_ns=selection.until_ns, asked=None)
             if service != "Oper":
                 self.responses.show(one, now, stSeld=True)
-                self.responses.audit(one, service, selection.client, action, None, selection, now)
-            self.responses.note(one, service, action, None, now)
+                self.responses.record(one, service, selection.client, action, None, selection, now)
+            self.responses.track(one, service, action, None, now)
             return None
         if mine:
             self._free(one, now)
         bad = AddCause.BLOCKED_BY_PROCESS if service == "Oper" else AddCause.SELECT_FAILED
         refused = ControlRefusal(DENIED, verdict if isinstance(verdict, AddCause) else bad)
         if service != "SBO":
-            self.responses.say(one, service, selection.client, action, refused)
-        self.responses.note(one, service, action, refused, now)
-        self.responses.audit(one, service, selection.client, action, refused, selection, now)
+            self.responses.last_appl_error(one, service, selection.client, action, refused)
+        self.responses.track(one, service, action, refused, now)
+        self.responses.record(one, service, selection.client, action, refused, selection, now)
         return refused
 
     def _operate(
@@ -245,7 +245,7 @@ class Control:
     def started(self, operation: Operation, verdict: bool | AddCause, now: Now) -> ControlRefusal | None:
         """Apply the verdict of the process: operation taken (enhanced security), done (normal), or refused."""
         refused = self._begin(operation, verdict, now)
-        self.responses.note(operation.target, "Oper", operation.action, refused, now)
+        self.responses.track(operation.target, "Oper", operation.action, refused, now)
         return refused
 
     def _begin(self, operation: Operation, verdict: bool | AddCause, now: Now) -> ControlRefusal | None:
@@ -259,8 +259,8 @@ class Control:
         self.responses.refused(operation, now)
         self._after(operation, now)
         refused = ControlRefusal(DENIED, cause)
-        self.responses.say(one, "Oper", operation.client, action, refused)
-        self.responses.audit(one, "Oper", operation.client, action, refused, operation, now)
+        self.responses.last_appl_error(one, "Oper", operation.client, action, refused)
+        self.responses.record(one, "Oper", operation.client, action, refused, operation, now)
         return refused
 
     def ended(self, operation: Operation, verdict: bool | AddCause, now: Now) -> None:
@@ -272,7 +272,7 @@ class Control:
         self._after(operation, now)
         cause = None if verdict is True else verdict if isinstance(verdict, AddCause) else AddCause.UNKNOWN
         refused = None if cause is None else ControlRefusal(DENIED, cause)
-        self.responses.audit(one, "Oper", client, operation.action, refused, operation, now)
+        self.responses.record(one, "Oper", client, operation.action, refused, operation, now)
         if operation.enhanced and held:
             self.responses.terminated(operation, cause, now)
 
@@ -313,7 +313,7 @@ class Control:
         """End a selection, or an Oper that waits for its time and will not be carried out."""
         self._free(one, now)
         if state.state is ControlState.WAITING and state.asked is None and state.owner is not None:
-            self.responses.audit(one, "Oper", state.owner, state.action, ControlRefusal(DENIED, why), state, now)
+            self.responses.record(one, "Oper", state.owner, state.action, ControlRefusal(DENIED, why), state, now)
 
     def next_deadline_ns(self) -> int:
         """When the next selection ends by itself."""

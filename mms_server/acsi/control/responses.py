@@ -18,10 +18,10 @@ Post = Callable[[Client, list[bytes]], None]
 
 
 class ControlResponses:
-    """The outputs of all controls. `post` queues CommandTermination, `commit` takes new values; `audits` wait for the log."""
+    """The outputs of all controls. `post` queues CommandTermination, `commit` takes new values; `records` wait for the log."""
 
     def __init__(self, post: Post, commit: Commit, tracking: Tracking | None) -> None:
-        self.audits: list[CommandRecord] = []
+        self.records: list[CommandRecord] = []
         self._post = post
         self._commit = commit
         self._tracking = tracking
@@ -69,7 +69,7 @@ class ControlResponses:
         if pairs:
             self._commit(pairs, now)
 
-    def note(
+    def track(
         self, one: ControlObject, service: str, action: ControlAction | None, refused: ControlRefusal | None, now: Now
     ) -> None:
         """Track the answer, where the model has service tracking."""
@@ -77,7 +77,7 @@ class ControlResponses:
             error, cause = (None, None) if refused is None else (refused.error, refused.cause)
             self._tracking.control(one, service, action, error, cause, now)
 
-    def audit(
+    def record(
         self,
         one: ControlObject,
         service: str,
@@ -93,9 +93,9 @@ class ControlResponses:
         ms = 0 if since is None or now is None else (now.monotonic_ns - since.since_ns) // 1_000_000
         if isinstance(since, Operation | Selection) and since.note:
             text = since.note
-        self.audits.append(CommandRecord(client, one.reference, service, action, result, text, ms))
+        self.records.append(CommandRecord(client, one.reference, service, action, result, text, ms))
 
-    def say(
+    def last_appl_error(
         self, one: ControlObject, service: str, client: Client, action: ControlAction, refused: ControlRefusal
     ) -> None:
         """Put a LastApplError before the answer that refuses."""
