@@ -180,9 +180,9 @@ def _control(context: Context, target: int, body: bytes, start: int, end: int, c
     behaviour = context.behaviour
     pairs = behaviour.writing.values(target, body, start, end, behaviour.control.origins)
     if isinstance(pairs, DataAccessError):
-        behaviour.control.unread(context.client, target, pairs, context.now)
+        behaviour.control.write_undecoded(context.client, target, pairs, context.now)
         return pairs
-    answer = behaviour.control.asked(context.client, target, pairs, body[start:end], context.now)
+    answer = behaviour.control.write(context.client, target, pairs, body[start:end], context.now)
     if isinstance(answer, ControlRefusal):
         return answer.error
     if isinstance(answer, Selection):

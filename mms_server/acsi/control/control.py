@@ -118,7 +118,7 @@ class Control:
         """The Data of SBO: of the selected object `one`, or the empty string for None."""
         return _TEXT.encode("" if one is None else one.sbo_text[:129])
 
-    def asked(
+    def write(
         self, client: Client, slot: int, pairs: list[tuple[int, Scalar]], octets: bytes, now: Now
     ) -> ControlRefusal | Selection | Operation | None:
         """The outcome of a Write to SBOw, Oper or Cancel: done (None), refused, or an operation that needs a verdict."""
@@ -142,7 +142,7 @@ class Control:
             self.responses.record(one, service, client, action, answer)
         return answer
 
-    def unread(self, client: Client, slot: int, error: DataAccessError, now: Now) -> None:
+    def write_undecoded(self, client: Client, slot: int, error: DataAccessError, now: Now) -> None:
         """Record a Write to SBOw, Oper or Cancel whose Data could not be decoded, refused with `error`."""
         one, service = self._by_slot[slot]
         self.responses.track(one, service, None, ControlRefusal(error), now)
