@@ -159,9 +159,9 @@ class Control:
     def selected(self, selection: Selection, verdict: bool | AddCause, now: Now) -> ControlRefusal | None:
         """Apply the verdict on a selection, or on an Oper with a time, that waited for it; the refusal, or None."""
         one, action, service = selection.target, selection.action, selection.service
-        mine = self.state(one).asked is selection  # and has not ended meanwhile
+        mine = self.state(one).pending is selection  # and has not ended meanwhile
         if mine and verdict is True:
-            self._states[one] = replace(self.state(one), until_ns=selection.until_ns, asked=None)
+            self._states[one] = replace(self.state(one), until_ns=selection.until_ns, pending=None)
             if service != "Oper":
                 self.responses.show(one, now, stSeld=True)
                 self.responses.record(one, service, selection.client, action, None, selection, now)
@@ -300,7 +300,7 @@ class Control:
         if self.selections_wait and not again:
             service = "SBO" if action is None else "SBOw"
             waiting = Selection(one, action or one.selecting(), client, service, until, now.monotonic_ns)
-        self._states[one] = ObjectState(ControlState.READY, client, until, action, asked=waiting)
+        self._states[one] = ObjectState(ControlState.READY, client, until, action, pending=waiting)
         if waiting is None:
             self.responses.show(one, now, stSeld=True)
         return waiting
@@ -312,7 +312,7 @@ class Control:
     def _drop(self, one: ControlObject, state: ObjectState, why: AddCause, now: Now) -> None:
         """End a selection, or an Oper that waits for its time and will not be carried out."""
         self._free(one, now)
-        if state.state is ControlState.WAITING and state.asked is None and state.owner is not None:
+        if state.state is ControlState.WAITING and state.pending is None and state.owner is not None:
             self.responses.record(one, "Oper", state.owner, state.action, ControlRefusal(DENIED, why), state, now)
 
     def next_deadline_ns(self) -> int:

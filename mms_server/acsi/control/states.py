@@ -92,14 +92,14 @@ class ObjectState:
     until_ns: int = NEVER
     action: ControlAction | None = None
     oper: bytes = b""  # of WAITING: the Data of what was written
-    asked: "Selection | None" = None  # of READY and WAITING: not before the embedding program has said yes
+    pending: "Selection | None" = None  # of READY and WAITING: not before the embedding program has said yes
     since_ns: int = 0  # of WAITING: when it was asked
 
     def after(self, service: ControlService, who: Client, select_first: bool) -> ControlState | ControlRefusal:
         """The state that `service` of `who` leads to, or the refusal. Changes nothing."""
         if self.state in (ControlState.READY, ControlState.WAITING) and self.owner is not who:
             return _SELECTED if service is ControlService.SELECT else _LOCKED
-        if self.state is ControlState.READY and self.asked is not None and service is ControlService.OPERATE:
+        if self.state is ControlState.READY and self.pending is not None and service is ControlService.OPERATE:
             return _NOT_SELECTED  # it is being judged, and may come to nothing
         return STEP[select_first][self.state][service]
 
