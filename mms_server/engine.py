@@ -245,7 +245,7 @@ class Engine:
     def _taken(self, pairs: Iterable[tuple[int, object]], *, force: bool) -> Changes:
         """Commit `pairs` as they are shown, and what follows from them."""
         cache = self.model.cache
-        if not self._overlay.covers():
+        if not self._overlay.has_overrides():
             return cache.commit(pairs, force=force)
         listed = list(pairs)
         changes = cache.commit(self._overlay.applied(listed), force=force)
