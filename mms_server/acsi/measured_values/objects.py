@@ -59,7 +59,7 @@ class MeasuredObject:
     """One data object: its numbers, the magnitude first, and the last process quality."""
 
     __slots__ = (
-        "beyond", "bounds", "by_inst", "fed", "has_deadband", "inst", "leaves", "numbers", "q", "said_q", "settings",
+        "beyond", "bounds", "by_inst", "fed", "has_deadband", "inst", "leaves", "numbers", "process_q", "q", "settings",
         "shown", "t", "values",
     )  # fmt: skip
 
@@ -74,7 +74,7 @@ class MeasuredObject:
         self.settings = frozenset(slot for one in numbers for slot in one.settings())
         self.has_deadband = any(one.db is not None or one.zero_db is not None for one in numbers)
         self.bounds: list[Bounds] | None = None  # of the numbers, as configured; None: to be looked at again
-        self.said_q: Quality | None = None  # what the process has said of its quality; None before it has said anything
+        self.process_q: Quality | None = None  # the process quality; None before the first
         self.fed = False  # a value has come
         self.by_inst = False  # the last value came as instMag or instCVal
         self.beyond = False  # the magnitude is below min or above max
