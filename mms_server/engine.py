@@ -26,7 +26,7 @@ from mms_server.acsi.file_transfer.set_file import SetFile
 from mms_server.acsi.goose_sv_blocks import GooseSvBlocks
 from mms_server.acsi.log_control.logs import Logs
 from mms_server.acsi.measured_values.measured_values import MeasuredValues
-from mms_server.acsi.persistence import Persistence, Stored
+from mms_server.acsi.persistence import Persistence, StoredState
 from mms_server.acsi.reporting.dispatch import Notice
 from mms_server.acsi.reporting.entry_buffer import BufferLimits
 from mms_server.acsi.reporting.rcb_writing import RcbWriting
@@ -83,7 +83,11 @@ class Engine:
     """One server's behaviour towards all its clients. `stored` is what the store had; None where there is none."""
 
     def __init__(
-        self, model: DataModel, identity: Identity, stored: Stored | None = None, buffers: BufferLimits | None = None
+        self,
+        model: DataModel,
+        identity: Identity,
+        stored: StoredState | None = None,
+        buffers: BufferLimits | None = None,
     ) -> None:
         self.model = model
         self.persistence = Persistence(durable=stored is not None, next_id=stored.next_id if stored else 0)

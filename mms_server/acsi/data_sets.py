@@ -11,7 +11,7 @@ from typing import Final
 
 from mapping.model import Services
 from mms_server.acsi.clients import Client
-from mms_server.acsi.persistence import Persistence, Put, Stored, octets_of, parts_of
+from mms_server.acsi.persistence import Persistence, Put, StoredState, octets_of, parts_of
 from mms_server.mms.access import AccessSelection, Component, Range, Variable
 from mms_server.mms.errors import ServiceError
 from mms_server.mms.names import ASSOCIATION_SPECIFIC, DOMAIN_SPECIFIC, ObjectName
@@ -28,7 +28,7 @@ _OWN: Final = b"@"
 class CreatedDataSets:
     """The data sets of one server that clients may make and delete."""
 
-    def __init__(self, model: DataModel, persistence: Persistence, stored: Stored | None) -> None:
+    def __init__(self, model: DataModel, persistence: Persistence, stored: StoredState | None) -> None:
         self._model = model
         self._persistence = persistence
         self._services: Services = model.server.services

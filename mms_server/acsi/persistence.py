@@ -47,7 +47,7 @@ Place = tuple[str, str, str | int]
 
 
 @dataclass(slots=True)
-class Stored:
+class StoredState:
     """The contents of the store at a start."""
 
     values: dict[str, dict[str, bytes]]  # by kind, then by key

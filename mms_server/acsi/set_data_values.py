@@ -18,7 +18,7 @@ from typing import Final
 from mapping.model import FC
 from mms_server.acsi import persisted_values
 from mms_server.acsi.access_callbacks import AccessCallbacks
-from mms_server.acsi.persistence import Persistence, Stored
+from mms_server.acsi.persistence import Persistence, StoredState
 from mms_server.acsi.setting_groups import SettingGroups
 from mms_server.mms.data import Kind, Scalar
 from mms_server.mms.errors import DataAccessError
@@ -45,7 +45,7 @@ class SetDataValues:
     settings: SettingGroups
     open_fcs: set[FC]
 
-    def restore(self, stored: Stored) -> list[str]:
+    def restore(self, stored: StoredState) -> list[str]:
         """Restore the values that clients have written before; one sentence for each that the model has no more."""
         problems = []
         for key, octets in stored.values.get(KIND, {}).items():

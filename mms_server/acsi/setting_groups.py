@@ -19,7 +19,7 @@ from mapping.model import FC
 from mms_server.acsi import persisted_values
 from mms_server.acsi.access_callbacks import Call, Callback
 from mms_server.acsi.clients import Client
-from mms_server.acsi.persistence import Persistence, Put, Stored
+from mms_server.acsi.persistence import Persistence, Put, StoredState
 from mms_server.mms.data import Scalar
 from mms_server.mms.errors import DataAccessError
 from mms_server.model import leaves
@@ -66,7 +66,7 @@ class SettingGroupControlBlock:
 class SettingGroups:
     """The setting groups of every LD of a server."""
 
-    def __init__(self, model: DataModel, persistence: Persistence, stored: Stored | None, commit: Commit) -> None:
+    def __init__(self, model: DataModel, persistence: Persistence, stored: StoredState | None, commit: Commit) -> None:
         self._model = model
         self._persistence = persistence
         self._commit = commit
@@ -80,7 +80,7 @@ class SettingGroups:
             for block in self._blocks:
                 self._restore(block, stored)
 
-    def _restore(self, block: SettingGroupControlBlock, stored: Stored) -> None:
+    def _restore(self, block: SettingGroupControlBlock, stored: StoredState) -> None:
         name = block.domain.name.decode()
         written = stored.values.get(KIND, {})
         for setting in block.settings:

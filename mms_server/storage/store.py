@@ -17,7 +17,7 @@ from typing import Final, Protocol
 
 from mms_server.acsi import data_sets, set_data_values, setting_groups
 from mms_server.acsi.log_control import logs
-from mms_server.acsi.persistence import File, Operation, Place, Stored
+from mms_server.acsi.persistence import File, Operation, Place, StoredState
 from mms_server.acsi.reporting import reporting
 from mms_server.storage.tables import STATE, carry_out, file_of, opened, piece
 
@@ -89,9 +89,9 @@ class Store:
 
     # ------------------------------------------------------------------ before serving
 
-    def load(self) -> Stored:
+    def load(self) -> StoredState:
         """Everything that is kept. From now on, until `close`, the store counts as left in disorder."""
-        found = Stored({}, {})
+        found = StoredState({}, {})
         for kind, key, value in self._database.execute("SELECT kind, key, value FROM kept"):
             found.values.setdefault(kind, {})[key] = value
         rows = self._database.execute("SELECT block, entry_id, time_ns, content FROM entries ORDER BY block, entry_id")

@@ -17,7 +17,7 @@ from mms_server.acsi import persisted_values
 from mms_server.acsi.clients import Client
 from mms_server.acsi.file_transfer.files import EVENTS, MadeFile
 from mms_server.acsi.log_control import export
-from mms_server.acsi.persistence import Drop, File, Persistence, Stored, octets_of, parts_of
+from mms_server.acsi.persistence import Drop, File, Persistence, StoredState, octets_of, parts_of
 from mms_server.acsi.reporting.rcb import DCHG, DUPD, INTEGRITY, QCHG
 from mms_server.mms.errors import DataAccessError
 from mms_server.model.cache import Changes
@@ -112,7 +112,7 @@ class LogBlock:
 class Logs:
     """All log control blocks and journals of a server."""
 
-    def __init__(self, model: DataModel, find: Find, persistence: Persistence, stored: Stored | None) -> None:
+    def __init__(self, model: DataModel, find: Find, persistence: Persistence, stored: StoredState | None) -> None:
         self._model = model
         self._find = find
         self._persistence = persistence
@@ -145,7 +145,7 @@ class Logs:
         self._blocks[slot] = block
         self._attributes |= {own: (block, name) for name, own in slots.items()}
 
-    def _restore(self, stored: Stored | None) -> None:
+    def _restore(self, stored: StoredState | None) -> None:
         if stored is not None:
             for name, one in self.journals.items():
                 for filed in stored.entries.get(PREFIX + name, []):

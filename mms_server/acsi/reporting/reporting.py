@@ -18,7 +18,7 @@ from bus.quality import Now
 from mapping.model import FC, Setting
 from mms_server.acsi import persisted_values
 from mms_server.acsi.clients import Client
-from mms_server.acsi.persistence import Drop, File, Persistence, Put, Stored
+from mms_server.acsi.persistence import Drop, File, Persistence, Put, StoredState
 from mms_server.acsi.reporting import rcb
 from mms_server.acsi.reporting.dispatch import Dispatch
 from mms_server.acsi.reporting.entry_buffer import BufferLimits, Entry, EntryBuffer
@@ -50,7 +50,7 @@ class Reporting:
         model: DataModel,
         find: Find,
         persistence: Persistence,
-        stored: Stored | None,
+        stored: StoredState | None,
         limits: BufferLimits | None = None,
     ) -> None:
         self._model = model
@@ -67,7 +67,7 @@ class Reporting:
                 self.blocks[slot] = block
         self._start(stored)
 
-    def _start(self, stored: Stored | None) -> None:
+    def _start(self, stored: StoredState | None) -> None:
         for block in self.blocks.values():
             block.release()
             written = {} if stored is None else stored.values.get(KIND, {})
@@ -80,7 +80,7 @@ class Reporting:
                 self._refill(block, block.buffer, stored)
                 self.sign(block)
 
-    def _refill(self, block: ReportControlBlock, buffer: EntryBuffer, stored: Stored) -> None:
+    def _refill(self, block: ReportControlBlock, buffer: EntryBuffer, stored: StoredState) -> None:
         filed = stored.entries.get(block.path, [])
         known = stored.values.get(SIGNATURE, {}).get(block.path)
         if filed and known != _signature(block):

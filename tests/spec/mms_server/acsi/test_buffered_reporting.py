@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from mapping.model import ClientLn, ReportControl
-from mms_server.acsi.persistence import File, Put, Stored
+from mms_server.acsi.persistence import File, Put, StoredState
 from mms_server.acsi.reporting.entry_buffer import BufferLimits, Entry, EntryBuffer
 from mms_server.engine import Engine
 from mms_server.mms.report import Body
@@ -304,7 +304,7 @@ def test_an_entry_shows_what_was_when_it_happened(bench: Buffered) -> None:
 def restarted(engine: Engine, *, clean: bool, lost_tail: int = 0) -> Engine:
     """The engine that a new process makes from what the old one had stored."""
     operations, _ = engine.persistence.take()
-    stored = Stored({}, {}, clean=clean)
+    stored = StoredState({}, {}, clean=clean)
     for operation in operations[: len(operations) - lost_tail]:
         match operation:
             case Put("state", _, bytes(value)):
@@ -323,7 +323,7 @@ def restarted(engine: Engine, *, clean: bool, lost_tail: int = 0) -> Engine:
 
 @pytest.fixture
 def durable() -> Buffered:
-    return Buffered(Engine(DataModel(models.demo()), IDENTITY, Stored({}, {})))
+    return Buffered(Engine(DataModel(models.demo()), IDENTITY, StoredState({}, {})))
 
 
 @pytest.mark.conformance("BR-15")
@@ -376,7 +376,7 @@ def test_entries_of_another_data_set_are_not_sent_as_if_they_were_of_this_one(du
     durable.events(1, 2)
     operations, _ = durable.engine.persistence.take()
     entries = {"DEMOLD0/LLN0$BR$history01": [one for one in operations if isinstance(one, File)]}
-    again = Bench(Engine(DataModel(models.demo()), IDENTITY, Stored({"rcb members": {}}, entries)))
+    again = Bench(Engine(DataModel(models.demo()), IDENTITY, StoredState({"rcb members": {}}, entries)))
     again.write(("TrgOps", bits(ALL_TRIGGERS)), ("RptEna", boolean(True)), block=BRCB)
     assert again.reports() == []
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from mapping.model import FC, BasicType, Override
-from mms_server.acsi.persistence import Put, Stored
+from mms_server.acsi.persistence import Put, StoredState
 from mms_server.engine import Engine
 from mms_server.mms.errors import DataAccessError
 from mms_server.model.tree import DataModel
@@ -31,7 +31,7 @@ ORDINAL = models.data_object("Kind", "ENG", models.leaf("setVal", BasicType.ENUM
 GAPC = models.LogicalNodeType("GAPC", "GAPC", (SETPOINT, LOCKED, ORDINAL, models.measured_value("TotW")))
 
 
-def engine(stored: Stored | None = None, **values: Any) -> Engine:
+def engine(stored: StoredState | None = None, **values: Any) -> Engine:
     gapc = models.node(GAPC)
     server = models.server(models.lln0(), models.node(models.MMXU), models.node(models.GGIO), gapc)
     return Engine(DataModel(server), IDENTITY, stored, **values)
@@ -227,7 +227,7 @@ def test_a_reader_may_be_refused_and_a_structure_hides_what_he_may_not_see(clien
 
 
 def test_settings_and_configuration_are_kept_and_come_back() -> None:
-    first = EngineClient(engine(Stored({}, {})))
+    first = EngineClient(engine(StoredState({}, {})))
     pairs = [("GAPC1$SP$Limit$setMag$f", single(7.5)), ("GAPC1$DC$Fixed$d", text("a feeder"))]
     assert first.write(LD, *pairs) == ["success"] * 2
     operations, _ = first.engine.persistence.take()
@@ -235,7 +235,7 @@ def test_settings_and_configuration_are_kept_and_come_back() -> None:
     assert list(kept) == ["DEMOLD0/GAPC1$SP$Limit$setMag$f", "DEMOLD0/GAPC1$DC$Fixed$d"]
     kept["DEMOLD0/GONE1$SP$x"] = b"\x83\x01\x01"
     kept["DEMOLD0/GAPC1$CF$TotW$db"] = b"\x83\x01\x01"
-    again = engine(Stored({"value": kept}, {}))
+    again = engine(StoredState({"value": kept}, {}))
     assert again.model.value(again.model.find("LD0/GAPC1.Limit.setMag.f")) == 7.5
     assert again.model.value(again.model.find("LD0/GAPC1.Fixed.d")) == "a feeder"
     assert again.problems == [

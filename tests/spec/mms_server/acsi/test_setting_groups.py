@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from mapping.model import Services
-from mms_server.acsi.persistence import Put, Stored
+from mms_server.acsi.persistence import Put, StoredState
 from mms_server.engine import Engine, Waiting
 from mms_server.mms.errors import DataAccessError
 from mms_server.model.tree import DataModel
@@ -17,7 +17,7 @@ LD = "DEMOLD0"
 SGCB, SG, SE = "LLN0$SP$SGCB", "LLN0$SG$StrVal$setMag$f", "LLN0$SE$StrVal$setMag$f"
 
 
-def engine_of(stored: Stored | None = None, **services: Any) -> Engine:
+def engine_of(stored: StoredState | None = None, **services: Any) -> Engine:
     server = models.server(
         models.lln0(), models.node(models.MMXU), models.node(models.GGIO), services=Services(**services)
     )
@@ -249,7 +249,7 @@ def test_a_server_without_editing_activates_only() -> None:
 
 @pytest.mark.conformance("SG-1")
 def test_groups_survive_a_restart() -> None:
-    bench = Bench(engine_of(Stored({}, {})))
+    bench = Bench(engine_of(StoredState({}, {})))
     bench.put("EditSG", unsigned(3))
     bench.set(33.0)
     bench.put("CnfEdit", boolean(True))
@@ -260,7 +260,7 @@ def test_groups_survive_a_restart() -> None:
         if isinstance(one, Put) and one.value is not None:
             kept.setdefault(one.kind, {})[one.key] = one.value
     assert {"setting", "setting group"} <= set(kept)
-    again = Bench(engine_of(Stored(kept, {})))
+    again = Bench(engine_of(StoredState(kept, {})))
     assert (again.read(f"{SGCB}$ActSG"), again.value(SG)) == (3, 33.0)
     assert again.read(f"{SGCB}$LActTm") == bench.read(f"{SGCB}$LActTm") != bytes(8)
     again.put("ActSG", unsigned(2))
