@@ -43,7 +43,7 @@ class FileEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class MadeFile:
+class GeneratedFile:
     """A file that is made when it is asked for: its name, its octets, and when the last of it happened."""
 
     name: str
@@ -78,7 +78,7 @@ class Files:
     may_rename: bool = False
     may_obtain: bool = False
     own: dict[str, Path] = field(default_factory=dict)
-    made: Callable[[], Sequence[MadeFile]] | None = None
+    made: Callable[[], Sequence[GeneratedFile]] | None = None
     _open: dict[Client, dict[int, OpenFile]] = field(default_factory=dict)
     _next: int = 1
 
@@ -110,7 +110,7 @@ class Files:
     def _is_made(self, name: str) -> bool:
         return self.made is not None and name.partition("/")[0] == EVENTS
 
-    def _events(self) -> list[MadeFile]:
+    def _events(self) -> list[GeneratedFile]:
         return [] if self.made is None else list(self.made())
 
     def entry(self, path: Path, name: str) -> FileEntry | None:

@@ -15,7 +15,7 @@ from bus.quality import Now
 from mapping.model import FC, LogControl, Setting
 from mms_server.acsi import persisted_values
 from mms_server.acsi.clients import Client
-from mms_server.acsi.file_transfer.files import EVENTS, MadeFile
+from mms_server.acsi.file_transfer.files import EVENTS, GeneratedFile
 from mms_server.acsi.log_control import export
 from mms_server.acsi.persistence import Drop, File, Persistence, StoredState, octets_of, parts_of
 from mms_server.acsi.reporting.rcb import DCHG, DUPD, INTEGRITY, QCHG
@@ -121,7 +121,9 @@ class Logs:
         self._attributes: dict[int, tuple[LogBlock, str]] = {}
         self._settings = model.server.services.log_settings
         self.journals: dict[str, LogJournal] = {}
-        self._exports: dict[str, tuple[tuple[int, int], MadeFile]] = {}  # by the first and last entry that are in it
+        self._exports: dict[
+            str, tuple[tuple[int, int], GeneratedFile]
+        ] = {}  # by the first and last entry that are in it
         for domain in model.domains.values():
             for name in domain.journals:
                 full = f"{domain.name.decode()}/{name.decode()}"
@@ -283,18 +285,18 @@ class Logs:
         self._restart(block, now)
         return None
 
-    def exported(self) -> list[MadeFile]:
+    def exported(self) -> list[GeneratedFile]:
         """The newest entries of each log, as a file; made anew only when the log has changed."""
         return [self._export(one) for _, one in sorted(self.journals.items())]
 
-    def _export(self, one: LogJournal) -> MadeFile:
+    def _export(self, one: LogJournal) -> GeneratedFile:
         newest = one.entries[-export.ENTRIES :]
         last_id, time_ns = (newest[-1].entry_id, newest[-1].time_ns) if newest else (0, 0)
         made = self._exports.get(one.name)
         if made is None or made[0] != (newest[0].entry_id if newest else 0, last_id):
             content = export.lines([(entry.entry_id, entry.time_ns, entry.rows) for entry in newest])
             name = f"{EVENTS}/{export.file_name(one.name)}"
-            made = ((newest[0].entry_id if newest else 0, last_id), MadeFile(name, content, time_ns))
+            made = ((newest[0].entry_id if newest else 0, last_id), GeneratedFile(name, content, time_ns))
             self._exports[one.name] = made
         return made[1]
 
