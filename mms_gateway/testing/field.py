@@ -16,7 +16,7 @@ from mapping.references import nearest
 ANSWER_S: Final = 5.0
 
 
-class Written(NamedTuple):
+class WriteRequest(NamedTuple):
     """One write request of a master: the table, the first address, the registers or coils."""
 
     table: str
@@ -46,9 +46,9 @@ class FieldDevice:
         return found
 
     @property
-    def writes(self) -> list[Written]:
+    def writes(self) -> list[WriteRequest]:
         """The writes of masters since the device was last cleared, oldest first."""
-        return [Written(table, address, tuple(words)) for table, address, words in self._seen()["writes"]]
+        return [WriteRequest(table, address, tuple(words)) for table, address, words in self._seen()["writes"]]
 
     def set(self, **values: Value) -> None:
         """Hold points at `values`, in each point's unit, rounded to what its registers can hold.
