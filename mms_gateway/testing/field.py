@@ -27,8 +27,8 @@ class WriteRequest(NamedTuple):
 class FieldDevice:
     """One simulated device."""
 
-    def __init__(self, door: Path, name: str) -> None:
-        self._door = door
+    def __init__(self, control_socket: Path, name: str) -> None:
+        self._control_socket = control_socket
         self.name = name
 
     @property
@@ -76,11 +76,11 @@ class FieldDevice:
         return self._ask(get=self.name)
 
     def _ask(self, **asked: Any) -> dict[str, Any]:
-        with socket.socket(socket.AF_UNIX) as door:
-            door.settimeout(ANSWER_S)
-            door.connect(str(self._door))
-            door.sendall(json.dumps(asked).encode() + b"\n")
-            with door.makefile("rb") as lines:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(ANSWER_S)
+            connection.connect(str(self._control_socket))
+            connection.sendall(json.dumps(asked).encode() + b"\n")
+            with connection.makefile("rb") as lines:
                 answer: dict[str, Any] = json.loads(lines.readline())
         if "error" in answer:
             raise ValueError(f"{self.name}: {answer['error'].partition(': ')[2]}")
@@ -93,8 +93,8 @@ class FieldDevice:
 class Field(Mapping[str, FieldDevice]):
     """The devices of a site, by name."""
 
-    def __init__(self, door: Path, names: list[str]) -> None:
-        self._devices = {name: FieldDevice(door, name) for name in names}
+    def __init__(self, control_socket: Path, names: list[str]) -> None:
+        self._devices = {name: FieldDevice(control_socket, name) for name in names}
 
     def __getitem__(self, name: str) -> FieldDevice:
         if name not in self._devices:
