@@ -127,7 +127,7 @@ class _Cpa(univ.Set):
 
 
 @dataclass(frozen=True, slots=True)
-class Proposed:
+class ProposedContext:
     """One presentation context that the client proposes: its id, the abstract syntax, whether BER is offered for it."""
 
     id: int
@@ -141,7 +141,7 @@ class ConnectPresentation:
 
     calling: bytes | None
     called: bytes | None
-    contexts: tuple[Proposed, ...]
+    contexts: tuple[ProposedContext, ...]
     user_data: bytes
 
     def context(self, abstract: str) -> int:
@@ -166,11 +166,13 @@ def decode_connect(ppdu: bytes) -> ConnectPresentation:
     return ConnectPresentation(_selector(normal, "calling"), _selector(normal, "called"), contexts, _single(data))
 
 
-def _proposed(contexts: Any) -> tuple[Proposed, ...]:
+def _proposed(contexts: Any) -> tuple[ProposedContext, ...]:
     if contexts is None or not 1 <= len(contexts) <= CONTEXTS_LIMIT:
         raise WireError(_LAYER, 0, f"no presentation contexts, or more than {CONTEXTS_LIMIT}")
     return tuple(
-        Proposed(int(one["id"]), str(one["abstract"]), any(str(name) == BER_TRANSFER for name in one["transfers"]))
+        ProposedContext(
+            int(one["id"]), str(one["abstract"]), any(str(name) == BER_TRANSFER for name in one["transfers"])
+        )
         for one in contexts
     )
 
@@ -197,7 +199,9 @@ def encode_accept(connect: ConnectPresentation, user_data: bytes) -> bytes:
 
 
 @lru_cache(maxsize=64)
-def _acceptance(called: bytes | None, contexts: tuple[Proposed, ...], acse_context: int, user_data: bytes) -> bytes:
+def _acceptance(
+    called: bytes | None, contexts: tuple[ProposedContext, ...], acse_context: int, user_data: bytes
+) -> bytes:
     """The CPA, cached without the AARQ, which may have a password."""
     cpa = _Cpa()
     cpa["mode"]["value"] = 1
