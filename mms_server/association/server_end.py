@@ -17,7 +17,7 @@ from typing import Final
 
 from mms_server.association.connect_request import decode as decode_asking
 from mms_server.mms import initiate, reject
-from mms_server.mms.initiate import Negotiated, Own, Proposal, Refusal
+from mms_server.mms.initiate import Negotiated, Proposal, Refusal, ServerLimits
 from mms_server.stack import acse, ber, cotp, presentation, session, tpkt
 from mms_server.stack.acse import AssociateRequest
 from mms_server.stack.cotp import Reassembly
@@ -99,7 +99,7 @@ class Association:
         "_tpdu_octets", "_waiting", "asked", "negotiated", "phase",
     )  # fmt: skip
 
-    def __init__(self, own: Own, now: float, selectors: Selectors = Selectors()) -> None:
+    def __init__(self, own: ServerLimits, now: float, selectors: Selectors = Selectors()) -> None:
         self.phase = Phase.TRANSPORT
         self.asked: Asked | None = None
         self.negotiated: Negotiated | None = None

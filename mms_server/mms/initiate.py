@@ -73,7 +73,7 @@ class Proposal:
 
 
 @dataclass(frozen=True, slots=True)
-class Own:
+class ServerLimits:
     """The limits of this server. `services` are the bits of ServiceSupportOptions that really answer."""
 
     services: frozenset[int]
@@ -134,7 +134,7 @@ def _bits(value: Any) -> frozenset[int]:
     return frozenset(number for number, bit in enumerate(value) if bit)
 
 
-def negotiate(proposal: Proposal, own: Own) -> Negotiated | Refusal:
+def negotiate(proposal: Proposal, own: ServerLimits) -> Negotiated | Refusal:
     """The minimum of both sides, or why there is none that can work."""
     max_pdu = own.max_pdu if proposal.max_pdu is None else min(proposal.max_pdu, own.max_pdu)
     if max_pdu < SMALLEST_PDU:

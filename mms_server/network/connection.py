@@ -19,7 +19,7 @@ from mms_server.acsi.control.states import Operation
 from mms_server.association.read_fast_path import SHORTEST, Familiar, Room
 from mms_server.association.server_end import Answered, Asked, Association, Closed, Request
 from mms_server.engine import Engine, Waiting
-from mms_server.mms.initiate import Own
+from mms_server.mms.initiate import ServerLimits
 from mms_server.network.access_control import Gate
 from mms_server.network.callbacks import verdict_of
 from mms_server.network.refused_peers import Refusals
@@ -41,7 +41,7 @@ class Host(Protocol):
     @property
     def engine(self) -> Engine: ...
     @property
-    def own(self) -> Own: ...
+    def own(self) -> ServerLimits: ...
     @property
     def clock(self) -> SystemClock: ...
     @property

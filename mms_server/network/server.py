@@ -27,7 +27,7 @@ from mms_server.acsi.reporting.reporting import NEVER
 from mms_server.association.read_fast_path import Familiar
 from mms_server.engine import Engine
 from mms_server.mms.add_cause import AddCause
-from mms_server.mms.initiate import Own
+from mms_server.mms.initiate import ServerLimits
 from mms_server.network.access_control import Access, Gate
 from mms_server.network.callbacks import verdict_of
 from mms_server.network.connection import Connection
@@ -73,7 +73,7 @@ class MmsServer:
         self.on_notice: Callable[[Client | None, str, str], None] | None = None
         self.lock = threading.RLock()
         self.listeners: list[Listener] = []
-        self.own = Own(services=engine.supported())
+        self.own = ServerLimits(services=engine.supported())
         self._due = due
         self._numbers = 0
         self._connections: set[Connection] = set()
