@@ -110,7 +110,7 @@ class Engine:
             writing=writing,
             control=control,
             files=files,
-            obtaining=SetFile(files),
+            set_file=SetFile(files),
             logs=logs,
             publishing=publishing,
             tracking=tracking,
@@ -160,7 +160,7 @@ class Engine:
         self.behaviour.settings.closed(client, now)
         self.behaviour.blocks.closed(client, now)
         self.behaviour.files.closed(client)
-        self.behaviour.obtaining.closed(client)
+        self.behaviour.set_file.closed(client)
 
     def request(self, client: Client, invoke_id: int, tag: int, body: bytes, now: Now) -> bytes | Waiting | None:
         """The PDU that answers one confirmed request, or what it waits for; None: `answers` will have it."""
@@ -265,7 +265,7 @@ class Engine:
 
     def receivers(self) -> list[Client]:
         """The clients for which reports, requests or late answers wait."""
-        return [*self.behaviour.reporting.dispatch.receivers(), *self.behaviour.obtaining.receivers()]
+        return [*self.behaviour.reporting.dispatch.receivers(), *self.behaviour.set_file.receivers()]
 
     def pull(self, client: Client) -> list[bytes]:
         """The PDUs that `client` is to get now, none longer than it takes; a turn's worth."""
@@ -273,12 +273,12 @@ class Engine:
 
     def asks(self, client: Client) -> list[bytes]:
         """The service elements of our requests to `client`, to be asked one after the other; see `answered`."""
-        return self.behaviour.obtaining.asks(client)
+        return self.behaviour.set_file.asks(client)
 
     def answered(self, client: Client, tag: int | None, body: bytes, now: Now) -> None:
         """What `client` says to our request: the element of the service `tag`, or no (None)."""
         self.stirred = True
-        self.behaviour.obtaining.answered(client, tag, body, now)
+        self.behaviour.set_file.answered(client, tag, body, now)
 
     def answers(self, client: Client) -> list[Obtained]:
         """What answers the requests of `client` that `request` had no answer for."""
@@ -288,7 +288,7 @@ class Engine:
                 name,
                 "ok" if isinstance(outcome, bytes) else outcome.name.lower().replace("_", "-"),
             )
-            for number, name, outcome in self.behaviour.obtaining.answers(client)
+            for number, name, outcome in self.behaviour.set_file.answers(client)
         ]
 
     def stored(self, ticket: int) -> None:
@@ -321,13 +321,13 @@ class Engine:
         self.behaviour.control.deadline(now)
         self.behaviour.settings.deadline(now)
         self.behaviour.logs.deadline(now)
-        self.behaviour.obtaining.deadline(now)
+        self.behaviour.set_file.deadline(now)
         self.behaviour.reporting.deadline(now)
 
     def next_deadline_ns(self) -> int:
         """When `deadline` is to be called, on the monotonic clock."""
         behaviour = self.behaviour
-        timed = (behaviour.reporting, behaviour.control, behaviour.settings, behaviour.logs, behaviour.obtaining)
+        timed = (behaviour.reporting, behaviour.control, behaviour.settings, behaviour.logs, behaviour.set_file)
         return min(one.next_deadline_ns() for one in timed)
 
 

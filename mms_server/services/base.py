@@ -61,7 +61,7 @@ class Behaviour:
     writing: SetDataValues
     control: Control
     files: Files
-    obtaining: SetFile
+    set_file: SetFile
     logs: Logs
     publishing: GooseSvBlocks
     tracking: Tracking | None  # None: the model tracks no services
