@@ -97,7 +97,7 @@ class Engine:
         self.problems = [*sets.problems, *(writing.restore(stored) if stored else ())]
         reporting = Reporting(model, sets.by_text, self.persistence, stored, buffers)
         logs = Logs(model, sets.by_text, self.persistence, stored)
-        publishing = GooseSvBlocks(model, sets.by_text, self.commit)
+        goose_sv_blocks = GooseSvBlocks(model, sets.by_text, self.commit)
         tracking = tracking_of(model, self.commit)
         control = Control(model, reporting.dispatch.post, self.commit, tracking)
         files = Files()
@@ -112,7 +112,7 @@ class Engine:
             files=files,
             set_file=SetFile(files),
             logs=logs,
-            publishing=publishing,
+            goose_sv_blocks=goose_sv_blocks,
             tracking=tracking,
             read_guards=AccessCallbacks(model),
             execute=_at_once,

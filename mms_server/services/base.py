@@ -63,7 +63,7 @@ class Behaviour:
     files: Files
     set_file: SetFile
     logs: Logs
-    publishing: GooseSvBlocks
+    goose_sv_blocks: GooseSvBlocks
     tracking: Tracking | None  # None: the model tracks no services
     read_guards: AccessCallbacks
     execute: Execute  # how an operation begins; its verdict is True, False or an AddCause

@@ -172,7 +172,7 @@ def _owner(context: Context, target: int) -> RcbWriting | SettingGroups | Logs |
         return behaviour.settings
     if behaviour.logs.owns(target):
         return behaviour.logs
-    return behaviour.publishing if behaviour.publishing.owns(target) else None
+    return behaviour.goose_sv_blocks if behaviour.goose_sv_blocks.owns(target) else None
 
 
 def _control(context: Context, target: int, body: bytes, start: int, end: int, calls: list[Call]) -> _Item:
