@@ -92,8 +92,8 @@ class Engine:
         self.model = model
         self.persistence = Persistence(durable=stored is not None, next_id=stored.next_id if stored else 0)
         sets = CreatedDataSets(model, self.persistence, stored)
-        settings = SettingGroups(model, self.persistence, stored, self.commit)
-        writing = SetDataValues(model, self.persistence, AccessCallbacks(model), settings, set(OPEN_TO_CLIENTS))
+        setting_groups = SettingGroups(model, self.persistence, stored, self.commit)
+        writing = SetDataValues(model, self.persistence, AccessCallbacks(model), setting_groups, set(OPEN_TO_CLIENTS))
         self.problems = [*sets.problems, *(writing.restore(stored) if stored else ())]
         reporting = Reporting(model, sets.by_text, self.persistence, stored, buffers)
         logs = Logs(model, sets.by_text, self.persistence, stored)
@@ -106,7 +106,7 @@ class Engine:
             sets=sets,
             reporting=reporting,
             blocks=RcbWriting(model, sets.by_text, reporting),
-            settings=settings,
+            setting_groups=setting_groups,
             writing=writing,
             control=control,
             files=files,
@@ -157,7 +157,7 @@ class Engine:
 
     def _release(self, client: Client, now: Now) -> None:
         self.behaviour.control.closed(client, now)
-        self.behaviour.settings.closed(client, now)
+        self.behaviour.setting_groups.closed(client, now)
         self.behaviour.blocks.closed(client, now)
         self.behaviour.files.closed(client)
         self.behaviour.set_file.closed(client)
@@ -319,7 +319,7 @@ class Engine:
     def deadline(self, now: Now) -> None:
         """Let time pass."""
         self.behaviour.control.deadline(now)
-        self.behaviour.settings.deadline(now)
+        self.behaviour.setting_groups.deadline(now)
         self.behaviour.logs.deadline(now)
         self.behaviour.set_file.deadline(now)
         self.behaviour.reporting.deadline(now)
@@ -327,7 +327,7 @@ class Engine:
     def next_deadline_ns(self) -> int:
         """When `deadline` is to be called, on the monotonic clock."""
         behaviour = self.behaviour
-        timed = (behaviour.reporting, behaviour.control, behaviour.settings, behaviour.logs, behaviour.set_file)
+        timed = (behaviour.reporting, behaviour.control, behaviour.setting_groups, behaviour.logs, behaviour.set_file)
         return min(one.next_deadline_ns() for one in timed)
 
 

@@ -42,7 +42,7 @@ class SetDataValues:
     model: DataModel
     persistence: Persistence
     guards: AccessCallbacks
-    settings: SettingGroups
+    setting_groups: SettingGroups
     open_fcs: set[FC]
 
     def restore(self, stored: StoredState) -> list[str]:
@@ -143,7 +143,7 @@ class SetDataValues:
         for slot, _ in pairs:
             node = self.model.node(slot)
             self.model.given.add(slot)
-            if node.fc in KEPT and node.suffix is not None and not self.settings.grouped(slot):
+            if node.fc in KEPT and node.suffix is not None and not self.setting_groups.grouped(slot):
                 placed = self.model.placed(slot)
                 key = (placed.domain.name + b"/" + placed.name + node.suffix).decode()
                 persisted_values.keep(self.persistence, KIND, key, self.model, slot)

@@ -107,7 +107,7 @@ class GatewayServer:
             slot = _slot(model, one.target)
             if model.node(slot).fc is FC.SP and ied.writes.get(FC.SP.value, True):
                 behaviour.writing.guards.add(slot, self._set_one(slot))
-        behaviour.settings.to_field = (self._commands.bound, self._commands.set_all)
+        behaviour.setting_groups.to_field = (self._commands.bound, self._commands.set_all)
 
     def _set_one(self, slot: int) -> Callback:
         async def decide(_client: Client, _reference: str, value: Value) -> bool | DataAccessError:

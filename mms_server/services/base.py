@@ -57,7 +57,7 @@ class Behaviour:
     sets: CreatedDataSets
     reporting: Reporting
     blocks: RcbWriting
-    settings: SettingGroups
+    setting_groups: SettingGroups
     writing: SetDataValues
     control: Control
     files: Files

@@ -144,7 +144,7 @@ def _item(
     if _owner(context, target) is not None:
         tag, first, after = ber.header(body, start, end)
         contents = body[first:after]
-        question = context.behaviour.settings.question(context.client, target, tag, contents, written)
+        question = context.behaviour.setting_groups.question(context.client, target, tag, contents, written)
         if isinstance(question, DataAccessError):
             return _Block(target, tag, contents, refused=question)
         calls += [] if question is None else [question]
@@ -152,7 +152,9 @@ def _item(
     if context.behaviour.control.find(target) is not None:
         return _control(context, target, body, start, end, calls)
     writing = context.behaviour.writing
-    objection = context.behaviour.settings.objection(context.client, target, context.now) or writing.objection(target)
+    objection = context.behaviour.setting_groups.objection(context.client, target, context.now) or writing.objection(
+        target
+    )
     if objection is not None:
         return objection
     pairs = writing.pairs(target, body, start, end)
@@ -168,8 +170,8 @@ def _owner(context: Context, target: int) -> RcbWriting | SettingGroups | Logs |
     behaviour = context.behaviour
     if behaviour.blocks.owns(target):
         return behaviour.blocks
-    if behaviour.settings.owns(target):
-        return behaviour.settings
+    if behaviour.setting_groups.owns(target):
+        return behaviour.setting_groups
     if behaviour.logs.owns(target):
         return behaviour.logs
     return behaviour.goose_sv_blocks if behaviour.goose_sv_blocks.owns(target) else None
@@ -257,7 +259,7 @@ def _written(context: Context, item: _Block, refused: DataAccessError | None) ->
     owner = _owner(context, item.slot)
     assert owner is not None  # noqa: S101 - it was found before
     if item.calls:
-        context.behaviour.settings.settled(item.slot, context.now)
+        context.behaviour.setting_groups.settled(item.slot, context.now)
     if refused is None:
         refused = owner.write(context.client, item.slot, item.tag, item.contents, context.now)
     if context.behaviour.tracking is not None:
@@ -282,7 +284,7 @@ def _track(
         if isinstance(target, int):
             if _owner(context, target) is not None or behaviour.control.find(target) is not None:
                 continue
-            if behaviour.settings.grouped(target):
+            if behaviour.setting_groups.grouped(target):
                 service = ServiceName.SET_EDIT_SG_VALUE
         if variable.name is not None:
             context.track(service, variable.name.reference, error)

@@ -61,7 +61,7 @@ class Registers:
         self.written: list[list[tuple[int, Any, Any]]] = []
         self.verdict: Any = True
         self.slot = bench.engine.model.slot(LD.encode(), SG.encode())
-        bench.engine.behaviour.settings.to_field = (lambda slot: slot == self.slot, self._write)
+        bench.engine.behaviour.setting_groups.to_field = (lambda slot: slot == self.slot, self._write)
 
     def _write(self, settings: list[tuple[int, Any, Any]]) -> Any:
         self.written.append(settings)
