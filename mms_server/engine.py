@@ -114,7 +114,7 @@ class Engine:
             logs=logs,
             goose_sv_blocks=goose_sv_blocks,
             tracking=tracking,
-            read_guards=AccessCallbacks(model),
+            read_callbacks=AccessCallbacks(model),
             execute=_at_once,
         )
         self.stirred = False  # something may wait to be stored, sent or told, or be due at another time: see to it

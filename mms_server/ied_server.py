@@ -158,14 +158,14 @@ class IedServer:
         False (object-access-denied) or a DataAccessError; plain or async. It opens what `allow_writes` has not. Raises
         KeyError for an unknown reference.
         """
-        self._guard(self._engine.behaviour.writing.guards, where, callback)
+        self._guard(self._engine.behaviour.writing.callbacks, where, callback)
 
     def on_read(self, where: str | FC, callback: Callback) -> None:
         """Ask `callback(client, reference)` before a client reads what `where` names, as `on_write` does.
 
         What is refused is an error where it is read by itself, and shows the file's default inside a structure.
         """
-        self._guard(self._engine.behaviour.read_guards, where, callback)
+        self._guard(self._engine.behaviour.read_callbacks, where, callback)
 
     def on_control(self, where: str | FC, callback: Callback) -> None:
         """Let `callback(client, reference, action)` carry out the controls of what `where` names: an object, or an LN.

@@ -41,7 +41,7 @@ class SetDataValues:
 
     model: DataModel
     persistence: Persistence
-    guards: AccessCallbacks
+    callbacks: AccessCallbacks
     setting_groups: SettingGroups
     open_fcs: set[FC]
 
@@ -64,7 +64,7 @@ class SetDataValues:
             return _DENIED
         if node.suffix is not None and node.suffix.count(b"$") < 2:
             return _DENIED  # all of a functional constraint at once
-        if node.fc not in self.open_fcs and self.guards.of(slot) is None:
+        if node.fc not in self.open_fcs and self.callbacks.of(slot) is None:
             return _DENIED
         locked = self.model.locked
         return _DENIED if any(one in locked for one in range(slot, slot + node.size)) else None

@@ -95,7 +95,7 @@ class GatewayServer:
         """What control and settings ask of the field."""
         behaviour = self._engine.behaviour
         behaviour.control.ungroup()
-        behaviour.writing.guards.clear()
+        behaviour.writing.callbacks.clear()
         if ied.commands:
             self._engine.check_selections(self._check)
         objects = {one.reference: one for one in behaviour.control.objects()}
@@ -106,7 +106,7 @@ class GatewayServer:
         for one in ied.settings:
             slot = _slot(model, one.target)
             if model.node(slot).fc is FC.SP and ied.writes.get(FC.SP.value, True):
-                behaviour.writing.guards.add(slot, self._set_one(slot))
+                behaviour.writing.callbacks.add(slot, self._set_one(slot))
         behaviour.setting_groups.to_field = (self._commands.bound, self._commands.set_all)
 
     def _set_one(self, slot: int) -> Callback:

@@ -65,7 +65,7 @@ class Behaviour:
     logs: Logs
     goose_sv_blocks: GooseSvBlocks
     tracking: Tracking | None  # None: the model tracks no services
-    read_guards: AccessCallbacks
+    read_callbacks: AccessCallbacks
     execute: Execute  # how an operation begins; its verdict is True, False or an AddCause
     check: Check | None = None  # whether a selection may be; None: nobody is asked
 

@@ -42,7 +42,7 @@ def answer(context: Context, body: bytes) -> bytes | ServiceError | Deferred:
         if plan.shared:
             model.plans.keep(body, plan)
     selects = not plan.shared and context.behaviour.control.selectors
-    if selects or context.behaviour.read_guards.any:
+    if selects or context.behaviour.read_callbacks.any:
         return _asked(context, plan, _selected(context, plan) if selects else (*plan.slots, *plan.parts))
     results = plan.results(model.cache, context.client.max_pdu)
     if results is None:
@@ -128,17 +128,17 @@ def _asked(context: Context, plan: ReadPlan, parts: Sequence[_Part]) -> bytes | 
 
 def _questions(context: Context, part: _Part) -> list[tuple[int, Call]]:
     """What the embedding program is asked before a part is shown, each with the slot that it is about."""
-    model, guards = context.model, context.behaviour.read_guards
+    model, callbacks = context.model, context.behaviour.read_callbacks
     if isinstance(part, Selection):
         assert context.behaviour.check is not None  # noqa: S101 - it would not wait otherwise
         return [(UNKNOWN, Call(context.behaviour.check, (part,)))]
-    if isinstance(part, bytes) or not guards.any:
+    if isinstance(part, bytes) or not callbacks.any:
         return []
     slot = part if isinstance(part, int) else part.slot
-    own = guards.of(slot)
+    own = callbacks.of(slot)
     found = [] if own is None else [(slot, own)]
     if isinstance(part, int):
-        found += guards.below(slot)
+        found += callbacks.below(slot)
     return [(one, Call(callback, (context.client, model.plain_reference(one)))) for one, callback in found]
 
 

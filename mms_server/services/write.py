@@ -198,13 +198,13 @@ def _control(context: Context, target: int, body: bytes, start: int, end: int, c
 
 
 def _ask(context: Context, target: int, pairs: LeafValues, calls: list[Call]) -> None:
-    guards, model = context.behaviour.writing.guards, context.model
-    if not guards.any:
+    callbacks, model = context.behaviour.writing.callbacks, context.model
+    if not callbacks.any:
         return
     values = dict(pairs)
-    own = guards.of(target)
+    own = callbacks.of(target)
     asked = [] if own is None else [(target, own)]
-    for slot, callback in [*asked, *guards.below(target)]:
+    for slot, callback in [*asked, *callbacks.below(target)]:
         calls.append(Call(callback, (context.client, model.plain_reference(slot), model.value(slot, values))))
 
 

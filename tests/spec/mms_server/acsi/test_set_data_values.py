@@ -178,7 +178,7 @@ def test_an_element_of_an_array_is_reached_by_alternate_access(client: EngineCli
     ],
 )
 def test_the_embedding_program_grants_or_refuses(client: EngineClient, verdict: Any, result: Any) -> None:
-    guards = client.engine.behaviour.writing.guards
+    guards = client.engine.behaviour.writing.callbacks
     slot = client.engine.model.find("LD0/GAPC1.Limit.setMag.f")
     guards.add(slot, lambda *_: verdict)
     assert client.write(LD, ("GAPC1$SP$Limit$setMag$f", single(4)), ("GAPC1$DC$Fixed$d", text("x"))) == [
@@ -190,7 +190,7 @@ def test_the_embedding_program_grants_or_refuses(client: EngineClient, verdict: 
 
 
 def test_the_nearest_callback_is_asked_and_one_inside_a_structure_too(client: EngineClient) -> None:
-    model, guards = client.engine.model, client.engine.behaviour.writing.guards
+    model, guards = client.engine.model, client.engine.behaviour.writing.callbacks
     asked: list[str] = []
 
     def named(label: str) -> Any:
@@ -210,7 +210,7 @@ def test_what_the_policy_closes_a_callback_opens(client: EngineClient) -> None:
     writing = client.engine.behaviour.writing
     writing.open_fcs.discard(FC.DC)
     assert client.write(LD, ("GAPC1$DC$Fixed$d", text("x"))) == [3]
-    writing.guards.add(client.engine.model.find("LD0/GAPC1.Fixed.d"), lambda *_: True)
+    writing.callbacks.add(client.engine.model.find("LD0/GAPC1.Fixed.d"), lambda *_: True)
     assert client.write(LD, ("GAPC1$DC$Fixed$d", text("x"))) == ["success"]
 
 
@@ -218,7 +218,7 @@ def test_a_reader_may_be_refused_and_a_structure_hides_what_he_may_not_see(clien
     model = client.engine.model
     client.engine.commit([(model.find("LD0/GAPC1.TotW.mag.f"), 42.0)], CLOCK.now())
     whole = client.read(LD, "GAPC1$MX", "GAPC1$MX$TotW$q")
-    client.engine.behaviour.read_guards.add(model.find("LD0/GAPC1.TotW.mag"), lambda *_: False)
+    client.engine.behaviour.read_callbacks.add(model.find("LD0/GAPC1.TotW.mag"), lambda *_: False)
     assert client.read(LD, "GAPC1$MX$TotW$mag$f", "GAPC1$MX$TotW$mag") == [{"failure": 3}] * 2
     hidden = client.read(LD, "GAPC1$MX", "GAPC1$MX$TotW$q")
     assert hidden[1] == whole[1]
