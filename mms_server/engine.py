@@ -118,9 +118,9 @@ class Engine:
             execute=_at_once,
         )
         self.stirred = False  # something may wait to be stored, sent or told, or be due at another time: see to it
-        self._overlay = Substitution(model)
-        self._overlay.start()
-        self._measuring = MeasuredValues(model, self._overlay.process)
+        self._substitution = Substitution(model)
+        self._substitution.start()
+        self._measuring = MeasuredValues(model, self._substitution.process)
         self._begun: list[Operation] = []
         self._identity = identity
         self._services = registry.by_tag()
@@ -240,7 +240,7 @@ class Engine:
 
     def process(self, slot: int) -> Scalar:
         """What the process says of the leaf at `slot`, whatever is shown."""
-        return self._overlay.process(slot)
+        return self._substitution.process(slot)
 
     def field_feeds(self, held: Iterable[int]) -> None:
         """All values are the field's; the leaves `held` are held back already, by a deadband that is not the model's."""
@@ -249,16 +249,16 @@ class Engine:
     def _taken(self, pairs: Iterable[tuple[int, object]], *, force: bool) -> Changes:
         """Commit `pairs` as they are shown, and what follows from them."""
         cache = self.model.cache
-        if not self._overlay.has_overrides():
+        if not self._substitution.has_overrides():
             return cache.commit(pairs, force=force)
         listed = list(pairs)
-        changes = cache.commit(self._overlay.applied(listed), force=force)
-        following = self._overlay.follow([slot for slot, _ in listed])
+        changes = cache.commit(self._substitution.applied(listed), force=force)
+        following = self._substitution.follow([slot for slot, _ in listed])
         while following:
             more = cache.commit(following)
             for mine, theirs in zip(changes, more, strict=True):
                 mine += theirs
-            following = self._overlay.follow([slot for slot, _ in following])
+            following = self._substitution.follow([slot for slot, _ in following])
         return changes
 
     # ------------------------------------------------------------------ what leaves without being asked
