@@ -120,7 +120,7 @@ class Engine:
         self.stirred = False  # something may wait to be stored, sent or told, or be due at another time: see to it
         self._substitution = Substitution(model)
         self._substitution.start()
-        self._measuring = MeasuredValues(model, self._substitution.process)
+        self._measured_values = MeasuredValues(model, self._substitution.process)
         self._begun: list[Operation] = []
         self._identity = identity
         self._services = registry.by_tag()
@@ -232,7 +232,7 @@ class Engine:
         Raises TypeError or ValueError for a value that does not fit its leaf.
         """
         self.stirred = True
-        changes = self._taken(self._measuring.judged(pairs, now), force=force)
+        changes = self._taken(self._measured_values.judged(pairs, now), force=force)
         if not quiet:
             self.behaviour.reporting.changed(changes, now)
             self.behaviour.logs.changed(changes, now)
@@ -244,7 +244,7 @@ class Engine:
 
     def field_feeds(self, held: Iterable[int]) -> None:
         """All values are the field's; the leaves `held` are held back already, by a deadband that is not the model's."""
-        self._measuring.field_feeds(held)
+        self._measured_values.field_feeds(held)
 
     def _taken(self, pairs: Iterable[tuple[int, object]], *, force: bool) -> Changes:
         """Commit `pairs` as they are shown, and what follows from them."""
