@@ -48,7 +48,7 @@ _DASH: Final = "\u01c0"  # a letter to Python, of the same width, for the dash o
 
 
 class ExpressionError(ValueError):
-    """What is wrong with the text of an expression; `column` counts from 0."""
+    """A fault in the text of an expression; `column` counts from 0."""
 
     def __init__(self, reason: str, column: int = 0, word: str = "") -> None:
         super().__init__(reason)
@@ -58,7 +58,7 @@ class ExpressionError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """One compiled expression: its text, the points that it names, and what it gives for their values."""
+    """One compiled expression: its text, the points that it names, and its value for theirs."""
 
     text: str
     points: tuple[str, ...]
@@ -76,7 +76,7 @@ class Expression:
             return False  # a text compared with a number, a division by zero: not known to be true
 
     def value(self, values: Values) -> bool | int | float | str:
-        """What it gives for `values`. Raises ValueError, with the reason, if that is nothing."""
+        """The value of the expression for `values`. Raises ValueError, with the reason, if it has none."""
         try:
             found: bool | int | float | str = self._evaluate(values)
         except ZeroDivisionError:
@@ -90,7 +90,7 @@ class Expression:
         return found
 
     def kind(self, kind_of: Callable[[str], str]) -> str:
-        """What it gives: a bool, a number or a text. `kind_of` says it of a point. Raises ExpressionError if it cannot be."""
+        """The kind of its value: a bool, a number or a text. `kind_of` gives that of a point. Raises ExpressionError."""
         return _kind(self._tree, lambda node: kind_of(_point_name(node, self._device) or ""))
 
 
@@ -174,7 +174,7 @@ def _leaf(node: ast.expr, points: dict[str, None], device: str) -> _Evaluate | N
 
 
 def _point_name(node: ast.expr, device: str) -> str | None:
-    """`device.point`, if that is what `node` is."""
+    """`device.point` if `node` is one, else None."""
     match node:
         case ast.Attribute(value=ast.Name(id=named), attr=point):
             return f"{named.replace(_DASH, '-')}.{point}"
@@ -217,7 +217,7 @@ def _number(value: object) -> float:
 
 
 def _kind(node: ast.expr, kind_of: Callable[[ast.expr], str]) -> str:
-    """What `node` gives; every part of it must be of the kind that its place asks for."""
+    """The kind of the value of `node`; every part of it must be of the kind that its place needs."""
     match node:
         case ast.BoolOp(values=parts):
             return _demand(parts, "bool", kind_of)

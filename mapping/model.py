@@ -1,4 +1,4 @@
-"""The engineered model: what an SCL file says an IED has (IEC 61850-6, 61850-7-2), free of XML.
+"""The engineered model: an IED as its SCL file describes it (IEC 61850-6, 61850-7-2), free of XML.
 
 Types are shared, instances are thin: a logical node points to its LogicalNodeType and keeps only what the file says
 of this instance (`overrides`). So a file with a hundred thousand attributes costs a few thousand objects.
@@ -144,7 +144,7 @@ class LogicalNodeType:
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """What a DAI says of one attribute of one LN; None where it says nothing."""
+    """A DAI: its values for one attribute of one LN; None where it has none."""
 
     values: Mapping[int, Scalar] = field(default_factory=dict)  # setting group -> Val; 0 where none is named
     val_kind: str | None = None
@@ -217,7 +217,7 @@ class ReportControl:
 
 @dataclass(frozen=True, slots=True)
 class LogControl:
-    """A LogControl: what is logged, and into which log."""
+    """A LogControl: the data set that is logged, and the log."""
 
     name: str
     data_set: str | None
@@ -310,7 +310,7 @@ class LogicalDevice:
 
 
 class Setting(str, Enum):
-    """Who may change an RCB or LCB attribute (ReportSettings, LogSettings)."""
+    """The right to change an RCB or LCB attribute: nobody, the engineer or clients (ReportSettings, LogSettings)."""
 
     FIX = "Fix"
     CONF = "Conf"
@@ -345,7 +345,7 @@ class LogSettings:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What the file declares the IED can do; a file without Services declares everything (`declared` False).
+    """The capabilities that the file declares; a file without Services declares everything (`declared` False).
 
     A `max_...` of None is "no limit named". An AccessPoint's own Services replace the IED's.
     """
@@ -373,7 +373,7 @@ class Services:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """What the Communication section says of an access point; selectors as octets, None where absent."""
+    """The address of an access point in the Communication section; selectors as octets, None where absent."""
 
     ip: str | None = None
     port: int | None = None

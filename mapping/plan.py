@@ -153,7 +153,7 @@ Block = RegisterBlock | ReplyBlock
 
 
 class Identify(msgspec.Struct, frozen=True):
-    """What proves that the profile is the device's: a register and the value or the pattern it must show."""
+    """The proof that the profile is the device's: a register and the value or the pattern it must show."""
 
     register: Register
     equals: int | float | str | None = None
@@ -296,7 +296,7 @@ class TlsPlan(msgspec.Struct, frozen=True):
 
 
 class SecurityPlan(msgspec.Struct, frozen=True):
-    """Who may associate. The password itself is never in the plan."""
+    """The peers that may associate. The password itself is never in the plan."""
 
     password_file: str | None = None
     password_env: str | None = None

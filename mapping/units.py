@@ -1,4 +1,4 @@
-"""Units: what `kW` is to an attribute whose `units` say W and 10^6 (IEC 61850-7-3, SIUnit and multiplier).
+"""Units of points, and their conversion to an attribute's `units` (IEC 61850-7-3, SIUnit and multiplier): kW to W and 10^6.
 
 A conversion is a factor and an offset, so that target = point * factor + offset.
 """

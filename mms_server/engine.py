@@ -15,25 +15,25 @@ from dataclasses import dataclass
 from typing import Final
 
 from bus.quality import Now
-from mms_server.acsi.access_callbacks import Call, Deferred, Guards, Verdict
+from mms_server.acsi.access_callbacks import AccessCallbacks, Call, Deferred, Verdict
 from mms_server.acsi.clients import Client
-from mms_server.acsi.control.command_record import Audit
+from mms_server.acsi.control.command_record import CommandRecord
 from mms_server.acsi.control.control import Control
 from mms_server.acsi.control.states import Operation
 from mms_server.acsi.data_sets import CreatedDataSets
 from mms_server.acsi.file_transfer.files import Files
-from mms_server.acsi.file_transfer.set_file import Obtaining
-from mms_server.acsi.goose_sv_blocks import Publishing
+from mms_server.acsi.file_transfer.set_file import SetFile
+from mms_server.acsi.goose_sv_blocks import GooseSvBlocks
 from mms_server.acsi.log_control.logs import Logs
-from mms_server.acsi.measured_values.measured_values import Measuring
-from mms_server.acsi.persistence import Journal, Stored
+from mms_server.acsi.measured_values.measured_values import MeasuredValues
+from mms_server.acsi.persistence import Persistence, StoredState
 from mms_server.acsi.reporting.dispatch import Notice
 from mms_server.acsi.reporting.entry_buffer import BufferLimits
-from mms_server.acsi.reporting.rcb_writing import BlockWriting
+from mms_server.acsi.reporting.rcb_writing import RcbWriting
 from mms_server.acsi.reporting.reporting import Reporting
-from mms_server.acsi.set_data_values import OPEN_TO_CLIENTS, Writing
-from mms_server.acsi.setting_groups import Settings
-from mms_server.acsi.substitution import Overlay
+from mms_server.acsi.set_data_values import OPEN_TO_CLIENTS, SetDataValues
+from mms_server.acsi.setting_groups import SettingGroups
+from mms_server.acsi.substitution import Substitution
 from mms_server.acsi.tracking.tracking import tracking_of
 from mms_server.mms import reject
 from mms_server.mms.add_cause import AddCause
@@ -83,40 +83,44 @@ class Engine:
     """One server's behaviour towards all its clients. `stored` is what the store had; None where there is none."""
 
     def __init__(
-        self, model: DataModel, identity: Identity, stored: Stored | None = None, buffers: BufferLimits | None = None
+        self,
+        model: DataModel,
+        identity: Identity,
+        stored: StoredState | None = None,
+        buffers: BufferLimits | None = None,
     ) -> None:
         self.model = model
-        self.journal = Journal(durable=stored is not None, next_id=stored.next_id if stored else 0)
-        sets = CreatedDataSets(model, self.journal, stored)
-        settings = Settings(model, self.journal, stored, self.commit)
-        writing = Writing(model, self.journal, Guards(model), settings, set(OPEN_TO_CLIENTS))
+        self.persistence = Persistence(durable=stored is not None, next_id=stored.next_id if stored else 0)
+        sets = CreatedDataSets(model, self.persistence, stored)
+        setting_groups = SettingGroups(model, self.persistence, stored, self.commit)
+        writing = SetDataValues(model, self.persistence, AccessCallbacks(model), setting_groups, set(OPEN_TO_CLIENTS))
         self.problems = [*sets.problems, *(writing.restore(stored) if stored else ())]
-        reporting = Reporting(model, sets.by_text, self.journal, stored, buffers)
-        logs = Logs(model, sets.by_text, self.journal, stored)
-        publishing = Publishing(model, sets.by_text, self.commit)
+        reporting = Reporting(model, sets.by_text, self.persistence, stored, buffers)
+        logs = Logs(model, sets.by_text, self.persistence, stored)
+        goose_sv_blocks = GooseSvBlocks(model, sets.by_text, self.commit)
         tracking = tracking_of(model, self.commit)
         control = Control(model, reporting.dispatch.post, self.commit, tracking)
         files = Files()
         self.behaviour = Behaviour(
-            journal=self.journal,
+            persistence=self.persistence,
             sets=sets,
             reporting=reporting,
-            blocks=BlockWriting(model, sets.by_text, reporting),
-            settings=settings,
+            blocks=RcbWriting(model, sets.by_text, reporting),
+            setting_groups=setting_groups,
             writing=writing,
             control=control,
             files=files,
-            obtaining=Obtaining(files),
+            set_file=SetFile(files),
             logs=logs,
-            publishing=publishing,
+            goose_sv_blocks=goose_sv_blocks,
             tracking=tracking,
-            read_guards=Guards(model),
+            read_callbacks=AccessCallbacks(model),
             execute=_at_once,
         )
         self.stirred = False  # something may wait to be stored, sent or told, or be due at another time: see to it
-        self._overlay = Overlay(model)
-        self._overlay.start()
-        self._measuring = Measuring(model, self._overlay.process)
+        self._substitution = Substitution(model)
+        self._substitution.start()
+        self._measured_values = MeasuredValues(model, self._substitution.process)
         self._begun: list[Operation] = []
         self._identity = identity
         self._services = registry.by_tag()
@@ -153,10 +157,10 @@ class Engine:
 
     def _release(self, client: Client, now: Now) -> None:
         self.behaviour.control.closed(client, now)
-        self.behaviour.settings.closed(client, now)
+        self.behaviour.setting_groups.closed(client, now)
         self.behaviour.blocks.closed(client, now)
         self.behaviour.files.closed(client)
-        self.behaviour.obtaining.closed(client)
+        self.behaviour.set_file.closed(client)
 
     def request(self, client: Client, invoke_id: int, tag: int, body: bytes, now: Now) -> bytes | Waiting | None:
         """The PDU that answers one confirmed request, or what it waits for; None: `answers` will have it."""
@@ -173,7 +177,7 @@ class Engine:
             return reject.encode(Reason.INVALID_ARGUMENT, invoke_id)
         except WireError:
             return reject.encode(Reason.INVALID_PDU if body else Reason.INVALID_ARGUMENT, invoke_id)
-        self.stirred = self.stirred or bool(self.behaviour.control.telling.audits)
+        self.stirred = self.stirred or bool(self.behaviour.control.responses.records)
         if isinstance(element, Deferred):
             return Waiting(client, invoke_id, element, context)
         return None if isinstance(element, Later) else _pdu(client, invoke_id, element)
@@ -228,7 +232,7 @@ class Engine:
         Raises TypeError or ValueError for a value that does not fit its leaf.
         """
         self.stirred = True
-        changes = self._taken(self._measuring.judged(pairs, now), force=force)
+        changes = self._taken(self._measured_values.judged(pairs, now), force=force)
         if not quiet:
             self.behaviour.reporting.changed(changes, now)
             self.behaviour.logs.changed(changes, now)
@@ -236,32 +240,32 @@ class Engine:
 
     def process(self, slot: int) -> Scalar:
         """What the process says of the leaf at `slot`, whatever is shown."""
-        return self._overlay.process(slot)
+        return self._substitution.process(slot)
 
     def field_feeds(self, held: Iterable[int]) -> None:
         """All values are the field's; the leaves `held` are held back already, by a deadband that is not the model's."""
-        self._measuring.field_feeds(held)
+        self._measured_values.field_feeds(held)
 
     def _taken(self, pairs: Iterable[tuple[int, object]], *, force: bool) -> Changes:
         """Commit `pairs` as they are shown, and what follows from them."""
         cache = self.model.cache
-        if not self._overlay.covers():
+        if not self._substitution.has_overrides():
             return cache.commit(pairs, force=force)
         listed = list(pairs)
-        changes = cache.commit(self._overlay.applied(listed), force=force)
-        following = self._overlay.follow([slot for slot, _ in listed])
+        changes = cache.commit(self._substitution.applied(listed), force=force)
+        following = self._substitution.follow([slot for slot, _ in listed])
         while following:
             more = cache.commit(following)
             for mine, theirs in zip(changes, more, strict=True):
                 mine += theirs
-            following = self._overlay.follow([slot for slot, _ in following])
+            following = self._substitution.follow([slot for slot, _ in following])
         return changes
 
     # ------------------------------------------------------------------ what leaves without being asked
 
     def receivers(self) -> list[Client]:
         """The clients for which reports, requests or late answers wait."""
-        return [*self.behaviour.reporting.dispatch.receivers(), *self.behaviour.obtaining.receivers()]
+        return [*self.behaviour.reporting.dispatch.receivers(), *self.behaviour.set_file.receivers()]
 
     def pull(self, client: Client) -> list[bytes]:
         """The PDUs that `client` is to get now, none longer than it takes; a turn's worth."""
@@ -269,12 +273,12 @@ class Engine:
 
     def asks(self, client: Client) -> list[bytes]:
         """The service elements of our requests to `client`, to be asked one after the other; see `answered`."""
-        return self.behaviour.obtaining.asks(client)
+        return self.behaviour.set_file.asks(client)
 
     def answered(self, client: Client, tag: int | None, body: bytes, now: Now) -> None:
         """What `client` says to our request: the element of the service `tag`, or no (None)."""
         self.stirred = True
-        self.behaviour.obtaining.answered(client, tag, body, now)
+        self.behaviour.set_file.answered(client, tag, body, now)
 
     def answers(self, client: Client) -> list[Obtained]:
         """What answers the requests of `client` that `request` had no answer for."""
@@ -284,19 +288,19 @@ class Engine:
                 name,
                 "ok" if isinstance(outcome, bytes) else outcome.name.lower().replace("_", "-"),
             )
-            for number, name, outcome in self.behaviour.obtaining.answers(client)
+            for number, name, outcome in self.behaviour.set_file.answers(client)
         ]
 
     def stored(self, ticket: int) -> None:
         """The store has everything up to `ticket`."""
         self.stirred = True
-        self.journal.stored(ticket)
+        self.persistence.stored(ticket)
         self.behaviour.reporting.dispatch.stored()
 
-    def audits(self) -> list[Audit]:
+    def audits(self) -> list[CommandRecord]:
         """The commands that have come to their end since the last call."""
-        telling = self.behaviour.control.telling
-        audits, telling.audits = telling.audits, []
+        responses = self.behaviour.control.responses
+        audits, responses.records = responses.records, []
         return audits
 
     def notices(self) -> list[Notice]:
@@ -315,15 +319,15 @@ class Engine:
     def deadline(self, now: Now) -> None:
         """Let time pass."""
         self.behaviour.control.deadline(now)
-        self.behaviour.settings.deadline(now)
+        self.behaviour.setting_groups.deadline(now)
         self.behaviour.logs.deadline(now)
-        self.behaviour.obtaining.deadline(now)
+        self.behaviour.set_file.deadline(now)
         self.behaviour.reporting.deadline(now)
 
     def next_deadline_ns(self) -> int:
         """When `deadline` is to be called, on the monotonic clock."""
         behaviour = self.behaviour
-        timed = (behaviour.reporting, behaviour.control, behaviour.settings, behaviour.logs, behaviour.obtaining)
+        timed = (behaviour.reporting, behaviour.control, behaviour.setting_groups, behaviour.logs, behaviour.set_file)
         return min(one.next_deadline_ns() for one in timed)
 
 

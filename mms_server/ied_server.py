@@ -20,7 +20,7 @@ from mapping.diagnostics import Diagnostic, Diagnostics
 from mapping.model import FC, Server
 from mapping.scl.access_points import server as read_server
 from mapping.scl.reader import read
-from mms_server.acsi.access_callbacks import Call, Callback, Guards, Verdict
+from mms_server.acsi.access_callbacks import AccessCallbacks, Call, Callback, Verdict
 from mms_server.acsi.clients import Client
 from mms_server.acsi.control import mode
 from mms_server.acsi.control.states import Operation, Selection
@@ -78,7 +78,7 @@ class IedServer:
         self._mms = MmsServer(self._engine, self._access)
         nodes = self.model.cache.nodes
         self._stamps = frozenset(slot for slot in self.model.leaves() if isinstance(nodes[slot].kind, UtcTimestamp))
-        self._checks, self._controls = Guards(self.model), Guards(self.model)
+        self._checks, self._controls = AccessCallbacks(self.model), AccessCallbacks(self.model)
         self._engine.behaviour.execute = self._begin
         self._mms.complete_operation = self._complete
         self._mms.store = store
@@ -158,14 +158,14 @@ class IedServer:
         False (object-access-denied) or a DataAccessError; plain or async. It opens what `allow_writes` has not. Raises
         KeyError for an unknown reference.
         """
-        self._guard(self._engine.behaviour.writing.guards, where, callback)
+        self._guard(self._engine.behaviour.writing.callbacks, where, callback)
 
     def on_read(self, where: str | FC, callback: Callback) -> None:
         """Ask `callback(client, reference)` before a client reads what `where` names, as `on_write` does.
 
         What is refused is an error where it is read by itself, and shows the file's default inside a structure.
         """
-        self._guard(self._engine.behaviour.read_guards, where, callback)
+        self._guard(self._engine.behaviour.read_callbacks, where, callback)
 
     def on_control(self, where: str | FC, callback: Callback) -> None:
         """Let `callback(client, reference, action)` carry out the controls of what `where` names: an object, or an LN.
@@ -218,14 +218,14 @@ class IedServer:
             self.update([(Handle(slot), value) for slot, value in shown])
         return True if objection is None else objection
 
-    async def _say(self, guards: Guards, operation: Operation | Selection) -> Verdict:
+    async def _say(self, guards: AccessCallbacks, operation: Operation | Selection) -> Verdict:
         target = operation.target
         callback = guards.of(target.slots["Oper"])
         if callback is None:
             return True
         return await verdict_of(Call(callback, (operation.client, target.reference, operation.action)))
 
-    def _guard(self, guards: Guards, where: str | FC, callback: Callback) -> None:
+    def _guard(self, guards: AccessCallbacks, where: str | FC, callback: Callback) -> None:
         for one in (FC(where),) if where in FC.__members__ else self.model.find_all(where):
             guards.add(one, callback)
 

@@ -19,7 +19,7 @@ from mapping.located_yaml.nodes import Composer, Mark, Node, TooLargeError
 SIZE_LIMIT: Final = 16 * 1024 * 1024
 DIGITS_LIMIT: Final = 20  # of an integer: 2^64 has that many
 Path_ = tuple[str | int, ...]
-Pairs = tuple[tuple[Node, Node], ...]
+Entries = tuple[tuple[Node, Node], ...]
 
 _INTEGER: Final = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _HEXADECIMAL: Final = re.compile(r"0x[0-9A-Fa-f]+")
@@ -124,7 +124,7 @@ def load(path: Path, found: Diagnostics) -> Located | None:
 
 
 def _span(file: str, start: Mark, end: Mark) -> Span:
-    """From mark to mark; what goes over several lines is shown by its first character."""
+    """The span from mark to mark; of a value over several lines, its first character."""
     length = end.column - start.column if end.line == start.line else 1
     return Span(file, start.line + 1, start.column + 1, max(length, 1))
 
@@ -151,7 +151,7 @@ class _Reader:
             return [self.read(one, (*path, index)) for index, one in enumerate(node.items)]
         return self._scalar(node.text, node.style, span)
 
-    def _mapping(self, pairs: Pairs, path: Path_) -> dict[str, Any]:
+    def _mapping(self, pairs: Entries, path: Path_) -> dict[str, Any]:
         data: dict[str, Any] = {}
         for key_node, value_node in self._merged(pairs):
             span = _span(self._located.file, key_node.start, key_node.end)
@@ -167,7 +167,7 @@ class _Reader:
             data[key] = self.read(value_node, (*path, key))
         return data
 
-    def _merged(self, pairs: Pairs) -> Pairs:
+    def _merged(self, pairs: Entries) -> Entries:
         """`pairs`, and behind them those of the mappings that `<<` names whose keys are not there yet."""
         own = [pair for pair in pairs if not _merges(pair[0])]
         there = {key.text for key, _ in own}

@@ -1,7 +1,7 @@
-"""Equal things written once: a key `feeder[1..40]` stands for forty of them, and `{n}` in what it holds for each one's number.
+"""Ranges of names: a key `feeder[1..40]` stands for forty of them, and `{n}` in its value for the number of each.
 
     feeder[1..40]: {line: rs485-1, unit: "{n}", profile: eastron-sdm630}
-    feeder7:       {profile: eastron-sdm120}                what is said of one wins over what is said of all
+    feeder7:       {profile: eastron-sdm120}                the keys of one name win over those of its range
 
 A whole `{n}`, or `{2 * n + 100}`, becomes a number; within a text it is put in its place, as the key counts (`[01..40]`: 01).
 Every member keeps the place of what it was made from, so that a diagnostic shows the line that somebody wrote; the same
@@ -104,7 +104,7 @@ def _items(located: Located, path: Path_, found: Diagnostics, data: list[Any]) -
 
 
 def _laid(template: Any, over: Any) -> Any:
-    """What is said of one over what is said of all, key by key; its points name by name."""
+    """The keys of one member laid over those of its range, key by key; its points name by name."""
     if not (isinstance(template, dict) and isinstance(over, dict)):
         return over
     below, above = template.get("points"), over.get("points")
@@ -139,7 +139,7 @@ def _numbers(
 
 
 def _objection(match: re.Match[str] | None, brackets: int) -> str | None:
-    """What is wrong with a range; None if nothing is."""
+    """The fault of a range; None if it has none."""
     if match is None or brackets > 1:
         return "is no range, expected one as `feeder[1..40]`"
     first, last = int(match.group(1)), int(match.group(2))
@@ -172,7 +172,7 @@ def _filled(located: Located, path: Path_, found: Diagnostics, value: Any, text:
 
 
 def _computed(text: str, n: int) -> int:
-    """What `text`, sums and products of whole numbers and `n`, gives. Raises ValueError."""
+    """The value of `text`, sums and products of whole numbers and `n`. Raises ValueError."""
     try:
         return _value(ast.parse(text.strip(), mode="eval").body, n)
     except (SyntaxError, RecursionError, TypeError) as error:

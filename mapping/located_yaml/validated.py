@@ -1,6 +1,7 @@
-"""From located YAML to a model of the schema: pydantic's findings become diagnostics at their place.
+"""Validation of located YAML against a model of the schema: pydantic's findings become diagnostics at their place.
 
-What does not fit is said and left out, and the rest is validated again, so that one typing error hides no other.
+A part that does not fit becomes a diagnostic and is left out, and the rest is validated again: one typing error hides no
+other.
 """
 
 import re
@@ -37,7 +38,7 @@ def validated(
     path: Path_ = (),
     wrong: set[Path_] | None = None,
 ) -> _Model | None:
-    """`located`'s data (or `data`, the part of it at `path`) as `model`, without what was said to be wrong.
+    """`located`'s data (or `data`, the part of it at `path`) as `model`, without the parts that became diagnostics.
 
     A point or a row with a mistake in it is left out whole. None if nothing is left that could be a `model`. The
     paths of the mistakes are added to `wrong`.
@@ -73,13 +74,13 @@ def _real(loc: Sequence[int | str], given: Any) -> Path_:
 
 
 def _owner(detail: ErrorDetails, given: Any) -> Path_:
-    """What an error makes useless: the point or row that it is in, the value, the mapping that lacks a key."""
+    """The path that an error makes useless: the point or row that it is in, the value, the mapping that lacks a key."""
     path = _real(detail["loc"][:-1] if detail["type"] == "missing" else detail["loc"], given)
     return path[: path.index("points") + 2] if "points" in path else path
 
 
 def _without(given: Any, paths: Sequence[Path_]) -> Any:
-    """`given` without what stands at `paths`; None if that is all of it."""
+    """`given` without the parts at `paths`; None if that is all of it."""
     if () in paths:
         return None
     heads = {path[0] for path in paths}

@@ -1,16 +1,16 @@
-"""Passes 3 and 4: can the attribute carry the point, and in which unit? Targets become bindings of the plan."""
+"""Passes 3 and 4: type check and unit conversion of each target, which becomes a binding of the plan."""
 
 from bus.messages import Value
 from mapping.diagnostics import Span, did_you_mean
 from mapping.located_yaml.validated import nearest
 from mapping.model import FC, BasicType
 from mapping.passes.commands import bind_command
-from mapping.passes.conversion import Conversion, UnsuitableError, conversion, deadband
+from mapping.passes.conversion import BindingError, Conversion, conversion, deadband
 from mapping.passes.draft import Draft, DraftIed, DraftPoint, Target
 from mapping.passes.resolve import from_place
 from mapping.passes.type_check import (
     HEALTH,
-    Pairs,
+    ValueTable,
     attribute_value,
     is_online,
     names,
@@ -58,7 +58,7 @@ class _Binder:
                     sources.append(self._source(target, target.point, leaves))
                     self._draft.used.add(target.point.plan.number)
                     fed += leaves
-            except UnsuitableError as error:
+            except BindingError as error:
                 self._say(error, target)
             if target.row.command is not None:
                 bind_command(self._draft, self._ied, target, target.row.command)
@@ -73,7 +73,7 @@ class _Binder:
         if not leaves:
             inner = [f"{self._object.reference}.{one.path[-1]}" for one in self._object.parts()]
             message = f"`{self._object.reference}` ({self._object.type.cdc}) has no value that a point can feed"
-            raise UnsuitableError("no-value", message, did_you_mean(inner[:3]))
+            raise BindingError("no-value", message, did_you_mean(inner[:3]))
         return [leaf for leaf in leaves if leaf.path not in self._taken]
 
     # ------------------------------------------------------------------ values
@@ -90,15 +90,15 @@ class _Binder:
             return Source(point.plan.number, targets, (), found.scale, found.offset, values)
         place = self._ied.map_file.at("points", target.key, "deadband")
         if not (scaled and numeric(leaf.attribute)):
-            raise _PlacedError("bad-row", f"a deadband needs a number, `{point.plan.name}` becomes none", place)
+            raise _PlacedBindingError("bad-row", f"a deadband needs a number, `{point.plan.name}` becomes none", place)
         try:
             band = deadband(str(target.row.deadband), point, found)
-        except UnsuitableError as error:
-            raise _PlacedError(error.code, str(error), place, error.hint) from error
+        except BindingError as error:
+            raise _PlacedBindingError(error.code, str(error), place, error.hint) from error
         return Source(point.plan.number, targets[1:], targets[:1], found.scale, found.offset, values, band)
 
-    def _values(self, target: Target, point: DraftPoint, leaf: Leaf) -> Pairs:
-        """What each point value becomes; () if it stays as it is, or is scaled."""
+    def _values(self, target: Target, point: DraftPoint, leaf: Leaf) -> ValueTable:
+        """The value that each point value becomes; () if it stays as it is, or is scaled."""
         if target.row.values:
             return tuple(self._pair(target, point, leaf, key) for key in target.row.values)
         if is_online(point) and self._object.path == ("PhyHealth",):
@@ -111,7 +111,7 @@ class _Binder:
                 f"`{point.plan.name}` is a {point.kind}, which `{self._object.reference}` ({basic.value}) cannot carry"
                 f"{' without `values:`' if named else ''}"
             )
-            raise UnsuitableError("type-mismatch", message)
+            raise BindingError("type-mismatch", message)
         return values
 
     def _pair(self, target: Target, point: DraftPoint, leaf: Leaf, key: str) -> tuple[Value, Value]:
@@ -122,12 +122,12 @@ class _Binder:
             expected = "true or false" if point.kind == "bool" else ", ".join(point.names) or "a number"
             message = f"`{key}` is no value of `{point.plan.name}`, expected {expected}"
             hint = did_you_mean(nearest(key, point.names))
-            raise _PlacedError("bad-value", message, self._ied.map_file.key_at(*path), hint)
+            raise _PlacedBindingError("bad-value", message, self._ied.map_file.key_at(*path), hint)
         if here is None:
             known = names(leaf.attribute)
             hint = did_you_mean(nearest(str(given), known) or known[:3])
             message = f"`{given}` is no value of `{self._object.reference}` ({leaf.attribute.basic.value})"
-            raise _PlacedError("bad-value", message, self._ied.map_file.at(*path), hint)
+            raise _PlacedBindingError("bad-value", message, self._ied.map_file.at(*path), hint)
         return there, here
 
     def _constant(self, target: Target, leaves: list[Leaf]) -> None:
@@ -139,7 +139,9 @@ class _Binder:
                 known = names(leaf.attribute)
                 message = f"`{given}` is no value of `{self._object.reference}` ({leaf.attribute.basic.value})"
                 place = self._ied.map_file.at("points", target.key, "constant")
-                raise _PlacedError("bad-value", message, place, did_you_mean(nearest(str(given), known) or known[:3]))
+                raise _PlacedBindingError(
+                    "bad-value", message, place, did_you_mean(nearest(str(given), known) or known[:3])
+                )
             self._preset(leaf, value)
 
     def _preset_unit(self, target: Target, point: DraftPoint, leaf: Leaf) -> None:
@@ -160,8 +162,8 @@ class _Binder:
 
     # ------------------------------------------------------------------ saying it
 
-    def _say(self, error: UnsuitableError, target: Target) -> None:
-        place = error.place if isinstance(error, _PlacedError) else self._place(target)
+    def _say(self, error: BindingError, target: Target) -> None:
+        place = error.place if isinstance(error, _PlacedBindingError) else self._place(target)
         self._draft.found.error(error.code, place, str(error), hint=error.hint)
 
     def _place(self, target: Target) -> Span:
@@ -170,8 +172,8 @@ class _Binder:
         return from_place(self._ied, target.key)
 
 
-class _PlacedError(UnsuitableError):
-    """Unsuitable at a place of its own, within the row."""
+class _PlacedBindingError(BindingError):
+    """A binding error at a place of its own, within the row."""
 
     def __init__(self, code: str, message: str, place: Span, hint: str | None = None) -> None:
         super().__init__(code, message, hint)

@@ -7,10 +7,10 @@ from mapping.diagnostics import Span
 from mapping.expressions import ExpressionError, compile_expression
 from mapping.located_yaml.located import inside
 from mapping.model import FC, BasicType
-from mapping.passes.conversion import Conversion, UnsuitableError, conversion
+from mapping.passes.conversion import BindingError, Conversion, conversion
 from mapping.passes.draft import Draft, DraftIed, DraftPoint, Target
 from mapping.passes.point_lookup import Miss, find_point
-from mapping.passes.type_check import Pairs, commanded, control_value, point_value
+from mapping.passes.type_check import ValueTable, commanded, control_value, point_value
 from mapping.passes.value_attributes import CONTROLLABLE, Leaf
 from mapping.plan import CommandBinding, Proof, Register, SettingBinding
 from mapping.schema.map import Command
@@ -57,7 +57,7 @@ class _Command:
             return
         try:
             self._add(control, to, proof, off)
-        except UnsuitableError as error:
+        except BindingError as error:
             self._say(error.code, self._at("to"), str(error), error.hint)
 
     def bind_setting(self, setting: Leaf) -> None:
@@ -78,7 +78,7 @@ class _Command:
         try:
             values = self._values(setting, to)
             back = self._back(to) if values == () and to.kind == "number" else Conversion()
-        except UnsuitableError as error:
+        except BindingError as error:
             self._say(error.code, self._at("to"), str(error), error.hint)
             return
         thing = self._target.object
@@ -160,7 +160,7 @@ class _Command:
         self._draft.used.update(one.plan.number for one in (to, proof) if one is not None and one.plan.readable)
         self._draft.used.update(one.plan.scale_from.point for one in (to, off) if one and one.plan.scale_from)
 
-    def _values(self, control: Leaf, point: DraftPoint, *, stepped: bool = False) -> Pairs:
+    def _values(self, control: Leaf, point: DraftPoint, *, stepped: bool = False) -> ValueTable:
         """Control value -> value of `point`: the row's `values:` turned round, or what the types say.
 
         `values:` is said of the point that feeds the row; for a point of another kind the types decide.
@@ -180,19 +180,19 @@ class _Command:
             thing = self._target.object.reference
             kind = "ctlVal" if control.fc is FC.CO else "the value"
             message = f"`{point.plan.name}` is a {point.kind}, which {kind} of `{thing}` ({basic}) cannot set"
-            raise UnsuitableError("type-mismatch", message)
+            raise BindingError("type-mismatch", message)
         return values
 
     def _proof(self, control: Leaf, proof: DraftPoint, timeout_ms: int) -> Proof:
-        """What `proof` shows once the command is done."""
+        """The proof of the command: the values that the point `proof` shows once it is done."""
         within = self._command.proof_timeout or timeout_ms
         if control.attribute.basic is BasicType.TCMD:
             return Proof(proof.plan.number, within, moves=True)
         try:
             values = self._values(control, proof)
             back = self._back(proof) if values == () and proof.kind == "number" else Conversion()
-        except UnsuitableError as error:
-            raise UnsuitableError(error.code, str(error).replace("cannot set", "never shows"), error.hint) from None
+        except BindingError as error:
+            raise BindingError(error.code, str(error).replace("cannot set", "never shows"), error.hint) from None
         return Proof(proof.plan.number, within, values, back.scale, back.offset, _step(proof))
 
     def _back(self, to: DraftPoint) -> Conversion:

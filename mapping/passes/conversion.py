@@ -1,4 +1,4 @@
-"""From a point's unit to a data object's: by `units`, `sVC` and `pulsQty` of IEC 61850-7-3, and the row's own scale.
+"""Unit conversion from a point to a data object, by `units`, `sVC` and `pulsQty` (IEC 61850-7-3) and the row's own scale.
 
 attribute = ((point * unit factor + unit offset) * row's scale - sVC.offset) / sVC.scaleFactor / pulsQty
 """
@@ -26,8 +26,8 @@ _SCALED: Final = {
 }
 
 
-class UnsuitableError(ValueError):
-    """What a row asks for cannot be; becomes one diagnostic at the row's place."""
+class BindingError(ValueError):
+    """A row that cannot be bound: type, unit or value does not fit. It becomes one diagnostic at the row's place."""
 
     def __init__(self, code: str, message: str, hint: str | None = None) -> None:
         super().__init__(message)
@@ -52,7 +52,7 @@ class Conversion:
 
 
 def conversion(target: Target, point: DraftPoint, leaf: Leaf) -> Conversion:
-    """What turns the numbers of `point` into those of `leaf`. Raises UnsuitableError if their units do not fit.
+    """The conversion from the numbers of `point` to those of `leaf`. Raises BindingError if their units do not fit.
 
     Only the value of the data object is in its unit; any other attribute takes the numbers as they are.
     """
@@ -70,11 +70,11 @@ def conversion(target: Target, point: DraftPoint, leaf: Leaf) -> Conversion:
 
 
 def unit_of(point: DraftPoint) -> Unit:
-    """The unit of a point. Raises UnsuitableError if nobody knows it."""
+    """The unit of a point. Raises BindingError if nobody knows it."""
     own = units.parse(point.plan.unit)
     if own is None:
         hint = did_you_mean(nearest(point.plan.unit, units.known()))
-        raise UnsuitableError("unknown-unit", f"`{point.plan.name}` has the unknown unit `{point.plan.unit}`", hint)
+        raise BindingError("unknown-unit", f"`{point.plan.name}` has the unknown unit `{point.plan.unit}`", hint)
     return own
 
 
@@ -90,7 +90,7 @@ def _to_object(thing: DataObject, point: DraftPoint, own: Unit) -> Conversion:
     if converted is None:
         there = f"SIUnit {si_unit}" if wanted is None else (wanted.symbol or "no unit")
         there = f"10^{power} {there}" if power else there
-        raise UnsuitableError(
+        raise BindingError(
             "unit-mismatch", f"`{point.plan.name}` is in {point.plan.unit}, `{thing.reference}` in {there}"
         )
     return Conversion(*converted)
@@ -106,10 +106,10 @@ def _scaled(thing: DataObject, leaf: Leaf, found: Conversion) -> Conversion:
 
 
 def deadband(text: str, point: DraftPoint, found: Conversion) -> Deadband:
-    """The deadband that `50 W` or `0.5 %` means, in the attribute's unit. Raises UnsuitableError."""
+    """The deadband that `50 W` or `0.5 %` means, in the attribute's unit. Raises BindingError."""
     match = _DEADBAND.fullmatch(text.strip())
     if match is None:
-        raise UnsuitableError("bad-value", f"`{text}` is no deadband, expected one as `50 W` or `0.5 %`")
+        raise BindingError("bad-value", f"`{text}` is no deadband, expected one as `50 W` or `0.5 %`")
     value, unit_text = float(match.group(1)), match.group(2)
     if unit_text == "%" and point.plan.unit != "%":
         return Deadband(value, percent=True)
@@ -120,6 +120,6 @@ def deadband(text: str, point: DraftPoint, found: Conversion) -> Deadband:
         if converted is None:
             there = point.plan.unit or "no unit"
             message = f"`{unit_text}` does not measure what `{point.plan.name}` does ({there})"
-            raise UnsuitableError("unit-mismatch", message)
+            raise BindingError("unit-mismatch", message)
         factor = converted[0]
     return Deadband(value * factor * abs(found.scale))

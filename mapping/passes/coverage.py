@@ -1,4 +1,4 @@
-"""Pass 5: what nothing feeds, and which device each logical device stands for."""
+"""Pass 5, coverage: the data objects without a source, and the device that each logical device stands for."""
 
 from collections.abc import Iterator
 
@@ -17,7 +17,7 @@ _NAMED = 6
 
 
 def cover_model(draft: Draft) -> None:
-    """Give each LD the health of its device, then name what stays without a source, once for each LN."""
+    """Give each LD the health of its device, then name the data objects without a source, once for each LN."""
     for ied in draft.ieds:
         _bind_health(draft, ied)
         unmapped = _unmapped(draft, ied)
@@ -94,7 +94,7 @@ def _unmapped(draft: Draft, ied: DraftIed) -> list[tuple[str, str, tuple[str, ..
 
 
 def _offered(ied: DraftIed, ld: LogicalDevice | None, ln: LogicalNode | None) -> list[str]:
-    """What may be meant by a reference of which only `ld` and `ln` are there."""
+    """The names to offer for a reference of which only `ld` and `ln` are there."""
     if ld is not None and ln is not None:
         return [f"{ld.inst}/{ln.name}.{'.'.join(one.path)}" for one in data_objects(ld, ln)]
     return [f"{one.inst}/{node.name}" for one in ied.server.devices if ld in (one, None) for node in one.nodes]

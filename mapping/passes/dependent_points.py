@@ -56,7 +56,7 @@ def _inputs(plan: PointPlan) -> Iterator[int]:
 
 
 class _Forms:
-    """One site's points while they find each other. What is wrong in a profile is said once, whoever uses it."""
+    """The dependent points of one site. A fault of a profile is one diagnostic, however many devices use it."""
 
     def __init__(self, draft: Draft) -> None:
         self._draft = draft

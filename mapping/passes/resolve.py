@@ -17,7 +17,7 @@ _DIRECTED = frozenset({"TotW", "TotVAr", "W", "VAr"})
 
 
 def resolve_rows(draft: Draft) -> None:
-    """Fill `targets` of every IED; what a deeper row says replaces what a row above it said."""
+    """Fill `targets` of every IED; a deeper row replaces a row above it."""
     for ied in draft.ieds:
         for key, row in ied.map.points.items():
             _Row(draft, ied, key, row).resolve()

@@ -1,4 +1,4 @@
-"""What an attribute can carry: of which point, and which written value (pure).
+"""Type check: the points that an attribute can carry, and the values that it can be given (pure).
 
 point is a        attribute may be                                             otherwise
 bool              BOOLEAN, an integer (0, 1), Dbpos (off, on)                  `values:`
@@ -16,9 +16,9 @@ from mapping.model import STRING_LIMITS, AttributeType, BasicType, Scalar
 from mapping.passes.draft import DraftPoint
 from mapping.plan import Obis, Own, Register, Reply
 
-Pairs = tuple[tuple[Value, Value], ...]
-HEALTH: Final[Pairs] = ((True, 1), (False, 3))
-"""What `online` means as PhyHealth: Ok, Alarm."""
+ValueTable = tuple[tuple[Value, Value], ...]
+HEALTH: Final[ValueTable] = ((True, 1), (False, 3))
+"""`online` as PhyHealth: Ok, Alarm."""
 
 FLOATS: Final = (BasicType.FLOAT32, BasicType.FLOAT64)
 _SIGNED: Final = {
@@ -47,8 +47,8 @@ def textual(attribute: AttributeType) -> bool:
     return attribute.basic in _STRINGS
 
 
-def naturally(point: DraftPoint, attribute: AttributeType) -> Pairs | None:
-    """What each value of `point` becomes without `values:`; () if as it is, or by scale; None if it cannot."""
+def naturally(point: DraftPoint, attribute: AttributeType) -> ValueTable | None:
+    """The attribute's value for each of `point` without `values:`; () if as it is, or by scale; None if it cannot."""
     basic = attribute.basic
     match point.kind:
         case "bool" if basic is BasicType.BOOLEAN:
@@ -66,7 +66,7 @@ def naturally(point: DraftPoint, attribute: AttributeType) -> Pairs | None:
     return None
 
 
-def _by_name(point: DraftPoint, attribute: AttributeType) -> Pairs | None:
+def _by_name(point: DraftPoint, attribute: AttributeType) -> ValueTable | None:
     """Each name of `point` and the value of that name; None if the attribute lacks one."""
     pairs = tuple((name, attribute_value(attribute, name)) for name in point.names)
     return pairs if all(value is not None for _, value in pairs) else None
@@ -78,8 +78,8 @@ def _whole(point: DraftPoint) -> bool:
     return isinstance(source, Register) and not source.type.startswith("float") and not scaled
 
 
-def commanded(point: DraftPoint, control: AttributeType) -> Pairs | None:
-    """What each value of `ctlVal` becomes at `point`; () if as it is, or by scale; None if it cannot be written there."""
+def commanded(point: DraftPoint, control: AttributeType) -> ValueTable | None:
+    """The value of `point` for each of `ctlVal`; () if as it is, or by scale; None if it cannot be written there."""
     boolean = control.basic is BasicType.BOOLEAN
     match point.kind:
         case "bool" if boolean:

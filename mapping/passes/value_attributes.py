@@ -1,4 +1,4 @@
-"""What a data object offers to be fed: which leaf carries its value, by its CDC (IEC 61850-7-3)."""
+"""Value attributes: the leaf of a data object that carries its value, by its CDC (IEC 61850-7-3)."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What would make a line faster, in numbers: each piece of advice is the line planned anew with one thing changed (pure)."""
+"""Advice for a line, in numbers: each piece is the line planned anew with one setting changed (pure)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -111,7 +111,7 @@ class _Weighed:
                 yield f"{device.name}: without its pause of {device.pause_ms} ms {self._load(tried)}"
 
     def latency(self) -> Iterator[str]:
-        """What an FTDI adapter costs as long as its latency timer is as it comes."""
+        """The cost of an FTDI adapter with the latency timer that it comes with."""
         port = PurePath(str(self.line.settings.get("port", ""))).name
         slower = self.cost.requests_per_s * LATENCY_S
         if port.startswith("ttyUSB") and slower > WORTH:

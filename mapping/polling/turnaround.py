@@ -1,4 +1,4 @@
-"""How long devices think before they answer, as it was measured: kept in steps beside the site's state.
+"""Turnaround of devices, the time from request to response as measured: kept in steps beside the site's state.
 
     state/turnaround-WORKER.json    {"feeder1": {"unit": 1, "milliseconds": 20}}
 
@@ -16,7 +16,7 @@ STEPS_MS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 
 
 class Turnaround(msgspec.Struct, frozen=True):
-    """What was measured of one device, and which unit it was."""
+    """The turnaround measured of one device, and its unit address."""
 
     unit: int
     milliseconds: int
@@ -31,12 +31,12 @@ def step(seconds: float) -> int:
 
 
 def file_of(state_dir: Path, worker: str) -> Path:
-    """Where a worker keeps what it has measured."""
+    """The path of the file in which a worker keeps its measurements."""
     return state_dir / f"turnaround-{worker}.json"
 
 
 def load(paths: Iterable[Path]) -> tuple[Measured, list[str]]:
-    """What the files say, and why some of them say nothing: what was measured once will be measured again."""
+    """The measurements in the files, and the reason for each file that has none: its devices are measured again."""
     found: Measured = {}
     problems = []
     for path in sorted(paths):
@@ -48,7 +48,7 @@ def load(paths: Iterable[Path]) -> tuple[Measured, list[str]]:
 
 
 def of_site(state_dir: Path) -> tuple[Measured, list[str]]:
-    """What all workers of a site have measured, and what could not be read of it."""
+    """The measurements of all workers of a site, and the reason for each file that could not be read."""
     return load(state_dir.glob("turnaround-*.json"))
 
 

@@ -1,4 +1,4 @@
-"""Addresses that a site names: where it listens, who may come."""
+"""Addresses that a site names: where it listens, and the peers that may connect."""
 
 import re
 from ipaddress import ip_network
@@ -27,7 +27,7 @@ def network(text: str) -> str:
 
 
 def peer(text: str) -> str:
-    """What a certificate must show: its fingerprint or its name. Raises ValueError."""
+    """A peer by its certificate: the fingerprint or the name. Raises ValueError."""
     if not re.fullmatch(r"sha256:[0-9A-Fa-f]{64}|CN=.+", text):
         raise ValueError(f"`{text}` names no certificate, expected `sha256:` and 64 digits, or `CN=NAME`")
     return text

@@ -25,7 +25,7 @@ class Command(Strict):
 
 
 class Row(Strict):
-    """What feeds a data object, and where its commands go. `feeder1.voltage_l1` alone is short for `{from: ...}`."""
+    """The source of a data object, and the target of its commands. `feeder1.voltage_l1` alone is short for `{from: ...}`."""
 
     source: Annotated[str | None, Field(alias="from", description="device.point, or a device for a whole LN")] = None
     constant: Plain | None = None

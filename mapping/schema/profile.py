@@ -246,7 +246,7 @@ class ProfileDefaults(DeviceKeys):
 
 
 class Maker(Strict):
-    """Whose device it is, and from which manual the registers are."""
+    """The maker of the device, and the manual that the registers are from."""
 
     maker: str
     model: str
@@ -373,7 +373,7 @@ def _scaled(point: Point, register: Register | None) -> str | None:
 
 
 def _absent(point: Point, register: Register | None) -> str | None:
-    """What would never be met would let a device's word for "nothing" pass for a measurement."""
+    """The fault of `absent`: a value that the register cannot hold never matches, so "no measurement" would pass as one."""
     if not point.absent or register is None:
         return None
     if register.type in _WORDS and not point.enum:

@@ -1,6 +1,6 @@
 """The shape of site.yaml: one gateway, its IEDs, its lines and the devices on them.
 
-Every model is closed and frozen; units are said; what people get wrong is answered in the description.
+Every model is closed and frozen; units are said; a frequent mistake is answered in the description of its key.
 """
 
 from typing import Annotated, Any, Literal
@@ -55,7 +55,7 @@ class Tls(Strict):
 
 
 class Security(Strict):
-    """Who may associate."""
+    """The peers that may associate, and how they prove it."""
 
     password_file: str | None = None
     password_env: str | None = None
@@ -72,14 +72,14 @@ class Security(Strict):
 
 
 class ReportBuffer(Strict):
-    """What each buffered report control block keeps for clients that are away."""
+    """The limits of the buffer of each buffered report control block."""
 
     octets: Annotated[int, Field(ge=16_384, le=1 << 30)] = 1 << 20
     age: Annotated[Milliseconds, Field(description="older entries go")] = 30 * 24 * 3600 * 1000
 
 
 class Files(Strict):
-    """What clients may fetch, and do. `files: DIR` alone is short for `{folder: DIR}`."""
+    """The files that clients may fetch, and change. `files: DIR` alone is short for `{folder: DIR}`."""
 
     folder: Annotated[str, Field(description="beside site.yaml; it has to be there")]
     delete: Annotated[Permission, Field(description="clients may delete files")] = "deny"
@@ -120,7 +120,7 @@ class Ied(Strict):
 
 
 class Clock(Strict):
-    """Who says how good this host's clock is: its kernel, or whoever writes `assume-synchronized`."""
+    """The source of this host's clock quality: its kernel, or the engineer by `assume-synchronized`."""
 
     source: Literal["kernel", "assume-synchronized"] = "kernel"
     accuracy: Annotated[Period | None, Field(description="of a clock that is assumed synchronized; default 1ms")] = None

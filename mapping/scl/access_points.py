@@ -18,7 +18,7 @@ from mapping.scl.templates import Templates
 def server(scl: SclFile, ied: str | None, access_point: str | None, found: Diagnostics) -> Server:
     """The server of `ied` at `access_point`; of the first that has one where they are None.
 
-    What is broken is left out, with a warning each; names that are too long have one too. Raises MappingError if there is no
+    A broken part is left out, with a warning each; names that are too long have one too. Raises MappingError if there is no
     such server.
     """
     chosen = _choose(scl, ied, access_point, found)

@@ -8,7 +8,7 @@ from mapping.scl.document import Document, Element
 
 @dataclass(frozen=True, slots=True)
 class Multicast:
-    """Where a GOOSE or SV control block publishes."""
+    """The destination of a GOOSE or SV control block."""
 
     mac_address: bytes = b""
     appid: int = 0
@@ -27,7 +27,7 @@ class Addresses:
 
 
 def read_addresses(document: Document, ied: str, access_point: str) -> Addresses:
-    """What the Communication section says of one access point; empty if it says nothing."""
+    """The addresses of one access point in the Communication section; empty if there are none."""
     for connected in _connected(document):
         if connected.get("iedName") == ied and connected.get("apName") == access_point:
             kids = document.kids(connected, "GSE", "SMV")

@@ -1,4 +1,4 @@
-"""DOI, SDI and DAI: what a file says of one LN's attributes, keyed by their dotted path."""
+"""DOI, SDI and DAI: the file's values for one LN's attributes, keyed by their dotted path."""
 
 from mapping.model import AttributeType, LogicalNodeType, Override
 from mapping.references import nearest

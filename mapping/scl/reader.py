@@ -1,4 +1,4 @@
-"""SCL files, Edition 1 to 2.1 and what tools make of them: which IEDs and servers a file has."""
+"""Reader of SCL files, Edition 1 to 2.1 and the dialects of tools: the IEDs and servers of a file."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Which attribute a path names, within the types of one LN: for FCDAs and for DOI / SDI / DAI."""
+"""Path resolution within the types of one LN, for FCDAs and for DOI / SDI / DAI."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -24,13 +24,13 @@ class Step:
         return self.name if self.index is None else f"{self.name}({self.index})"
 
 
-Member = AttributeType | DataObjectType
+TypeMember = AttributeType | DataObjectType
 
 
-def walk(ln_type: LogicalNodeType, steps: Iterable[Step]) -> list[Member] | None:
+def walk(ln_type: LogicalNodeType, steps: Iterable[Step]) -> list[TypeMember] | None:
     """The members along `steps`, outermost first; None if one of them is not there or an index is beyond its array."""
-    members: Iterable[Member] = ln_type.objects
-    found: list[Member] = []
+    members: Iterable[TypeMember] = ln_type.objects
+    found: list[TypeMember] = []
     for step in steps:
         member = next((one for one in members if one.name == step.name), None)
         if member is None or (step.index is not None and step.index >= member.count):
@@ -40,7 +40,7 @@ def walk(ln_type: LogicalNodeType, steps: Iterable[Step]) -> list[Member] | None
     return found
 
 
-def stands_under(members: list[Member], fc: FC) -> bool:
+def stands_under(members: list[TypeMember], fc: FC) -> bool:
     """True if what `members` lead to has attributes of functional constraint `fc`."""
     for member in members:
         if isinstance(member, AttributeType) and member.fc is not None:

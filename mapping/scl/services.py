@@ -1,4 +1,4 @@
-"""Services: what an IED declares it can do (IEC 61850-6, Services). A file without them declares everything."""
+"""Services: the capabilities that an IED declares (IEC 61850-6, Services). A file without them declares everything."""
 
 from mapping.model import LogSettings, ReportSettings, Services, Setting
 from mapping.scl.document import Document, Element, flag

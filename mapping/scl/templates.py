@@ -1,7 +1,7 @@
 """DataTypeTemplates: LNodeType, DOType, DAType and EnumType become the shared types of the model.
 
-A type is built once, when something names it. What is missing, cyclic or unknown is left out where it stands and said
-once, with its line: the rest of the type serves.
+A type is built once, when something names it. A part that is missing, cyclic or unknown is left out where it stands and
+becomes one diagnostic with its line: the rest of the type serves.
 """
 
 from collections.abc import Iterable

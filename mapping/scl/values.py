@@ -1,4 +1,4 @@
-"""Val: what SCL writes for a value of each basic type (IEC 61850-6, Val), as files in the wild write it."""
+"""Val: the values of each basic type in SCL (IEC 61850-6, Val), in all spellings that files in the wild have."""
 
 import re
 from datetime import UTC, datetime

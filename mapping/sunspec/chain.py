@@ -20,7 +20,7 @@ _TEXTS_END: Final = 64
 
 
 class SunSpecError(ValueError):
-    """Why a device is not taken for SunSpec: what was found, what was expected."""
+    """A device that is not SunSpec: the registers found, and those expected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """What a device shows. `texts` are those of its common model by their names: Mn, Md, Vr, SN."""
+    """The models of a device. `texts` are those of its common model by their names: Mn, Md, Vr, SN."""
 
     base: int
     models: tuple[Model, ...]
@@ -89,7 +89,7 @@ def _walk(base: int) -> Asking:
 
 
 def _texts(words: Words) -> dict[str, str]:
-    """What the common model says of the device; nothing if it refuses."""
+    """The texts of the common model by name; none if the device refuses it."""
     octets = b"".join(word.to_bytes(2, "big") for word in words or ())
     return {
         name: octets[2 * start : 2 * (start + count)].partition(b"\0")[0].decode("ascii", "replace").strip()

@@ -1,4 +1,4 @@
-"""What SunSpec's points are called here, and the data objects of IEC 61850 that they propose.
+"""Names of SunSpec's points in profiles, and the data objects of IEC 61850 that they propose.
 
 AC quantities of inverters (101..113, 701) and meters (201..214) have the names that all profiles have; points of other
 models are named by their model's group and the point: `mppt_1_dc_power`, `battery_state_of_charge`.
@@ -69,7 +69,7 @@ _BORDER: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 def quantity(model: int, group: str, point: str) -> tuple[str, str | None]:
-    """The name of SunSpec's `point` here, and what it proposes, if anything. `group` is what its model calls itself."""
+    """The name of SunSpec's `point` in a profile, and its proposed data object, if any. `group` is its model's name."""
     if model in AC_MODELS:
         return _QUANTITIES.get(point.upper(), (snake(point), None))
     spelt = _WORDS.get(point, point)

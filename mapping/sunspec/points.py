@@ -1,7 +1,7 @@
-"""From SunSpec's definition of a model to the points of a profile (pure, but for reading pysunspec2's files).
+"""Points of a profile from SunSpec's definition of a model (pure, but for reading pysunspec2's files).
 
-Value = raw * 10^SF, and the scale factor is a register of the same model: `scale_from`. What a device does not have
-shows the value that SunSpec keeps for that; an accumulator shows 0 for it, which a true 0 cannot be told from.
+Value = raw * 10^SF, and the scale factor is a register of the same model: `scale_from`. A point that a device does not have
+shows the value that SunSpec reserves for that; an accumulator shows 0, which cannot be told from a true 0.
 """
 
 import json
@@ -53,7 +53,7 @@ class SunSpecPoint:
 
 
 def definition(number: int) -> dict[str, Any] | None:
-    """What pysunspec2 knows of model `number`, None if nothing. Raises SunSpecError if it is not installed."""
+    """pysunspec2's definition of model `number`, None if it has none. Raises SunSpecError if it is not installed."""
     try:
         file = files("sunspec2") / "models" / "json" / f"model_{number}.json"
     except ModuleNotFoundError as error:

@@ -37,7 +37,7 @@ def profile(chain: Chain, asked: str, only: Collection[int] = ()) -> str:
 
 
 def _remarks(chain: Chain, measuring: list[Model], left_out: list[str]) -> Iterator[str]:
-    """What somebody who edits the file should know."""
+    """The remarks at the head of the file, for the engineer who edits it."""
     if not chain.ended:
         yield "# The device could not be read on from there: its chain has no end."
     if left_out:

@@ -27,7 +27,7 @@ from mms_gateway.runtime.preflight import state_is_known
 from mms_gateway.runtime.reload import Reloading
 from mms_gateway.runtime.supervisor import Supervisor
 from mms_gateway.sites import compiled, measured_of, say
-from mms_server.redundancy.standby import Ending, PairOptions, Serving, Standby
+from mms_server.redundancy.standby import PairOptions, Standby, StopCondition, StopOrTakeover
 
 PREFIX: Final = "mms-gw-"
 
@@ -140,7 +140,7 @@ async def _run_paired(
         return BAD_CONFIGURATION
     try:
         while await standby.until_active(told):
-            code = await _run(plan, deployment, Serving(told, standby), compile_again)
+            code = await _run(plan, deployment, StopOrTakeover(told, standby), compile_again)
             if told.now or code != OK:
                 return code
         return OK
@@ -148,7 +148,7 @@ async def _run_paired(
         standby.close()
 
 
-async def _run(plan: Plan, deployment: Deployment, told: Ending, compile_again: Callable[[], Compiled]) -> int:
+async def _run(plan: Plan, deployment: Deployment, told: StopCondition, compile_again: Callable[[], Compiled]) -> int:
     supervisor = Supervisor(deployment.install(plan))
     supervisor.start()
     try:
@@ -178,7 +178,7 @@ async def _cancelled(*tasks: "asyncio.Future[Any]") -> None:
             await task
 
 
-async def _serve(reloading: Reloading, deployment: Deployment, supervisor: Supervisor, told: Ending) -> None:
+async def _serve(reloading: Reloading, deployment: Deployment, supervisor: Supervisor, told: StopCondition) -> None:
     """Say that the site is ready and where it can be found, and reload it whenever that is asked for."""
     _say_ready(reloading.plan, supervisor)
     while True:

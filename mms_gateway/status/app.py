@@ -1,4 +1,4 @@
-"""The page and its interfaces: /, /api/status, /api/events (server-sent), /metrics, /healthz."""
+"""Web application of the status process: /, /api/status, /api/events (server-sent), /metrics, /healthz."""
 
 import asyncio
 import json

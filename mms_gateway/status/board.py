@@ -1,4 +1,4 @@
-"""What the status page shows: the last of every point, device, line and worker (pure; told the time)."""
+"""Status board: the last value or state of each point, device, line and worker (pure; time is an argument)."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -44,7 +44,7 @@ class Board:
         }
 
     def follow(self, events: list[Event]) -> None:
-        """Take what the bus says."""
+        """Take the events of the bus."""
         for event in events:
             self.version += 1
             match event:

@@ -1,4 +1,4 @@
-"""A board that follows the bus: one more subscriber, who asks workers for what they know. Shell."""
+"""Subscriber that feeds the board from the bus, and asks the workers for snapshots. Shell."""
 
 import time
 from pathlib import Path
@@ -29,11 +29,11 @@ class Listener:
         self.board.dropped += 1
 
     def synced(self) -> bool:
-        """True once every worker has told all that it knows."""
+        """True once every worker has sent its snapshot."""
         return self._liveness.synced()
 
     def tick(self) -> None:
-        """Let silence be noticed."""
+        """Let time pass: a silent worker becomes lost."""
         self._follow(self._liveness.tick(time.monotonic()))
 
     def _follow(self, events: list[Event]) -> None:

@@ -9,7 +9,7 @@ from mms_gateway.status.board import Board
 
 
 class BoardCollector(Collector):
-    """Reads the board whenever somebody scrapes."""
+    """Collector that reads the board at each scrape."""
 
     def __init__(self, board: Board, monotonic: Callable[[], float]) -> None:
         self._board = board

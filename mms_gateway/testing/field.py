@@ -1,4 +1,4 @@
-"""The simulated field as a test sees it: devices by name, through the simulator's own door.
+"""The simulated field of a test: devices by name, through the simulator's control socket.
 
 field["feeder1"].set(voltage_l1=231.0)      in the point's unit; its registers change
 field["feeder1"].fault("silent")            until `clear`, or the end of the test
@@ -16,8 +16,8 @@ from mapping.references import nearest
 ANSWER_S: Final = 5.0
 
 
-class Written(NamedTuple):
-    """What a master has written at once: the table, the first address, the registers or coils."""
+class WriteRequest(NamedTuple):
+    """One write request of a master: the table, the first address, the registers or coils."""
 
     table: str
     address: int
@@ -27,8 +27,8 @@ class Written(NamedTuple):
 class FieldDevice:
     """One simulated device."""
 
-    def __init__(self, door: Path, name: str) -> None:
-        self._door = door
+    def __init__(self, control_socket: Path, name: str) -> None:
+        self._control_socket = control_socket
         self.name = name
 
     @property
@@ -46,9 +46,9 @@ class FieldDevice:
         return found
 
     @property
-    def writes(self) -> list[Written]:
-        """What masters have written since the device was last cleared, oldest first."""
-        return [Written(table, address, tuple(words)) for table, address, words in self._seen()["writes"]]
+    def writes(self) -> list[WriteRequest]:
+        """The writes of masters since the device was last cleared, oldest first."""
+        return [WriteRequest(table, address, tuple(words)) for table, address, words in self._seen()["writes"]]
 
     def set(self, **values: Value) -> None:
         """Hold points at `values`, in each point's unit, rounded to what its registers can hold.
@@ -69,18 +69,18 @@ class FieldDevice:
         self._ask(fault=self.name, kind=kind, ms=ms, code=code)
 
     def clear(self) -> None:
-        """Be as new: no fault, nothing set, nothing written."""
+        """Reset the device: no fault, nothing set, nothing written."""
         self._ask(clear=self.name)
 
     def _seen(self) -> dict[str, Any]:
         return self._ask(get=self.name)
 
     def _ask(self, **asked: Any) -> dict[str, Any]:
-        with socket.socket(socket.AF_UNIX) as door:
-            door.settimeout(ANSWER_S)
-            door.connect(str(self._door))
-            door.sendall(json.dumps(asked).encode() + b"\n")
-            with door.makefile("rb") as lines:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(ANSWER_S)
+            connection.connect(str(self._control_socket))
+            connection.sendall(json.dumps(asked).encode() + b"\n")
+            with connection.makefile("rb") as lines:
                 answer: dict[str, Any] = json.loads(lines.readline())
         if "error" in answer:
             raise ValueError(f"{self.name}: {answer['error'].partition(': ')[2]}")
@@ -93,8 +93,8 @@ class FieldDevice:
 class Field(Mapping[str, FieldDevice]):
     """The devices of a site, by name."""
 
-    def __init__(self, door: Path, names: list[str]) -> None:
-        self._devices = {name: FieldDevice(door, name) for name in names}
+    def __init__(self, control_socket: Path, names: list[str]) -> None:
+        self._devices = {name: FieldDevice(control_socket, name) for name in names}
 
     def __getitem__(self, name: str) -> FieldDevice:
         if name not in self._devices:
@@ -108,7 +108,7 @@ class Field(Mapping[str, FieldDevice]):
         return len(self._devices)
 
     def clear(self) -> None:
-        """Let every device be as new."""
+        """Reset every device."""
         for device in self._devices.values():
             device.clear()
 

@@ -84,7 +84,7 @@ class RunningGateway:
         return self.ports[self._facts[0]["ied"] if ied is None else ied]
 
     def status(self) -> dict[str, Any]:
-        """What /api/status says now. Raises OSError."""
+        """The present answer of /api/status. Raises OSError."""
         with urllib.request.urlopen(f"http://{self._facts[0]['http']}/api/status", timeout=STOP_S) as answer:
             found: dict[str, Any] = json.load(answer)
         return found

@@ -1,4 +1,4 @@
-"""Callbacks of the program that embeds the server: who is asked before a client reads or writes (pure).
+"""Access callbacks: the embedding program's verdict before a client reads, writes or operates (pure).
 
 A callback is registered for a data attribute, object or functional constraint of one LN (a slot), for a whole LN (its
 first slot), or for a functional constraint everywhere. The nearest one is asked: the slot's own, then what stands above it.
@@ -20,7 +20,7 @@ Callback = Callable[..., Verdict | Awaitable[Verdict]]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One question to the embedding program, which it may take its time to answer."""
+    """One call of a callback; its verdict may come later."""
 
     callback: Callback
     arguments: tuple[Any, ...]
@@ -35,7 +35,7 @@ class Deferred:
 
 
 def refusal(verdict: Verdict) -> DataAccessError | None:
-    """What a verdict tells the client: None if it may. An answer that is none of the three is a no."""
+    """The error that a verdict means for the client, None for yes. A value that is no verdict is a no."""
     if isinstance(verdict, DataAccessError):
         return verdict
     return None if verdict is True else DataAccessError.OBJECT_ACCESS_DENIED
@@ -62,7 +62,7 @@ def _default(model: DataModel, slot: int) -> bytes:
     return node.kind.encode(default)
 
 
-class Guards:
+class AccessCallbacks:
     """The callbacks of one kind of access."""
 
     def __init__(self, model: DataModel) -> None:
@@ -80,13 +80,13 @@ class Guards:
             self._by_slot[where] = callback
 
     def clear(self) -> None:
-        """Ask nobody any more."""
+        """Remove all callbacks."""
         self._by_slot.clear()
         self._by_fc.clear()
         self.any = False
 
     def of(self, slot: int) -> Callback | None:
-        """Who is asked for `slot`."""
+        """The callback for `slot`, the nearest one; None if there is none."""
         nodes, at = self._model.cache.nodes, slot
         while True:
             found = self._by_slot.get(at)
@@ -99,6 +99,6 @@ class Guards:
         return None if fc is None else self._by_fc.get(fc)
 
     def below(self, slot: int) -> Iterator[tuple[int, Callback]]:
-        """Those that are registered for something below `slot`, by slot."""
+        """The callbacks that are registered for nodes below `slot`, by slot."""
         end = slot + self._model.node(slot).size
         return ((at, callback) for at, callback in sorted(self._by_slot.items()) if slot < at < end)

@@ -1,11 +1,11 @@
-"""What clients did, one JSON object a line of the audit log (pure; the file is the shell's).
+"""Audit events: each change that a client made, as one JSON object on a line of the audit log (pure).
 
     {"time": "2026-01-31T12:00:00.250Z", "event": "operate", "client": "10.20.0.7:50122", "association": 3,
      "object": "DEMOIO/GGIO1.SPCSO1", "value": true, "orCat": 3, "orIdent": "", "ctlNum": 1, "test": false,
      "result": "ok", "ms": 31}
 
-A Write is told from its request and its answer, item by item; report control blocks are left out, as every client writes
-them all the time.
+The events of a Write are taken from its request and its answer, item by item; report control blocks are left out, as every
+client writes them all the time.
 """
 
 import json
@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from mms_server.acsi.clients import Client
-from mms_server.acsi.control.command_record import Audit
+from mms_server.acsi.control.command_record import CommandRecord
 from mms_server.acsi.file_transfer.files import name_of
 from mms_server.mms import access, file_names
 from mms_server.mms.access import Variable
@@ -25,24 +25,24 @@ from mms_server.stack import ber
 from mms_server.stack.errors import WireError
 
 WRITE, DELETE, RENAME, OBTAIN = 0xA5, 0xBF4C, 0xBF4B, 0xBF2E
-TOLD: Final = frozenset({WRITE, DELETE, RENAME, OBTAIN})
+AUDITED: Final = frozenset({WRITE, DELETE, RENAME, OBTAIN})
 COMMANDS: Final = {"Oper": "operate", "SBO": "select", "SBOw": "select", "Cancel": "cancel"}
 TEXT_LIMIT: Final = 256  # of a name or a value: nobody turns the log over with a few long ones
 _FILES: Final = {DELETE: "file-delete", RENAME: "file-rename", OBTAIN: "file-obtain"}
 _LEFT_OUT: Final = ("RP", "BR", "CO")
 
-Deed = dict[str, Any]
+AuditEvent = dict[str, Any]
 
 
-def line(event: str, client: Client, utc_ns: int, deed: Deed) -> str:
+def line(event: str, client: Client, utc_ns: int, deed: AuditEvent) -> str:
     """One line of the log, without its end."""
     who = {"time": utc_text(utc_ns), "event": event, "client": client.address, "association": client.association}
     return json.dumps(who | deed, separators=(", ", ": "))
 
 
-def commanded(audit: Audit) -> Deed:
-    """What has become of a command."""
-    deed: Deed = {"object": audit.reference}
+def commanded(audit: CommandRecord) -> AuditEvent:
+    """The audit event of a command that has ended."""
+    deed: AuditEvent = {"object": audit.reference}
     action = audit.action
     if action is not None:
         deed |= {
@@ -65,10 +65,10 @@ def result(verdict: object) -> str:
     return "ok" if verdict is True else "refused"
 
 
-def told(service: int, body: bytes, pdu: bytes) -> list[tuple[str, Deed]]:
-    """The events, each with its deed, of a request that `pdu` has answered.
+def events_of(service: int, body: bytes, pdu: bytes) -> list[tuple[str, AuditEvent]]:
+    """The names and fields of the audit events of a request that `pdu` has answered.
 
-    A request that was rejected, or refused as a whole, did nothing. Commands are left to control, which knows their end.
+    A request that was rejected, or refused as a whole, changed nothing: no event. Commands have their CommandRecord instead.
     """
     try:
         if service == WRITE:
@@ -79,7 +79,7 @@ def told(service: int, body: bytes, pdu: bytes) -> list[tuple[str, Deed]]:
     return [(_FILES[service], named | {"result": "ok" if pdu[:1] == b"\xa1" else "refused"})]
 
 
-def _file_names(service: int, body: bytes) -> Deed:
+def _file_names(service: int, body: bytes) -> AuditEvent:
     if service == DELETE:
         return {"file": short(name_of(file_names.decode(body, 0, len(body))))}
     _, start, end = ber.header(body, 0, len(body))
@@ -90,7 +90,7 @@ def _file_names(service: int, body: bytes) -> Deed:
     )
 
 
-def _written(body: bytes, pdu: bytes) -> Iterator[tuple[str, Deed]]:
+def _written(body: bytes, pdu: bytes) -> Iterator[tuple[str, AuditEvent]]:
     _, _, position = ber.header(body, 0, len(body))
     wanted = access.decode(body, 0, position)
     _, start, end = ber.header(body, position, len(body))
@@ -102,7 +102,7 @@ def _written(body: bytes, pdu: bytes) -> Iterator[tuple[str, Deed]]:
 
 
 def _results(pdu: bytes) -> Iterator[object]:
-    """What a Write's answer says of each item; nothing if it is no response."""
+    """The result of each item in a Write's answer, True or its error; none if it is no response."""
     tag, start, end = ber.header(pdu, 0, len(pdu))
     if tag != 0xA1:
         return
@@ -114,7 +114,7 @@ def _results(pdu: bytes) -> Iterator[object]:
 
 def _event(
     wanted: Sequence[Variable] | ObjectName, index: int, value: Plain, verdict: object
-) -> tuple[str, Deed] | None:
+) -> tuple[str, AuditEvent] | None:
     if isinstance(wanted, ObjectName):
         return "write", {"object": short(f"{_text(wanted)}[{index}]"), "value": short(value), "result": result(verdict)}
     name = wanted[index].name

@@ -1,4 +1,4 @@
-"""Who is associated: what behaviour with a memory needs to know of a client."""
+"""Associated clients, as the behaviours with a memory know them: address, limits, own data sets, outbox."""
 
 from collections import deque
 from dataclasses import dataclass, field

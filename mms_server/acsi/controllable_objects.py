@@ -1,4 +1,4 @@
-"""Controllable objects: what of a data object a control needs, and what is asked of it in one request (IEC 61850-7-2, -8-1).
+"""Controllable objects: a data object's control attributes, and the action in one request (IEC 61850-7-2, control).
 
     SBO (read)   SBOw, Oper { ctlVal [operTm] origin { orCat orIdent } ctlNum T Test Check }   Cancel { no Check }
 
@@ -22,10 +22,10 @@ _ORIGIN: Final = ((b"orCat", Integer(32)), (b"orIdent", OctetString(255)))
 
 @dataclass(frozen=True, slots=True)
 class ControlAction:
-    """What a client asks of one object. `value` is ctlVal in Python: a bool, a number, or a dict of an analogue value.
+    """The parameters of one control. `value` is ctlVal in Python: a bool, a number, or a dict of an analogue value.
 
-    `or_cat` and `or_ident` say who is behind it; `at` is the time at which it is to be done, None for now. `select`: it
-    is to be selected only; with normal security `value` is None then. `sent` is T, when the client sent it.
+    `or_cat` and `or_ident` are its originator; `at` is the time at which it is to be done, None for now. `select`: the
+    object is to be selected only; with normal security `value` is None then. `sent` is T, the client's time.
     """
 
     reference: str
@@ -83,7 +83,7 @@ class ControlObject:
         return None if node is None else self.placed.base + node.index
 
     def shown(self, name: str) -> int | None:
-        """The slot of what the object shows as `name`, under ST or, of an analogue value, under MX."""
+        """The slot of the object's status `name`, under ST or, of an analogue value, under MX."""
         slot = self.slot(FC.ST, name)
         return self.slot(FC.MX, name) if slot is None else slot
 
@@ -143,7 +143,7 @@ class ControlObject:
         return False
 
     def action(self, service: str, pairs: list[tuple[int, Scalar]]) -> ControlAction:
-        """What the values written to `service` ask."""
+        """The action that the values written to `service` mean."""
         values, top = dict(pairs), self.slots[service]
         node = self.model.node(top)
         asked = {
@@ -167,7 +167,7 @@ class ControlObject:
         )
 
     def selecting(self) -> ControlAction:
-        """What a select with normal security asks: it says nothing of who or what."""
+        """The action of a select with normal security, which carries neither origin nor value."""
         return ControlAction(self.reference, None, 0, b"", 0, False, False, False, select=True)
 
 

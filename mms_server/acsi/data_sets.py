@@ -1,22 +1,21 @@
 """Data sets that clients make: persistent ones in a domain, others of one association (IEC 61850-7-2, data set model).
 
-    domain-specific       `LN$name`    everybody's, outlives the association and the process
+    domain-specific       `LN$name`    everybody's, stored: it outlives the association and a restart
     association-specific  `@name`      visible to its client only, gone with it
 
-How many there may be, and of how many members, Services say (DynDataSet).
+Services (DynDataSet) limits the number of data sets and of their members.
 """
 
 from collections.abc import Callable, Sequence
 from typing import Final
 
 from mapping.model import Services
-from mms_server.acsi import persistence
 from mms_server.acsi.clients import Client
-from mms_server.acsi.persistence import Journal, Put, Stored
-from mms_server.mms.access import Component, Range, Selection, Variable
+from mms_server.acsi.persistence import Persistence, Put, StoredState, octets_of, parts_of
+from mms_server.mms.access import AccessSelection, Component, Range, Variable
 from mms_server.mms.errors import ServiceError
 from mms_server.mms.names import ASSOCIATION_SPECIFIC, DOMAIN_SPECIFIC, ObjectName
-from mms_server.model.datasets import DataSet, Member
+from mms_server.model.datasets import DataSet, PlacedMember
 from mms_server.model.tree import UNKNOWN, DataModel
 
 KIND: Final = "data set"
@@ -29,9 +28,9 @@ _OWN: Final = b"@"
 class CreatedDataSets:
     """The data sets of one server that clients may make and delete."""
 
-    def __init__(self, model: DataModel, journal: Journal, stored: Stored | None) -> None:
+    def __init__(self, model: DataModel, persistence: Persistence, stored: StoredState | None) -> None:
         self._model = model
-        self._journal = journal
+        self._persistence = persistence
         self._services: Services = model.server.services
         self._persistent = 0
         self.problems: list[str] = []  # what the store had and the model has no more
@@ -57,7 +56,7 @@ class CreatedDataSets:
     # ------------------------------------------------------------------ making
 
     def define(self, client: Client, name: ObjectName, variables: Sequence[Variable]) -> ServiceError | None:
-        """Make a data set; why not, or None. Nothing is made unless all its members exist."""
+        """Create a data set; the error, or None. All its members must exist."""
         if not self._services.dyn_data_set:
             return ServiceError.ACCESS_UNSUPPORTED
         wrong = self._misplaced(name)
@@ -80,7 +79,7 @@ class CreatedDataSets:
             assert name.domain is not None  # noqa: S101 - `_misplaced` looked
             self._model.domains[name.domain].data_sets[name.item] = made
             self._persistent += 1
-            self._journal.add(Put(KIND, _key(name), _content(made)))
+            self._persistence.add(Put(KIND, _key(name), _content(made)))
         return None
 
     def _misplaced(self, name: ObjectName) -> ServiceError | None:
@@ -94,7 +93,7 @@ class CreatedDataSets:
             return ServiceError.ACCESS_NON_EXISTENT
         return None if dollar and _sound(own) else ServiceError.DEFINITION_OTHER
 
-    def _member(self, variable: Variable) -> Member | None:
+    def _member(self, variable: Variable) -> PlacedMember | None:
         """The member that `variable` names: a data object or attribute with a functional constraint, or part of an array."""
         name = variable.name
         if name is None or name.domain is None or name.item.count(b"$") < 2:
@@ -103,18 +102,18 @@ class CreatedDataSets:
         if slot == UNKNOWN or len(variable.selections) > 1:
             return None
         if not variable.selections:
-            return Member(slot, name.domain, name.item)
+            return PlacedMember(slot, name.domain, name.item)
         place = _element(variable.selections[0])
         return None if place is None else self._inside(slot, name, place)
 
-    def _inside(self, slot: int, name: ObjectName, place: tuple[int, bytes]) -> Member | None:
+    def _inside(self, slot: int, name: ObjectName, place: tuple[int, bytes]) -> PlacedMember | None:
         node = self._model.node(slot)
         index, component = place
         if name.domain is None or not node.array or index >= len(node.offsets):
             return None
         slot += node.offsets[index]
         below = self._model.node(slot).below(component)
-        return None if below is None else Member(slot + below, name.domain, name.item, place)
+        return None if below is None else PlacedMember(slot + below, name.domain, name.item, place)
 
     def _restore(self, key: str, octets: bytes) -> None:
         domain, _, item = key.encode("ascii", "replace").partition(b"/")
@@ -126,7 +125,7 @@ class CreatedDataSets:
         held.data_sets[item] = DataSet(item, members, deletable=True)
         self._persistent += 1
 
-    def member_at(self, domain: bytes, item: bytes, place: tuple[int, bytes] | None) -> Member | None:
+    def member_at(self, domain: bytes, item: bytes, place: tuple[int, bytes] | None) -> PlacedMember | None:
         """The member of that name; None if the model has it no more."""
         name = ObjectName(DOMAIN_SPECIFIC, domain, item)
         if place is None:
@@ -137,7 +136,7 @@ class CreatedDataSets:
     # ------------------------------------------------------------------ deleting
 
     def delete(self, client: Client, name: ObjectName, in_use: Callable[[DataSet], bool]) -> ServiceError | None:
-        """Delete a data set; why not, or None: there is none, it is the file's, or a control block has it."""
+        """Delete a data set; the error (there is none, it is the file's, a control block has it), or None."""
         found = self.find(client, name)
         if found is None:
             return ServiceError.ACCESS_NON_EXISTENT
@@ -154,7 +153,7 @@ class CreatedDataSets:
         elif name.domain is not None:
             del self._model.domains[name.domain].data_sets[name.item]
             self._persistent -= 1
-            self._journal.add(Put(KIND, _key(name), None))
+            self._persistence.add(Put(KIND, _key(name), None))
             self._model.plans.forget()
 
     def made_in(self, domain: bytes) -> list[ObjectName]:
@@ -165,12 +164,12 @@ class CreatedDataSets:
 
 
 def _sound(name: bytes) -> bool:
-    """True if `name` may be a data set's: an identifier, short enough, with nothing that means something elsewhere."""
+    """True if `name` may be a data set's: an identifier of at most NAME_OCTETS, without `$` and other separators."""
     known = name.replace(b"_", b"").isalnum() and name.isascii()
     return known and 0 < len(name) <= NAME_OCTETS
 
 
-def _element(selection: Selection) -> tuple[int, bytes] | None:
+def _element(selection: AccessSelection) -> tuple[int, bytes] | None:
     """The index and the component that a selection of one element means."""
     choice = selection.choice
     if not isinstance(choice, Range) or not choice.single:
@@ -195,16 +194,16 @@ def _content(data_set: DataSet) -> bytes:
     rows = []
     for member in data_set.members:
         index, component = member.selection or (-1, b"")
-        rows.append(persistence.octets_of(iter((member.domain, member.item, str(index).encode(), component))))
-    return persistence.octets_of(iter(rows))
+        rows.append(octets_of(iter((member.domain, member.item, str(index).encode(), component))))
+    return octets_of(iter(rows))
 
 
-def _restored(sets: CreatedDataSets, octets: bytes) -> tuple[Member, ...]:
+def _restored(sets: CreatedDataSets, octets: bytes) -> tuple[PlacedMember, ...]:
     """The members as the model has them now; none if one is gone, or the octets are no data set."""
     members = []
     try:
-        for row in persistence.parts_of(octets):
-            domain, item, index, component = persistence.parts_of(row)
+        for row in parts_of(octets):
+            domain, item, index, component = parts_of(row)
             place = None if index == b"-1" else (int(index), component)
             member = sets.member_at(domain, item, place)
             if member is None:

@@ -1,7 +1,7 @@
-"""Control blocks of what is published to many: GOOSE and sampled values (IEC 61850-7-2, GoCB, MSVCB, USVCB).
+"""GOOSE and sampled value control blocks (IEC 61850-7-2, GoCB, MSVCB and USVCB).
 
-This server publishes neither. Of all their attributes a client may write GoEna: it is what was written, false from the
-start, and not kept.
+This server publishes neither. Of all their attributes a client may write GoEna alone: it keeps the value written, is false
+from the start, and is not stored.
 """
 
 from collections.abc import Callable
@@ -11,6 +11,7 @@ from bus.quality import Now
 from mapping.model import FC
 from mms_server.acsi.clients import Client
 from mms_server.mms.errors import DataAccessError
+from mms_server.model.cache import Commit
 from mms_server.model.control_blocks import block_names
 from mms_server.model.datasets import DataSet
 from mms_server.model.tree import DataModel
@@ -19,10 +20,9 @@ _DENIED: Final = DataAccessError.OBJECT_ACCESS_DENIED
 _UNAVAILABLE: Final = DataAccessError.TEMPORARILY_UNAVAILABLE
 
 Find = Callable[[Client | None, str], DataSet | None]
-Commit = Callable[[list[tuple[int, object]], Now], object]
 
 
-class Publishing:
+class GooseSvBlocks:
     """The GOOSE and sampled value control blocks of a server. `find` resolves a data set's name as DatSet has it."""
 
     def __init__(self, model: DataModel, find: Find, commit: Commit) -> None:
@@ -43,11 +43,11 @@ class Publishing:
                     self._enables[slots["GoEna"]] = slots
 
     def owns(self, slot: int) -> bool:
-        """True if `slot` is such a control block, or in one."""
+        """True if `slot` is such a control block, or an attribute of one."""
         return slot in self._owned
 
     def write(self, _: Client, slot: int, tag: int, contents: bytes, now: Now) -> DataAccessError | None:
-        """Write one attribute; why not, or None. GoEna becomes true only with a data set and without NdsCom."""
+        """Write one attribute; the error, or None. GoEna becomes true only with a data set and without NdsCom."""
         block = self._enables.get(slot)
         if block is None:
             return _DENIED

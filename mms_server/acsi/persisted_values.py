@@ -1,6 +1,6 @@
-"""Values that outlive the process: as Data in the journal, and back into the cache at the next start."""
+"""Client-written values, saved to the store as Data and restored into the cache at the next start."""
 
-from mms_server.acsi.persistence import Journal, Put
+from mms_server.acsi.persistence import Persistence, Put
 from mms_server.mms.data import Scalar
 from mms_server.mms.errors import DataAccessError
 from mms_server.model.tree import DataModel
@@ -8,13 +8,13 @@ from mms_server.stack import ber
 from mms_server.stack.errors import WireError
 
 
-def keep(journal: Journal, kind: str, key: str, model: DataModel, slot: int) -> None:
-    """Keep what the leaf at `slot` is worth now."""
-    journal.add(Put(kind, key, model.cache.read(slot)))
+def keep(persistence: Persistence, kind: str, key: str, model: DataModel, slot: int) -> None:
+    """Store the present value of the leaf at `slot`."""
+    persistence.add(Put(kind, key, model.cache.read(slot)))
 
 
 def restore(model: DataModel, slot: int, octets: bytes) -> bool:
-    """Give the leaf at `slot` what was kept; False, and nothing changed, if that does not fit it any more."""
+    """Give the leaf at `slot` its stored value; False, and nothing changed, if that does not fit it any more."""
     value = decoded(model, slot, octets)
     if value is None:
         return False
@@ -23,7 +23,7 @@ def restore(model: DataModel, slot: int, octets: bytes) -> bool:
 
 
 def decoded(model: DataModel, slot: int, octets: bytes) -> Scalar | None:
-    """What was kept for the leaf at `slot`; None if it does not fit: a store of another version, or a damaged one."""
+    """The stored value of the leaf at `slot`; None if it does not fit: a store of another version, or a damaged one."""
     kind = model.node(slot).kind
     try:
         tag, start, end = ber.header(octets, 0, len(octets))

@@ -1,10 +1,10 @@
-"""What must outlive the process: operations in order, and how far they are on the disk (pure).
+"""Persistence: operations for the store in order, and the ticket up to which they are on the disk (pure).
 
     behaviour ── put, file, drop, purge ──► operations ──► the shell's store, in one transaction each few milliseconds
               ◄──────────── stored(ticket): everything up to that operation is safe ────────────
 
-A buffered entry is sent only when it is stored: a client never knows an event that a power cut makes unknown to us.
-Without a store nothing is kept, and everything counts as stored at once.
+A buffered entry is sent only when it is stored: a client never has an event that the server loses in a power cut. Without
+a store nothing is kept, and everything counts as stored at once.
 """
 
 from collections.abc import Iterator
@@ -47,8 +47,8 @@ Place = tuple[str, str, str | int]
 
 
 @dataclass(slots=True)
-class Stored:
-    """What a start finds in the store."""
+class StoredState:
+    """The contents of the store at a start."""
 
     values: dict[str, dict[str, bytes]]  # by kind, then by key
     entries: dict[str, list[File]]  # by block, in the order of their EntryIDs
@@ -56,7 +56,7 @@ class Stored:
     clean: bool = True  # the last process ended in order
 
 
-class Journal:
+class Persistence:
     """The operations of one server. `durable` False: there is no store."""
 
     def __init__(self, *, durable: bool, next_id: int = 0) -> None:
@@ -120,7 +120,7 @@ def octets_of(parts: Iterator[bytes]) -> bytes:
 
 
 def parts_of(octets: bytes) -> list[bytes]:
-    """What `octets_of` joined. Raises ValueError for anything else."""
+    """The parts that `octets_of` joined. Raises ValueError for anything else."""
     parts, position = [], 0
     while position < len(octets):
         start = position + 4

@@ -1,4 +1,4 @@
-"""Writes of clients: which leaves may change, and what the Data mean for them (IEC 61850-7-2, SetDataValues).
+"""SetDataValues: the leaves that a client may write, and their values in its Data (IEC 61850-7-2, SetDataValues).
 
     FC                              a client may write
     SP SV SE BL CF DC               where the policy or a callback opens it, and valKind is Set
@@ -7,7 +7,7 @@
     SE, SGCB                        as setting groups say, where the LD has them
     CO                              as control says, SBOw, Oper and Cancel as a whole
 
-What a client writes to configuration and settings is kept: it survives a restart.
+Values written to configuration and settings are stored: they survive a restart.
 """
 
 from collections.abc import Mapping
@@ -17,9 +17,9 @@ from typing import Final
 
 from mapping.model import FC
 from mms_server.acsi import persisted_values
-from mms_server.acsi.access_callbacks import Guards
-from mms_server.acsi.persistence import Journal, Stored
-from mms_server.acsi.setting_groups import Settings
+from mms_server.acsi.access_callbacks import AccessCallbacks
+from mms_server.acsi.persistence import Persistence, StoredState
+from mms_server.acsi.setting_groups import SettingGroups
 from mms_server.mms.data import Kind, Scalar
 from mms_server.mms.errors import DataAccessError
 from mms_server.model.tree import DataModel
@@ -32,21 +32,21 @@ _LIMITED: Final = (b"setMag", b"setVal")
 _DENIED: Final = DataAccessError.OBJECT_ACCESS_DENIED
 _INCONSISTENT: Final = DataAccessError.TYPE_INCONSISTENT
 
-Pairs = list[tuple[int, Scalar]]
+LeafValues = list[tuple[int, Scalar]]
 
 
 @dataclass(slots=True)
-class Writing:
-    """What clients may write in one server. `open_fcs`: the functional constraints that are writable at all."""
+class SetDataValues:
+    """The writes of clients to one server. `open_fcs`: the functional constraints that are writable at all."""
 
     model: DataModel
-    journal: Journal
-    guards: Guards
-    settings: Settings
+    persistence: Persistence
+    callbacks: AccessCallbacks
+    setting_groups: SettingGroups
     open_fcs: set[FC]
 
-    def restore(self, stored: Stored) -> list[str]:
-        """Give back what clients have written before; what does not fit the model any more is told."""
+    def restore(self, stored: StoredState) -> list[str]:
+        """Restore the values that clients have written before; one sentence for each that the model has no more."""
         problems = []
         for key, octets in stored.values.get(KIND, {}).items():
             domain, _, item = key.partition("/")
@@ -58,19 +58,19 @@ class Writing:
         return problems
 
     def objection(self, slot: int) -> DataAccessError | None:
-        """Why no client may write the variable at `slot`; None if one may."""
+        """The error that refuses every write to the variable at `slot`; None if it is writable."""
         node = self.model.node(slot)
         if node.fc not in OPEN_TO_CLIENTS:
             return _DENIED
         if node.suffix is not None and node.suffix.count(b"$") < 2:
             return _DENIED  # all of a functional constraint at once
-        if node.fc not in self.open_fcs and self.guards.of(slot) is None:
+        if node.fc not in self.open_fcs and self.callbacks.of(slot) is None:
             return _DENIED
         locked = self.model.locked
         return _DENIED if any(one in locked for one in range(slot, slot + node.size)) else None
 
-    def pairs(self, slot: int, octets: bytes, start: int, end: int) -> Pairs | DataAccessError:
-        """What the Data at `octets[start:end]` give the leaves at and below `slot`, or why they cannot.
+    def pairs(self, slot: int, octets: bytes, start: int, end: int) -> LeafValues | DataAccessError:
+        """The values that the Data at `octets[start:end]` give the leaves at and below `slot`, or the error.
 
         Raises WireError for octets that are no Data.
         """
@@ -83,17 +83,17 @@ class Writing:
 
     def values(
         self, slot: int, octets: bytes, start: int, end: int, instead: Mapping[int, Kind] = MappingProxyType({})
-    ) -> Pairs | DataAccessError:
-        """As `pairs`, without limits; leaves that `instead` has are read as what stands there.
+    ) -> LeafValues | DataAccessError:
+        """As `pairs`, without limits; leaves in `instead` are decoded by the types given there.
 
         Raises WireError for octets that are no Data.
         """
-        pairs: Pairs = []
+        pairs: LeafValues = []
         wrong = self._lay(slot, octets, start, end, pairs, instead)
         return pairs if wrong is None else wrong
 
     def _lay(
-        self, slot: int, octets: bytes, start: int, end: int, pairs: Pairs, instead: Mapping[int, Kind]
+        self, slot: int, octets: bytes, start: int, end: int, pairs: LeafValues, instead: Mapping[int, Kind]
     ) -> DataAccessError | None:
         node = self.model.node(slot)
         tag, first, after = ber.header(octets, start, end)
@@ -138,12 +138,12 @@ class Writing:
         limit = self.model.cache.values[placed.base + node.index]
         return limit if isinstance(limit, int | float) else None
 
-    def written(self, pairs: Pairs) -> None:
-        """Remember what a client has written, where it is to survive."""
+    def written(self, pairs: LeafValues) -> None:
+        """Store the values that a client has written, where they are to survive a restart."""
         for slot, _ in pairs:
             node = self.model.node(slot)
             self.model.given.add(slot)
-            if node.fc in KEPT and node.suffix is not None and not self.settings.grouped(slot):
+            if node.fc in KEPT and node.suffix is not None and not self.setting_groups.grouped(slot):
                 placed = self.model.placed(slot)
                 key = (placed.domain.name + b"/" + placed.name + node.suffix).decode()
-                persisted_values.keep(self.journal, KIND, key, self.model, slot)
+                persisted_values.keep(self.persistence, KIND, key, self.model, slot)

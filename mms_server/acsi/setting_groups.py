@@ -4,9 +4,10 @@
     EditSG = k     the values of group k under SE, for this client    until CnfEdit, EditSG = 0, ResvTms, or it is gone
     CnfEdit        what stands under SE becomes group k, and is active at once if k is
 
-An LD has setting groups if its LLN0 has an SGCB. Which group is active, and what clients have made of the groups, is kept.
-What is settled with the field (ActSG, or CnfEdit of the active group) goes to its end before anything of it may change: until
-then another such write is temporarily unavailable, and the edit stays although its client is gone or its time is over.
+An LD has setting groups if its LLN0 has an SGCB. The number of the active group and the values that clients have written are
+stored. Settings that are being written to the field (ActSG, or CnfEdit of the active group) are written to the end before
+another such write: until then it is temporarily unavailable, and the edit stays although its client is gone or its time is
+over.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -18,10 +19,11 @@ from mapping.model import FC
 from mms_server.acsi import persisted_values
 from mms_server.acsi.access_callbacks import Call, Callback
 from mms_server.acsi.clients import Client
-from mms_server.acsi.persistence import Journal, Put, Stored
+from mms_server.acsi.persistence import Persistence, Put, StoredState
 from mms_server.mms.data import Scalar
 from mms_server.mms.errors import DataAccessError
 from mms_server.model import leaves
+from mms_server.model.cache import Commit, SlotValue
 from mms_server.model.tree import UNKNOWN, DataModel, Domain, PlacedNode
 
 KIND: Final = "setting"
@@ -34,13 +36,12 @@ _DENIED: Final = DataAccessError.OBJECT_ACCESS_DENIED
 _UNAVAILABLE: Final = DataAccessError.TEMPORARILY_UNAVAILABLE
 _INVALID: Final = DataAccessError.OBJECT_VALUE_INVALID
 
-Commit = Callable[[list[tuple[int, object]], Now], object]
 ToField = tuple[Callable[[int], bool], Callback]  # whether a setting stands in a register; who writes such ones
 
 
 @dataclass(eq=False, slots=True)
 class _Setting:
-    """One setting: where its active value stands, where the one that is edited does, and what each group has."""
+    """One setting: the slots of its active and of its edited value, and its value in each group."""
 
     key: str  # `LN$SE$DO$DA`
     sg: int
@@ -49,8 +50,8 @@ class _Setting:
 
 
 @dataclass(eq=False, slots=True)
-class SettingGroups:
-    """The setting groups of one LD."""
+class SettingGroupControlBlock:
+    """The SGCB of one LD, with its settings and the client that edits a group."""
 
     domain: Domain
     slots: dict[str, int]  # of the SGCB's attributes
@@ -62,12 +63,12 @@ class SettingGroups:
     settler: Client | None = None  # whose write is being settled with the field
 
 
-class Settings:
+class SettingGroups:
     """The setting groups of every LD of a server."""
 
-    def __init__(self, model: DataModel, journal: Journal, stored: Stored | None, commit: Commit) -> None:
+    def __init__(self, model: DataModel, persistence: Persistence, stored: StoredState | None, commit: Commit) -> None:
         self._model = model
-        self._journal = journal
+        self._persistence = persistence
         self._commit = commit
         self._blocks = [block for placed in model.nodes() if (block := _block(model, placed)) is not None]
         self._attributes = {slot: (block, name) for block in self._blocks for name, slot in block.slots.items()}
@@ -79,7 +80,7 @@ class Settings:
             for block in self._blocks:
                 self._restore(block, stored)
 
-    def _restore(self, block: SettingGroups, stored: Stored) -> None:
+    def _restore(self, block: SettingGroupControlBlock, stored: StoredState) -> None:
         name = block.domain.name.decode()
         written = stored.values.get(KIND, {})
         for setting in block.settings:
@@ -92,7 +93,7 @@ class Settings:
         active, since = int.from_bytes(kept_active.get(name, b""), "big"), kept_active.get(name + _SINCE, b"")
         if not 1 <= active <= block.count:
             active, since = self._number(block, "ActSG"), b""
-        pairs: list[tuple[int, object]] = [(block.slots["ActSG"], active)]
+        pairs: list[SlotValue] = [(block.slots["ActSG"], active)]
         if len(since) == _TIME_OCTETS:
             pairs.append((block.slots["LActTm"], UtcTime.from_octets(since)))
         pairs += [(setting.sg, setting.values[active - 1]) for setting in block.settings if 1 <= active <= block.count]
@@ -110,7 +111,7 @@ class Settings:
         return node.fc is FC.SE and self._model.placed(slot).domain.name in self._by_domain
 
     def objection(self, client: Client, slot: int, now: Now) -> DataAccessError | None:
-        """Why `client` may not write the setting at `slot` now; None if it may, or if it is none."""
+        """The error that refuses a write of `client` to the setting at `slot` now; None if it may, or if it is none."""
         if not self.grouped(slot):
             return None
         block = self._by_domain[self._model.placed(slot).domain.name]
@@ -124,10 +125,10 @@ class Settings:
     def question(
         self, client: Client, slot: int, tag: int, contents: bytes, before: Mapping[int, Scalar]
     ) -> Call | DataAccessError | None:
-        """What is to be settled with the field before `write` of the same; why it cannot be now; None: nothing.
+        """The call that writes settings to the field before `write` of the same attribute; an error; None: no call.
 
-        `before` is what the same request writes before it. The verdict is that of a write callback: if it is no yes,
-        nothing is active that was not before. Either way `settled` has to follow.
+        `before` has the values that the same request writes earlier. The verdict is that of a write callback: if it is
+        no yes, the active values stay. Either way `settled` has to follow.
         """
         if self.to_field is None or slot not in self._attributes:
             return None
@@ -150,14 +151,14 @@ class Settings:
         return Call(write, (there,))
 
     def settled(self, slot: int, now: Now) -> None:
-        """What `question` asked for the attribute at `slot` has an answer; an edit that is still there has its time anew."""
+        """End the call of `question` for the attribute at `slot`; an edit that is still open gets its full time again."""
         block, _ = self._attributes[slot]
         block.settler = None
         if block.editor is not None:
             self._reserve(block, now)
 
     def write(self, client: Client, slot: int, tag: int, contents: bytes, now: Now) -> DataAccessError | None:
-        """Write one attribute of an SGCB; why not, or None."""
+        """Write one attribute of an SGCB; the error, or None."""
         if slot not in self._attributes:
             return _DENIED
         block, name = self._attributes[slot]
@@ -177,21 +178,21 @@ class Settings:
             return self._edit(block, client, int(str(value)), now)
         return self._confirm(block, client, value, now)
 
-    def _activate(self, block: SettingGroups, group: int, now: Now) -> DataAccessError | None:
+    def _activate(self, block: SettingGroupControlBlock, group: int, now: Now) -> DataAccessError | None:
         if not 1 <= group <= block.count:
             return _INVALID
         self._load(block, group, now)
         stamp = UtcTime(now.utc_ns, now.time_quality)
         self._commit([(block.slots["ActSG"], group), (block.slots["LActTm"], stamp)], now)
         name = block.domain.name.decode()
-        self._journal.add(Put(ACTIVE, name, bytes((group,))))
-        self._journal.add(Put(ACTIVE, name + _SINCE, stamp.octets()))
+        self._persistence.add(Put(ACTIVE, name, bytes((group,))))
+        self._persistence.add(Put(ACTIVE, name + _SINCE, stamp.octets()))
         return None
 
-    def _load(self, block: SettingGroups, group: int, now: Now) -> None:
+    def _load(self, block: SettingGroupControlBlock, group: int, now: Now) -> None:
         self._commit([(setting.sg, setting.values[group - 1]) for setting in block.settings], now)
 
-    def _edit(self, block: SettingGroups, client: Client, group: int, now: Now) -> DataAccessError | None:
+    def _edit(self, block: SettingGroupControlBlock, client: Client, group: int, now: Now) -> DataAccessError | None:
         if not 0 <= group <= block.count:
             return _INVALID
         if (block.editor is not None and block.editor is not client) or block.settler is client:
@@ -201,12 +202,14 @@ class Settings:
             return None
         block.editor = client
         self._reserve(block, now)
-        pairs: list[tuple[int, object]] = [(block.slots["EditSG"], group)]
+        pairs: list[SlotValue] = [(block.slots["EditSG"], group)]
         pairs += [(setting.se, setting.values[group - 1]) for setting in block.settings]
         self._commit(pairs, now)
         return None
 
-    def _confirm(self, block: SettingGroups, client: Client, value: Scalar, now: Now) -> DataAccessError | None:
+    def _confirm(
+        self, block: SettingGroupControlBlock, client: Client, value: Scalar, now: Now
+    ) -> DataAccessError | None:
         if block.editor is not client:
             return _DENIED
         if value is not True:
@@ -218,7 +221,7 @@ class Settings:
             if value != setting.values[group - 1]:
                 setting.values[group - 1] = value
                 key = f"{name}/{group}/{setting.key}"
-                self._journal.add(Put(KIND, key, self._model.cache.read(setting.se)))
+                self._persistence.add(Put(KIND, key, self._model.cache.read(setting.se)))
         if self._edits_active(block):
             self._load(block, group, now)
         self._drop(block, now)
@@ -226,48 +229,50 @@ class Settings:
 
     # ------------------------------------------------------------------ how an edit ends
 
-    def _reserve(self, block: SettingGroups, now: Now) -> None:
+    def _reserve(self, block: SettingGroupControlBlock, now: Now) -> None:
         if "ResvTms" in block.slots:
             block.until_ns = now.monotonic_ns + block.resv_s * 1_000_000_000
             self._commit([(block.slots["ResvTms"], block.resv_s)], now)
 
-    def _drop(self, block: SettingGroups, now: Now) -> None:
+    def _drop(self, block: SettingGroupControlBlock, now: Now) -> None:
         block.editor, block.until_ns = None, NEVER
-        pairs: list[tuple[int, object]] = [(block.slots["EditSG"], 0)]
+        pairs: list[SlotValue] = [(block.slots["EditSG"], 0)]
         if "ResvTms" in block.slots:
             pairs.append((block.slots["ResvTms"], 0))
         self._commit(pairs, now)
 
     def closed(self, client: Client, now: Now) -> None:
-        """`client` is gone: what it edited is dropped, unless the field is about to have it."""
+        """`client` is gone: drop its edit, unless it is being written to the field."""
         for block in self._blocks:
             if block.editor is client and block.settler is not client:
                 self._drop(block, now)
 
     def next_deadline_ns(self) -> int:
-        """When the next edit ends by itself."""
+        """The monotonic time at which the next edit ends by itself."""
         return min((block.until_ns for block in self._blocks), default=NEVER)
 
     def deadline(self, now: Now) -> None:
-        """Let time pass."""
+        """Let time pass: drop the edits whose ResvTms is over."""
         for block in self._blocks:
             if block.until_ns <= now.monotonic_ns:
                 self._drop(block, now)
 
-    def _edits_active(self, block: SettingGroups) -> bool:
+    def _edits_active(self, block: SettingGroupControlBlock) -> bool:
         return self._number(block, "EditSG") == self._number(block, "ActSG")
 
-    def _number(self, block: SettingGroups, name: str) -> int:
+    def _number(self, block: SettingGroupControlBlock, name: str) -> int:
         return int(self._model.cache.values[block.slots[name]])  # type: ignore[call-overload, no-any-return]
 
 
-def _block(model: DataModel, placed: PlacedNode) -> SettingGroups | None:
+def _block(model: DataModel, placed: PlacedNode) -> SettingGroupControlBlock | None:
     control = placed.source.setting_control
     top = placed.layout.by_suffix.get(b"$SP$SGCB")
     if control is None or top is None:
         return None
     slots = {child.name.decode(): placed.base + child.index for child in top.children}
-    block = SettingGroups(placed.domain, slots, max(control.num_of_sgs, 1), control.resv_tms or DEFAULT_RESV_S)
+    block = SettingGroupControlBlock(
+        placed.domain, slots, max(control.num_of_sgs, 1), control.resv_tms or DEFAULT_RESV_S
+    )
     for one in placed.domain.nodes.values():
         block.settings += _settings(model, one, block.count)
     return block

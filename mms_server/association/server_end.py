@@ -17,11 +17,11 @@ from typing import Final
 
 from mms_server.association.connect_request import decode as decode_asking
 from mms_server.mms import initiate, reject
-from mms_server.mms.initiate import Negotiated, Own, Proposal, Refusal
+from mms_server.mms.initiate import Negotiated, Proposal, Refusal, ServerLimits
 from mms_server.stack import acse, ber, cotp, presentation, session, tpkt
 from mms_server.stack.acse import AssociateRequest
 from mms_server.stack.cotp import Reassembly
-from mms_server.stack.errors import Answer, WireError
+from mms_server.stack.errors import FaultAnswer, WireError
 from mms_server.stack.presentation import ConnectPresentation
 from mms_server.stack.session import Spdu
 
@@ -99,7 +99,7 @@ class Association:
         "_tpdu_octets", "_waiting", "asked", "negotiated", "phase",
     )  # fmt: skip
 
-    def __init__(self, own: Own, now: float, selectors: Selectors = Selectors()) -> None:
+    def __init__(self, own: ServerLimits, now: float, selectors: Selectors = Selectors()) -> None:
         self.phase = Phase.TRANSPORT
         self.asked: Asked | None = None
         self.negotiated: Negotiated | None = None
@@ -348,7 +348,7 @@ class Association:
             raise WireError("session", 0, f"SPDU {spdu.identifier:02x}, expected data, FINISH or ABORT")
 
     def _fail(self, fault: WireError) -> None:
-        if fault.answer is Answer.CLOSE or self.phase is not Phase.OPEN:
+        if fault.answer is FaultAnswer.CLOSE or self.phase is not Phase.OPEN:
             self._close(str(fault))
         else:
             self.abort(str(fault))
@@ -377,7 +377,7 @@ class Association:
         elif context == self._acse_context:
             self._close("aborted or released by the peer", orderly=True)
         else:
-            raise WireError("presentation", 0, f"context {context}, expected {self._mms_context}", Answer.ABORT)
+            raise WireError("presentation", 0, f"context {context}, expected {self._mms_context}", FaultAnswer.ABORT)
 
     def _mms(self, octets: bytes, start: int, end: int) -> None:
         if end - start > self._pdu_octets:

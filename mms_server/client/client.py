@@ -111,7 +111,7 @@ class MmsClient:
         """Control the data object `reference` as its ctlModel says: select where it must be, operate, wait for the end.
 
         `interlock` and `synchro` are the bits of Check. `timeout` seconds are given to CommandTermination, where the
-        model has one. What comes back is true if the command was done, and otherwise says why not.
+        model has one. The result is true if the command was done, and otherwise has the reason.
         Raises MmsError if there is no such control.
         """
         return self._operator.operate(

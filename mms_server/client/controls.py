@@ -1,4 +1,4 @@
-"""Controls from the client's side: what each control model asks for, and what comes of it (IEC 61850-7-2, control class model).
+"""Controls from the client's side: the services that each control model needs, and the result (IEC 61850-7-2, control).
 
 direct, normal security      Oper
 SBO, normal security         read SBO, Oper
@@ -14,7 +14,7 @@ from mapping.model import FC
 from mapping.references import ObjectReference
 from mms_server.client.directory import Directory, Variable
 from mms_server.client.errors import MmsError
-from mms_server.client.information import Information, Refused, Terminated
+from mms_server.client.information import CommandTermination, Information, LastApplError
 from mms_server.client.session import Session
 from mms_server.client.types import Structure, Type, Value, encode_for, zero
 from mms_server.mms.add_cause import AddCause
@@ -27,7 +27,7 @@ INTERLOCK_CHECK: Final = 0b01
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Who is behind a control: orCat and orIdent."""
+    """The originator of a control: orCat and orIdent."""
 
     category: int = REMOTE_CONTROL
     ident: bytes = b"test"
@@ -38,7 +38,7 @@ TEST: Final = Origin()
 
 @dataclass(frozen=True, slots=True)
 class Operated:
-    """What came of a control; true if it was done. `add_cause` is the server's reason, None if it gave none."""
+    """The result of a control; true if it was done. `add_cause` is the server's reason, None if it gave none."""
 
     ok: bool
     add_cause: AddCause | None = None
@@ -49,8 +49,8 @@ class Operated:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """What a client says of one control, whatever of it the object's type has room for."""
+class _ControlParameters:
+    """The parameters of one control, for as many members as the object's type has."""
 
     value: bool | float
     origin: Origin
@@ -104,20 +104,20 @@ class Operator:
         self._number = self._number % 255 + 1
         check = SYNCHRO_CHECK * synchro | INTERLOCK_CHECK * interlock
         at = UtcTime(self._session.now().utc_ns)
-        asked = _Asked(value, origin, self._number, at, test, check)
+        parameters = _ControlParameters(value, origin, self._number, at, test, check)
         if model == SBO_NORMAL and self._session.value(reference, variable.domain, f"{variable.item}$SBO") == "":
             return Operated(False, None, "select: refused")
         steps = ("SBOw", "Oper") if model == SBO_ENHANCED else ("Oper",)
         for step in steps:
-            failed = self._written(reference, variable, kind, step, asked)
+            failed = self._written(reference, variable, kind, step, parameters)
             if failed is not None:
                 return failed
         return self._end(variable, timeout_s) if model in (DIRECT_ENHANCED, SBO_ENHANCED) else Operated(True)
 
     def _object(self, reference: str) -> tuple[Variable, Structure]:
         """The object's variable under CO, and its type."""
-        asked = replace(ObjectReference.parse(reference), fc=FC.CO)
-        (variable,) = self._directory.variables(str(asked))
+        under_co = replace(ObjectReference.parse(reference), fc=FC.CO)
+        (variable,) = self._directory.variables(str(under_co))
         kind = self._directory.type_of(variable)
         if not isinstance(kind, Structure) or not isinstance(kind.members.get("Oper"), Structure):
             raise MmsError(reference, "no data object with Oper")
@@ -133,36 +133,40 @@ class Operator:
         return model if isinstance(model, int) else DIRECT_NORMAL
 
     def _written(
-        self, reference: str, variable: Variable, kind: Structure, step: str, asked: _Asked
+        self, reference: str, variable: Variable, kind: Structure, step: str, parameters: _ControlParameters
     ) -> Operated | None:
         """Write SBOw or Oper; None if the server takes it."""
-        parameters = kind.members.get(step)
-        if not isinstance(parameters, Structure):
+        structure = kind.members.get(step)
+        if not isinstance(structure, Structure):
             raise MmsError(reference, f"its ctlModel needs {step}, which it does not have")
         item = f"{variable.item}${step}"
-        data = encode_for(reference, parameters, asked.members(parameters))
+        data = encode_for(reference, structure, parameters.members(structure))
         try:
             self._session.write(reference, variable.domain, item, data)
         except MmsError as error:
             if error.error is None:
                 raise  # nothing that the server said of this control
-            told = self._session.take(lambda one: _refusal(one, f"{variable.domain}/{item}", asked.number))
+            diagnosis = self._session.take(lambda one: _refusal(one, f"{variable.domain}/{item}", parameters.number))
             verb = "select" if step == "SBOw" else "operate"
-            return Operated(False, None if told is None else told.add_cause, f"{verb}: {error.reason}")
+            return Operated(False, None if diagnosis is None else diagnosis.add_cause, f"{verb}: {error.reason}")
         return None
 
     def _end(self, variable: Variable, timeout_s: float) -> Operated:
-        """What CommandTermination says."""
+        """The result in CommandTermination."""
         name = f"{variable}$Oper"
         ended = self._session.hear(lambda one: _termination(one, name), self._session.until_ns(timeout_s))
         if ended is None:
             return Operated(False, None, f"no CommandTermination within {timeout_s:g} s")
-        return Operated(True) if ended.refused is None else Operated(False, ended.refused.add_cause, "terminated")
+        return Operated(True) if ended.error is None else Operated(False, ended.error.add_cause, "terminated")
 
 
-def _refusal(told: Information, variable: str, number: int) -> Refused | None:
-    return told if isinstance(told, Refused) and (told.variable, told.ctl_num) == (variable, number) else None
+def _refusal(information: Information, variable: str, number: int) -> LastApplError | None:
+    return (
+        information
+        if isinstance(information, LastApplError) and (information.variable, information.ctl_num) == (variable, number)
+        else None
+    )
 
 
-def _termination(told: Information, variable: str) -> Terminated | None:
-    return told if isinstance(told, Terminated) and told.variable == variable else None
+def _termination(information: Information, variable: str) -> CommandTermination | None:
+    return information if isinstance(information, CommandTermination) and information.variable == variable else None

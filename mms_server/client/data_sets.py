@@ -1,4 +1,4 @@
-"""The members of a data set with names and types: what a report leaves to be known."""
+"""The members of a data set with their names and types, which a report does not carry."""
 
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -10,19 +10,19 @@ from mms_server.client.errors import MmsError
 from mms_server.client.session import Session
 from mms_server.client.types import Array, Structure, Type
 from mms_server.mms import access
-from mms_server.mms.access import Selection
+from mms_server.mms.access import AccessSelection
 from mms_server.stack.errors import WireError
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class TypedMember:
     """A member: its reference, with FC only where another member differs in nothing else, and its type."""
 
     reference: str
     kind: Type
 
 
-def members(session: Session, directory: Directory, data_set: str, stripped: str) -> list[Member]:
+def members(session: Session, directory: Directory, data_set: str, stripped: str) -> list[TypedMember]:
     """The members of `LD/LN$name`, in order; `stripped` is the IED's name, left out of their references.
 
     Raises MmsError if there is no such data set.
@@ -38,7 +38,7 @@ def members(session: Session, directory: Directory, data_set: str, stripped: str
     bare = [str(replace(reference, fc=None)) for reference, _ in found]
     same = Counter(bare)
     return [
-        Member(str(reference) if same[text] > 1 else text, kind)
+        TypedMember(str(reference) if same[text] > 1 else text, kind)
         for text, (reference, kind) in zip(bare, found, strict=True)
     ]
 
@@ -56,8 +56,10 @@ def _member(directory: Directory, one: access.Variable, stripped: str) -> tuple[
     return replace(reference, path=path), kind
 
 
-def _selected(path: tuple[str, ...], kind: Type, selections: tuple[Selection, ...]) -> tuple[tuple[str, ...], Type]:
-    """The path and type of what one chain of selections takes of a variable."""
+def _selected(
+    path: tuple[str, ...], kind: Type, selections: tuple[AccessSelection, ...]
+) -> tuple[tuple[str, ...], Type]:
+    """The path and type of the part that one chain of selections takes of a variable."""
     if not selections:
         return path, kind
     match selections[0].choice, kind:

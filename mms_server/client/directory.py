@@ -1,4 +1,4 @@
-"""What a server has, as its name lists tell: references resolved to variables, with their types. Asked once, then known.
+"""Directory of a server: resolves references to variables and their types, by its name lists; each is asked for once.
 
 DEMOLD0/MMXU1.TotW [MX]  ─┐
 LD0/MMXU1.TotW            ┴►  domain DEMOLD0, item MMXU1$MX$TotW        (and, without an FC, others that have that path)
@@ -21,7 +21,7 @@ NEVER_IMPLIED: Final = (FC.CO, FC.SE)  # reading SBO selects; SE may be read by 
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """One MMS variable that a reference means; `tail` is what to take of it once read: elements of arrays, their members."""
+    """One MMS variable that a reference means; `tail` is the part to take of its value: elements of arrays, their members."""
 
     domain: str
     item: str
@@ -94,7 +94,7 @@ class Directory:
         return found if len(constraints) == 1 else _implied(found)
 
     def type_of(self, variable: Variable) -> Type:
-        """The type of what `variable` names. Raises MmsError."""
+        """The type of `variable`. Raises MmsError."""
         known = self._types.get((variable.domain, variable.item))
         if known is None:
             body = self._session.ask(
@@ -107,7 +107,7 @@ class Directory:
 
 
 def _split(path: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str | int, ...]]:
-    """The path up to the first array, by name alone, and what to take of it: `HA.phsAHar(7).cVal` is HA.phsAHar and 7, cVal."""
+    """The path up to the first array, and the part to take of it: `HA.phsAHar(7).cVal` is HA.phsAHar and 7, cVal."""
     for place, step in enumerate(path):
         name, bracket, _ = step.partition("(")
         if bracket:
@@ -120,13 +120,13 @@ def _split(path: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str | int, ...
 
 
 def _implied(found: list[Variable]) -> list[Variable]:
-    """What a reference without FC means of what has its path: the process data; else all that can be read without effect."""
+    """Those of `found` that a reference without FC means: the process data, else all that can be read without effect."""
     process = [one for one in found if one.fc in PROCESS]
     return process or [one for one in found if one.fc not in NEVER_IMPLIED] or found[:1]
 
 
 def _unknown(reference: ObjectReference, items: Iterable[str]) -> str:
-    """Where the reference leaves what is known, and which names there look like it."""
+    """The message for an unknown reference: the first name that is not there, and those that look like it."""
     known = {_dotted(item) for item in items}
     above = ""
     for step in (reference.ln, *(one.partition("(")[0] for one in reference.path)):

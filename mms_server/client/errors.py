@@ -1,4 +1,4 @@
-"""What a client of the server says when the answer is no, or none comes."""
+"""MmsError: a request that the server refuses, or does not answer."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +26,7 @@ class MmsError(Exception):
 
 @contextmanager
 def understood(subject: str) -> Iterator[None]:
-    """Octets that are not what they should be, while they are taken apart: a MmsError about `subject`."""
+    """Context that turns the errors of decoding an answer into a MmsError about `subject`."""
     try:
         yield
     except WireError as error:

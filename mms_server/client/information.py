@@ -1,10 +1,10 @@
-"""What a server says unasked: reports, the reason of a refused control, the end of a command (InformationReport).
+"""InformationReport decoded: reports, LastApplError, CommandTermination (IEC 61850-8-1).
 
     report               A0 { A1 { 80 RPT }, A0 { RptID OptFlds [...] inclusion [references] values [reasons] } }
     LastApplError        A0 { A0 { LastApplError }, A0 { its value } }
     CommandTermination   A0 { A0 { [LastApplError,] LN$CO$DO$Oper }, A0 { [its value,] the Oper }}
 
-The other side of `mms.report` and `mms.add_cause`: what is taken apart here is what they put together.
+The other side of `mms.report` and `mms.add_cause`, which encode them.
 """
 
 from dataclasses import dataclass
@@ -27,8 +27,8 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
-    """One member in a report: which of the data set, its Data, why it is there (None: the block does not say)."""
+class ReportedMember:
+    """One member in a report: its number in the data set, its Data, its reason (None: the block does not say)."""
 
     number: int
     data: bytes
@@ -45,11 +45,11 @@ class RawReport:
     overflow: bool | None
     entry_id: bytes | None
     more: bool
-    members: tuple[Member, ...]
+    members: tuple[ReportedMember, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class LastApplError:
     """A LastApplError: the variable that was written (`LD/LN$CO$DO$Oper`), the number of the control, the reason."""
 
     variable: str
@@ -58,18 +58,18 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class Terminated:
-    """A CommandTermination of the variable `domain/item`; `refused` None if the command has reached its end."""
+class CommandTermination:
+    """A CommandTermination of the variable `domain/item`; `error` None if the command has reached its end."""
 
     variable: str
-    refused: Refused | None
+    error: LastApplError | None
 
 
-Information = RawReport | Refused | Terminated
+Information = RawReport | LastApplError | CommandTermination
 
 
 def decode_information(contents: bytes) -> Information | None:
-    """What the contents of an unconfirmed PDU say; None for what IEC 61850 does not use. Raises WireError."""
+    """The information in an unconfirmed PDU; None for a report that IEC 61850 does not use. Raises WireError."""
     first, end = part(contents, 0, len(contents), 0xA0)
     tag, start, after = ber.header(contents, first, end)
     values = elements(contents, *part(contents, after, end, 0xA0))
@@ -80,17 +80,21 @@ def decode_information(contents: bytes) -> Information | None:
         variables = access.decode(listed, 0, len(listed))
     except ArgumentError as error:
         raise WireError("mms", first, f"no list of variables: {error.reason}") from error
-    return None if isinstance(variables, ObjectName) else _told([one.name for one in variables], values)
+    return None if isinstance(variables, ObjectName) else _control_outcome([one.name for one in variables], values)
 
 
-def _told(variables: list[ObjectName | None], values: list[bytes]) -> Refused | Terminated | None:
+def _control_outcome(
+    variables: list[ObjectName | None], values: list[bytes]
+) -> LastApplError | CommandTermination | None:
     if len(variables) != len(values) or None in variables:
         raise WireError("mms", 0, f"{len(values)} values for {len(variables)} variables")
-    refused = next((_refused(data) for name, data in zip(variables, values, strict=True) if _is_error(name)), None)
+    error = next(
+        (_last_appl_error(data) for name, data in zip(variables, values, strict=True) if _is_error(name)), None
+    )
     for name in variables:
         if name is not None and name.scope == names.DOMAIN_SPECIFIC:
-            return Terminated(f"{_text(name.domain)}/{_text(name.item)}", refused)
-    return refused
+            return CommandTermination(f"{_text(name.domain)}/{_text(name.item)}", error)
+    return error
 
 
 def _is_error(name: ObjectName | None) -> bool:
@@ -101,11 +105,11 @@ def _text(octets: bytes | None) -> str:
     return (octets or b"").decode("latin-1")
 
 
-def _refused(data: bytes) -> Refused:
+def _last_appl_error(data: bytes) -> LastApplError:
     match decode(data):
         case [str(variable), int(), _, int(ctl_num), int(cause)]:
             known = cause in AddCause.__members__.values()
-            return Refused(variable, ctl_num, AddCause(cause) if known else AddCause.UNKNOWN)
+            return LastApplError(variable, ctl_num, AddCause(cause) if known else AddCause.UNKNOWN)
         case other:
             raise WireError("mms", 0, f"LastApplError {other!r}, expected its five members")
 
@@ -163,7 +167,7 @@ def _report(values: list[bytes]) -> RawReport:
             fields.of(str)
     data = [fields.data() for _ in included]
     reasons = [_reasons(*fields.bits()) for _ in included] if flags & report.REASON else [None for _ in included]
-    members = tuple(map(Member, included, data, reasons))
+    members = tuple(map(ReportedMember, included, data, reasons))
     return RawReport(rpt_id, sq_num, time_ns, overflow, entry_id, more, members)
 
 

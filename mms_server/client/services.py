@@ -1,4 +1,4 @@
-"""The confirmed services that a client asks: the body of each request, and what its answer says (ISO 9506-2).
+"""Confirmed services of a client: encodes the body of each request, decodes its answer (ISO 9506-2).
 
 Tags are those of the server's `services`; a response's element has the tag of its request.
 """
@@ -26,14 +26,14 @@ _FAILURE: Final = 0x80
 
 
 def names_of(object_class: int, domain: str | None, after: str = "") -> bytes:
-    """Asks for a page of names in `domain`, or of the whole server, behind the name `after`."""
+    """GetNameList: a page of names in `domain`, or of the whole server, behind the name `after`."""
     scope = ber.tlv(0x80, b"") if domain is None else ber.tlv(0x81, domain.encode("latin-1"))
     asked = ber.tlv(0xA0, ber.tlv(0x80, ber.unsigned(object_class))) + ber.tlv(0xA1, scope)
     return asked + (ber.tlv(0x82, after.encode("latin-1")) if after else b"")
 
 
 def page(body: bytes) -> tuple[list[str], bool]:
-    """The names of a page, and whether more follow (so they do where nothing is said). Raises WireError."""
+    """The names of a page, and moreFollows (true where it is absent). Raises WireError."""
     first, end = part(body, 0, len(body), 0xA0)
     found = [body[start:after].decode("latin-1") for _, start, after in parts(body, first, end)]
     more = [body[start:after] != b"\x00" for tag, start, after in parts(body, end, len(body)) if tag == 0x81]
@@ -46,23 +46,23 @@ def variable(domain: str, item: str) -> bytes:
 
 
 def read(variables: Sequence[bytes]) -> bytes:
-    """Asks for the values of `variables`."""
+    """Read: the values of `variables`."""
     return ber.tlv(0xA1, ber.tlv(0xA0, b"".join(variables)))
 
 
 def read_results(body: bytes) -> list[bytes | DataAccessError]:
-    """The Data of each variable, or why there is none. Raises WireError."""
+    """The Data of each variable, or its error. Raises WireError."""
     first, end = part(body, 0, len(body), 0xA1)
     return [_error(one) if one[0] == _FAILURE else one for one in elements(body, first, end)]
 
 
 def write(variables: Sequence[bytes], data: Sequence[bytes]) -> bytes:
-    """Asks to write `data`, one for each of `variables`."""
+    """Write: `data`, one for each of `variables`."""
     return ber.tlv(0xA0, b"".join(variables)) + ber.tlv(0xA0, b"".join(data))
 
 
 def write_results(body: bytes) -> list[DataAccessError | None]:
-    """Why each variable was not written, None where it was. Raises WireError."""
+    """The error of each variable, None where it was written. Raises WireError."""
     return [None if one[0] == _SUCCESS else _error(one) for one in elements(body, 0, len(body))]
 
 
@@ -75,12 +75,12 @@ def _error(octets: bytes) -> DataAccessError:
 
 
 def variable_type(domain: str, item: str) -> bytes:
-    """Asks for the type of a variable."""
+    """GetVariableAccessAttributes: the type of a variable."""
     return ber.tlv(0xA0, data_set(domain, item))
 
 
 def data_set(domain: str, item: str) -> bytes:
-    """Asks for the members of a data set."""
+    """GetNamedVariableListAttributes: the members of a data set."""
     return names.encode(domain.encode("latin-1"), item.encode("latin-1"))
 
 
@@ -101,7 +101,7 @@ def members(body: bytes) -> tuple[Variable, ...]:
 
 
 def service_error(contents: bytes) -> ServiceError | None:
-    """What a confirmed error says behind its invokeID; None for a class and code that this project does not use."""
+    """The ServiceError of a confirmed error, behind its invokeID; None for one that this project does not use."""
     first, end = part(contents, 0, len(contents), 0xA2)
     first, end = part(contents, first, end, 0xA0)
     tag, start, after = ber.header(contents, first, end)

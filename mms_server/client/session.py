@@ -1,4 +1,4 @@
-"""One association over a wire: a request, and the wait for its answer; what comes unasked is kept for who wants it.
+"""Session: one association over a wire, a request and the wait for its answer; reports are kept until they are taken.
 
 The wire is a socket for users and two ends in memory for tests; the session itself touches neither socket nor clock.
 """
@@ -33,7 +33,7 @@ class Wire(Protocol):
         """Write them all. Raises OSError."""
 
     def receive(self, until_ns: int) -> bytes | None:
-        """What comes next, at the monotonic `until_ns` at the latest: None if nothing does, empty if the server has closed."""
+        """The next octets, at the monotonic `until_ns` at the latest: None if none come, empty if the server has closed."""
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -91,13 +91,13 @@ class Session:
             return _element(subject, service, answer)
 
     def _answered(self) -> Answer | None:
-        """The answer to the last request; others, late or nobody's, are dropped. One without invokeID can be no other's."""
+        """The answer to the last request; late and foreign ones are dropped. One without invokeID answers the last request."""
         mine = [one for one in self._answers if one.invoke_id in (self._invoke_id, None)]
         self._answers.clear()
         return mine[0] if mine else None
 
     def read(self, subject: str, *variables: tuple[str, str]) -> list[bytes | DataAccessError]:
-        """The Data of each (domain, item), or why there is none. Raises MmsError."""
+        """The Data of each (domain, item), or its error. Raises MmsError."""
         body = self.ask(subject, services.READ, services.read([services.variable(*one) for one in variables]))
         with understood(subject):
             results = services.read_results(body)
@@ -124,7 +124,7 @@ class Session:
             raise MmsError.refused(subject, results[0])
 
     def take(self, wanted: Callable[[Information], T | None]) -> T | None:
-        """What `wanted` makes of the first that it wants of what was heard, which is then gone; None if it wants nothing."""
+        """Remove the first kept information for which `wanted` gives a value; that value, None if there is none."""
         for place, told in enumerate(self.heard):
             found = wanted(told)
             if found is not None:
@@ -140,7 +140,7 @@ class Session:
         return found
 
     def listen(self, until_ns: int) -> bool:
-        """Take what comes next, waiting until `until_ns` at most; False if nothing came. Raises MmsError if it is over."""
+        """Receive once, waiting until `until_ns` at most; False if nothing came. Raises MmsError if the association is over."""
         if self._ended is not None:
             raise MmsError(self.address, self._ended)
         try:
@@ -184,7 +184,7 @@ class Session:
                 raise MmsError(self.address, self._ended) from error
 
     def _give_up(self, reason: str) -> NoReturn:
-        """What the server should have said has not come, or makes no sense: nothing after it can be trusted."""
+        """Close the connection: an answer has not come, or cannot be decoded, so later octets cannot be trusted."""
         self._association.abort(reason)
         self._ended = reason
         self._flush()

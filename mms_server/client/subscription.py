@@ -1,8 +1,8 @@
-"""The reports of one control block, from the client's side: reserved, enabled, read with names, and given back.
+"""Subscription to the reports of one control block: reserves and enables it, reads reports with names, releases it.
 
     read the block ─► reserve (Resv, ResvTms) ─► OptFlds, TrgOps ─► RptEna ─► reports ... ─► RptEna false ─► released
 
-Which instance is meant is not asked of a user: of `urcb01`, `urcb02` ... the first that is free is taken.
+The user does not name an instance: of `urcb01`, `urcb02` ... the first that is free is taken.
 """
 
 import re

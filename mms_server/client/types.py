@@ -189,7 +189,7 @@ def encode(kind: Type, value: object) -> bytes:
 
 
 def zero(kind: Type) -> Value:
-    """What stands for nothing in this type: false, 0, an empty string, the start of 1970; no element of an array."""
+    """The zero value of a type: false, 0, an empty string, the start of 1970; an array has no element."""
     if isinstance(kind, Structure):
         return {name: zero(member) for name, member in kind.members.items()}
     if isinstance(kind, Array):
@@ -225,7 +225,7 @@ def same(seen: Value, wanted: object) -> bool:
 
 
 def inside(value: Value, tail: Iterable[str | int]) -> Value:
-    """What `tail` leads to within `value`: members by name, elements by number. Raises LookupError where there is nothing."""
+    """The part of `value` at `tail`: members by name, elements by number. Raises LookupError where there is none."""
     for step in tail:
         match value, step:
             case list(), int():

@@ -34,7 +34,7 @@ from mms_server.model.tree import DataModel
 from mms_server.network.access_control import Access, password_is
 from mms_server.network.server import MmsServer
 from mms_server.network.tls import TlsPort
-from mms_server.redundancy.replication_sender import PairMirror
+from mms_server.redundancy.replication_sender import ReplicationSender
 from mms_server.storage.audit_log import AuditLog
 from mms_server.storage.store import Store
 
@@ -71,9 +71,9 @@ class GatewayServer:
             self._server.serve_files(
                 Path(allowed.folder), delete=allowed.delete, rename=allowed.rename, obtain=allowed.obtain
             )
-        self._mirror: PairMirror | None = None
+        self._mirror: ReplicationSender | None = None
         if store is not None and peer is not None:
-            store.mirror = self._mirror = PairMirror(ied.name, peer, store)
+            store.mirror = self._mirror = ReplicationSender(ied.name, peer, store)
         self._sequences: dict[str, int] = {}  # of each worker's last publication
         self._results: list[CommandResult] = []  # that wait for the publication with their proof
         self._serving = False  # the first fill is quiet
@@ -95,7 +95,7 @@ class GatewayServer:
         """What control and settings ask of the field."""
         behaviour = self._engine.behaviour
         behaviour.control.ungroup()
-        behaviour.writing.guards.clear()
+        behaviour.writing.callbacks.clear()
         if ied.commands:
             self._engine.check_selections(self._check)
         objects = {one.reference: one for one in behaviour.control.objects()}
@@ -106,8 +106,8 @@ class GatewayServer:
         for one in ied.settings:
             slot = _slot(model, one.target)
             if model.node(slot).fc is FC.SP and ied.writes.get(FC.SP.value, True):
-                behaviour.writing.guards.add(slot, self._set_one(slot))
-        behaviour.settings.to_field = (self._commands.bound, self._commands.set_all)
+                behaviour.writing.callbacks.add(slot, self._set_one(slot))
+        behaviour.setting_groups.to_field = (self._commands.bound, self._commands.set_all)
 
     def _set_one(self, slot: int) -> Callback:
         async def decide(_client: Client, _reference: str, value: Value) -> bool | DataAccessError:

@@ -1,4 +1,4 @@
-"""Which variables a Read is about: names, lists, and selections inside them (ISO 9506-2, VariableAccessSpecification).
+"""Variable access: names, lists, and alternate access inside them (ISO 9506-2, VariableAccessSpecification).
 
 A0 { 30 { A0 { name }  [A5 { selections }] } ... }          list of variables
 A1 { name }                                                 named variable list
@@ -41,11 +41,11 @@ Choice = Component | Range | Everything
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
-    """What is taken of a variable, and what of that: `inner` empty means all of it."""
+class AccessSelection:
+    """One AlternateAccessSelection: the part of a variable, and the parts inside that; `inner` empty: all of it."""
 
     choice: Choice
-    inner: tuple["Selection", ...] = ()
+    inner: tuple["AccessSelection", ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Variable:
 
     name: ObjectName | None
     raw: bytes
-    selections: tuple[Selection, ...] = ()
+    selections: tuple[AccessSelection, ...] = ()
 
 
 def decode(buffer: bytes, start: int, end: int) -> tuple[Variable, ...] | ObjectName:
@@ -80,7 +80,7 @@ def decode(buffer: bytes, start: int, end: int) -> tuple[Variable, ...] | Object
 
 def _variable(buffer: bytes, start: int, end: int) -> Variable:
     tag, first, after = ber.header(buffer, start, end)
-    selections: tuple[Selection, ...] = ()
+    selections: tuple[AccessSelection, ...] = ()
     if after != end:
         alternate, inner, inner_end = ber.header(buffer, after, end)
         if alternate != 0xA5 or inner_end != end:
@@ -91,7 +91,7 @@ def _variable(buffer: bytes, start: int, end: int) -> Variable:
     return Variable(names.decode(buffer, first, after), buffer[first:after], selections)
 
 
-def _selections(buffer: bytes, start: int, end: int, depth: int) -> tuple[Selection, ...]:
+def _selections(buffer: bytes, start: int, end: int, depth: int) -> tuple[AccessSelection, ...]:
     if depth > SELECTION_DEPTH:
         raise ArgumentError(f"alternate access deeper than {SELECTION_DEPTH}")
     found = []
@@ -109,15 +109,15 @@ def _selections(buffer: bytes, start: int, end: int, depth: int) -> tuple[Select
     return tuple(found)
 
 
-def _selection(buffer: bytes, tag: int, start: int, end: int, depth: int) -> Selection:
+def _selection(buffer: bytes, tag: int, start: int, end: int, depth: int) -> AccessSelection:
     if tag != 0xA0:
-        return Selection(_choice(buffer, tag - 1, start, end))
+        return AccessSelection(_choice(buffer, tag - 1, start, end))
     tag, first, after = ber.header(buffer, start, end)
     choice = _choice(buffer, tag, first, after)
     tag, first, after = ber.header(buffer, after, end)
     if tag != 0x30 or after != end:
         raise ArgumentError(f"tag {tag:02x}, expected one sequence of what to take of a selection")
-    return Selection(choice, _selections(buffer, first, after, depth + 1))
+    return AccessSelection(choice, _selections(buffer, first, after, depth + 1))
 
 
 def _choice(buffer: bytes, tag: int, start: int, end: int) -> Choice:
@@ -139,13 +139,13 @@ def _choice(buffer: bytes, tag: int, start: int, end: int) -> Choice:
             raise ArgumentError(f"tag {tag:02x}, expected a component, an index, a range or all elements")
 
 
-def encode_variable(domain: bytes, item: bytes, selection: Selection | None = None) -> bytes:
+def encode_variable(domain: bytes, item: bytes, selection: AccessSelection | None = None) -> bytes:
     """One variable of a list: its name, and the one selection that it needs if it is part of an array."""
     alternate = b"" if selection is None else ber.tlv(0xA5, _encode_selection(selection))
     return ber.tlv(0x30, ber.tlv(0xA0, names.encode(domain, item)) + alternate)
 
 
-def _encode_selection(selection: Selection) -> bytes:
+def _encode_selection(selection: AccessSelection) -> bytes:
     if not selection.inner:
         return _encode_choice(selection.choice, 1)
     inner = b"".join(_encode_selection(one) for one in selection.inner)

@@ -1,4 +1,4 @@
-"""AddCause: why a control was refused or did not succeed (IEC 61850-7-2, AddCauseDiagnosis), and the reports that say so.
+"""AddCause: the reason of a control that was refused or failed (IEC 61850-7-2, AddCauseDiagnosis), and its reports.
 
 LastApplError   A3 { A0 { A0 { 30 { A0 { 80 LastApplError }}}, A0 { A2 { CntrlObj Error Origin ctlNum AddCause }}}}
 Termination +   A3 { A0 { A0 { 30 { A0 { LN$CO$DO$Oper }}}, A0 { the Oper as it was written }}}
@@ -13,7 +13,7 @@ from mms_server.stack import ber
 
 
 class AddCause(IntEnum):
-    """Why not."""
+    """The reason of a refused or failed control."""
 
     UNKNOWN = 0
     NOT_SUPPORTED = 1

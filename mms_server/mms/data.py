@@ -4,8 +4,8 @@
     8C binary time   90 MMS string   91 UTC time   A1 array   A2 structure
 
 A type is described by the same tag numbers; a negative size means "at most". Bit strings are integers here, the first
-bit of the string the most significant. What a client sends is decoded for the type that it is meant for: another tag, or
-more than the type holds, is type-inconsistent; a value that the type has no use for is object-value-invalid.
+bit of the string the most significant. A client's Data is decoded for the type of its leaf: another tag, or more than the
+type holds, is type-inconsistent; a value that the type has no use for is object-value-invalid.
 """
 
 import math
@@ -58,11 +58,11 @@ class Kind(Protocol):
         """`value` as the cache keeps it, and its Data: `check` and `encode` in one. Raises as `check` does."""
 
     def decode(self, tag: int, contents: bytes) -> Scalar | DataAccessError:
-        """What a client's Data of this `tag` means here, or why it means nothing."""
+        """The value of a client's Data of this `tag`, or the error."""
 
 
 class _Plain:
-    """What most kinds have in common."""
+    """Base of most kinds."""
 
     __slots__ = ()
 

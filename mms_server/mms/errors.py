@@ -1,4 +1,4 @@
-"""What a client is told when the answer is no: returned, never raised (ISO 9506-2; IEC 61850-8-1 for their use)."""
+"""Errors that answer a client: returned, never raised (ISO 9506-2, DataAccessError and ServiceError; 61850-8-1, use)."""
 
 from dataclasses import dataclass
 from enum import Enum, IntEnum

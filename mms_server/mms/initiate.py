@@ -1,4 +1,4 @@
-"""MMS Initiate: what both sides can do, and the minimum that is agreed (ISO 9506-2, Initiate service).
+"""MMS Initiate: the proposal of the client, the server's own limits, and the minimum of both (ISO 9506-2, Initiate service).
 
 A8 { 80 local detail (largest PDU), 81 outstanding calling, 82 outstanding called, 83 nesting,
      A4 { 80 version, 81 parameter CBB, 82 services supported } }                       answered by A9, refused by AA
@@ -61,7 +61,7 @@ def _response() -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What a client proposes; None where it leaves the matter to us. Bit sets hold bit numbers from the MSB."""
+    """The proposal of a client; None where it leaves the choice to us. Bit sets hold bit numbers from the MSB."""
 
     max_pdu: int | None
     calling: int
@@ -73,8 +73,8 @@ class Proposal:
 
 
 @dataclass(frozen=True, slots=True)
-class Own:
-    """What this server can do. `services` are the bits of ServiceSupportOptions that really answer."""
+class ServerLimits:
+    """The limits of this server. `services` are the bits of ServiceSupportOptions that really answer."""
 
     services: frozenset[int]
     max_pdu: int = LARGEST_PDU
@@ -86,7 +86,7 @@ class Own:
 
 @dataclass(frozen=True, slots=True)
 class Negotiated:
-    """What holds for one association: the minimum of both sides."""
+    """The agreement of one association: the minimum of both sides."""
 
     max_pdu: int
     calling: int
@@ -134,7 +134,7 @@ def _bits(value: Any) -> frozenset[int]:
     return frozenset(number for number, bit in enumerate(value) if bit)
 
 
-def negotiate(proposal: Proposal, own: Own) -> Negotiated | Refusal:
+def negotiate(proposal: Proposal, own: ServerLimits) -> Negotiated | Refusal:
     """The minimum of both sides, or why there is none that can work."""
     max_pdu = own.max_pdu if proposal.max_pdu is None else min(proposal.max_pdu, own.max_pdu)
     if max_pdu < SMALLEST_PDU:
@@ -171,7 +171,7 @@ def encode_request(proposed: Negotiated) -> bytes:
 
 @taken_apart(_LAYER)
 def decode_response(pdu: bytes, proposed: Negotiated) -> Negotiated:
-    """What the Initiate response in `pdu` settles of what was `proposed`.
+    """The agreement that the Initiate response in `pdu` makes of the limits `proposed`.
 
     Raises WireError for anything else: for an Initiate error, and for more than was proposed.
     """

@@ -1,4 +1,4 @@
-"""The Reject PDU: what a peer gets for a PDU that could not be understood (ISO 9506-2, RejectPDU).
+"""The Reject PDU: the answer to a PDU that could not be decoded (ISO 9506-2, RejectPDU).
 
 A4 { 80 original invokeID (if known), 8x reason }       x: 1 confirmed request ... 5 pdu error
 """

@@ -36,9 +36,9 @@ _SEGMENT_OCTETS: Final = 8 + 3  # SubSeqNum and MoreSegmentsFollow, at their lon
 
 @dataclass(slots=True)
 class Body:
-    """What a report tells: which members (ascending) and why, six bits of ReasonCode, and the Data of each.
+    """The body of a report: its members (ascending) with six bits of ReasonCode each, and the Data of each.
 
-    Blocks that tell the same share one body, and what was joined for one is there for the others.
+    Blocks with the same members and reasons share one body; the octets joined for one serve the others.
     """
 
     members: tuple[tuple[int, int], ...]
@@ -69,7 +69,7 @@ class Body:
 
 
 class Members:
-    """The members of a data set as reports tell them; `references` are their texts."""
+    """The members of a data set as reports have them; `references` are their texts."""
 
     def __init__(self, references: Sequence[str]) -> None:
         self._texts = references
@@ -101,7 +101,7 @@ class Members:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What stands before the members. `opt_flds` as the block has them; `entry_id` None for an URCB."""
+    """The fields before the members. `opt_flds` as the block has them; `entry_id` None for an URCB."""
 
     rpt_id: str
     opt_flds: int

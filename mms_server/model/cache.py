@@ -6,18 +6,25 @@ where that pays: of leaves, of data objects, of functional constraints. Whole LN
 browse asks for them), and so is what lies inside an object of fixed size, which is put together from its leaves in one step.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple, cast
 
+from bus.quality import Now
 from mms_server.mms.data import Scalar
 from mms_server.model.layout import DCHG, DUPD, QCHG, Node
 from mms_server.stack import ber
+
+SlotValue = tuple[int, object]
+"""The slot of a leaf and the value that it is to have."""
+
+Commit = Callable[[list[SlotValue], Now], object]
+"""Takes new values for leaves, in one commit of the engine: reports and logs follow."""
 
 _NO_LEAF: Final = "a structure, expected one of its attributes"
 
 
 class Changes(NamedTuple):
-    """What a commit changed, by leaf slot: values, qualities, and values written again though equal."""
+    """The changes of one commit by leaf slot: values, qualities, and values written again though equal."""
 
     dchg: list[int]
     qchg: list[int]
@@ -69,7 +76,7 @@ class Cache:
             raise TypeError(_NO_LEAF)
         return kind.check(value)
 
-    def commit(self, pairs: Iterable[tuple[int, object]], *, force: bool = False) -> Changes:
+    def commit(self, pairs: Iterable[SlotValue], *, force: bool = False) -> Changes:
         """Take new values for leaves, all or none; compared on the wire, so a NaN that stays is no change.
 
         With `force` an equal value counts as changed.

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from mms_server.mms import access
-from mms_server.mms.access import Component, Range, Selection
+from mms_server.mms.access import AccessSelection, Component, Range
 from mms_server.mms.report import Members
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class PlacedMember:
     """One FCD or FCDA: its slot, and the name by which clients know it.
 
     For a part of an array `selection` is the element's index and the component in MMS form, empty for the whole element.
@@ -34,10 +34,10 @@ class Member:
         if self.selection is None:
             return access.encode_variable(self.domain, self.item)
         index, component = self.selection
-        inner: tuple[Selection, ...] = ()
+        inner: tuple[AccessSelection, ...] = ()
         for name in reversed([part for part in component.split(b"$") if part]):
-            inner = (Selection(Component(name), inner),)
-        return access.encode_variable(self.domain, self.item, Selection(Range(index, 1, single=True), inner))
+            inner = (AccessSelection(Component(name), inner),)
+        return access.encode_variable(self.domain, self.item, AccessSelection(Range(index, 1, single=True), inner))
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class DataSet:
     """A named variable list: `LN$name` within its domain."""
 
     name: bytes
-    members: tuple[Member, ...]
+    members: tuple[PlacedMember, ...]
     deletable: bool
 
     @cached_property

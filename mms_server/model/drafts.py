@@ -28,7 +28,7 @@ def data_drafts(ln_type: LogicalNodeType, active_group: int) -> dict[FC, list[Dr
 
 
 def group_value(values: Mapping[int, Scalar], group: int) -> Scalar:
-    """What a file that gives `values` by setting group (0: named none) says for `group`; its first where it says nothing."""
+    """The value for `group` in a file's `values` by setting group (0: no group named); the first where it has none."""
     return values.get(group, values.get(0, next(iter(values.values()))))
 
 
@@ -95,7 +95,7 @@ class _Drafting:
 
 @dataclass(frozen=True, slots=True)
 class _Above:
-    """What an attribute takes from above it: its object's name, its path, triggers, and whether it is read-only."""
+    """The context of an attribute: its object's name, its path, the triggers above, and if it is read-only."""
 
     object_name: str
     path: str

@@ -157,7 +157,7 @@ class Layout:
 
 
 def _pieces(node: Node) -> tuple[tuple[bytes | int, ...], int]:
-    """What the octets of `node` are put together from, and how many they are; nothing if that depends on values."""
+    """The pieces that the octets of `node` are joined from, and their number; none if it depends on values."""
     pieces: list[bytes | int] = []
     octets = 0
     for child, offset in zip(node.children, node.offsets, strict=True):

@@ -1,4 +1,4 @@
-"""How each basic type of SCL stands on the wire (IEC 61850-8-1, mapping of the common data attribute types)."""
+"""Wire type and default value of each basic type of SCL (IEC 61850-8-1, mapping of the common data attribute types)."""
 
 from typing import Final
 
@@ -83,7 +83,7 @@ def _enumerated(enum: EnumType | None) -> Kind:
 
 
 def initial(kind: Kind, value: Scalar) -> data.Scalar:
-    """`value`, as an SCL file has it, as the cache keeps it; what does not fit is brought to the nearest that does."""
+    """`value` of an SCL file as the cache keeps it; one that does not fit becomes the nearest that does."""
     match kind:
         case UtcTimestamp():
             return UtcTime(int(value), 0)

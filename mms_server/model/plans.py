@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Final
 
-from mms_server.model import selection
+from mms_server.model import alternate_access
+from mms_server.model.alternate_access import ResolvedAccess
 from mms_server.model.cache import Cache
-from mms_server.model.selection import Selected
 
 OCTETS_LIMIT: Final = 2_000_000
 LONGEST: Final = 8_192
@@ -13,14 +13,14 @@ LONGEST: Final = 8_192
 
 @dataclass(frozen=True, slots=True)
 class ReadPlan:
-    """The specification to repeat (empty if not asked for), and what to read: slots, or `parts` if not all of it is slots.
+    """The specification to repeat (empty if not asked for), and the slots to read, or `parts` if not all of it is slots.
 
     A part is a slot, a selection inside one, or a result that is known beforehand (an error).
     """
 
     specification: bytes
     slots: tuple[int, ...]
-    parts: tuple[int | Selected | bytes, ...] = ()
+    parts: tuple[int | ResolvedAccess | bytes, ...] = ()
     shared: bool = True  # False: it means something to one client only
 
     def results(self, cache: Cache, room: int) -> bytes | None:
@@ -34,7 +34,7 @@ class ReadPlan:
                 return None
             taken.append(octets)
         for part in self.parts:
-            result = part if isinstance(part, bytes) else selection.octets(cache, part, room)
+            result = part if isinstance(part, bytes) else alternate_access.octets(cache, part, room)
             if result is None or (room := room - len(result)) < 0:
                 return None
             taken.append(result)

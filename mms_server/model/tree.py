@@ -17,7 +17,7 @@ from mms_server.mms.names import ObjectName
 from mms_server.model import names
 from mms_server.model.building import Layouts, initial_values
 from mms_server.model.cache import Cache
-from mms_server.model.datasets import DataSet, Member
+from mms_server.model.datasets import DataSet, PlacedMember
 from mms_server.model.layout import Layout, Node
 from mms_server.model.plans import Plans
 
@@ -99,18 +99,18 @@ class DataModel:
             name = placed.name + b"$" + one.name.encode("ascii", "replace")
             placed.domain.data_sets[name] = DataSet(name, tuple(members), deletable=False)
 
-    def _member(self, drawn: DataSetMember) -> Member | None:
+    def _member(self, drawn: DataSetMember) -> PlacedMember | None:
         domain, item = drawn.domain.encode("ascii", "replace"), drawn.item.encode("ascii", "replace")
         component = (drawn.component or "").encode("ascii", "replace")
         slot = self.slot(domain, item)
         if slot == UNKNOWN or drawn.index is None:
-            return None if slot == UNKNOWN else Member(slot, domain, item)
+            return None if slot == UNKNOWN else PlacedMember(slot, domain, item)
         node = self.node(slot)
         if not node.array or drawn.index >= len(node.offsets):
             return None
         slot += node.offsets[drawn.index]
         below = self.node(slot).below(component)
-        return None if below is None else Member(slot + below, domain, item, (drawn.index, component))
+        return None if below is None else PlacedMember(slot + below, domain, item, (drawn.index, component))
 
     # ------------------------------------------------------------------ by MMS name
 
@@ -177,9 +177,9 @@ class DataModel:
         return str(replace(self.reference(slot), fc=None))
 
     def value(self, slot: int, instead: Mapping[int, object] = MappingProxyType({})) -> object:
-        """What a slot is worth in Python: a leaf's value, a dict of members, a list of elements.
+        """The value of a slot in Python: a leaf's value, a dict of members, a list of elements.
 
-        Leaves that `instead` has are worth what stands there.
+        Leaves in `instead` have the values given there.
         """
         node = self.node(slot)
         if node.kind is not None:

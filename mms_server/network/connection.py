@@ -13,13 +13,13 @@ from typing import Final, Protocol, cast
 from bus.quality import Now
 from bus.system_clock import SystemClock
 from mms_server.acsi import audit_events
-from mms_server.acsi.audit_events import Deed
+from mms_server.acsi.audit_events import AuditEvent
 from mms_server.acsi.clients import Client
 from mms_server.acsi.control.states import Operation
 from mms_server.association.read_fast_path import SHORTEST, Familiar, Room
 from mms_server.association.server_end import Answered, Asked, Association, Closed, Request
 from mms_server.engine import Engine, Waiting
-from mms_server.mms.initiate import Own
+from mms_server.mms.initiate import ServerLimits
 from mms_server.network.access_control import Gate
 from mms_server.network.callbacks import verdict_of
 from mms_server.network.refused_peers import Refusals
@@ -41,7 +41,7 @@ class Host(Protocol):
     @property
     def engine(self) -> Engine: ...
     @property
-    def own(self) -> Own: ...
+    def own(self) -> ServerLimits: ...
     @property
     def clock(self) -> SystemClock: ...
     @property
@@ -68,7 +68,7 @@ class Host(Protocol):
     def left(self, client: Client, reason: str) -> None:
         """`client` is gone."""
 
-    def audited(self, event: str, client: Client, deed: Deed) -> None:
+    def audited(self, event: str, client: Client, deed: AuditEvent) -> None:
         """Put one line into the audit log, if there is one."""
 
     def familiar(self, context: int) -> Familiar | None:
@@ -150,7 +150,7 @@ class Connection(asyncio.Protocol):
 
     def _answer_known(self, familiar: Familiar, data: bytes) -> bytes:
         """Answer the Reads at the front of `data` that have been asked before; what is left of it."""
-        if not self._association.idle or self._server.engine.behaviour.read_guards.any:
+        if not self._association.idle or self._server.engine.behaviour.read_callbacks.any:
             return data
         answers: list[bytes] = []
         position, end = 0, len(data)
@@ -296,8 +296,8 @@ class Connection(asyncio.Protocol):
             if len(before) <= client.max_pdu:
                 self._association.send(before)
         client.before_answer.clear()
-        if request.service in audit_events.TOLD and self._server.audit is not None:
-            for event, deed in audit_events.told(request.service, request.body, pdu):
+        if request.service in audit_events.AUDITED and self._server.audit is not None:
+            for event, deed in audit_events.events_of(request.service, request.body, pdu):
                 self._server.audited(event, client, deed)
         self._association.answer(pdu, self._loop.time())
 

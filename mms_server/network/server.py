@@ -20,14 +20,14 @@ from bus.system_clock import SystemClock
 from mapping.model import FC
 from mms_server.acsi import audit_events
 from mms_server.acsi.access_callbacks import Call, Callback, Verdict
-from mms_server.acsi.audit_events import Deed
+from mms_server.acsi.audit_events import AuditEvent
 from mms_server.acsi.clients import Client
 from mms_server.acsi.control.states import Operation
 from mms_server.acsi.reporting.reporting import NEVER
 from mms_server.association.read_fast_path import Familiar
 from mms_server.engine import Engine
 from mms_server.mms.add_cause import AddCause
-from mms_server.mms.initiate import Own
+from mms_server.mms.initiate import ServerLimits
 from mms_server.network.access_control import Access, Gate
 from mms_server.network.callbacks import verdict_of
 from mms_server.network.connection import Connection
@@ -73,7 +73,7 @@ class MmsServer:
         self.on_notice: Callable[[Client | None, str, str], None] | None = None
         self.lock = threading.RLock()
         self.listeners: list[Listener] = []
-        self.own = Own(services=engine.supported())
+        self.own = ServerLimits(services=engine.supported())
         self._due = due
         self._numbers = 0
         self._connections: set[Connection] = set()
@@ -193,7 +193,7 @@ class MmsServer:
         self._pump_due = False
         with self.lock:
             self.engine.stirred = False
-            operations, ticket = self.engine.journal.take()
+            operations, ticket = self.engine.persistence.take()
             receivers = self.engine.receivers()
             notices = self.engine.notices()
             audits = self.engine.audits()
@@ -266,7 +266,7 @@ class MmsServer:
             self.engine.ended(operation, ended, self.clock.now())
         self.changed()
 
-    def audited(self, event: str, client: Client, deed: Deed) -> None:
+    def audited(self, event: str, client: Client, deed: AuditEvent) -> None:
         """Put one line into the audit log, if there is one."""
         if self.audit is not None:
             self.audit.add(event, client, deed)

@@ -1,11 +1,11 @@
-"""What two gateways of one site say to each other: who serves, and what the standby has to keep. One frame each.
+"""Messages between the two gateways of one site: the role of each, and the rows that the standby keeps. One frame each.
 
-    run of a PC ── Word, twice a second ─────────────────────────► run of the other PC
+    run of a PC ── Status, twice a second ───────────────────────► run of the other PC
     MMS server of an IED ── Begin, Rows 1, Rows 2, ... ──────────► the standby
-                         ◄── Have, after each that is kept ───────
+                         ◄── Ack, after each that is kept ────────
 
-`Begin` opens a stream; its first Rows carry what the store had, in pieces, among what happens meanwhile. The one that is
-`last` completes the copy. `Have` tells up to which number all is kept. See PROTOCOL.md.
+`Begin` opens a stream; its first Rows carry the store as it was, in pieces, among the operations that happen meanwhile. The
+Rows that are `last` complete the copy. `Ack` has the number up to which all is kept. See PROTOCOL.md.
 """
 
 from enum import Enum
@@ -22,7 +22,7 @@ Number = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]  # what a database
 
 
 class Role(Enum):
-    """What one gateway of a pair does."""
+    """The role of one gateway of a pair."""
 
     WAITING = "waiting"  # it has just started, and serves nothing yet
     STANDBY = "standby"  # it has heard the other one serve, and follows
@@ -30,8 +30,8 @@ class Role(Enum):
     ENDED = "ended"  # it has ended in order, and holds neither
 
 
-class Word(msgspec.Struct, frozen=True, array_like=True, tag="word"):
-    """One gateway lives; since when, by a number that grows with each takeover, and whether it may begin alone."""
+class Status(msgspec.Struct, frozen=True, array_like=True, tag="word"):
+    """Sign of life of one gateway: its role, its term (a number that grows with each takeover), and if it may begin alone."""
 
     name: str
     role: Role
@@ -48,7 +48,7 @@ class Put(msgspec.Struct, frozen=True, array_like=True, tag="put", gc=False):
 
 
 class File(msgspec.Struct, frozen=True, array_like=True, tag="file", gc=False):
-    """Keep an entry of a buffer or a journal."""
+    """Keep an entry of a report buffer or a log."""
 
     block: str
     entry_id: Number
@@ -75,7 +75,7 @@ class Begin(msgspec.Struct, frozen=True, array_like=True, tag="begin"):
 
 
 class Rows(msgspec.Struct, frozen=True, array_like=True, tag="rows"):
-    """Operations in their order; `last` if with them the copy is complete. Without any it asks whether somebody is there."""
+    """Operations in their order; `last` if the copy is complete with them. Without operations they are a keep-alive."""
 
     ied: str
     stream: int
@@ -84,15 +84,15 @@ class Rows(msgspec.Struct, frozen=True, array_like=True, tag="rows"):
     last: bool = False
 
 
-class Have(msgspec.Struct, frozen=True, array_like=True, tag="have"):
-    """All up to `number` of that stream is kept."""
+class Ack(msgspec.Struct, frozen=True, array_like=True, tag="have"):
+    """Acknowledgement: all up to `number` of that stream is kept."""
 
     ied: str
     stream: int
     number: int
 
 
-PairMessage = Word | Begin | Rows | Have
+PairMessage = Status | Begin | Rows | Ack
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _KNOWN: Final = msgspec.msgpack.Decoder(PairMessage)
 
@@ -103,7 +103,7 @@ def encode(message: PairMessage) -> bytes:
 
 
 def decode(frame: bytes) -> PairMessage:
-    """The message in `frame`. Raises Refused for another version, and for what is no message."""
+    """The message in `frame`. Raises Refused for another version, and for octets that are no message."""
     if len(frame) > MESSAGE_LIMIT_OCTETS:
         raise Refused(f"{len(frame)} octets, expected at most {MESSAGE_LIMIT_OCTETS}")
     if frame[:2] != _MAGIC:

@@ -2,8 +2,8 @@
 
     Begin ──► NAME.copy, empty ──Rows──► ... ──Rows, last──► NAME.sqlite, and on from there
 
-Until a copy is complete the one before it stays. It is written without waiting for the disk: two PCs do not fail at once,
-and what a power cut of this one loses the next stream brings again.
+Until a copy is complete the one before it stays. Transactions do not wait for the disk: two PCs do not fail at once, and
+rows that a power cut of this one loses come again with the next stream.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ from typing import Final
 
 from bus import state_schema
 from mms_server.acsi.persistence import Put
-from mms_server.redundancy.messages import Begin, Have, Rows
+from mms_server.redundancy.messages import Ack, Begin, Rows
 from mms_server.redundancy.replication import operation_of
 from mms_server.storage.tables import STATE, carry_out, file_of, opened
 
@@ -34,8 +34,8 @@ class Replica:
         self._number = 0
         self._schema = state_schema.FIRST
 
-    def begin(self, message: Begin) -> Have:
-        """Start anew, beside what is there. Raises NewerStateError for a stream of a newer program: what is there stays."""
+    def begin(self, message: Begin) -> Ack:
+        """Start a new copy beside the present one. Raises NewerStateError for a stream of a newer program: no copy starts."""
         self.close()
         if message.schema > state_schema.SCHEMA:
             where = f"the store of {self._ied} that the other gateway sends"
@@ -44,9 +44,9 @@ class Replica:
         _remove(self._copy)
         self._database = self._opened(self._copy)
         self._stream, self._number = message.stream, 0
-        return Have(self._ied, self._stream, 0)
+        return Ack(self._ied, self._stream, 0)
 
-    def take(self, message: Rows) -> Have | None:
+    def take(self, message: Rows) -> Ack | None:
         """Carry out the operations of `message`; None for one that does not fit: the stream has to begin anew."""
         if self._database is None or message.stream != self._stream or message.number > self._number + 1:
             self.close()
@@ -56,7 +56,7 @@ class Replica:
             self._number = message.number
             if message.last:
                 self._put_in_place(self._database)
-        return Have(self._ied, self._stream, self._number)
+        return Ack(self._ied, self._stream, self._number)
 
     def _carry_out(self, database: sqlite3.Connection, message: Rows) -> None:
         try:
@@ -82,7 +82,7 @@ class Replica:
             raise OSError(f"{path}: {error}") from error
 
     def close(self) -> None:
-        """Follow no more; what is complete stays, a copy that is not goes."""
+        """Stop following: a complete copy stays, an incomplete one is removed."""
         if self._database is not None:
             self._database.close()
             self._database = None
@@ -91,7 +91,7 @@ class Replica:
 
 
 def begin_above(folder: Path, ied: str, utc_ns: int) -> None:
-    """See to it that the EntryIDs of `ied` go on above all that the other gateway can have given.
+    """Raise the next EntryID of `ied` above all that the other gateway can have given.
 
     They begin with the milliseconds of UTC, and 2^20 of them fit each. Raises OSError.
     """

@@ -1,12 +1,12 @@
-"""How far the standby has come with one store: pure, told the time.
+"""State machine of replicating one store to the standby, the sender's side (pure; time is an argument).
 
-    ALONE ──Begin──► ASKED ──Have 0──► COPYING ──the last piece is kept──► IN_STEP
+    ALONE ──Begin──► ASKED ──Ack 0──► COPYING ──the last piece is kept──► IN_STEP
       ▲                │                  │                                 │
       └── no answer for a second, or it cannot be sent: asked again a second later ──┘
 
-While it copies, pieces of what the store holds, in the order of their keys, travel among the operations that happen
-meanwhile; as all are carried out in one order and each replaces what stands under its key, the end is a copy. One piece
-is under way at a time. In step, what is on our own disk counts as stored once the standby has it too.
+While it copies, pieces of the store, in the order of their keys, travel among the operations that happen meanwhile. All are
+carried out in one order, and each replaces the row of its key: the end is a copy. One piece is under way at a time. In
+step, an operation that is on our own disk counts as stored once the standby has it too.
 """
 
 from collections import deque
@@ -18,15 +18,15 @@ from typing import Final
 from bus.state_schema import SCHEMA
 from mms_server.acsi import persistence
 from mms_server.acsi.persistence import Operation, Place, weight
-from mms_server.redundancy.messages import Begin, Drop, File, Have, Put, Rows
+from mms_server.redundancy.messages import Ack, Begin, Drop, File, Put, Rows
 
 PATIENCE_S: Final = 1.0
 PIECE_S: Final = 10.0  # our own store may be busy so long before a piece counts as lost
 FRAME_OCTETS: Final = 1024 * 1024
 
 
-class Phase(Enum):
-    """What is known of the standby."""
+class CopyState(Enum):
+    """How complete the standby's copy is, as far as the sender knows."""
 
     ALONE = "there is none"
     ASKED = "asked whether it follows"
@@ -36,28 +36,28 @@ class Phase(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Give this message to the standby."""
+    """Action: give this message to the standby."""
 
     message: Begin | Rows
 
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """Ask the store for the piece behind `place`; None for the first one."""
+    """Action: ask the store for the piece behind `place`; None for the first one."""
 
     place: Place | None
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Everything up to `ticket` is stored."""
+    """Action: count everything up to `ticket` as stored."""
 
     ticket: int
 
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """The standby follows, or does so no more."""
+    """Event: the standby follows, or does so no more."""
 
     follows: bool
 
@@ -67,7 +67,7 @@ Action = Send | Copy | Release | Changed
 
 @dataclass(slots=True)
 class _Sent:
-    """A message that waits for its Have."""
+    """A message that waits for its Ack."""
 
     number: int
     at: float
@@ -76,11 +76,11 @@ class _Sent:
     place: Place | None = None  # of a piece: where the next one begins; None if it was the last
 
 
-class Following:
-    """The stream of one store. What its methods return is to be done in order."""
+class Replication:
+    """The stream of one store. Its methods return actions, to be done in order."""
 
     def __init__(self, ied: str, now: float) -> None:
-        self.phase = Phase.ALONE
+        self.state = CopyState.ALONE
         self._ied = ied
         self._stream = 0
         self._number = 0
@@ -89,18 +89,18 @@ class Following:
         self._piece_due: float | None = None  # our own store was asked for a piece; until when it is awaited
 
     def committed(self, operations: Sequence[Operation], ticket: int, now: float) -> list[Action]:
-        """What follows from a transaction of our own store."""
-        if self.phase in (Phase.ALONE, Phase.ASKED):
+        """The actions after a transaction of our own store."""
+        if self.state in (CopyState.ALONE, CopyState.ASKED):
             return [Release(ticket)]
         sent = [self._rows(part, now) for part in _parts(operations)]
-        if self.phase is Phase.COPYING or not sent:
+        if self.state is CopyState.COPYING or not sent:
             return [*sent, Release(ticket)]
         self._waiting[-1].ticket = ticket
         return [*sent]
 
     def copied(self, stream: int, operations: Sequence[Operation], place: Place | None, now: float) -> list[Action]:
-        """What follows from a piece of our own store that was read for `stream`; `place` is None for the last one."""
-        if stream != self._stream or self.phase is not Phase.COPYING:
+        """The actions after a piece of our own store was read for `stream`; `place` is None for the last one."""
+        if stream != self._stream or self.state is not CopyState.COPYING:
             return []
         self._piece_due = None
         send = self._rows(operations, now, last=place is None)
@@ -117,23 +117,23 @@ class Following:
         self._piece_due = now + PIECE_S
         return Copy(place)
 
-    def heard(self, have: Have, now: float) -> list[Action]:
-        """What follows from the standby's word."""
-        if have.stream != self._stream or self.phase is Phase.ALONE:
+    def heard(self, ack: Ack, now: float) -> list[Action]:
+        """The actions after an acknowledgement of the standby."""
+        if ack.stream != self._stream or self.state is CopyState.ALONE:
             return []
-        if self.phase is Phase.ASKED:
-            self.phase = Phase.COPYING
+        if self.state is CopyState.ASKED:
+            self.state = CopyState.COPYING
             self._waiting.clear()
             return [self._copy(None, now)]
         actions: list[Action] = []
-        while self._waiting and self._waiting[0].number <= have.number:
+        while self._waiting and self._waiting[0].number <= ack.number:
             sent = self._waiting.popleft()
             if sent.ticket:
                 actions.append(Release(sent.ticket))
             if sent.piece and sent.place is not None:
                 actions.append(self._copy(sent.place, now))
             elif sent.piece:
-                self.phase = Phase.IN_STEP
+                self.state = CopyState.IN_STEP
                 actions.append(Changed(follows=True))
         return actions
 
@@ -143,27 +143,27 @@ class Following:
         return self._stream
 
     def tick(self, now: float, utc_ns: int) -> list[Action]:
-        """What follows from time: whoever does not answer follows no more, and is asked again."""
+        """The actions that time makes due: a standby that does not answer follows no more, and is asked again."""
         if self._waiting and now - self._waiting[0].at >= PATIENCE_S:
             return self.lost(now)
         if self._piece_due is not None and now >= self._piece_due:
             return self.lost(now)
         if now - self._acted_at < PATIENCE_S:
             return []
-        if self.phase is Phase.IN_STEP:
+        if self.state is CopyState.IN_STEP:
             return [self._rows((), now)]
-        if self.phase is Phase.ALONE:
-            self.phase, self._stream, self._number = Phase.ASKED, max(utc_ns, self._stream + 1), 0
+        if self.state is CopyState.ALONE:
+            self.state, self._stream, self._number = CopyState.ASKED, max(utc_ns, self._stream + 1), 0
             self._waiting.append(_Sent(0, now))
             return [Send(Begin(self._ied, self._stream, SCHEMA))]
         return []
 
     def lost(self, now: float) -> list[Action]:
-        """The standby does not follow: what waited for it is stored, as far as we can."""
+        """The actions after the loss of the standby: operations that waited for it count as stored."""
         ticket = max((sent.ticket for sent in self._waiting), default=0)
-        followed = self.phase is Phase.IN_STEP
+        followed = self.state is CopyState.IN_STEP
         self._waiting.clear()
-        self.phase, self._acted_at, self._piece_due = Phase.ALONE, now, None
+        self.state, self._acted_at, self._piece_due = CopyState.ALONE, now, None
         actions: list[Action] = [Changed(follows=False)] if followed else []
         return [*actions, Release(ticket)] if ticket else actions
 

@@ -1,4 +1,4 @@
-"""One store and the standby that keeps a copy of it: the store's thread, the loop and the socket between them. Shell."""
+"""Replication of one store: the store's thread, the loop and the socket to the standby, around the state machine. Shell."""
 
 import asyncio
 import contextlib
@@ -7,8 +7,8 @@ import time
 from typing import Final
 
 from mms_server.acsi.persistence import Operation, Place
-from mms_server.redundancy.messages import Have, PairMessage
-from mms_server.redundancy.replication import Action, Changed, Copy, Following, Release, Send
+from mms_server.redundancy.messages import Ack, PairMessage
+from mms_server.redundancy.replication import Action, Changed, Copy, Release, Replication, Send
 from mms_server.redundancy.sockets import PairLink
 from mms_server.storage.store import Store, StoredUpTo
 
@@ -17,14 +17,14 @@ TICK_S: Final = 0.25
 log = logging.getLogger("mms.standby")
 
 
-class PairMirror:
+class ReplicationSender:
     """Sends what a store writes to the standby at `peer`; must be made within a running loop."""
 
     def __init__(self, ied: str, peer: str, store: Store) -> None:
         """Raises OSError for a peer without an address."""
         self._store = store
         self._loop = asyncio.get_running_loop()
-        self._following = Following(ied, self._loop.time())
+        self._replication = Replication(ied, self._loop.time())
         self._stored: StoredUpTo | None = None
         self._link = PairLink(peer, self._heard)
         self._timer = self._loop.call_later(0, self._tick)
@@ -45,17 +45,17 @@ class PairMirror:
     # ------------------------------------------------------------------ on the loop
 
     def _committed(self, operations: list[Operation], ticket: int) -> None:
-        self._do(self._following.committed(operations, ticket, self._loop.time()))
+        self._do(self._replication.committed(operations, ticket, self._loop.time()))
 
     def _copied(self, stream: int, operations: list[Operation], place: Place | None) -> None:
-        self._do(self._following.copied(stream, operations, place, self._loop.time()))
+        self._do(self._replication.copied(stream, operations, place, self._loop.time()))
 
     def _heard(self, message: PairMessage) -> None:
-        if isinstance(message, Have):
-            self._do(self._following.heard(message, self._loop.time()))
+        if isinstance(message, Ack):
+            self._do(self._replication.heard(message, self._loop.time()))
 
     def _tick(self) -> None:
-        self._do(self._following.tick(self._loop.time(), time.time_ns()))
+        self._do(self._replication.tick(self._loop.time(), time.time_ns()))
         self._timer = self._loop.call_later(TICK_S, self._tick)
 
     def _do(self, actions: list[Action]) -> None:
@@ -63,10 +63,10 @@ class PairMirror:
             match action:
                 case Send(message):
                     if not self._link.send(message):
-                        self._do(self._following.lost(self._loop.time()))
+                        self._do(self._replication.lost(self._loop.time()))
                         return
                 case Copy(place):
-                    self._store.copy(self._following.stream, place)
+                    self._store.copy(self._replication.stream, place)
                 case Release(ticket):
                     assert self._stored is not None  # noqa: S101 - a transaction gave the ticket
                     self._stored(ticket)
@@ -76,6 +76,6 @@ class PairMirror:
                     log.warning("the standby does not follow: it lacks what is stored from now on")
 
     def close(self) -> None:
-        """Follow no more."""
+        """Stop replicating."""
         self._timer.cancel()
         self._link.close()

@@ -40,7 +40,7 @@ def _socket(context: zmq.Context[zmq.Socket[bytes]], kind: int, endpoint: str) -
 
 
 class PairEndpoint:
-    """Listens for the other gateway: its own words, and the streams of its MMS servers. Others are not believed."""
+    """ROUTER that listens for the other gateway: its status, and the streams of its MMS servers. Others are refused."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class PairEndpoint:
         on_message: Callable[[bytes, PairMessage], None],
         on_refused: Callable[[str], None],
     ) -> None:
-        """`on_message` is told who spoke, for `reply`. Raises OSError for an address that cannot be used."""
+        """`on_message` gets the sender's routing id, for `reply`. Raises OSError for an address that cannot be used."""
         endpoint, _ = resolved(listen)
         _, self._allowed = resolved(peer)
         self._on_message = on_message
@@ -84,7 +84,7 @@ class PairEndpoint:
         return True
 
     def reply(self, who: bytes, message: PairMessage) -> None:
-        """Answer whoever spoke; lost if it has gone, or does not listen."""
+        """Answer the sender with that routing id; the answer is lost if the sender has gone."""
         with contextlib.suppress(zmq.Again):
             self._router.send_multipart([who, messages.encode(message)], zmq.NOBLOCK)
         self._readable.poke()
@@ -97,7 +97,7 @@ class PairEndpoint:
 
 
 class PairLink:
-    """Speaks to the other gateway, if it is there; nothing is kept for one that is not."""
+    """DEALER that sends to the other gateway if it is there; nothing is kept for one that is not."""
 
     def __init__(self, peer: str, on_message: Callable[[PairMessage], None]) -> None:
         """Raises OSError for a host that has no address."""
@@ -112,7 +112,7 @@ class PairLink:
         self._readable = Readable(self._dealer, self._drain)
 
     def send(self, message: PairMessage) -> bool:
-        """Say `message`; False, and nothing said, if the other one is not there or does not keep up."""
+        """Send `message`; False, and nothing sent, if the other gateway is not there or does not keep up."""
         try:
             self._dealer.send(messages.encode(message), zmq.NOBLOCK)
         except zmq.Again:
@@ -131,7 +131,7 @@ class PairLink:
         return True
 
     def close(self) -> None:
-        """Speak no more."""
+        """Close the socket."""
         self._readable.close()
         self._dealer.close(_LINGER_MS)
         self._context.term()

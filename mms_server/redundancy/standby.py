@@ -1,4 +1,4 @@
-"""One gateway of a pair: hears the other one, keeps a copy of what it stores, says when this one is to serve. Shell."""
+"""Standby: follows the other gateway of a pair, keeps copies of its stores, takes over when it is silent. Shell."""
 
 import asyncio
 import logging
@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from mms_server.redundancy.messages import Begin, Have, PairMessage, Role, Rows, Word
+from mms_server.redundancy.messages import Ack, Begin, PairMessage, Role, Rows, Status
 from mms_server.redundancy.replica import Replica, begin_above
-from mms_server.redundancy.roles import WORD_S, Pair
+from mms_server.redundancy.roles import STATUS_S, RoleElection
 from mms_server.redundancy.sockets import PairEndpoint, PairLink
 
 log = logging.getLogger("gateway.pair")
@@ -21,7 +21,7 @@ TAKEOVER_AFTER_S: Final = 3.0
 
 @dataclass(frozen=True, slots=True)
 class PairOptions:
-    """What the command line says of the pair."""
+    """Options of the command line for a pair."""
 
     peer: str  # host:port where the other one listens
     listen: str  # host:port where this one does
@@ -29,8 +29,8 @@ class PairOptions:
     takeover_after_s: float = TAKEOVER_AFTER_S
 
 
-class Ending(Protocol):
-    """Something that ends."""
+class StopCondition(Protocol):
+    """The condition on which the gateway stops."""
 
     async def wait(self) -> None:
         """Return when it is time."""
@@ -53,7 +53,9 @@ class Standby:
         self._state_dir = state_dir
         self._loop = asyncio.get_running_loop()
         now = self._loop.time()
-        self._pair = Pair(options.listen, first=options.first, takeover_after_s=options.takeover_after_s, now=now)
+        self._election = RoleElection(
+            options.listen, first=options.first, takeover_after_s=options.takeover_after_s, now=now
+        )
         self._replicas: dict[str, Replica] = {}
         self._failing = False
         self._said = False  # the line that it is in sync
@@ -72,25 +74,25 @@ class Standby:
 
     # ------------------------------------------------------------------ for who runs the site
 
-    async def until_active(self, told: Ending) -> bool:
+    async def until_active(self, stop: StopCondition) -> bool:
         """Wait until this gateway is to serve; False if it was told to end before."""
-        await self._until(lambda: self._pair.role is Role.ACTIVE, told)
-        return not told.now
+        await self._until(lambda: self._election.role is Role.ACTIVE, stop)
+        return not stop.now
 
-    async def until_not_active(self, told: Ending) -> None:
+    async def until_not_active(self, stop: StopCondition) -> None:
         """Wait until the other one serves instead, or this one is told to end."""
-        await self._until(lambda: self._pair.role is not Role.ACTIVE, told)
+        await self._until(lambda: self._election.role is not Role.ACTIVE, stop)
 
     @property
     def active(self) -> bool:
         """True while this gateway is to serve."""
-        return self._pair.role is Role.ACTIVE
+        return self._election.role is Role.ACTIVE
 
-    async def _until(self, what: Callable[[], bool], told: Ending) -> None:
-        ending = asyncio.ensure_future(told.wait())
+    async def _until(self, what: Callable[[], bool], stop: StopCondition) -> None:
+        ending = asyncio.ensure_future(stop.wait())
         ending.add_done_callback(lambda _: self._turned.set())
         try:
-            while not what() and not told.now:
+            while not what() and not stop.now:
                 self._turned.clear()
                 await self._turned.wait()
         finally:
@@ -100,8 +102,8 @@ class Standby:
         """Tell the other one that this one serves no more, and leave."""
         self._timer.cancel()
         self._drop_replicas()
-        word = self._pair.word()
-        self._link.send(Word(word.name, Role.ENDED, word.term, word.first))
+        status = self._election.status()
+        self._link.send(Status(status.name, Role.ENDED, status.term, status.first))
         self._link.close()
         self._endpoint.close()
 
@@ -109,15 +111,15 @@ class Standby:
 
     def _tick(self) -> None:
         self._endpoint.drain()  # what has come is no silence, however long we were busy
-        self._turn(self._pair.role, self._pair.tick(self._loop.time(), time.time_ns()))
-        self._link.send(self._pair.word())
-        self._timer = self._loop.call_later(WORD_S, self._tick)
+        self._turn(self._election.role, self._election.tick(self._loop.time(), time.time_ns()))
+        self._link.send(self._election.status())
+        self._timer = self._loop.call_later(STATUS_S, self._tick)
 
     def _heard(self, who: bytes, message: PairMessage) -> None:
-        if isinstance(message, Word):
-            before = self._pair.role
-            self._turn(before, self._pair.heard(message, self._loop.time(), time.time_ns()))
-        elif self._pair.role is Role.STANDBY and isinstance(message, Begin | Rows) and message.ied in self._ieds:
+        if isinstance(message, Status):
+            before = self._election.role
+            self._turn(before, self._election.heard(message, self._loop.time(), time.time_ns()))
+        elif self._election.role is Role.STANDBY and isinstance(message, Begin | Rows) and message.ied in self._ieds:
             self._follow(who, message)
 
     def _turn(self, before: Role, after: Role) -> None:
@@ -137,7 +139,7 @@ class Standby:
             self._drop_replicas()
             log.warning("%s has started anew before there was a whole copy: it may serve", self._options.peer)
         self._said = False
-        self._link.send(self._pair.word())
+        self._link.send(self._election.status())
         self._turned.set()
 
     def _not_believed(self, reason: str) -> None:
@@ -149,22 +151,22 @@ class Standby:
 
     def _follow(self, who: bytes, message: Begin | Rows) -> None:
         try:
-            have = self._kept(message)
+            ack = self._kept(message)
         except OSError as error:
             if not self._failing:
                 log.error("cannot keep a copy of %s: %s", message.ied, error)
             self._failing = True
-            self._pair.whole = all(map(self._complete, self._ieds))
+            self._election.whole = all(map(self._complete, self._ieds))
             return
-        if have is not None:
-            self._endpoint.reply(who, have)
-        self._pair.whole = all(map(self._complete, self._ieds))
-        if self._pair.whole and not self._said:
+        if ack is not None:
+            self._endpoint.reply(who, ack)
+        self._election.whole = all(map(self._complete, self._ieds))
+        if self._election.whole and not self._said:
             self._said, self._failing = True, False
             sys.stdout.write(f"standby of {self._options.peer}\n")
             sys.stdout.flush()
 
-    def _kept(self, message: Begin | Rows) -> Have | None:
+    def _kept(self, message: Begin | Rows) -> Ack | None:
         replica = self._replicas.get(message.ied)
         if isinstance(message, Rows):
             return None if replica is None else replica.take(message)
@@ -179,25 +181,25 @@ class Standby:
         for replica in self._replicas.values():
             replica.close()
         self._replicas.clear()
-        self._pair.whole = False
+        self._election.whole = False
 
 
-class Serving:
+class StopOrTakeover:
     """Ends when the gateway is told to end, or when the other one of the pair serves instead."""
 
-    def __init__(self, told: Ending, standby: Standby) -> None:
-        self._told = told
+    def __init__(self, stop: StopCondition, standby: Standby) -> None:
+        self._stop = stop
         self._standby = standby
 
     async def wait(self) -> None:
         """Return when it is time."""
-        await self._standby.until_not_active(self._told)
+        await self._standby.until_not_active(self._stop)
 
     async def to_reload(self) -> None:
         """Return when a reload is asked for; one that was asked for while standing by is due at once."""
-        await self._told.to_reload()
+        await self._stop.to_reload()
 
     @property
     def now(self) -> bool:
         """True once it is time."""
-        return self._told.now or not self._standby.active
+        return self._stop.now or not self._standby.active

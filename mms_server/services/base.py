@@ -16,20 +16,20 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from bus.quality import Now
-from mms_server.acsi.access_callbacks import Deferred, Guards
+from mms_server.acsi.access_callbacks import AccessCallbacks, Deferred
 from mms_server.acsi.clients import Client
 from mms_server.acsi.control.control import Control
 from mms_server.acsi.control.states import Operation, Selection
 from mms_server.acsi.data_sets import CreatedDataSets
 from mms_server.acsi.file_transfer.files import Files
-from mms_server.acsi.file_transfer.set_file import Obtaining
-from mms_server.acsi.goose_sv_blocks import Publishing
+from mms_server.acsi.file_transfer.set_file import SetFile
+from mms_server.acsi.goose_sv_blocks import GooseSvBlocks
 from mms_server.acsi.log_control.logs import Logs
-from mms_server.acsi.persistence import Journal
-from mms_server.acsi.reporting.rcb_writing import BlockWriting
+from mms_server.acsi.persistence import Persistence
+from mms_server.acsi.reporting.rcb_writing import RcbWriting
 from mms_server.acsi.reporting.reporting import Reporting
-from mms_server.acsi.set_data_values import Writing
-from mms_server.acsi.setting_groups import Settings
+from mms_server.acsi.set_data_values import SetDataValues
+from mms_server.acsi.setting_groups import SettingGroups
 from mms_server.acsi.tracking.service_names import ServiceName
 from mms_server.acsi.tracking.tracking import Tracking
 from mms_server.mms.errors import DataAccessError, ServiceError, ServiceFailure
@@ -53,19 +53,19 @@ class Identity:
 class Behaviour:
     """What has a memory: the behaviours of one server, each a module of acsi/."""
 
-    journal: Journal
+    persistence: Persistence
     sets: CreatedDataSets
     reporting: Reporting
-    blocks: BlockWriting
-    settings: Settings
-    writing: Writing
+    blocks: RcbWriting
+    setting_groups: SettingGroups
+    writing: SetDataValues
     control: Control
     files: Files
-    obtaining: Obtaining
+    set_file: SetFile
     logs: Logs
-    publishing: Publishing
+    goose_sv_blocks: GooseSvBlocks
     tracking: Tracking | None  # None: the model tracks no services
-    read_guards: Guards
+    read_callbacks: AccessCallbacks
     execute: Execute  # how an operation begins; its verdict is True, False or an AddCause
     check: Check | None = None  # whether a selection may be; None: nobody is asked
 

@@ -25,8 +25,8 @@ def answer(context: Context, body: bytes) -> ServiceError | Later:
         position = end
     if set(parts) != {0xA1, 0xA2}:
         raise ArgumentError("no source and destination")
-    obtaining = context.behaviour.obtaining
-    refused = obtaining.begin(context.client, context.invoke_id, parts[0xA1], parts[0xA2], context.now)
+    set_file = context.behaviour.set_file
+    refused = set_file.begin(context.client, context.invoke_id, parts[0xA1], parts[0xA2], context.now)
     return LATER if refused is None else refused
 
 

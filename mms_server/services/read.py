@@ -18,14 +18,14 @@ from mms_server.mms.access import Variable
 from mms_server.mms.add_cause import AddCause
 from mms_server.mms.errors import ArgumentError, DataAccessError, ServiceError
 from mms_server.mms.names import ASSOCIATION_SPECIFIC, ObjectName
-from mms_server.model import selection
+from mms_server.model import alternate_access
+from mms_server.model.alternate_access import ResolvedAccess
 from mms_server.model.plans import ReadPlan
-from mms_server.model.selection import Selected
 from mms_server.model.tree import UNKNOWN, DataModel
 from mms_server.services.base import Context, Service
 from mms_server.stack import ber
 
-_Part = int | Selected | bytes | Selection
+_Part = int | ResolvedAccess | bytes | Selection
 _NON_EXISTENT: Final = DataAccessError.OBJECT_NON_EXISTENT.result()
 _UNSUPPORTED: Final = DataAccessError.OBJECT_ACCESS_UNSUPPORTED.result()
 
@@ -42,7 +42,7 @@ def answer(context: Context, body: bytes) -> bytes | ServiceError | Deferred:
         if plan.shared:
             model.plans.keep(body, plan)
     selects = not plan.shared and context.behaviour.control.selectors
-    if selects or context.behaviour.read_guards.any:
+    if selects or context.behaviour.read_callbacks.any:
         return _asked(context, plan, _selected(context, plan) if selects else (*plan.slots, *plan.parts))
     results = plan.results(model.cache, context.client.max_pdu)
     if results is None:
@@ -83,12 +83,12 @@ def _plan(model: DataModel, specification: bytes, variables: Sequence[Variable])
     return ReadPlan(specification, slots) if len(slots) == len(parts) else ReadPlan(specification, (), tuple(parts))
 
 
-def _part(model: DataModel, variable: Variable) -> int | Selected | bytes:
+def _part(model: DataModel, variable: Variable) -> int | ResolvedAccess | bytes:
     if variable.name is None:
         return _UNSUPPORTED
     domain = variable.name.domain
     slot = UNKNOWN if domain is None else model.slot(domain, variable.name.item)
-    selected = None if slot == UNKNOWN else selection.select(model.cache.nodes, slot, variable.selections)
+    selected = None if slot == UNKNOWN else alternate_access.select(model.cache.nodes, slot, variable.selections)
     return _NON_EXISTENT if selected is None else selected
 
 
@@ -128,17 +128,17 @@ def _asked(context: Context, plan: ReadPlan, parts: Sequence[_Part]) -> bytes | 
 
 def _questions(context: Context, part: _Part) -> list[tuple[int, Call]]:
     """What the embedding program is asked before a part is shown, each with the slot that it is about."""
-    model, guards = context.model, context.behaviour.read_guards
+    model, callbacks = context.model, context.behaviour.read_callbacks
     if isinstance(part, Selection):
         assert context.behaviour.check is not None  # noqa: S101 - it would not wait otherwise
         return [(UNKNOWN, Call(context.behaviour.check, (part,)))]
-    if isinstance(part, bytes) or not guards.any:
+    if isinstance(part, bytes) or not callbacks.any:
         return []
     slot = part if isinstance(part, int) else part.slot
-    own = guards.of(slot)
+    own = callbacks.of(slot)
     found = [] if own is None else [(slot, own)]
     if isinstance(part, int):
-        found += guards.below(slot)
+        found += callbacks.below(slot)
     return [(one, Call(callback, (context.client, model.plain_reference(one)))) for one, callback in found]
 
 
@@ -149,7 +149,7 @@ def _taken(context: Context, selection: Selection, verdict: Verdict) -> bytes:
 
 
 def _seen(
-    model: DataModel, part: int | Selected | bytes, refused: dict[int, DataAccessError], room: int
+    model: DataModel, part: int | ResolvedAccess | bytes, refused: dict[int, DataAccessError], room: int
 ) -> bytes | None:
     if isinstance(part, bytes):
         return part
@@ -158,7 +158,7 @@ def _seen(
         return refused[slot].result()
     if refused and isinstance(part, int):
         return hiding(model, part, refused.keys())
-    return selection.octets(model.cache, part, room)
+    return alternate_access.octets(model.cache, part, room)
 
 
 SERVICE: Final = Service("read", 0xA4, 4, answer)

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from mms_server.acsi.access_callbacks import Call, Deferred, Verdict, refusal
-from mms_server.acsi.control.states import Operation, Refused, Selection
-from mms_server.acsi.goose_sv_blocks import Publishing
+from mms_server.acsi.control.states import ControlRefusal, Operation, Selection
+from mms_server.acsi.goose_sv_blocks import GooseSvBlocks
 from mms_server.acsi.log_control.logs import Logs
-from mms_server.acsi.reporting.rcb_writing import BlockWriting
-from mms_server.acsi.set_data_values import Pairs
-from mms_server.acsi.setting_groups import Settings
+from mms_server.acsi.reporting.rcb_writing import RcbWriting
+from mms_server.acsi.set_data_values import LeafValues
+from mms_server.acsi.setting_groups import SettingGroups
 from mms_server.acsi.tracking.service_names import ServiceName
 from mms_server.mms import access
 from mms_server.mms.access import Variable
@@ -24,7 +24,7 @@ from mms_server.mms.add_cause import AddCause
 from mms_server.mms.data import Scalar
 from mms_server.mms.errors import ArgumentError, DataAccessError, ServiceError
 from mms_server.mms.names import ObjectName
-from mms_server.model import selection
+from mms_server.model import alternate_access
 from mms_server.model.tree import UNKNOWN, DataModel
 from mms_server.services.base import Context, Service
 from mms_server.stack import ber
@@ -48,7 +48,7 @@ class _Block:
 class _Plain:
     """Leaves and their values, and how many of the calls decide on them."""
 
-    pairs: Pairs
+    pairs: LeafValues
     calls: int = 0
 
 
@@ -124,7 +124,7 @@ def _target(model: DataModel, variable: Variable) -> int | DataAccessError:
     if b"$" not in name.item:
         return DataAccessError.INVALID_ADDRESS
     slot = domain.slot(name.item)
-    selected = None if slot == UNKNOWN else selection.select(model.cache.nodes, slot, variable.selections)
+    selected = None if slot == UNKNOWN else alternate_access.select(model.cache.nodes, slot, variable.selections)
     if selected is None:
         return DataAccessError.OBJECT_NON_EXISTENT
     return selected if isinstance(selected, int) else DataAccessError.OBJECT_ACCESS_UNSUPPORTED
@@ -144,7 +144,7 @@ def _item(
     if _owner(context, target) is not None:
         tag, first, after = ber.header(body, start, end)
         contents = body[first:after]
-        question = context.behaviour.settings.question(context.client, target, tag, contents, written)
+        question = context.behaviour.setting_groups.question(context.client, target, tag, contents, written)
         if isinstance(question, DataAccessError):
             return _Block(target, tag, contents, refused=question)
         calls += [] if question is None else [question]
@@ -152,7 +152,9 @@ def _item(
     if context.behaviour.control.find(target) is not None:
         return _control(context, target, body, start, end, calls)
     writing = context.behaviour.writing
-    objection = context.behaviour.settings.objection(context.client, target, context.now) or writing.objection(target)
+    objection = context.behaviour.setting_groups.objection(context.client, target, context.now) or writing.objection(
+        target
+    )
     if objection is not None:
         return objection
     pairs = writing.pairs(target, body, start, end)
@@ -163,16 +165,16 @@ def _item(
     return _Plain(pairs, len(calls) - before)
 
 
-def _owner(context: Context, target: int) -> BlockWriting | Settings | Logs | Publishing | None:
+def _owner(context: Context, target: int) -> RcbWriting | SettingGroups | Logs | GooseSvBlocks | None:
     """Whose control block `target` belongs to."""
     behaviour = context.behaviour
     if behaviour.blocks.owns(target):
         return behaviour.blocks
-    if behaviour.settings.owns(target):
-        return behaviour.settings
+    if behaviour.setting_groups.owns(target):
+        return behaviour.setting_groups
     if behaviour.logs.owns(target):
         return behaviour.logs
-    return behaviour.publishing if behaviour.publishing.owns(target) else None
+    return behaviour.goose_sv_blocks if behaviour.goose_sv_blocks.owns(target) else None
 
 
 def _control(context: Context, target: int, body: bytes, start: int, end: int, calls: list[Call]) -> _Item:
@@ -180,10 +182,10 @@ def _control(context: Context, target: int, body: bytes, start: int, end: int, c
     behaviour = context.behaviour
     pairs = behaviour.writing.values(target, body, start, end, behaviour.control.origins)
     if isinstance(pairs, DataAccessError):
-        behaviour.control.unread(context.client, target, pairs, context.now)
+        behaviour.control.write_undecoded(context.client, target, pairs, context.now)
         return pairs
-    answer = behaviour.control.asked(context.client, target, pairs, body[start:end], context.now)
-    if isinstance(answer, Refused):
+    answer = behaviour.control.write(context.client, target, pairs, body[start:end], context.now)
+    if isinstance(answer, ControlRefusal):
         return answer.error
     if isinstance(answer, Selection):
         assert behaviour.check is not None  # noqa: S101 - it would not wait otherwise
@@ -195,21 +197,21 @@ def _control(context: Context, target: int, body: bytes, start: int, end: int, c
     return _Operate(answer)
 
 
-def _ask(context: Context, target: int, pairs: Pairs, calls: list[Call]) -> None:
-    guards, model = context.behaviour.writing.guards, context.model
-    if not guards.any:
+def _ask(context: Context, target: int, pairs: LeafValues, calls: list[Call]) -> None:
+    callbacks, model = context.behaviour.writing.callbacks, context.model
+    if not callbacks.any:
         return
     values = dict(pairs)
-    own = guards.of(target)
+    own = callbacks.of(target)
     asked = [] if own is None else [(target, own)]
-    for slot, callback in [*asked, *guards.below(target)]:
+    for slot, callback in [*asked, *callbacks.below(target)]:
         calls.append(Call(callback, (context.client, model.plain_reference(slot), model.value(slot, values))))
 
 
 def _carried_out(context: Context, items: Sequence[_Item], verdicts: Sequence[Verdict]) -> list[DataAccessError | None]:
     """Do what may be done, front to back; why not, or None, for each."""
     results: list[DataAccessError | None] = []
-    taken: Pairs = []
+    taken: LeafValues = []
     at = 0
     for item in items:
         if item is None or isinstance(item, DataAccessError):
@@ -244,7 +246,7 @@ def _carried_out(context: Context, items: Sequence[_Item], verdicts: Sequence[Ve
     return results
 
 
-def _commit(context: Context, taken: Pairs) -> None:
+def _commit(context: Context, taken: LeafValues) -> None:
     """Let what has been taken so far be; nothing is left of it."""
     if taken:
         context.commit(list(taken), context.now)
@@ -257,7 +259,7 @@ def _written(context: Context, item: _Block, refused: DataAccessError | None) ->
     owner = _owner(context, item.slot)
     assert owner is not None  # noqa: S101 - it was found before
     if item.calls:
-        context.behaviour.settings.settled(item.slot, context.now)
+        context.behaviour.setting_groups.settled(item.slot, context.now)
     if refused is None:
         refused = owner.write(context.client, item.slot, item.tag, item.contents, context.now)
     if context.behaviour.tracking is not None:
@@ -282,7 +284,7 @@ def _track(
         if isinstance(target, int):
             if _owner(context, target) is not None or behaviour.control.find(target) is not None:
                 continue
-            if behaviour.settings.grouped(target):
+            if behaviour.setting_groups.grouped(target):
                 service = ServiceName.SET_EDIT_SG_VALUE
         if variable.name is not None:
             context.track(service, variable.name.reference, error)

@@ -235,7 +235,7 @@ def encode_associate(mms_context: int, mms: bytes, password: bytes | None = None
 
 @dataclass(frozen=True, slots=True)
 class AssociateAnswer:
-    """An AARE: whether yes, the diagnostic if not, and the Initiate answer inside (None where the answer is no)."""
+    """An AARE: accepted or not, the diagnostic if not, and the Initiate answer inside (None if not accepted)."""
 
     accepted: bool
     diagnostic: int

@@ -10,7 +10,7 @@ definite and at most four octets long; indefinite ones occur only in the associa
 
 from typing import Final
 
-from mms_server.stack.errors import Answer, WireError
+from mms_server.stack.errors import FaultAnswer, WireError
 
 INTEGER_OCTETS: Final = 17  # INT128 and the leading 00 of an unsigned one
 _ONE_OCTET: Final = tuple(bytes((number,)) for number in range(256))
@@ -109,4 +109,4 @@ def decode_unsigned(buffer: bytes, start: int, end: int) -> int:
 
 
 def _fault(offset: int, reason: str) -> WireError:
-    return WireError("ber", offset, reason, Answer.REJECT)
+    return WireError("ber", offset, reason, FaultAnswer.REJECT)

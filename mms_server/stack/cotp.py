@@ -1,4 +1,4 @@
-"""COTP class 0: who talks to whom, and long messages in pieces (X.224, profiled by RFC 1006).
+"""COTP class 0: connection between two T-selectors, and messages in segments (X.224, profiled by RFC 1006).
 
     CR  | LI | E0 | 00 00 | SRC-REF | class | parameters     C0 TPDU size as a power of two
     CC  | LI | D0 | DST-REF | SRC-REF | class | parameters     C1 calling, C2 called T-selector

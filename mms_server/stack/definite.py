@@ -1,7 +1,7 @@
-"""What stands before pyasn1: hostile BER is measured, and indefinite lengths are made definite.
+"""Guard before pyasn1: bounds on hostile BER, and a copy with definite lengths (X.690 section 8).
 
-Associations may use the indefinite form (80 ... 00 00); pyasn1 recurses over whatever it is given. So every
-association message passes here first: limits on octets, depth and number of elements, and a copy in definite form.
+Associations may use the indefinite form (80 ... 00 00); pyasn1 recurses as deep as its input does. So every association
+message passes here first: limits on octets, depth and number of elements, and a copy in definite form.
 """
 
 from typing import Final

@@ -1,11 +1,11 @@
-"""What a layer says when octets are not the protocol: where, what was expected, and what the peer is owed."""
+"""Protocol error of a layer: the offset, the expected octets, and the answer that the peer is owed."""
 
 from dataclasses import dataclass
 from enum import Enum
 
 
-class Answer(Enum):
-    """What the peer gets for a fault, mildest first."""
+class FaultAnswer(Enum):
+    """The answer to a protocol error, mildest first."""
 
     REJECT = "reject"  # an MMS Reject PDU; the association goes on
     ABORT = "abort"  # a session ABORT, then the connection is closed
@@ -19,7 +19,7 @@ class WireError(ValueError):
     layer: str  # "ber", "tpkt", "cotp", "session", "presentation", "acse" or "mms"
     offset: int  # octets from the start of what that layer was given
     reason: str
-    answer: Answer = Answer.CLOSE
+    answer: FaultAnswer = FaultAnswer.CLOSE
 
     def __str__(self) -> str:
         return f"{self.layer}: {self.reason}, at octet {self.offset}"

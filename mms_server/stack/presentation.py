@@ -1,4 +1,4 @@
-"""The presentation layer: which numbers stand for ACSE and MMS, and one envelope around everything (X.226).
+"""The presentation layer: context ids of ACSE and MMS, and one envelope around each PDU (X.226).
 
     CP   | 31 | A0 {80 01 01} | A2 {81 calling, 82 called, A4 {30 {02 id, 06 abstract, 30 {06 transfer}} ...}, user data}
     CPA  | 31 | A0 {80 01 01} | A2 {83 responding, A5 {30 {80 result, 81 transfer} ...}, user data}
@@ -127,7 +127,7 @@ class _Cpa(univ.Set):
 
 
 @dataclass(frozen=True, slots=True)
-class Proposed:
+class ProposedContext:
     """One presentation context that the client proposes: its id, the abstract syntax, whether BER is offered for it."""
 
     id: int
@@ -141,7 +141,7 @@ class ConnectPresentation:
 
     calling: bytes | None
     called: bytes | None
-    contexts: tuple[Proposed, ...]
+    contexts: tuple[ProposedContext, ...]
     user_data: bytes
 
     def context(self, abstract: str) -> int:
@@ -166,11 +166,13 @@ def decode_connect(ppdu: bytes) -> ConnectPresentation:
     return ConnectPresentation(_selector(normal, "calling"), _selector(normal, "called"), contexts, _single(data))
 
 
-def _proposed(contexts: Any) -> tuple[Proposed, ...]:
+def _proposed(contexts: Any) -> tuple[ProposedContext, ...]:
     if contexts is None or not 1 <= len(contexts) <= CONTEXTS_LIMIT:
         raise WireError(_LAYER, 0, f"no presentation contexts, or more than {CONTEXTS_LIMIT}")
     return tuple(
-        Proposed(int(one["id"]), str(one["abstract"]), any(str(name) == BER_TRANSFER for name in one["transfers"]))
+        ProposedContext(
+            int(one["id"]), str(one["abstract"]), any(str(name) == BER_TRANSFER for name in one["transfers"])
+        )
         for one in contexts
     )
 
@@ -197,8 +199,10 @@ def encode_accept(connect: ConnectPresentation, user_data: bytes) -> bytes:
 
 
 @lru_cache(maxsize=64)
-def _acceptance(called: bytes | None, contexts: tuple[Proposed, ...], acse_context: int, user_data: bytes) -> bytes:
-    """It is remembered without the AARQ, which may have a password."""
+def _acceptance(
+    called: bytes | None, contexts: tuple[ProposedContext, ...], acse_context: int, user_data: bytes
+) -> bytes:
+    """The CPA, cached without the AARQ, which may have a password."""
     cpa = _Cpa()
     cpa["mode"]["value"] = 1
     normal = cpa["normal"]

@@ -1,4 +1,4 @@
-"""How the association's pyasn1 specifications are written, decoded and encoded, in one place.
+"""Building blocks of the association's pyasn1 specifications, and their decoder and encoder.
 
 pyasn1 raises its own errors for what it does not like, and a few of Python's for what it did not foresee; both become
 WireError at this border.
@@ -54,7 +54,7 @@ def components(*named: namedtype.NamedType) -> namedtype.NamedTypes:
 
 @contextmanager
 def taken_apart(layer: str) -> Iterator[None]:
-    """Whatever pyasn1 makes of octets that are not the structure, while they are decoded or read: a WireError."""
+    """Context that turns the errors of pyasn1 over octets that are not the structure into WireError."""
     try:
         yield
     except WireError:

@@ -2,7 +2,7 @@
 
     audit.jsonl  ─► audit.1.jsonl ─► ... ─► audit.7.jsonl ─► gone        1 MiB each
 
-A disk that takes nothing stops nobody: what could not be written is missing, and one line in the log says so.
+If the disk is full, the service goes on: lines that could not be written are missing, and one line of the log says so.
 """
 
 import logging
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from mms_server.acsi import audit_events
-from mms_server.acsi.audit_events import Deed
+from mms_server.acsi.audit_events import AuditEvent
 from mms_server.acsi.clients import Client
 
 FILE_OCTETS: Final = 1 << 20
@@ -33,7 +33,7 @@ class AuditLog:
         self._file_octets = file_octets
         self._failing = False
 
-    def add(self, event: str, client: Client, deed: Deed) -> None:
+    def add(self, event: str, client: Client, deed: AuditEvent) -> None:
         """Write one line, of now."""
         octets = audit_events.line(event, client, time.time_ns(), deed).encode("utf-8") + b"\n"
         try:

@@ -1,8 +1,8 @@
-"""The store: what must survive a power cut, in SQLite (WAL, synchronous FULL), written by a thread of its own. Shell.
+"""The store: values and entries that must survive a power cut, in SQLite (WAL, synchronous FULL), on its own thread. Shell.
 
-Operations come in order and go in order; whatever has gathered while the last transaction was being flushed makes the
-next one. `load` reads everything once, before anything is served. A `mirror` is told of each transaction, and decides
-when what is in it counts as stored.
+Operations come in order and go in order; those that gather while a transaction is flushed make the next one. `load` reads
+everything once, before anything is served. A `mirror` gets each transaction, and decides when its operations count as
+stored.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from typing import Final, Protocol
 
 from mms_server.acsi import data_sets, set_data_values, setting_groups
 from mms_server.acsi.log_control import logs
-from mms_server.acsi.persistence import File, Operation, Place, Stored
+from mms_server.acsi.persistence import File, Operation, Place, StoredState
 from mms_server.acsi.reporting import reporting
 from mms_server.storage.tables import STATE, carry_out, file_of, opened, piece
 
@@ -39,7 +39,7 @@ StoredUpTo = Callable[[int], None]
 
 
 class Mirror(Protocol):
-    """Who takes a copy of the store. All is called on the store's own thread."""
+    """Receiver of a copy of the store. All is called on the store's own thread."""
 
     def committed(self, operations: list[Operation], ticket: int, stored: StoredUpTo) -> None:
         """A transaction is done; `stored(ticket)` is to be called once it counts."""
@@ -89,9 +89,9 @@ class Store:
 
     # ------------------------------------------------------------------ before serving
 
-    def load(self) -> Stored:
+    def load(self) -> StoredState:
         """Everything that is kept. From now on, until `close`, the store counts as left in disorder."""
-        found = Stored({}, {})
+        found = StoredState({}, {})
         for kind, key, value in self._database.execute("SELECT kind, key, value FROM kept"):
             found.values.setdefault(kind, {})[key] = value
         rows = self._database.execute("SELECT block, entry_id, time_ns, content FROM entries ORDER BY block, entry_id")
@@ -106,7 +106,7 @@ class Store:
         return found
 
     def forget(self, what: str) -> int:
-        """Remove what is kept as `what`, one of RESETTABLE, while nothing is served; how many rows that were.
+        """Remove the rows that are kept as `what`, one of RESETTABLE, while nothing is served; their number.
 
         Raises OSError if the disk does not take it.
         """
@@ -135,11 +135,11 @@ class Store:
         self._jobs.put((operations, ticket))
 
     def copy(self, stream: int, place: Place | None) -> None:
-        """Give the mirror the next piece of what is kept, from `place` on, after what waits to be written."""
+        """Give the mirror the next piece of the store, from `place` on, behind the operations that wait to be written."""
         self._jobs.put(_Copy(stream, place))
 
     def close(self) -> None:
-        """Write what waits, say that all is in order, and close."""
+        """Write the operations that wait, mark the store as ended in order, and close it."""
         if self._thread is not None:
             self._jobs.put(None)
             self._thread.join()

@@ -1,4 +1,4 @@
-"""The two tables of a store, and what is done to them: the same on the gateway that serves and on its standby. Shell."""
+"""The two tables of a store and the operations on them, the same on the gateway that serves and on its standby. Shell."""
 
 import contextlib
 import re
@@ -51,7 +51,7 @@ def _give_number(database: sqlite3.Connection, schema: int) -> None:
 
 
 def file_of(folder: Path, name: str) -> Path:
-    """Where the store of the IED `name` is."""
+    """The path of the store of the IED `name`."""
     return folder / f"{re.sub(r'[^A-Za-z0-9_-]', '_', name)}.sqlite"
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from mms_server.association.server_end import Association
 from mms_server.engine import Engine, Waiting
-from mms_server.mms.initiate import Own
+from mms_server.mms.initiate import ServerLimits
 from mms_server.model.tree import DataModel
 from mms_server.services import registry
 from tests.fuzz.mutation import mutated
@@ -71,7 +71,7 @@ def test_no_request_makes_the_engine_raise_and_each_has_one_answer_that_fits() -
 
 def test_no_octets_make_an_association_raise() -> None:
     chance = random.Random(SEED + 1)
-    own = Own(services=frozenset({1, 4}))
+    own = ServerLimits(services=frozenset({1, 4}))
     for _ in range(EXAMPLES // 10):
         association = Association(own, 0.0)
         stream = CR + CONNECT
@@ -85,7 +85,7 @@ def test_no_octets_make_an_association_raise() -> None:
 
 @pytest.mark.parametrize("path", sorted((KEPT / "associations").glob("*.hex")), ids=lambda path: path.stem)
 def test_what_broke_an_association_once_does_not_again(path: Path) -> None:
-    association = Association(Own(services=frozenset({1, 4})), 0.0)
+    association = Association(ServerLimits(services=frozenset({1, 4})), 0.0)
     tpdu = bytes.fromhex(path.read_text(encoding="ascii"))
     association.receive(CR + b"\x03\x00" + (len(tpdu) + 4).to_bytes(2, "big") + tpdu, 0.0)
     assert association.closing

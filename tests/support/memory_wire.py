@@ -8,7 +8,7 @@ from mms_server.association.server_end import Asked, Association, Request
 from mms_server.client.client import MmsClient
 from mms_server.engine import Engine, Waiting
 from mms_server.mms.add_cause import AddCause
-from mms_server.mms.initiate import Own
+from mms_server.mms.initiate import ServerLimits
 from tests.support.engine_client import CLOCK
 
 
@@ -21,7 +21,7 @@ class MemoryWire:
 
     def __init__(self, engine: Engine, password: str | None = None, max_pdu: int = 65_000) -> None:
         self.engine = engine
-        self.association = Association(Own(services=engine.supported(), max_pdu=max_pdu), 0.0)
+        self.association = Association(ServerLimits(services=engine.supported(), max_pdu=max_pdu), 0.0)
         self.client: Client | None = None
         self.password = password
         self.verdict: bool | AddCause = True
@@ -85,7 +85,7 @@ class MemoryWire:
             CLOCK.pass_ms((next_ns - CLOCK.ns) / 1e6, self.engine)
 
     def _pump(self) -> None:
-        self.engine.journal.take()
+        self.engine.persistence.take()
         if self.client is None:
             return
         for operation in self.engine.begun():

@@ -19,7 +19,7 @@ from mms_gateway.runtime.preflight import fixed
 from mms_gateway.testing.running import simulated
 from mms_server.client.client import MmsClient
 from mms_server.network.client_connection import connect
-from mms_server.redundancy.messages import Begin, Role, Word
+from mms_server.redundancy.messages import Begin, Role, Status
 from mms_server.redundancy.sockets import PairLink
 from tests.support.client import Client
 from tests.support.running import ROOT, Gateway, running, until
@@ -206,7 +206,7 @@ def test_a_standby_refuses_the_store_of_a_newer_gateway_with_one_line(tmp_path: 
         async def speak() -> None:
             link = PairLink(mine, lambda _message: None)
             for turn in range(200):
-                link.send(Word(other, Role.ACTIVE, 1 << 60, first=True))
+                link.send(Status(other, Role.ACTIVE, 1 << 60, first=True))
                 if link.send(Begin("CAB", turn + 1, NEWER)) and f"schema number {NEWER}" in log.read_text():
                     break
                 await asyncio.sleep(0.1)

@@ -1,4 +1,4 @@
-"""Whether a command is let through whatever the process says: origin, switching authority, mode (IEC 61850-7-2, -7-4; pure)."""
+"""Checks of a command before the process is asked: origin, switching authority, mode (IEC 61850-7-2, control; pure)."""
 
 from typing import Final
 
@@ -18,12 +18,12 @@ def knows_origin(one: ControlObject, action: ControlAction) -> bool:
 
 
 def selectable(one: ControlObject) -> AddCause | None:
-    """Why a Read of SBO, which says nothing of who asks, may not select `one`; None if it may."""
+    """The AddCause that refuses a Read of SBO, which carries no origin; None if it may select `one`."""
     return _hierarchy(one, 3) or (AddCause.BLOCKED_BY_MODE if one.beh() in (BLOCKED, OFF) else None)
 
 
 def operable(one: ControlObject, action: ControlAction) -> AddCause | None:
-    """Why `action` may not be carried out; None if it may."""
+    """The AddCause that refuses `action`; None if it may be carried out."""
     return _hierarchy(one, action.or_cat) or _mode(one.beh(), action.test)
 
 
@@ -34,6 +34,6 @@ def _hierarchy(one: ControlObject, or_cat: int) -> AddCause | None:
 
 
 def _mode(beh: int, test: bool) -> AddCause | None:
-    """Whether Beh lets a command through: on takes real ones, test takes test ones, the others none."""
+    """The check of Beh: on lets real commands through, test those with the test flag, the other modes none."""
     passes = (beh == ON and not test) or (beh in (TEST, TEST_BLOCKED) and test)
     return None if passes else AddCause.BLOCKED_BY_MODE

@@ -1,4 +1,4 @@
-"""What is written down of commands: one record for each that a client gave, whoever refused it (pure)."""
+"""Command record: one for each command of a client, done or refused, for the log and the audit log (pure)."""
 
 from dataclasses import dataclass
 
@@ -9,11 +9,11 @@ from mms_server.mms.errors import DataAccessError
 
 
 @dataclass(frozen=True, slots=True)
-class Audit:
-    """One command at its end: whose, for what object, and what became of it.
+class CommandRecord:
+    """One command at its end: its client, its object and its result.
 
-    `service` is SBO, SBOw, Oper or Cancel. `action` None: what was written has no meaning. `refused` is the AddCause, or
-    the error of a refusal that has none; None: done. `text` says it for people. `ms`: from its coming to its end.
+    `service` is SBO, SBOw, Oper or Cancel. `action` None: the Data could not be decoded. `refused` is the AddCause, or the
+    error of a refusal that has none; None: done. `text` is the result in words. `ms`: from the request to the end.
     """
 
     client: Client
@@ -25,7 +25,7 @@ class Audit:
     ms: int
 
     def fields(self) -> dict[str, object]:
-        """What a log line carries beside its text."""
+        """The fields of a log line beside its text."""
         result = "ok" if self.refused is None else self.refused.name.lower()
         shown: dict[str, object] = {"peer": self.client.address, "service": self.service}
         if self.action is not None:

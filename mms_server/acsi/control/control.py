@@ -1,10 +1,10 @@
-"""Control: who may operate what, and what becomes of it (IEC 61850-7-2, control class model; 61850-8-1 for its services).
+"""Control class: select, operate and cancel of controllable objects (IEC 61850-7-2, control; 61850-8-1, its services).
 
-    Write ─► `control_states`: may it be asked now? ─► `authority`: may it be done at all? ─► the process ─► `control_telling`
+    Write ─► `states`: may it be asked now? ─► `authority`: may it be done at all? ─► the process ─► `responses`
 
 A refusal is a LastApplError before the negative answer. With normal security the answer to Oper waits for the end of the
 operation; with enhanced security it waits for its start, and CommandTermination brings the end. `stVal` is never set here:
-it changes when the process says so. Whatever was asked, however it ended, leaves one Audit.
+it changes when the process says so. Each command leaves one CommandRecord, also if it was refused.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,17 +14,17 @@ from typing import Final
 from bus.quality import Now
 from mms_server.acsi.clients import Client
 from mms_server.acsi.control import authority
-from mms_server.acsi.control.responses import Commit, Post, Telling
+from mms_server.acsi.control.responses import ControlResponses, Post
 from mms_server.acsi.control.states import (
     DENIED,
     NEVER,
     OTHER_PARAMETERS,
-    Ask,
+    ControlRefusal,
+    ControlService,
+    ControlState,
+    ObjectState,
     Operation,
-    Phase,
-    Refused,
     Selection,
-    State,
 )
 from mms_server.acsi.controllable_objects import (
     DIRECT_ENHANCED,
@@ -39,6 +39,7 @@ from mms_server.acsi.tracking.tracking import Tracking
 from mms_server.mms.add_cause import AddCause
 from mms_server.mms.data import Kind, Scalar, VisibleString
 from mms_server.mms.errors import DataAccessError
+from mms_server.model.cache import Commit
 from mms_server.model.tree import DataModel
 
 SERVICES: Final = ("SBO", "SBOw", "Oper", "Cancel")
@@ -46,13 +47,13 @@ _TEXT: Final = VisibleString(129)
 
 
 class Control:
-    """All controllable objects of a server. `post` queues what is told later, `commit` takes what changes in the model."""
+    """The controllable objects of a server. `post` queues CommandTermination, `commit` takes new values of the model."""
 
     def __init__(self, model: DataModel, post: Post, commit: Commit, tracking: Tracking | None = None) -> None:
         self._commit = commit
-        self.telling = Telling(post, commit, tracking)
+        self.responses = ControlResponses(post, commit, tracking)
         self._objects = list(control_objects(model))
-        self._states: dict[ControlObject, State] = {}
+        self._states: dict[ControlObject, ObjectState] = {}
         self._by_slot: dict[int, tuple[ControlObject, str]] = {
             slot: (one, name) for one in self._objects for name, slot in one.slots.items() if name in SERVICES
         }
@@ -70,9 +71,9 @@ class Control:
         """Every controllable object."""
         return self._objects
 
-    def state(self, one: ControlObject) -> State:
-        """Where an object stands."""
-        return self._states.get(one, State())
+    def state(self, one: ControlObject) -> ObjectState:
+        """The state of an object."""
+        return self._states.get(one, ObjectState())
 
     def one_of(self, objects: Sequence[ControlObject]) -> None:
         """Let no two of `objects` be selected or operated at a time (1-of-n control). Each is in one such group at most."""
@@ -86,99 +87,102 @@ class Control:
     # ------------------------------------------------------------------ what clients ask
 
     def select(self, client: Client, slot: int, now: Now) -> bytes | Selection:
-        """The Data that a Read of SBO gives: the object's own reference, or an empty string if it is not to be had."""
+        """The Data that a Read of SBO gives: the object's own reference if it is selected, else an empty string.
+
+        A Selection where a check is to decide first.
+        """
         one, _ = self._by_slot[slot]
         refused = self._unselectable(one, client)
         waiting = self._hold(one, client, None, now) if refused is None else None
         if waiting is not None:
             return waiting
-        self.telling.note(one, "SBO", one.selecting(), refused, now)
+        self.responses.track(one, "SBO", one.selecting(), refused, now)
         if one.ctl_model == SBO_NORMAL:
-            self.telling.audit(one, "SBO", client, one.selecting(), refused)
+            self.responses.record(one, "SBO", client, one.selecting(), refused)
         return self.sbo(one if refused is None else None)
 
-    def _unselectable(self, one: ControlObject, client: Client) -> Refused | None:
-        """Why a Read of SBO does not select `one`."""
+    def _unselectable(self, one: ControlObject, client: Client) -> ControlRefusal | None:
+        """The refusal of a Read of SBO; None if it selects `one`."""
         if one.ctl_model != SBO_NORMAL:
-            return Refused(DENIED)
-        step = self.state(one).after(Ask.SELECT, client, True)
-        if isinstance(step, Refused):
+            return ControlRefusal(DENIED)
+        step = self.state(one).after(ControlService.SELECT, client, True)
+        if isinstance(step, ControlRefusal):
             return step
         cause = authority.selectable(one)
         if cause is None and self._rival(one):
             cause = AddCause.ONE_OF_N_CONTROL
-        return None if cause is None else Refused(DENIED, cause)
+        return None if cause is None else ControlRefusal(DENIED, cause)
 
     @staticmethod
     def sbo(one: ControlObject | None) -> bytes:
-        """The Data of SBO once `one` is selected; None: it is not."""
+        """The Data of SBO: of the selected object `one`, or the empty string for None."""
         return _TEXT.encode("" if one is None else one.sbo_text[:129])
 
-    def asked(
+    def write(
         self, client: Client, slot: int, pairs: list[tuple[int, Scalar]], octets: bytes, now: Now
-    ) -> Refused | Selection | Operation | None:
-        """What a Write to SBOw, Oper or Cancel comes to: done (None), refused, or what a verdict is needed for."""
+    ) -> ControlRefusal | Selection | Operation | None:
+        """The outcome of a Write to SBOw, Oper or Cancel: done (None), refused, or an operation that needs a verdict."""
         one, service = self._by_slot[slot]
         action = one.action(service, pairs)
         model = one.ctl_model
-        answer: Refused | Selection | Operation | None
+        answer: ControlRefusal | Selection | Operation | None
         if model == STATUS_ONLY or service == "SBO" or (service == "SBOw" and model != SBO_ENHANCED):
-            answer = Refused(DENIED)
+            answer = ControlRefusal(DENIED)
         else:
             answer = {"SBOw": self._select, "Oper": self._operate, "Cancel": self._cancel}[service](
                 one, client, action, octets, now
             )
-        if isinstance(answer, Refused):
-            self.telling.say(one, service, client, action, answer)
+        if isinstance(answer, ControlRefusal):
+            self.responses.last_appl_error(one, service, client, action, answer)
         elif service != "Cancel":
             self._commit(list(pairs), now)
         if not isinstance(answer, Selection | Operation):
-            self.telling.note(one, service, action, answer, now)
-        if isinstance(answer, Refused) or (answer is None and self.state(one).phase is not Phase.WAITING):
-            self.telling.audit(one, service, client, action, answer)
+            self.responses.track(one, service, action, answer, now)
+        if isinstance(answer, ControlRefusal) or (answer is None and self.state(one).state is not ControlState.WAITING):
+            self.responses.record(one, service, client, action, answer)
         return answer
 
-    def unread(self, client: Client, slot: int, error: DataAccessError, now: Now) -> None:
-        """A Write to SBOw, Oper or Cancel whose Data mean nothing was refused with `error`."""
+    def write_undecoded(self, client: Client, slot: int, error: DataAccessError, now: Now) -> None:
+        """Record a Write to SBOw, Oper or Cancel whose Data could not be decoded, refused with `error`."""
         one, service = self._by_slot[slot]
-        self.telling.note(one, service, None, Refused(error), now)
-        self.telling.audit(one, service, client, None, Refused(error))
+        self.responses.track(one, service, None, ControlRefusal(error), now)
+        self.responses.record(one, service, client, None, ControlRefusal(error))
 
     def _select(
         self, one: ControlObject, client: Client, action: ControlAction, _: bytes, now: Now
-    ) -> Refused | Selection | None:
-        step = self.state(one).after(Ask.SELECT, client, True)
-        if isinstance(step, Refused):
+    ) -> ControlRefusal | Selection | None:
+        step = self.state(one).after(ControlService.SELECT, client, True)
+        if isinstance(step, ControlRefusal):
             return step
         return self._not_allowed(one, action, AddCause.SELECT_FAILED) or self._hold(one, client, action, now)
 
-    def selected(self, selection: Selection, verdict: bool | AddCause, now: Now) -> Refused | None:
-        """What has been said of a selection, or an Oper for later, that waited; why it is none, or None."""
+    def selected(self, selection: Selection, verdict: bool | AddCause, now: Now) -> ControlRefusal | None:
+        """Apply the verdict on a selection, or on an Oper with a time, that waited for it; the refusal, or None."""
         one, action, service = selection.target, selection.action, selection.service
-        mine = self.state(one).asked is selection  # and has not ended meanwhile
+        mine = self.state(one).pending is selection  # and has not ended meanwhile
         if mine and verdict is True:
-            self._states[one] = replace(self.state(one), until_ns=selection.until_ns, asked=None)
+            self._states[one] = replace(self.state(one), until_ns=selection.until_ns, pending=None)
             if service != "Oper":
-                self.telling.show(one, now, stSeld=True)
-                self.telling.audit(one, service, selection.client, action, None, selection, now)
-            self.telling.note(one, service, action, None, now)
+                self.responses.show(one, now, stSeld=True)
+                self.responses.record(one, service, selection.client, action, None, selection, now)
+            self.responses.track(one, service, action, None, now)
             return None
         if mine:
             self._free(one, now)
         bad = AddCause.BLOCKED_BY_PROCESS if service == "Oper" else AddCause.SELECT_FAILED
-        refused = Refused(DENIED, verdict if isinstance(verdict, AddCause) else bad)
+        refused = ControlRefusal(DENIED, verdict if isinstance(verdict, AddCause) else bad)
         if service != "SBO":
-            self.telling.say(one, service, selection.client, action, refused)
-        self.telling.note(one, service, action, refused, now)
-        self.telling.audit(one, service, selection.client, action, refused, selection, now)
+            self.responses.last_appl_error(one, service, selection.client, action, refused)
+        self.responses.track(one, service, action, refused, now)
+        self.responses.record(one, service, selection.client, action, refused, selection, now)
         return refused
 
     def _operate(
         self, one: ControlObject, client: Client, action: ControlAction, octets: bytes, now: Now
-    ) -> Refused | Selection | Operation | None:
+    ) -> ControlRefusal | Selection | Operation | None:
         state, model = self.state(one), one.ctl_model
-        step = state.after(Ask.OPERATE, client, model in (SBO_NORMAL, SBO_ENHANCED))
-        if isinstance(step, Refused):
+        step = state.after(ControlService.OPERATE, client, model in (SBO_NORMAL, SBO_ENHANCED))
+        if isinstance(step, ControlRefusal):
             return step
         if model == SBO_ENHANCED and state.action is not None and not action.agrees(state.action):
             self._free(one, now)
@@ -190,90 +194,92 @@ class Control:
             return refused
         if action.at is not None and action.at.ns > now.utc_ns:
             return self._later(one, client, action, octets, action.at.ns - now.utc_ns, now)
-        self._states[one] = State(Phase.EXECUTING, client, NEVER, action)
+        self._states[one] = ObjectState(ControlState.EXECUTING, client, NEVER, action)
         enhanced = model in (DIRECT_ENHANCED, SBO_ENHANCED)
         operation = Operation(one, action, client, octets, enhanced, since_ns=now.monotonic_ns)
-        self.telling.begun(operation, now)
+        self.responses.begun(operation, now)
         return operation
 
     def _later(
         self, one: ControlObject, client: Client, action: ControlAction, octets: bytes, wait_ns: int, now: Now
-    ) -> Refused | Selection | None:
-        """Keep an Oper until its time has come; it is judged now, where there is somebody to judge, and again then."""
+    ) -> ControlRefusal | Selection | None:
+        """Keep an Oper with operTm until its time; it is checked now, where there is a check, and again at that time."""
         if not one.model.server.services.time_activated:
-            return Refused(DENIED, AddCause.NOT_SUPPORTED)
+            return ControlRefusal(DENIED, AddCause.NOT_SUPPORTED)
         until = now.monotonic_ns + wait_ns
         judged = Selection(one, action, client, "Oper", until, now.monotonic_ns) if self.selections_wait else None
-        self._states[one] = State(
-            Phase.WAITING, client, until if judged is None else NEVER, action, octets, judged, now.monotonic_ns
+        self._states[one] = ObjectState(
+            ControlState.WAITING, client, until if judged is None else NEVER, action, octets, judged, now.monotonic_ns
         )
         return judged
 
-    def _cancel(self, one: ControlObject, client: Client, action: ControlAction, _: bytes, now: Now) -> Refused | None:
+    def _cancel(
+        self, one: ControlObject, client: Client, action: ControlAction, _: bytes, now: Now
+    ) -> ControlRefusal | None:
         state = self.state(one)
-        step = state.after(Ask.CANCEL, client, one.ctl_model in (SBO_NORMAL, SBO_ENHANCED))
-        if isinstance(step, Refused):
+        step = state.after(ControlService.CANCEL, client, one.ctl_model in (SBO_NORMAL, SBO_ENHANCED))
+        if isinstance(step, ControlRefusal):
             return step
-        if state.phase is Phase.READY:
+        if state.state is ControlState.READY:
             if state.action is not None and not action.agrees(state.action, checks=False):
                 return OTHER_PARAMETERS
             self._free(one, now)
-        elif state.phase is Phase.WAITING:
+        elif state.state is ControlState.WAITING:
             self._drop(one, state, AddCause.ABORTION_BY_CANCEL, now)
         return None
 
-    def _not_allowed(self, one: ControlObject, action: ControlAction, bad_origin: AddCause) -> Refused | None:
-        """Why `action` is refused whatever the process says: its origin, the switching authority, the mode."""
+    def _not_allowed(self, one: ControlObject, action: ControlAction, bad_origin: AddCause) -> ControlRefusal | None:
+        """The refusal of `action` by its origin, the switching authority, the mode or 1-of-n control; None if it may be."""
         if not authority.knows_origin(one, action):
-            return Refused(DENIED, bad_origin)
+            return ControlRefusal(DENIED, bad_origin)
         cause = authority.operable(one, action)
         if cause is None and self._rival(one):
             cause = AddCause.ONE_OF_N_CONTROL
-        return None if cause is None else Refused(DENIED, cause)
+        return None if cause is None else ControlRefusal(DENIED, cause)
 
     def _rival(self, one: ControlObject) -> bool:
         return any(other in self._states for other in self._rivals.get(one, ()))
 
     # ------------------------------------------------------------------ what becomes of an operation
 
-    def started(self, operation: Operation, verdict: bool | AddCause, now: Now) -> Refused | None:
-        """The process has taken the operation (with enhanced security), done it (with normal), or refused it."""
+    def started(self, operation: Operation, verdict: bool | AddCause, now: Now) -> ControlRefusal | None:
+        """Apply the verdict of the process: operation taken (enhanced security), done (normal), or refused."""
         refused = self._begin(operation, verdict, now)
-        self.telling.note(operation.target, "Oper", operation.action, refused, now)
+        self.responses.track(operation.target, "Oper", operation.action, refused, now)
         return refused
 
-    def _begin(self, operation: Operation, verdict: bool | AddCause, now: Now) -> Refused | None:
+    def _begin(self, operation: Operation, verdict: bool | AddCause, now: Now) -> ControlRefusal | None:
         one, action = operation.target, operation.action
         if verdict is True:
-            self.telling.show(one, now, opOk=True)
+            self.responses.show(one, now, opOk=True)
             if not operation.enhanced:
                 self.ended(operation, True, now)
             return None
         cause = verdict if isinstance(verdict, AddCause) else AddCause.BLOCKED_BY_PROCESS
-        self.telling.refused(operation, now)
+        self.responses.refused(operation, now)
         self._after(operation, now)
-        refused = Refused(DENIED, cause)
-        self.telling.say(one, "Oper", operation.client, action, refused)
-        self.telling.audit(one, "Oper", operation.client, action, refused, operation, now)
+        refused = ControlRefusal(DENIED, cause)
+        self.responses.last_appl_error(one, "Oper", operation.client, action, refused)
+        self.responses.record(one, "Oper", operation.client, action, refused, operation, now)
         return refused
 
     def ended(self, operation: Operation, verdict: bool | AddCause, now: Now) -> None:
-        """The operation has come to its end; with enhanced security its client is told. A second end is none."""
+        """End an operation; with enhanced security its client gets CommandTermination. A second end changes nothing."""
         if operation.ended:
             return
         one, client = operation.target, operation.client
         held = self.state(one).owner is client
         self._after(operation, now)
         cause = None if verdict is True else verdict if isinstance(verdict, AddCause) else AddCause.UNKNOWN
-        refused = None if cause is None else Refused(DENIED, cause)
-        self.telling.audit(one, "Oper", client, operation.action, refused, operation, now)
+        refused = None if cause is None else ControlRefusal(DENIED, cause)
+        self.responses.record(one, "Oper", client, operation.action, refused, operation, now)
         if operation.enhanced and held:
-            self.telling.terminated(operation, cause, now)
+            self.responses.terminated(operation, cause, now)
 
     def _after(self, operation: Operation, now: Now) -> None:
         operation.ended = True
         one = operation.target
-        self.telling.show(one, now, opRcvd=False, opOk=False)
+        self.responses.show(one, now, opRcvd=False, opOk=False)
         state = self.state(one)
         if one.ctl_model in (SBO_NORMAL, SBO_ENHANCED) and one.operate_many and state.owner is not None:
             selected = operation.action if one.ctl_model == SBO_ENHANCED else None
@@ -286,43 +292,43 @@ class Control:
     def _hold(
         self, one: ControlObject, client: Client, action: ControlAction | None, now: Now, *, again: bool = False
     ) -> Selection | None:
-        """Select `one`; what it waits for, if it does. `again`: it was selected, and goes on so."""
+        """Select `one`; the Selection if a check is to decide first. `again`: it was selected and stays selected."""
         until = now.monotonic_ns + one.select_ms * 1_000_000
         waiting = None
         if self.selections_wait and not again:
             service = "SBO" if action is None else "SBOw"
             waiting = Selection(one, action or one.selecting(), client, service, until, now.monotonic_ns)
-        self._states[one] = State(Phase.READY, client, until, action, asked=waiting)
+        self._states[one] = ObjectState(ControlState.READY, client, until, action, pending=waiting)
         if waiting is None:
-            self.telling.show(one, now, stSeld=True)
+            self.responses.show(one, now, stSeld=True)
         return waiting
 
     def _free(self, one: ControlObject, now: Now) -> None:
         if self._states.pop(one, None) is not None:
-            self.telling.show(one, now, stSeld=False)
+            self.responses.show(one, now, stSeld=False)
 
-    def _drop(self, one: ControlObject, state: State, why: AddCause, now: Now) -> None:
-        """End a selection, or an Oper that waits for its time and now is never done."""
+    def _drop(self, one: ControlObject, state: ObjectState, why: AddCause, now: Now) -> None:
+        """End a selection, or an Oper that waits for its time and will not be carried out."""
         self._free(one, now)
-        if state.phase is Phase.WAITING and state.asked is None and state.owner is not None:
-            self.telling.audit(one, "Oper", state.owner, state.action, Refused(DENIED, why), state, now)
+        if state.state is ControlState.WAITING and state.pending is None and state.owner is not None:
+            self.responses.record(one, "Oper", state.owner, state.action, ControlRefusal(DENIED, why), state, now)
 
     def next_deadline_ns(self) -> int:
         """When the next selection ends by itself."""
         return min((state.until_ns for state in self._states.values()), default=NEVER)
 
     def deadline(self, now: Now) -> None:
-        """Let time pass: selections end, and what waited for its time is due."""
+        """Let time pass: selections end, and time-activated operations are due."""
         for one, state in list(self._states.items()):
             if state.until_ns > now.monotonic_ns:
                 continue
-            if state.phase is Phase.WAITING and state.owner is not None and state.action is not None:
-                self._states[one] = replace(state, phase=Phase.EXECUTING, until_ns=NEVER)
+            if state.state is ControlState.WAITING and state.owner is not None and state.action is not None:
+                self._states[one] = replace(state, state=ControlState.EXECUTING, until_ns=NEVER)
                 enhanced = one.ctl_model in (DIRECT_ENHANCED, SBO_ENHANCED)
                 operation = Operation(one, state.action, state.owner, state.oper, enhanced, since_ns=state.since_ns)
                 refused = self._not_allowed(one, state.action, AddCause.INCONSISTENT_PARAMETERS)
                 if refused is None:
-                    self.telling.begun(operation, now)
+                    self.responses.begun(operation, now)
                     self.due.append(operation)
                 else:
                     self.ended(operation, refused.cause or AddCause.UNKNOWN, now)
@@ -330,19 +336,22 @@ class Control:
                 self._free(one, now)
 
     def fired(self, operation: Operation, verdict: bool | AddCause, now: Now) -> bool:
-        """What waited for its time has begun, or not; True if its end is still to come. There is no answer to refuse."""
+        """Apply the verdict on a time-activated operation that was due; True if its end is still to come.
+
+        Its Write has been answered already, so there is no answer to refuse.
+        """
         if verdict is not True:
-            self.telling.refused(operation, now)
+            self.responses.refused(operation, now)
             self.ended(operation, verdict, now)
             return False
         self._begin(operation, True, now)
         return operation.enhanced
 
     def closed(self, client: Client, now: Now) -> None:
-        """`client` is gone: its selections end; what is being carried out goes on, and nobody is told."""
+        """`client` is gone: its selections end; operations in execution go on, without CommandTermination."""
         for one, state in list(self._states.items()):
             if state.owner is client:
-                if state.phase is Phase.EXECUTING:
+                if state.state is ControlState.EXECUTING:
                     self._states[one] = replace(state, owner=None)
                 else:
                     self._drop(one, state, AddCause.ABORTION_BY_COMMUNICATION_LOSS, now)

@@ -15,7 +15,7 @@ _GOOD: Final = 0
 
 
 def objection(action: ControlAction) -> AddCause | None:
-    """Why Mod cannot be set so; None if it can, or if the action does not say what it is to be."""
+    """The AddCause that refuses the new Mod; None if it can be set, or if `action` has no value (a select)."""
     if action.select and action.value is None:
         return None
     value = action.value

@@ -1,4 +1,4 @@
-"""What is shown and told of a command: its flags, LastApplError, CommandTermination, the audit, the tracking (pure)."""
+"""Outputs of a control: opRcvd, opOk and tOpOk, LastApplError, CommandTermination, command record, tracking (pure)."""
 
 from collections.abc import Callable
 
@@ -6,30 +6,30 @@ from bus.quality import Now, UtcTime
 from mapping.model import FC
 from mms_server.acsi.clients import Client
 from mms_server.acsi.control.authority import OR_IDENT_LIMIT
-from mms_server.acsi.control.command_record import Audit
-from mms_server.acsi.control.states import Operation, Refused, Selection, State
+from mms_server.acsi.control.command_record import CommandRecord
+from mms_server.acsi.control.states import ControlRefusal, ObjectState, Operation, Selection
 from mms_server.acsi.controllable_objects import ControlAction, ControlObject
 from mms_server.acsi.tracking.tracking import Tracking
 from mms_server.mms import add_cause
 from mms_server.mms.add_cause import AddCause
+from mms_server.model.cache import Commit, SlotValue
 
 Post = Callable[[Client, list[bytes]], None]
-Commit = Callable[[list[tuple[int, object]], Now], object]
 
 
-class Telling:
-    """`post` queues what is told later, `commit` takes what changes in the model; `audits` are to be written down."""
+class ControlResponses:
+    """The outputs of all controls. `post` queues CommandTermination, `commit` takes new values; `records` wait for the log."""
 
     def __init__(self, post: Post, commit: Commit, tracking: Tracking | None) -> None:
-        self.audits: list[Audit] = []
+        self.records: list[CommandRecord] = []
         self._post = post
         self._commit = commit
         self._tracking = tracking
 
     def begun(self, operation: Operation, now: Now) -> None:
-        """It goes to the process: its ctlNum and origin stand there when the status comes that it brings."""
+        """Show ctlNum, origin and opRcvd of an operation that goes to the process, before the status that it brings."""
         one, action = operation.target, operation.action
-        pairs: list[tuple[int, object]] = []
+        pairs: list[SlotValue] = []
         for name, value in (
             ("ctlNum", action.ctl_num),
             ("origin$orCat", action.or_cat),
@@ -43,11 +43,11 @@ class Telling:
         self.show(one, now, opRcvd=True)
 
     def refused(self, operation: Operation, now: Now) -> None:
-        """The process has not taken it: ctlNum and origin are those of the command before."""
+        """Restore the ctlNum and origin of the command before, since the process has refused this one."""
         self._commit(list(operation.before), now)
 
     def terminated(self, operation: Operation, cause: AddCause | None, now: Now) -> None:
-        """Tell the client of an operation with enhanced security how it has ended; None: well."""
+        """Send CommandTermination for an operation with enhanced security: positive without `cause`, else negative."""
         one, client = operation.target, operation.client
         error = None if cause is None else _error(one, "Oper", operation.action, cause)
         if self._tracking is not None:
@@ -57,8 +57,8 @@ class Telling:
             self._post(client, [pdu])
 
     def show(self, one: ControlObject, now: Now, **flags: bool) -> None:
-        """Give the flags of the object that it has their values; with opOk goes tOpOk."""
-        pairs: list[tuple[int, object]] = []
+        """Set those of the flags that the object has; tOpOk is set with opOk."""
+        pairs: list[SlotValue] = []
         for name, value in flags.items():
             slot = one.shown(name) if name == "stSeld" else one.slot(FC.OR, name)
             if slot is not None:
@@ -69,33 +69,35 @@ class Telling:
         if pairs:
             self._commit(pairs, now)
 
-    def note(
-        self, one: ControlObject, service: str, action: ControlAction | None, refused: Refused | None, now: Now
+    def track(
+        self, one: ControlObject, service: str, action: ControlAction | None, refused: ControlRefusal | None, now: Now
     ) -> None:
-        """Track what was answered, where the model tracks services."""
+        """Track the answer, where the model has service tracking."""
         if self._tracking is not None:
             error, cause = (None, None) if refused is None else (refused.error, refused.cause)
             self._tracking.control(one, service, action, error, cause, now)
 
-    def audit(
+    def record(
         self,
         one: ControlObject,
         service: str,
         client: Client,
         action: ControlAction | None,
-        refused: Refused | None,
-        since: Operation | Selection | State | None = None,
+        refused: ControlRefusal | None,
+        since: Operation | Selection | ObjectState | None = None,
         now: Now | None = None,
     ) -> None:
-        """Leave the audit of a command that has come to its end; without `since` that was at once."""
+        """Leave the record of a command that has ended; without `since` it ended at once."""
         result = None if refused is None else refused.error if refused.cause is None else refused.cause
         text = "done" if result is None else result.name.lower().replace("_", "-")
         ms = 0 if since is None or now is None else (now.monotonic_ns - since.since_ns) // 1_000_000
         if isinstance(since, Operation | Selection) and since.note:
             text = since.note
-        self.audits.append(Audit(client, one.reference, service, action, result, text, ms))
+        self.records.append(CommandRecord(client, one.reference, service, action, result, text, ms))
 
-    def say(self, one: ControlObject, service: str, client: Client, action: ControlAction, refused: Refused) -> None:
+    def last_appl_error(
+        self, one: ControlObject, service: str, client: Client, action: ControlAction, refused: ControlRefusal
+    ) -> None:
         """Put a LastApplError before the answer that refuses."""
         if refused.cause is not None:
             client.before_answer.append(add_cause.refusal(_error(one, service, action, refused.cause)))

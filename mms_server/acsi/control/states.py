@@ -1,4 +1,4 @@
-"""Where a controllable object stands, and what may be asked of it there: a total table (IEC 61850-7-2; pure).
+"""State machine of a controllable object, as a total table (IEC 61850-7-2, control; pure).
 
                  select                      operate                    done, or the deadline
     UNSELECTED ──────────► READY ──────────────────────► EXECUTING ──────────────────────────► UNSELECTED or READY
@@ -13,8 +13,8 @@
                      executing                2               command-already-in-execution
                      other than selected      3, deselected   inconsistent-parameters
 
-Direct models go from UNSELECTED to EXECUTING; an Oper with operTm goes through WAITING, where Cancel ends it. What may not
-be operated now (mode, authority, origin) is deselected, unless it is operated many times.
+Direct models go from UNSELECTED to EXECUTING; an Oper with operTm goes through WAITING, where Cancel ends it. If an Oper is
+refused (mode, authority, origin), the object is deselected, unless it is operated many times.
 """
 
 from dataclasses import dataclass
@@ -31,8 +31,8 @@ DENIED: Final = DataAccessError.OBJECT_ACCESS_DENIED
 UNAVAILABLE: Final = DataAccessError.TEMPORARILY_UNAVAILABLE
 
 
-class Phase(Enum):
-    """Where an object stands."""
+class ControlState(Enum):
+    """The states of a controllable object."""
 
     UNSELECTED = "unselected"
     READY = "ready"
@@ -40,8 +40,8 @@ class Phase(Enum):
     EXECUTING = "executing"
 
 
-class Ask(Enum):
-    """What a client asks of an object."""
+class ControlService(Enum):
+    """The services of the control class that change the state."""
 
     SELECT = "select"
     OPERATE = "operate"
@@ -49,59 +49,64 @@ class Ask(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """What the Write answers, and why; None as cause: nothing more is said."""
+class ControlRefusal:
+    """A refused control: the error that answers the Write, and the AddCause of LastApplError; None: without one."""
 
     error: DataAccessError
     cause: AddCause | None = None
 
 
-_SELECTED: Final = Refused(UNAVAILABLE, AddCause.OBJECT_ALREADY_SELECTED)
-_NOT_SELECTED: Final = Refused(DENIED, AddCause.OBJECT_NOT_SELECTED)
-_RUNNING: Final = Refused(UNAVAILABLE, AddCause.COMMAND_ALREADY_IN_EXECUTION)
-_LOCKED: Final = Refused(UNAVAILABLE, AddCause.LOCKED_BY_OTHER_CLIENT)
-OTHER_PARAMETERS: Final = Refused(DENIED, AddCause.INCONSISTENT_PARAMETERS)
+_SELECTED: Final = ControlRefusal(UNAVAILABLE, AddCause.OBJECT_ALREADY_SELECTED)
+_NOT_SELECTED: Final = ControlRefusal(DENIED, AddCause.OBJECT_NOT_SELECTED)
+_RUNNING: Final = ControlRefusal(UNAVAILABLE, AddCause.COMMAND_ALREADY_IN_EXECUTION)
+_LOCKED: Final = ControlRefusal(UNAVAILABLE, AddCause.LOCKED_BY_OTHER_CLIENT)
+OTHER_PARAMETERS: Final = ControlRefusal(DENIED, AddCause.INCONSISTENT_PARAMETERS)
 
-STEP: Final[dict[bool, dict[Phase, dict[Ask, Phase | Refused]]]] = {
+_SELECT, _OPERATE, _CANCEL = ControlService.SELECT, ControlService.OPERATE, ControlService.CANCEL
+_UNSELECTED, _READY = ControlState.UNSELECTED, ControlState.READY
+_WAITING, _EXECUTING = ControlState.WAITING, ControlState.EXECUTING
+_UNSUITED: Final = ControlRefusal(DENIED)  # no select in a direct model
+
+STEP: Final[dict[bool, dict[ControlState, dict[ControlService, ControlState | ControlRefusal]]]] = {
     True: {  # select before operate
-        Phase.UNSELECTED: {Ask.SELECT: Phase.READY, Ask.OPERATE: _NOT_SELECTED, Ask.CANCEL: Phase.UNSELECTED},
-        Phase.READY: {Ask.SELECT: _SELECTED, Ask.OPERATE: Phase.EXECUTING, Ask.CANCEL: Phase.UNSELECTED},
-        Phase.WAITING: {Ask.SELECT: _RUNNING, Ask.OPERATE: _RUNNING, Ask.CANCEL: Phase.UNSELECTED},
-        Phase.EXECUTING: {Ask.SELECT: _RUNNING, Ask.OPERATE: _RUNNING, Ask.CANCEL: _RUNNING},
+        _UNSELECTED: {_SELECT: _READY, _OPERATE: _NOT_SELECTED, _CANCEL: _UNSELECTED},
+        _READY: {_SELECT: _SELECTED, _OPERATE: _EXECUTING, _CANCEL: _UNSELECTED},
+        _WAITING: {_SELECT: _RUNNING, _OPERATE: _RUNNING, _CANCEL: _UNSELECTED},
+        _EXECUTING: {_SELECT: _RUNNING, _OPERATE: _RUNNING, _CANCEL: _RUNNING},
     },
     False: {  # direct
-        Phase.UNSELECTED: {Ask.SELECT: Refused(DENIED), Ask.OPERATE: Phase.EXECUTING, Ask.CANCEL: Phase.UNSELECTED},
-        Phase.READY: {Ask.SELECT: Refused(DENIED), Ask.OPERATE: Phase.EXECUTING, Ask.CANCEL: Phase.UNSELECTED},
-        Phase.WAITING: {Ask.SELECT: Refused(DENIED), Ask.OPERATE: _RUNNING, Ask.CANCEL: Phase.UNSELECTED},
-        Phase.EXECUTING: {Ask.SELECT: Refused(DENIED), Ask.OPERATE: _RUNNING, Ask.CANCEL: _RUNNING},
+        _UNSELECTED: {_SELECT: _UNSUITED, _OPERATE: _EXECUTING, _CANCEL: _UNSELECTED},
+        _READY: {_SELECT: _UNSUITED, _OPERATE: _EXECUTING, _CANCEL: _UNSELECTED},
+        _WAITING: {_SELECT: _UNSUITED, _OPERATE: _RUNNING, _CANCEL: _UNSELECTED},
+        _EXECUTING: {_SELECT: _UNSUITED, _OPERATE: _RUNNING, _CANCEL: _RUNNING},
     },
 }
 
 
 @dataclass(frozen=True, slots=True)
-class State:
-    """One object's state: who holds it, until when (READY, WAITING), and what was selected or is being done."""
+class ObjectState:
+    """One object's state: its owner, its end by time (READY, WAITING), and the action selected or in execution."""
 
-    phase: Phase = Phase.UNSELECTED
+    state: ControlState = ControlState.UNSELECTED
     owner: Client | None = None
     until_ns: int = NEVER
     action: ControlAction | None = None
     oper: bytes = b""  # of WAITING: the Data of what was written
-    asked: "Selection | None" = None  # of READY and WAITING: not before the embedding program has said yes
+    pending: "Selection | None" = None  # of READY and WAITING: not before the embedding program has said yes
     since_ns: int = 0  # of WAITING: when it was asked
 
-    def after(self, ask: Ask, who: Client, select_first: bool) -> Phase | Refused:
-        """The phase that `ask` of `who` leads to, or why it does not. Changes nothing."""
-        if self.phase in (Phase.READY, Phase.WAITING) and self.owner is not who:
-            return _SELECTED if ask is Ask.SELECT else _LOCKED
-        if self.phase is Phase.READY and self.asked is not None and ask is Ask.OPERATE:
+    def after(self, service: ControlService, who: Client, select_first: bool) -> ControlState | ControlRefusal:
+        """The state that `service` of `who` leads to, or the refusal. Changes nothing."""
+        if self.state in (ControlState.READY, ControlState.WAITING) and self.owner is not who:
+            return _SELECTED if service is ControlService.SELECT else _LOCKED
+        if self.state is ControlState.READY and self.pending is not None and service is ControlService.OPERATE:
             return _NOT_SELECTED  # it is being judged, and may come to nothing
-        return STEP[select_first][self.phase][ask]
+        return STEP[select_first][self.state][service]
 
 
 @dataclass(eq=False, slots=True)
 class Selection:
-    """A selection, or an Oper for later, that waits for the embedding program; nobody else gets the object meanwhile.
+    """A selection, or an Oper with operTm, that waits for the embedding program; the object is locked meanwhile.
 
     `until_ns`: when it ends by itself, or is due. `note` is what the embedding program adds to the audit.
     """

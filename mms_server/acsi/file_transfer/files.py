@@ -1,12 +1,12 @@
-"""Files that clients may list and fetch, in one folder and nowhere else (IEC 61850-7-2, file transfer; ISO 9506-2 annex D).
+"""Files that clients may list and get, in one folder and nowhere else (IEC 61850-7-2, file transfer; ISO 9506-2 annex D).
 
     audit/...     the server's own, in a folder of its own            read-only
     events/...    made when they are asked for                        read-only
     anything else in the folder that is served                        changed only where that is switched on
 
-A name is a path below the folder, `/` between its parts. Whatever leads out of it - `..`, an absolute path, a backslash, a
-link - is answered as if it were absent, so that nothing is told of what is outside. Files are read in ranges, when they
-are asked for: an open file costs its handle and no more. It ends where it ended when it was opened.
+A name is a path below the folder, `/` between its parts. A name that leads out of it - `..`, an absolute path, a backslash,
+a link - is answered as if it were absent, so that clients learn nothing of the rest of the disk. Files are read in ranges,
+one for each request: an open file costs its handle and no more. It ends where it ended when it was opened.
 """
 
 import os
@@ -43,7 +43,7 @@ class FileEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class MadeFile:
+class GeneratedFile:
     """A file that is made when it is asked for: its name, its octets, and when the last of it happened."""
 
     name: str
@@ -52,13 +52,13 @@ class MadeFile:
 
     @property
     def entry(self) -> FileEntry:
-        """What is told of it."""
+        """Its directory entry."""
         return FileEntry(self.name, len(self.content), datetime.fromtimestamp(self.time_ns / 1e9, UTC))
 
 
 @dataclass(slots=True)
 class OpenFile:
-    """A file that a client reads: how far, and when it did last."""
+    """A file that a client has open: the position, and the time of the last read."""
 
     file: BinaryIO
     octets: int
@@ -78,14 +78,14 @@ class Files:
     may_rename: bool = False
     may_obtain: bool = False
     own: dict[str, Path] = field(default_factory=dict)
-    made: Callable[[], Sequence[MadeFile]] | None = None
+    made: Callable[[], Sequence[GeneratedFile]] | None = None
     _open: dict[Client, dict[int, OpenFile]] = field(default_factory=dict)
     _next: int = 1
 
     # ------------------------------------------------------------------ names
 
     def path_of(self, name: str) -> Path | None:
-        """Where the file `name` is, or would be; None if the name leads out of its folder, or is none."""
+        """The path of the file `name`, which need not exist; None if the name leads out of its folder, or is none."""
         if self.folder is None or len(name.encode("utf-8", "replace")) > NAME_OCTETS:
             return None
         parts = [part for part in name.split("/") if part]
@@ -110,11 +110,11 @@ class Files:
     def _is_made(self, name: str) -> bool:
         return self.made is not None and name.partition("/")[0] == EVENTS
 
-    def _events(self) -> list[MadeFile]:
+    def _events(self) -> list[GeneratedFile]:
         return [] if self.made is None else list(self.made())
 
     def entry(self, path: Path, name: str) -> FileEntry | None:
-        """What is told of the file at `path`; None if it is no plain file."""
+        """The directory entry of the file at `path`; None if it is no plain file."""
         try:
             known = path.stat()
         except OSError:
@@ -162,7 +162,7 @@ class Files:
     # ------------------------------------------------------------------ reading
 
     def open(self, client: Client, name: str, position: int, now_ns: int) -> tuple[int, FileEntry] | ServiceError:
-        """The number of the open file, and what is told of it."""
+        """The number of the open file, and its directory entry."""
         handles = self._open.setdefault(client, {})
         self._close_idle(handles, now_ns)
         if len(handles) >= OPEN_LIMIT:
@@ -179,7 +179,7 @@ class Files:
         return number, entry
 
     def _source(self, name: str) -> tuple[BinaryIO, FileEntry] | ServiceError:
-        """The file of that name, open, and what is told of it."""
+        """The file of that name, open, and its directory entry."""
         if self._is_made(name):
             made = next((one for one in self._events() if one.name == name), None)
             return ServiceError.FILE_NON_EXISTENT if made is None else (BytesIO(made.content), made.entry)
@@ -207,7 +207,7 @@ class Files:
         return data, len(data) == octets and handle.position < handle.octets
 
     def close(self, client: Client, number: int) -> ServiceError | None:
-        """Close an open file; why not, or None."""
+        """Close an open file; the error, or None."""
         handle = self._open.get(client, {}).pop(number, None)
         if handle is None:
             return ServiceError.FILE_OTHER
@@ -215,7 +215,7 @@ class Files:
         return None
 
     def closed(self, client: Client) -> None:
-        """`client` is gone: so are its open files."""
+        """`client` is gone: close its files."""
         for handle in self._open.pop(client, {}).values():
             handle.file.close()
 
@@ -228,7 +228,7 @@ class Files:
     # ------------------------------------------------------------------ changing
 
     def delete(self, name: str) -> ServiceError | None:
-        """Delete a file; why not, or None."""
+        """Delete a file; the error, or None."""
         path = self.path_of(name)
         if path is None or not path.is_file():
             return ServiceError.FILE_NON_EXISTENT
@@ -241,7 +241,7 @@ class Files:
         return None
 
     def rename(self, name: str, new_name: str) -> ServiceError | None:
-        """Rename a file within the folder; why not, or None."""
+        """Rename a file within the folder; the error, or None."""
         path, new_path = self.path_of(name), self.path_of(new_name)
         if path is None or not path.is_file() or new_path is None:
             return ServiceError.FILE_NON_EXISTENT
@@ -257,7 +257,7 @@ class Files:
         return None
 
     def vacant(self, name: str) -> Path | ServiceError:
-        """Where a new file `name` is to be put, or why it may not be. What is there is replaced where deleting is allowed."""
+        """The path for a new file `name`, or the error. An existing file is replaced where deleting is allowed."""
         path = self.path_of(name)
         if path is None or not name or path.is_dir():
             return ServiceError.FILE_NON_EXISTENT
@@ -267,5 +267,5 @@ class Files:
 
 
 def name_of(parts: Sequence[bytes]) -> str:
-    """The path that the strings of an MMS FileName mean, however the client has cut it."""
+    """The path that the strings of an MMS FileName mean, in one part or in several."""
     return "/".join(part.decode("utf-8", "replace") for part in parts).strip("/")

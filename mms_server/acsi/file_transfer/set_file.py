@@ -1,11 +1,11 @@
-"""Files that clients offer: they ask us to obtain one, and we fetch it from them (IEC 61850-7-2 SetFile, ISO 9506-2 annex D).
+"""SetFile: the client asks us to obtain its file, and we read it from the client (IEC 61850-7-2; ISO 9506-2, ObtainFile).
 
-    client ── ObtainFile ──► OPENING ──► READING ──► ... ──► whole: it gets its name, NULL is answered
+    client ── ObtainFile ──► OPENING ──► READING ──► ... ──► whole: the file gets its name, the answer is NULL
                                 │           │
-                                └───────────┴── no, nonsense, too large, no space, no answer in time: nothing is left of it
+                                └───────────┴── refused, undecodable, too large, no space, time-out: the file is removed
 
-FileOpen, FileRead and FileClose are requests of ours on the client's own association, one at a time. Half a file stands
-under a name that no client sees. A client that never answers costs itself one transfer, and nobody else anything.
+FileOpen, FileRead and FileClose are requests of ours on the client's own association, one at a time. An incomplete file
+has a name that no client sees. If a client never answers, its own transfer ends by time-out; others are not affected.
 """
 
 import contextlib
@@ -31,12 +31,12 @@ _READ_ANSWER: Final = 0xBF49
 _DONE: Final = ber.tlv(0x9F2E, b"")
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
-Outcome = bytes | ServiceError  # the service's element, or why not
+TransferResult = bytes | ServiceError  # the service's element, or why not
 
 
 @dataclass(eq=False, slots=True)
 class _Transfer:
-    """One file on its way. `number` is the client's frsmID; None until it has opened the file."""
+    """One transfer in progress. `number` is the client's frsmID; None until it has opened the file."""
 
     invoke_id: int
     destination: str
@@ -53,19 +53,19 @@ class _Transfer:
 
 
 @dataclass(slots=True)
-class Obtaining:
-    """What one server obtains from its clients, of each one file at a time."""
+class SetFile:
+    """The SetFile transfers of one server, at most one for each client."""
 
     files: Files
     _transfers: dict[Client, _Transfer] = field(default_factory=dict)
     _asks: dict[Client, list[bytes]] = field(default_factory=dict)
-    _answers: dict[Client, list[tuple[int, str, Outcome]]] = field(default_factory=dict)
+    _answers: dict[Client, list[tuple[int, str, TransferResult]]] = field(default_factory=dict)
     _count: int = 0
 
     def begin(
         self, client: Client, invoke_id: int, source: list[bytes], destination: list[bytes], now: Now
     ) -> ServiceError | None:
-        """Fetch the client's file `source` and put it at `destination`; why not, or None: the answer comes later."""
+        """Begin to fetch the client's file `source` to `destination`; the error, or None: the answer comes later."""
         if not client.takes_requests:
             return ServiceError.CAPABILITY_UNAVAILABLE
         if client in self._transfers:
@@ -99,7 +99,7 @@ class Obtaining:
     # ------------------------------------------------------------------ what the client answers
 
     def answered(self, client: Client, tag: int | None, body: bytes, now: Now) -> None:
-        """The client has answered our request with the service element `tag`, or with a no (None)."""
+        """Take the client's answer to our request: the service element `tag`, or None for an error."""
         transfer = self._transfers.get(client)
         if transfer is None:
             return  # the file was closed, whatever it says to that
@@ -149,7 +149,7 @@ class Obtaining:
     # ------------------------------------------------------------------ how it ends
 
     def _end(self, client: Client, refused: ServiceError | None) -> None:
-        """The client closes its file, ours gets its name or is gone, and the client is answered."""
+        """End the transfer: close the client's file, give ours its name or remove it, answer the client."""
         transfer = self._transfers.pop(client)
         if transfer.number is not None:
             self._ask(client, ber.tlv(CLOSE, ber.integer(transfer.number)))
@@ -179,7 +179,7 @@ class Obtaining:
             transfer.partial.unlink()
 
     def closed(self, client: Client) -> None:
-        """`client` is gone: so is what it has sent of a file."""
+        """`client` is gone: remove its incomplete file."""
         transfer = self._transfers.pop(client, None)
         if transfer is not None:
             self._dropped(transfer)
@@ -199,16 +199,16 @@ class Obtaining:
         """The service elements of the requests to `client`, in order; they are then the caller's."""
         return self._asks.pop(client, [])
 
-    def answers(self, client: Client) -> list[tuple[int, str, Outcome]]:
+    def answers(self, client: Client) -> list[tuple[int, str, TransferResult]]:
         """The answers that `client` is owed, each with its invokeID and the file's name; they are then the caller's."""
         return self._answers.pop(client, [])
 
     def next_deadline_ns(self) -> int:
-        """When the next transfer has taken too long."""
+        """The monotonic time of the next time-out."""
         return min((one.until_ns for one in self._transfers.values()), default=NEVER)
 
     def deadline(self, now: Now) -> None:
-        """Let time pass."""
+        """Let time pass: end the transfers that have taken too long."""
         late = [client for client, one in self._transfers.items() if one.until_ns <= now.monotonic_ns]
         for client in late:
             self._end(client, ServiceError.FILE_OTHER)

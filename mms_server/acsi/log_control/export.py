@@ -1,4 +1,4 @@
-"""The event export: what is in a log, as a file that people open (CSV, RFC 4180; pure).
+"""Event export: the entries of a log as a file that people open (CSV, RFC 4180; pure).
 
     events/DEMOIO_IO.csv      time,entry,reference,reason,value
                               2026-01-31T12:00:00.250Z,18fa0c2e4b500000,DEMOIO/GGIO1$ST$SPCSO1,data-change,"[true,""0000000000000"",...]"

@@ -1,4 +1,4 @@
-"""Logs: what data sets did, kept for who asks later (IEC 61850-7-2, log control; IEC 61850-8-1, journal mapping).
+"""Logs: the events of data sets, stored for later queries (IEC 61850-7-2, log control; IEC 61850-8-1, journal mapping).
 
     changes of a commit ──► log control blocks that are enabled ──► entry in the journal that LogRef names ──► the store
     ReadJournal by time, or after an entry ◄── entries, oldest first, page by page
@@ -13,11 +13,11 @@ from typing import Final
 
 from bus.quality import Now
 from mapping.model import FC, LogControl, Setting
-from mms_server.acsi import persisted_values, persistence
+from mms_server.acsi import persisted_values
 from mms_server.acsi.clients import Client
-from mms_server.acsi.file_transfer.files import EVENTS, MadeFile
+from mms_server.acsi.file_transfer.files import EVENTS, GeneratedFile
 from mms_server.acsi.log_control import export
-from mms_server.acsi.persistence import Drop, File, Journal, Stored
+from mms_server.acsi.persistence import Drop, File, Persistence, StoredState, octets_of, parts_of
 from mms_server.acsi.reporting.rcb import DCHG, DUPD, INTEGRITY, QCHG
 from mms_server.mms.errors import DataAccessError
 from mms_server.model.cache import Changes
@@ -41,7 +41,7 @@ Find = Callable[[Client | None, str], DataSet | None]
 
 @dataclass(frozen=True, slots=True)
 class LogEntry:
-    """One entry: for each member that is in it the reference, the Data, and why (six bits of ReasonCode)."""
+    """One entry: for each member in it the reference, the Data, and the reason (six bits of ReasonCode)."""
 
     entry_id: int
     time_ns: int
@@ -49,15 +49,13 @@ class LogEntry:
 
     def content(self) -> bytes:
         """As the store keeps it."""
-        rows = (
-            persistence.octets_of(iter((reference, data, bytes((reason,))))) for reference, data, reason in self.rows
-        )
-        return persistence.octets_of(rows)
+        rows = (octets_of(iter((reference, data, bytes((reason,))))) for reference, data, reason in self.rows)
+        return octets_of(rows)
 
     @classmethod
     def restored(cls, filed: File) -> "LogEntry":
         """The entry that was filed. Raises ValueError for content that is none."""
-        rows = [persistence.parts_of(row) for row in persistence.parts_of(filed.content)]
+        rows = [parts_of(row) for row in parts_of(filed.content)]
         if any(len(row) != 3 or len(row[2]) != 1 for row in rows):
             raise ValueError(f"log entry {filed.entry_id:016x}: a row of another shape")
         return cls(filed.entry_id, filed.time_ns, tuple((row[0], row[1], row[2][0]) for row in rows))
@@ -114,16 +112,18 @@ class LogBlock:
 class Logs:
     """All log control blocks and journals of a server."""
 
-    def __init__(self, model: DataModel, find: Find, journal: Journal, stored: Stored | None) -> None:
+    def __init__(self, model: DataModel, find: Find, persistence: Persistence, stored: StoredState | None) -> None:
         self._model = model
         self._find = find
-        self._journal = journal
+        self._persistence = persistence
         self._index: dict[int, list[tuple[LogBlock, int]]] = {}
         self._blocks: dict[int, LogBlock] = {}
         self._attributes: dict[int, tuple[LogBlock, str]] = {}
         self._settings = model.server.services.log_settings
         self.journals: dict[str, LogJournal] = {}
-        self._exports: dict[str, tuple[tuple[int, int], MadeFile]] = {}  # by the first and last entry that are in it
+        self._exports: dict[
+            str, tuple[tuple[int, int], GeneratedFile]
+        ] = {}  # by the first and last entry that are in it
         for domain in model.domains.values():
             for name in domain.journals:
                 full = f"{domain.name.decode()}/{name.decode()}"
@@ -147,14 +147,14 @@ class Logs:
         self._blocks[slot] = block
         self._attributes |= {own: (block, name) for name, own in slots.items()}
 
-    def _restore(self, stored: Stored | None) -> None:
+    def _restore(self, stored: StoredState | None) -> None:
         if stored is not None:
             for name, one in self.journals.items():
                 for filed in stored.entries.get(PREFIX + name, []):
                     try:
                         one.entries.append(LogEntry.restored(filed))
                     except ValueError:
-                        self._journal.add(Drop(PREFIX + name, filed.entry_id))  # a damaged row
+                        self._persistence.add(Drop(PREFIX + name, filed.entry_id))  # a damaged row
                 self._show(one)
             written = stored.values.get(KIND, {})
             for block in self._blocks.values():
@@ -179,7 +179,7 @@ class Logs:
                 self._index.setdefault(slot, []).append((block, number))
 
     def changed(self, changes: Changes, now: Now) -> None:
-        """What one commit has changed: at most one entry for each block."""
+        """Log the changes of one commit: at most one entry for each block."""
         if not self._index:
             return
         touched: dict[LogBlock, dict[int, int]] = {}
@@ -200,15 +200,15 @@ class Logs:
             (all_members[number].reference.encode(), read(all_members[number].slot), reason)
             for number, reason in members
         )
-        entry = LogEntry(self._journal.new_id(now.utc_ns), now.utc_ns, rows)
+        entry = LogEntry(self._persistence.new_id(now.utc_ns), now.utc_ns, rows)
         one = block.journal
         one.entries.append(entry)
-        self._journal.add(File(PREFIX + one.name, entry.entry_id, entry.time_ns, entry.content()))
+        self._persistence.add(File(PREFIX + one.name, entry.entry_id, entry.time_ns, entry.content()))
         gone = 0
         while len(one.entries) - gone > ENTRIES_LIMIT or one.entries[gone].time_ns < now.utc_ns - AGE_NS:
             gone += 1
         if gone:
-            self._journal.add(Drop(PREFIX + one.name, one.entries[gone - 1].entry_id))
+            self._persistence.add(Drop(PREFIX + one.name, one.entries[gone - 1].entry_id))
             del one.entries[:gone]
         self._show(one)
 
@@ -241,11 +241,11 @@ class Logs:
         )
 
     def next_deadline_ns(self) -> int:
-        """When the next integrity entry is due."""
+        """The monotonic time of the next integrity entry."""
         return min((block.integrity_at_ns for block in self._blocks.values()), default=NEVER)
 
     def deadline(self, now: Now) -> None:
-        """Let time pass."""
+        """Let time pass: write the integrity entries that are due."""
         for block in self._blocks.values():
             if block.integrity_at_ns <= now.monotonic_ns and block.data_set is not None:
                 self._file(block, [(number, INTEGRITY) for number in range(len(block.data_set.members))], now)
@@ -258,7 +258,7 @@ class Logs:
         return slot in self._attributes or slot in self._blocks
 
     def write(self, client: Client, slot: int, tag: int, contents: bytes, now: Now) -> DataAccessError | None:
-        """Write one attribute of a log control block; why not, or None."""
+        """Write one attribute of a log control block; the error, or None."""
         if slot not in self._attributes:
             return _DENIED
         block, name = self._attributes[slot]
@@ -280,23 +280,23 @@ class Logs:
         if name == "LogEna" and value and self._find(client, str(block.get("DatSet"))) is None:
             return _UNAVAILABLE
         self._model.cache.commit([(slot, value)])
-        persisted_values.keep(self._journal, KIND, f"{block.path}${name}", self._model, slot)
+        persisted_values.keep(self._persistence, KIND, f"{block.path}${name}", self._model, slot)
         self._attach(block)
         self._restart(block, now)
         return None
 
-    def exported(self) -> list[MadeFile]:
+    def exported(self) -> list[GeneratedFile]:
         """The newest entries of each log, as a file; made anew only when the log has changed."""
         return [self._export(one) for _, one in sorted(self.journals.items())]
 
-    def _export(self, one: LogJournal) -> MadeFile:
+    def _export(self, one: LogJournal) -> GeneratedFile:
         newest = one.entries[-export.ENTRIES :]
         last_id, time_ns = (newest[-1].entry_id, newest[-1].time_ns) if newest else (0, 0)
         made = self._exports.get(one.name)
         if made is None or made[0] != (newest[0].entry_id if newest else 0, last_id):
             content = export.lines([(entry.entry_id, entry.time_ns, entry.rows) for entry in newest])
             name = f"{EVENTS}/{export.file_name(one.name)}"
-            made = ((newest[0].entry_id if newest else 0, last_id), MadeFile(name, content, time_ns))
+            made = ((newest[0].entry_id if newest else 0, last_id), GeneratedFile(name, content, time_ns))
             self._exports[one.name] = made
         return made[1]
 

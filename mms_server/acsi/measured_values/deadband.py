@@ -1,4 +1,4 @@
-"""What the configuration of a measured number makes of a value: deadband, zero band, range (IEC 61850-7-3; pure).
+"""Deadband, zero band and range of a measured number, by its configuration (IEC 61850-7-3, MV and CMV; pure).
 
     llLim    lLim              hLim    hhLim
 low-low │ low │     normal       │ high │ high-high          and back only once the hysteresis inside the limit
@@ -15,7 +15,7 @@ RANGE_LIMITS: Final = frozenset({"hhLim", "hLim", "lLim", "llLim"})
 
 
 class Range(IntEnum):
-    """Where a value lies (IEC 61850-7-3, RangeKind)."""
+    """The range of a value (IEC 61850-7-3, RangeKind)."""
 
     NORMAL = 0
     HIGH = 1
@@ -29,8 +29,8 @@ class Bounds:
     """The configuration of one number, in its own unit. `limits` has those that have been set."""
 
     db: float  # the deadband as a share of its reference
-    reference: float  # what 100 % of it are; 0: the value that is shown
-    zero: float  # what is nearer to 0 is as good as none
+    reference: float  # the value that 100 % of it mean; 0: the value that is shown
+    zero: float  # a value nearer to 0 is shown as 0
     limits: Mapping[str, float]
     hysteresis: float
     angle: bool = False
@@ -41,7 +41,7 @@ class Bounds:
         return not RANGE_LIMITS.isdisjoint(self.limits)
 
     def exceeded(self, value: float, shown: float) -> bool:
-        """True if `value` is too far from what is shown; what is not a number always is."""
+        """True if `value` is further from the shown one than the deadband; a NaN always is."""
         distance = abs(value - shown)
         if self.angle:
             distance = min(distance % CIRCLE, -distance % CIRCLE)

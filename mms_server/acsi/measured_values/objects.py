@@ -1,10 +1,10 @@
-"""Measured objects: what of an MV or a CMV decides what it shows (IEC 61850-7-3).
+"""Measured objects: the leaves of an MV or CMV that its deadband and range need (IEC 61850-7-3, MV and CMV).
 
     MV   instMag, mag,    range             CF: db, dbRef, zeroDb, zeroDbRef, rangeC, sVC
     CMV  instCVal, cVal,  range, rangeAng       the same for the magnitude; dbAng, dbAngRef, rangeAngC, angSVC for the angle
 
-They are found by structure, at any depth and in arrays: what stands under MX and has `q` and `mag` or `cVal`. Those
-without a deadband and without limits need nobody, and are left out.
+They are found by structure, at any depth and in arrays: an object under MX that has `q` and `mag` or `cVal`. Those without
+a deadband and without limits are left out.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ Leaf = tuple[int | None, int]  # of the instantaneous value, where there is one,
 
 @dataclass(eq=False, slots=True)
 class MeasuredNumber:
-    """A magnitude or an angle. Slots are None for what the type does not have.
+    """A magnitude or an angle. Slots are None for attributes that the type does not have.
 
     `leaves` are its `f` and `i`; the first one decides, and limits are those of the same name.
     """
@@ -56,10 +56,10 @@ class MeasuredNumber:
 
 
 class MeasuredObject:
-    """One data object: its numbers, the magnitude first, and what is known of the process behind it."""
+    """One data object: its numbers, the magnitude first, and the last process quality."""
 
     __slots__ = (
-        "beyond", "bounds", "by_inst", "fed", "has_deadband", "inst", "leaves", "numbers", "q", "said_q", "settings",
+        "beyond", "bounds", "by_inst", "fed", "has_deadband", "inst", "leaves", "numbers", "process_q", "q", "settings",
         "shown", "t", "values",
     )  # fmt: skip
 
@@ -74,14 +74,14 @@ class MeasuredObject:
         self.settings = frozenset(slot for one in numbers for slot in one.settings())
         self.has_deadband = any(one.db is not None or one.zero_db is not None for one in numbers)
         self.bounds: list[Bounds] | None = None  # of the numbers, as configured; None: to be looked at again
-        self.said_q: Quality | None = None  # what the process has said of its quality; None before it has said anything
+        self.process_q: Quality | None = None  # the process quality; None before the first
         self.fed = False  # a value has come
         self.by_inst = False  # the last value came as instMag or instCVal
         self.beyond = False  # the magnitude is below min or above max
 
     @property
     def idle(self) -> bool:
-        """True if nothing of it depends on anything but what an embedding program says."""
+        """True if no shown value depends on another one: an embedding program feeds all that there is."""
         return not self.inst and not any(one.limits for one in self.numbers)
 
 
@@ -99,7 +99,7 @@ def found(model: DataModel) -> Iterator[MeasuredObject]:
 
 
 def _below(placed: PlacedNode, node: Node, config: Node | None) -> Iterator[MeasuredObject]:
-    """The objects at and below `node`; `config` is what stands under CF at the same place."""
+    """The objects at and below `node`; `config` is the node under CF at the same place."""
     q = _slot(placed, node, b"q")
     if q is not None and (node.child(b"mag") or node.child(b"cVal")):
         numbers = [one for one in _numbers(placed, node, config) if one.leaves]

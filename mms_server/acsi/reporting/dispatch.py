@@ -1,9 +1,9 @@
-"""What leaves for each client: reports of URCBs from its outbox, entries of BRCBs in order, once they are stored (pure)."""
+"""Dispatch of reports: those of URCBs from the client's outbox, entries of BRCBs in order once they are stored (pure)."""
 
 from typing import Final
 
 from mms_server.acsi.clients import Client
-from mms_server.acsi.persistence import Journal
+from mms_server.acsi.persistence import Persistence
 from mms_server.acsi.reporting.entry_buffer import Entry
 from mms_server.acsi.reporting.rcb import ReportControlBlock
 from mms_server.mms import report
@@ -14,37 +14,37 @@ Notice = tuple[Client | None, str, str]
 
 
 class Dispatch:
-    """Who holds which blocks, and for whom something waits."""
+    """The blocks that each client holds, and the clients for which PDUs wait."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, persistence: Persistence) -> None:
         self.notices: list[Notice] = []
-        self._journal = journal
+        self._persistence = persistence
         self._held: dict[Client, list[ReportControlBlock]] = {}
         self._ready: set[Client] = set()
         self._unsafe: set[Client] = set()  # what they wait for is not stored yet
 
     def note(self, client: Client | None, block: ReportControlBlock, event: str) -> None:
-        """Something has happened to `block` that the log is told."""
+        """Queue an event of `block` for the log and the embedding program."""
         self.notices.append((client, block.path, event))
 
     def wake(self, client: Client) -> None:
-        """Something may wait for `client`."""
+        """Mark `client` as one for which PDUs may wait."""
         self._ready.add(client)
 
     def hold(self, client: Client, block: ReportControlBlock) -> None:
-        """`client` holds `block` from now on."""
+        """Note that `client` holds `block` from now on."""
         self._held.setdefault(client, []).append(block)
         self.note(client, block, "reserved")
 
     def free(self, block: ReportControlBlock) -> None:
-        """Nobody holds `block` any more."""
+        """Note that `block` is held by no client any more."""
         held = self._held.get(block.owner, []) if block.owner is not None else []
         if block in held:
             held.remove(block)
         self.note(block.owner, block, "released")
 
     def forget(self, client: Client) -> list[ReportControlBlock]:
-        """`client` is gone; the blocks that it held."""
+        """Forget a `client` that is gone; the blocks that it held."""
         self._ready.discard(client)
         self._unsafe.discard(client)
         return self._held.pop(client, [])
@@ -59,7 +59,7 @@ class Dispatch:
         block.counted()
 
     def pull(self, client: Client) -> list[bytes]:
-        """The PDUs that `client` is to get now: what waits in its outbox, and the next of its buffered entries."""
+        """The PDUs for `client` now: its outbox, and the next of its buffered entries, TURN_OCTETS or a little more."""
         pdus = client.outbox.take()
         left = TURN_OCTETS
         for block in self._held.get(client, ()):
@@ -72,23 +72,23 @@ class Dispatch:
         return pdus
 
     def receivers(self) -> list[Client]:
-        """The clients for which something waits."""
+        """The clients for which PDUs wait."""
         return list(self._ready)
 
     def post(self, client: Client, pdus: list[bytes]) -> None:
-        """Queue what is no report but leaves like one."""
+        """Queue PDUs that are no reports but leave like them (CommandTermination)."""
         if client.outbox.post(pdus):
             self._ready.add(client)
 
     def stored(self) -> None:
-        """More is stored than before: what waited for it may be sent."""
+        """Release the entries that waited for the store: more is stored than before."""
         self._ready |= self._unsafe
         self._unsafe.clear()
 
     def _next(self, block: ReportControlBlock) -> Entry | None:
         """The next entry of a BRCB that may be sent."""
         entry = block.buffer.peek() if block.buffer is not None and block.enabled else None
-        if entry is None or self._journal.safe(entry.ticket):
+        if entry is None or self._persistence.safe(entry.ticket):
             return entry
         if block.owner is not None:
             self._unsafe.add(block.owner)

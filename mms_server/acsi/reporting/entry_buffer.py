@@ -1,4 +1,4 @@
-"""Entries of reports, and the buffer in which a BRCB keeps them (IEC 61850-7-2, BRCB).
+"""Report entries, and the buffer in which a BRCB keeps them (IEC 61850-7-2, BRCB).
 
     oldest ── ... ── sent ── next to send ── ... ── newest          by EntryID, ascending
        └─ dropped when the buffer is full: a loss if it was not sent yet
@@ -19,10 +19,10 @@ _COMPACT: Final = 1024
 
 @dataclass(slots=True)
 class Entry:
-    """One report that happened; the body has the Data that its members had at that moment.
+    """One report to be sent; the body has the Data that its members had at the event.
 
-    A `hollow` entry was replaced by a newer one of its kind: it holds its place, and is not sent. `after_gap`: events
-    between the one before it and this one are not known to us.
+    A `hollow` entry was replaced by a newer one of its kind: it keeps its place, and is not sent. `after_gap`: events
+    between the entry before and this one were lost.
     """
 
     time_ns: int
@@ -35,11 +35,11 @@ class Entry:
 
     @property
     def octets(self) -> int:
-        """What it costs in a buffer."""
+        """The octets that it takes in a buffer."""
         return ENTRY_OCTETS + sum(map(len, self.body.data))
 
     def content(self) -> bytes:
-        """As the store keeps it: its kind, its members, its Data."""
+        """The entry as stored: its kind, its members, its Data."""
         head = bytes((self.interrogation | self.after_gap << 1,))
         rows = (
             member.to_bytes(4, "big") + bytes((reason,)) + data
@@ -61,7 +61,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class BufferLimits:
-    """What one BRCB keeps: at most so many octets, no entry older than so many seconds."""
+    """Limits of the buffer of one BRCB: octets, and the age of an entry in seconds."""
 
     octets: int
     age_s: float = 30 * 24 * 3600.0
@@ -88,7 +88,7 @@ class EntryBuffer:
         return self._entries[-1] if len(self) else None
 
     def add(self, entry: Entry) -> int | None:
-        """Put `entry` behind the others; the EntryID up to which older ones had to go, None if none had to."""
+        """Append `entry`; the EntryID up to which older entries were dropped, None if none was."""
         if entry.interrogation:
             self._hollow_unsent_interrogations()
         self._entries.append(entry)
@@ -120,17 +120,17 @@ class EntryBuffer:
                 entry.hollow, entry.body = True, Body((), ())
 
     def purge(self) -> None:
-        """Forget all, as the client asked or because nothing of it means anything any more."""
+        """Empty the buffer: PurgeBuf, or another data set."""
         self._entries.clear()
         self._head = self._next = self._octets = 0
         self.lost = False
 
     def rewind(self) -> None:
-        """Send from the oldest."""
+        """Go back: the oldest entry is the next to send."""
         self._next = self._head
 
     def resume(self, entry_id: int) -> bool:
-        """Send what comes after `entry_id`; False if that entry is not there."""
+        """Go on behind `entry_id`; False if that entry is not in the buffer."""
         at = bisect_left(self._entries, entry_id, lo=self._head, key=lambda one: one.entry_id)
         if at == len(self._entries) or self._entries[at].entry_id != entry_id:
             return False
@@ -138,7 +138,7 @@ class EntryBuffer:
         return True
 
     def peek(self) -> Entry | None:
-        """The next entry to send, None if there is none; those that were replaced are passed over."""
+        """The next entry to send, None if there is none; hollow ones are passed over."""
         while self._next < len(self._entries):
             entry = self._entries[self._next]
             if not entry.hollow:
@@ -147,5 +147,5 @@ class EntryBuffer:
         return None
 
     def sent(self) -> None:
-        """The entry that `peek` showed is sent."""
+        """Advance: the entry that `peek` showed is sent."""
         self._next += 1

@@ -1,11 +1,11 @@
-"""One report control block: its attributes, who holds it, and what a client may write (IEC 61850-7-2, BRCB and URCB).
+"""Report control block: its attributes, its reservation, and the writes that it allows (IEC 61850-7-2, BRCB and URCB).
 
     free ──Resv, ResvTms, or an attribute written──► reserved ──RptEna true──► enabled ──RptEna false──► reserved
       ▲                                                 │ its client is gone: URCB at once, BRCB after ResvTms │
       └─────────────────────────────────────────────────┴──────────────────────────────────────────────────────┘
 
-While another client holds it: temporarily-unavailable. While it is enabled: the same, but for GI and RptEna. What
-ReportSettings fixes, and what is the server's own: object-access-denied. The attributes live in the cache, as all data.
+While another client holds it, a write is temporarily-unavailable; while it is enabled too, but for GI and RptEna. Attributes
+that ReportSettings fixes, or that are the server's own, are object-access-denied. They all live in the cache, as all data.
 """
 
 from dataclasses import dataclass, field
@@ -34,22 +34,22 @@ INVALID: Final = DataAccessError.OBJECT_VALUE_INVALID
 
 
 @dataclass(eq=False, slots=True)
-class Listeners:
-    """The blocks that listen to one data set, and what a commit that is being told has changed in it."""
+class DataSetBlocks:
+    """The blocks that monitor one data set, and its members that the present commit has changed."""
 
     data_set: DataSet
     blocks: "list[ReportControlBlock]" = field(default_factory=list)
     touched: dict[int, int] = field(default_factory=dict)  # member -> triggers
 
     def taken(self) -> dict[int, int]:
-        """What has changed; nothing from now on."""
+        """The changed members with their triggers, which are cleared."""
         touched, self.touched = self.touched, {}
         return touched
 
 
 @dataclass(eq=False)
 class ReportControlBlock:
-    """One instance. `slots` are those of its attributes by name; `settings` what ReportSettings says of each."""
+    """One instance. `slots` are those of its attributes by name; `settings` is ReportSettings by attribute."""
 
     model: DataModel
     path: str  # `LD/LN$BR$name01`
@@ -65,7 +65,7 @@ class ReportControlBlock:
     held_until_ns: int = 0
     enabled: bool = False
     resumed: bool = False  # a client has said where to go on
-    listeners: "Listeners | None" = None  # with whom it listens to the data set
+    data_set_blocks: "DataSetBlocks | None" = None  # with whom it listens to the data set
     pending: dict[int, tuple[int, bytes]] = field(default_factory=dict)  # member -> reason and Data, within BufTm
     window_until_ns: int = 0
     integrity_at_ns: int = 0
@@ -81,7 +81,7 @@ class ReportControlBlock:
         return int(self.get(name))  # type: ignore[call-overload, no-any-return]
 
     def set(self, name: str, value: object) -> None:
-        """Give an attribute a value; nothing if this block does not have it."""
+        """Set an attribute; nothing happens if this block does not have it."""
         if name in self.slots:
             self.model.cache.commit([(self.slots[name], value)])
 
@@ -101,7 +101,7 @@ class ReportControlBlock:
         return self.data_set is not None and (self.enabled or (self.buffered and self.triggers != 0))
 
     def header(self, entry: Entry) -> Header:
-        """What stands before the members in a report of `entry`."""
+        """The header of the report of `entry`: the fields before its members."""
         assert self.data_set is not None  # noqa: S101 - it has entries
         return Header(
             str(self.get("RptID")) or self.path,
@@ -116,11 +116,11 @@ class ReportControlBlock:
         )
 
     def counted(self) -> None:
-        """A report has left, or was dropped: SqNum goes on."""
+        """Increment SqNum: a report has left, or was dropped."""
         self.set("SqNum", self.number("SqNum") + 1 & (0xFFFF if self.buffered else 0xFF))
 
     def times(self) -> tuple[int, ...]:
-        """When something is due: the end of the window, the next integrity report, the end of a reservation; 0: nothing is."""
+        """The times that are due: end of BufTm, next integrity report, end of a reservation; 0 for none."""
         return self.window_until_ns, self.integrity_at_ns, 0 if self.held_for is None else self.held_until_ns
 
     # ------------------------------------------------------------------ who holds it
@@ -135,7 +135,7 @@ class ReportControlBlock:
         return assigned is None or assigned == client.host
 
     def reserve(self, client: Client, *, implicit: bool) -> None:
-        """`client` holds it from now on."""
+        """Reserve it for `client`. `implicit`: by a write to another attribute than Resv or ResvTms."""
         if self.owner is client:
             self.implicit = self.implicit and implicit
             return
@@ -151,14 +151,14 @@ class ReportControlBlock:
         return self.get(name) if name in self.slots else otherwise
 
     def release(self) -> None:
-        """Nobody holds it."""
+        """End the reservation."""
         self.owner, self.implicit, self.held_for = None, False, None
         self.set("Owner", b"")
         self.set("Resv", self.preassigned is not None)
         self.set("ResvTms", -1 if self.preassigned is not None else 0)
 
     def abandon(self, now_ns: int) -> None:
-        """Its client is gone: an URCB is free, a BRCB is kept for that client for a while."""
+        """Disable it, as its client is gone: an URCB is free, a BRCB stays reserved for that client for ResvTms."""
         owner = self.owner
         assert owner is not None  # noqa: S101 - it had one
         self.enabled = False
@@ -174,7 +174,7 @@ class ReportControlBlock:
     # ------------------------------------------------------------------ what a client may write
 
     def objection(self, client: Client, name: str, now_ns: int) -> DataAccessError | None:
-        """Why `client` may not write the attribute `name` now, whatever the value; None if it may."""
+        """The error that refuses every write of `client` to the attribute `name` now; None if it may write."""
         if name in READ_ONLY or self.settings.get(name, Setting.DYN) is not Setting.DYN:
             return DENIED
         if not self.free_for(client, now_ns):

@@ -1,9 +1,9 @@
-"""What clients write to report control blocks, and what becomes of them when a client goes (IEC 61850-7-2; pure).
+"""SetBRCBValues and SetURCBValues: writes to report control blocks, and their end with a client (IEC 61850-7-2; pure).
 
     Resv, ResvTms ─► reserved    RptEna ─► enabled, or not    GI ─► an entry of everything    EntryID ─► where to go on
     PurgeBuf ─► empty            DatSet, RptID, TrgOps, ...  ─► another value; a BRCB then begins anew
 
-Whether a client may write at all, the block itself says: see `rcb`.
+The block itself decides if a client may write an attribute at all: see `rcb`.
 """
 
 from bus.quality import Now
@@ -18,7 +18,7 @@ from mms_server.mms.report import Body
 from mms_server.model.tree import DataModel
 
 
-class BlockWriting:
+class RcbWriting:
     """The clients' side of all report control blocks. `find` resolves a data set's name as clients write it into DatSet."""
 
     def __init__(self, model: DataModel, find: Find, reporting: Reporting) -> None:
@@ -36,7 +36,7 @@ class BlockWriting:
         return slot in self._attributes or slot in self._blocks
 
     def write(self, client: Client, slot: int, tag: int, contents: bytes, now: Now) -> DataAccessError | None:
-        """Write one attribute; why not, or None. A block as a whole is not written."""
+        """Write one attribute; the error, or None. A block as a whole is not written."""
         if slot not in self._attributes:
             return DataAccessError.OBJECT_ACCESS_DENIED
         block, name = self._attributes[slot]
@@ -184,7 +184,7 @@ class BlockWriting:
         return None
 
     def closed(self, client: Client, now: Now) -> None:
-        """`client` is gone: what it held is free, at once or after a while; no block keeps a data set of its own."""
+        """`client` is gone: its blocks are free, at once or after ResvTms; no block keeps a data set of that client."""
         for block in self._dispatch.forget(client):
             if block.enabled:
                 if block.buffered:

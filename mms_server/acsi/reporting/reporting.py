@@ -3,7 +3,7 @@
     changes of a commit ──► blocks whose data sets hold them ──► entry at once, or a window of BufTm
     IntgPd, GI ───────────────────────────────────────────────► entry of the whole data set, events before it first
     entry ──► URCB: PDUs in its client's outbox, dropped whole if that is full (SqNum shows the gap)
-          └─► BRCB: buffer, and the journal; sent in order when stored and when the client takes more
+          └─► BRCB: buffer, and the store; sent in order when stored and when the client takes more
 
 One commit gives at most one entry in each block. A second event of a member within a window ends the window first.
 """
@@ -18,12 +18,12 @@ from bus.quality import Now
 from mapping.model import FC, Setting
 from mms_server.acsi import persisted_values
 from mms_server.acsi.clients import Client
-from mms_server.acsi.persistence import Drop, File, Journal, Put, Stored
+from mms_server.acsi.persistence import Drop, File, Persistence, Put, StoredState
 from mms_server.acsi.reporting import rcb
 from mms_server.acsi.reporting.dispatch import Dispatch
 from mms_server.acsi.reporting.entry_buffer import BufferLimits, Entry, EntryBuffer
-from mms_server.acsi.reporting.rcb import Listeners, ReportControlBlock
-from mms_server.acsi.reporting.trigger_index import Listening
+from mms_server.acsi.reporting.rcb import DataSetBlocks, ReportControlBlock
+from mms_server.acsi.reporting.trigger_index import TriggerIndex
 from mms_server.mms.report import Body
 from mms_server.model.cache import Changes
 from mms_server.model.datasets import DataSet
@@ -46,13 +46,18 @@ class Reporting:
     """All report control blocks. `find` resolves a data set's name as clients write it into DatSet."""
 
     def __init__(
-        self, model: DataModel, find: Find, journal: Journal, stored: Stored | None, limits: BufferLimits | None = None
+        self,
+        model: DataModel,
+        find: Find,
+        persistence: Persistence,
+        stored: StoredState | None,
+        limits: BufferLimits | None = None,
     ) -> None:
         self._model = model
         self._find = find
-        self._journal = journal
-        self._listening = Listening(model)
-        self.dispatch = Dispatch(journal)
+        self._persistence = persistence
+        self._trigger_index = TriggerIndex(model)
+        self.dispatch = Dispatch(persistence)
         self._timers: list[tuple[int, int, ReportControlBlock]] = []
         self._numbers = count()
         self.blocks: dict[int, ReportControlBlock] = {}  # by slot
@@ -62,7 +67,7 @@ class Reporting:
                 self.blocks[slot] = block
         self._start(stored)
 
-    def _start(self, stored: Stored | None) -> None:
+    def _start(self, stored: StoredState | None) -> None:
         for block in self.blocks.values():
             block.release()
             written = {} if stored is None else stored.values.get(KIND, {})
@@ -75,11 +80,11 @@ class Reporting:
                 self._refill(block, block.buffer, stored)
                 self.sign(block)
 
-    def _refill(self, block: ReportControlBlock, buffer: EntryBuffer, stored: Stored) -> None:
+    def _refill(self, block: ReportControlBlock, buffer: EntryBuffer, stored: StoredState) -> None:
         filed = stored.entries.get(block.path, [])
         known = stored.values.get(SIGNATURE, {}).get(block.path)
         if filed and known != _signature(block):
-            self._journal.add(Drop(block.path, filed[-1].entry_id))
+            self._persistence.add(Drop(block.path, filed[-1].entry_id))
             buffer.lost, filed = True, []  # of another data set: nobody could tell what they mean
         for one in filed:
             try:
@@ -90,18 +95,18 @@ class Reporting:
         self.show_newest(block, buffer)
 
     def sign(self, block: ReportControlBlock) -> None:
-        """Keep of which members the buffer's entries are."""
-        self._journal.add(Put(SIGNATURE, block.path, _signature(block)))
+        """Store the signature of the data set whose members the buffer's entries have."""
+        self._persistence.add(Put(SIGNATURE, block.path, _signature(block)))
 
     # ------------------------------------------------------------------ which leaf concerns whom
 
     def attach(self, block: ReportControlBlock) -> None:
-        """Find the block's data set anew, and listen to its members if the block does."""
-        self._listening.attach(block, self._find(block.owner, str(block.get("DatSet"))))
+        """Resolve the block's DatSet, and monitor its members if the block does."""
+        self._trigger_index.attach(block, self._find(block.owner, str(block.get("DatSet"))))
 
     def detach(self, block: ReportControlBlock) -> None:
-        """The block has no data set any more."""
-        self._listening.detach(block)
+        """Take its data set from the block."""
+        self._trigger_index.detach(block)
 
     def uses(self, data_set: DataSet) -> bool:
         """True if a block has `data_set` as its DatSet."""
@@ -110,23 +115,23 @@ class Reporting:
     # ------------------------------------------------------------------ events
 
     def changed(self, changes: Changes, now: Now) -> None:
-        """What one commit has changed."""
-        for listeners, members in self._listening.touched(changes):
-            self._events(listeners, members, now)
+        """Report the changes of one commit."""
+        for data_set_blocks, members in self._trigger_index.touched(changes):
+            self._events(data_set_blocks, members, now)
 
-    def _events(self, listeners: Listeners, members: dict[int, int], now: Now) -> None:
-        """Tell the blocks of one data set which of its members have changed; those that hear the same share a body."""
+    def _events(self, data_set_blocks: DataSetBlocks, members: dict[int, int], now: Now) -> None:
+        """Make entries for the blocks of one data set; those with the same triggers share a body."""
         bodies: dict[int, Body] = {}  # by the triggers that count
         seen = 0
         for reason in members.values():
             seen |= reason
-        for block in tuple(listeners.blocks):
+        for block in tuple(data_set_blocks.blocks):
             triggers = block.triggers & seen
             if not triggers:
                 continue
             body = bodies.get(triggers)
             if body is None:
-                body = bodies[triggers] = self._body(listeners.data_set, members, triggers)
+                body = bodies[triggers] = self._body(data_set_blocks.data_set, members, triggers)
             self._event(block, body, now)
 
     def _body(self, data_set: DataSet, members: dict[int, int], triggers: int) -> Body:
@@ -150,7 +155,7 @@ class Reporting:
             self.wake(block.window_until_ns, block)
 
     def flush(self, block: ReportControlBlock, now: Now) -> None:
-        """End the window of BufTm: what it has gathered becomes an entry."""
+        """End the window of BufTm: the events in it become an entry."""
         block.window_until_ns = 0
         if not block.pending:
             return
@@ -160,7 +165,7 @@ class Reporting:
         self._file(block, Entry(now.utc_ns, Body(members, tuple(data for _, (_, data) in pending))), now)
 
     def whole(self, block: ReportControlBlock, reason: int, now: Now) -> None:
-        """An entry of every member; what happened before it goes first."""
+        """Make an entry of every member (GI, integrity); earlier events go first."""
         self.flush(block, now)
         if block.data_set is None:
             return
@@ -173,13 +178,13 @@ class Reporting:
         if block.buffer is None:
             self.dispatch.report(block, entry)
             return
-        entry.entry_id = self._journal.new_id(now.utc_ns)
+        entry.entry_id = self._persistence.new_id(now.utc_ns)
         entry.after_gap, block.buffer.gap = block.buffer.gap, False
-        entry.ticket = self._journal.add(File(block.path, entry.entry_id, entry.time_ns, entry.content()))
+        entry.ticket = self._persistence.add(File(block.path, entry.entry_id, entry.time_ns, entry.content()))
         had_lost = block.buffer.lost
         gone = block.buffer.add(entry)
         if gone is not None:
-            self._journal.add(Drop(block.path, gone))
+            self._persistence.add(Drop(block.path, gone))
         if block.buffer.lost and not had_lost:
             self.dispatch.note(block.owner, block, "overflow")
         if not block.enabled:
@@ -188,7 +193,7 @@ class Reporting:
             self.dispatch.wake(block.owner)
 
     def show_newest(self, block: ReportControlBlock, buffer: EntryBuffer) -> None:
-        """Say in EntryID and TimeofEntry what the newest entry is."""
+        """Show the newest entry in EntryID and TimeofEntry."""
         newest = buffer.newest
         if newest is not None and not block.resumed:
             block.set("EntryID", newest.entry_id.to_bytes(8, "big"))
@@ -207,7 +212,7 @@ class Reporting:
         heapq.heappush(self._timers, (at_ns, next(self._numbers), block))
 
     def next_deadline_ns(self) -> int:
-        """When `deadline` is to be called, on the monotonic clock; NEVER if nothing waits for time."""
+        """The monotonic time at which `deadline` is to be called; NEVER if nothing is due."""
         return self._timers[0][0] if self._timers else NEVER
 
     def deadline(self, now: Now) -> None:
@@ -243,17 +248,17 @@ class Reporting:
         self.wake(block.integrity_at_ns, block)
 
     def keep(self, block: ReportControlBlock, name: str) -> None:
-        """Let what a client has written to the attribute `name` survive a restart."""
+        """Store the attribute `name`, which a client has written."""
         for one in (name, "ConfRev") if name == "DatSet" else (name,):
             if one in KEPT:
-                persisted_values.keep(self._journal, KIND, f"{block.path}${one}", self._model, block.slots[one])
+                persisted_values.keep(self._persistence, KIND, f"{block.path}${one}", self._model, block.slots[one])
 
     def purge(self, block: ReportControlBlock) -> None:
         """Empty the buffer of a BRCB."""
         assert block.buffer is not None  # noqa: S101 - only BRCBs have PurgeBuf
         newest = block.buffer.newest
         if newest is not None:
-            self._journal.add(Drop(block.path, newest.entry_id))
+            self._persistence.add(Drop(block.path, newest.entry_id))
         block.buffer.purge()
         block.pending, block.window_until_ns, block.resumed = {}, 0, False
         block.set("EntryID", bytes(8))
@@ -262,7 +267,7 @@ class Reporting:
 
 
 def _signature(block: ReportControlBlock) -> bytes:
-    """What tells one data set from another: the references of its members."""
+    """The signature of the block's data set: a hash of the references of its members."""
     members = block.data_set.members if block.data_set is not None else ()
     return hashlib.sha256("\n".join(member.reference for member in members).encode()).digest()
 

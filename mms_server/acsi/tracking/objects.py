@@ -4,8 +4,8 @@
     BTS UTS LTS GTS MTS NTS STS                                                  control blocks, by the CDC
     CST   GenTrk                                                                 other services that change something
 
-All their attributes are under SR. One that a type lacks is passed over; what a service says nothing of shows the file's
-default, so that nothing of an older service stays.
+All their attributes are under SR. One that a type lacks is passed over; an attribute that a service does not have shows the
+file's default, so that nothing of an older service stays.
 """
 
 from collections.abc import Iterator, Mapping
@@ -37,7 +37,7 @@ class TrackingObject:
     leaves: Mapping[str, tuple[int, Kind, Scalar]]
 
     def filled(self, values: Mapping[str, object]) -> list[tuple[int, object]]:
-        """Every attribute with what `values`, by name, have for it; structures are dicts of their members."""
+        """Every attribute with its value in `values`, by name, or its default; structures are dicts of their members."""
         flat = dict(_flat(values, ""))
         return [
             (slot, _fitting(kind, flat[path], default) if path in flat else default)
@@ -59,7 +59,7 @@ def _flat(values: Mapping[str, object], above: str) -> Iterator[tuple[str, objec
 
 
 def _fitting(kind: Kind, value: object, default: Scalar) -> Scalar:
-    """`value` as a leaf of that type keeps it: a reference that is too long cut, `default` for what has no place in it."""
+    """`value` as a leaf of that type keeps it: a reference that is too long is cut, a value that does not fit is `default`."""
     if isinstance(kind, VisibleString) and isinstance(value, str):
         value = value[: kind.characters]
     try:

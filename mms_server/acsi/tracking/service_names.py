@@ -1,6 +1,6 @@
-"""What tracking objects call services and their ends: ServiceNameKind and ServiceStatusKind (IEC 61850-7-2 Edition 2).
+"""ServiceNameKind and ServiceStatusKind, as tracking objects show them (IEC 61850-7-2 Edition 2, service tracking).
 
-MMS knows more errors than ACSI does; `status_of` says which one a client's tracking object shows for each.
+MMS has more errors than ACSI; `status_of` maps each to the one that a tracking object shows.
 """
 
 from enum import IntEnum
@@ -11,7 +11,7 @@ from mms_server.mms.errors import DataAccessError, ServiceError
 
 
 class ServiceName(IntEnum):
-    """The services that are tracked here."""
+    """The services that are tracked here (ServiceNameKind)."""
 
     SET_DATA_VALUES = 8
     SET_DATA_SET_VALUES = 12
@@ -37,7 +37,7 @@ class ServiceName(IntEnum):
 
 
 class ServiceStatus(IntEnum):
-    """How a service ended."""
+    """The result of a service (ServiceStatusKind)."""
 
     NO_ERROR = 0
     INSTANCE_NOT_AVAILABLE = 1
@@ -75,7 +75,7 @@ _STATUS: Final[dict[DataAccessError | ServiceError | None, ServiceStatus]] = {
 
 
 def status_of(error: DataAccessError | ServiceError | None, cause: AddCause | None = None) -> ServiceStatus:
-    """How a service that was answered with `error` (None: with success), and for a control with `cause`, has ended."""
+    """The status of a service that was answered with `error` (None: with success), and for a control with `cause`."""
     if cause is AddCause.OBJECT_NOT_SELECTED:
         return ServiceStatus.CONTROL_MUST_BE_SELECTED
     return _STATUS.get(error, ServiceStatus.FAILED_DUE_TO_SERVER_CONSTRAINT)

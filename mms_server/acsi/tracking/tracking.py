@@ -1,14 +1,14 @@
-"""Service tracking: after each tracked service its tracking object says what was asked, by whom, and how it ended.
+"""Service tracking: after each tracked service its tracking object shows the parameters, the client and the result.
 
     a Write to a control block ──┐   objRef serviceType errorCode originatorID t
     a control, its termination ──┼─► and what was asked, or the block as it is then     one commit, so one event by dupd
     another change ──────────────┘
 
-An attribute that was written shows what was asked for, refused or not. Which objects there are, the model says; without an
-LTRK there is no tracking at all. Nothing of it is kept (IEC 61850-7-2 Edition 2, service tracking).
+An attribute that was written shows the value asked for, refused or not. The model decides which objects there are; without
+an LTRK there is no tracking at all. Nothing of it is stored (IEC 61850-7-2 Edition 2, service tracking).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,10 +20,10 @@ from mms_server.acsi.tracking.objects import TrackingObject, tracker_of, trackin
 from mms_server.acsi.tracking.service_names import ServiceName, ServiceStatus, status_of
 from mms_server.mms.add_cause import AddCause
 from mms_server.mms.errors import DataAccessError, ServiceError
+from mms_server.model.cache import Commit
 from mms_server.model.control_blocks import block_names
 from mms_server.model.tree import DataModel, PlacedNode
 
-Commit = Callable[[list[tuple[int, object]], Now], object]
 _CDCS: Final[Mapping[FC, tuple[str, ...]]] = {
     FC.BR: ("BTS",), FC.RP: ("UTS",), FC.LG: ("LTS", "OTS"), FC.SP: ("STS",),
     FC.GO: ("GTS",), FC.MS: ("MTS",), FC.US: ("NTS",),
@@ -55,7 +55,7 @@ _NAMES: Final = {"GI": "gi", "TimeofEntry": "timeOfEntry", "OldEntr": "oldEnt", 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _Block:
-    """A control block, its own slot, and what tracks it."""
+    """A control block, its own slot, and its tracking object."""
 
     placed: PlacedNode
     name: str
@@ -65,7 +65,7 @@ class _Block:
 
 
 class Tracking:
-    """The tracking objects of one server, and what fills them."""
+    """The tracking objects of one server, filled after each service."""
 
     def __init__(self, model: DataModel, objects: list[TrackingObject], commit: Commit) -> None:
         self._model = model
@@ -88,7 +88,7 @@ class Tracking:
                 self._blocks[slot] = block
 
     def _nearest(self, cdcs: tuple[str, ...], placed: PlacedNode | None) -> TrackingObject | None:
-        """The object of those CDCs in the LD of `placed`, else the first there is."""
+        """The tracking object of those CDCs in the LD of `placed`, else the first one of the server."""
         found = [one for one in self._objects if one.cdc in cdcs]
         own = [one for one in found if placed is not None and one.placed.domain is placed.domain]
         return next(iter([*own, *found]), None)
@@ -98,7 +98,7 @@ class Tracking:
     def block(
         self, client: Client, slot: int, tag: int, contents: bytes, error: DataAccessError | None, now: Now
     ) -> None:
-        """A Write of those Data to the control block, or the attribute of one, at `slot` was answered with `error`."""
+        """Track a Write of those Data to the control block (or its attribute) at `slot`, answered with `error`."""
         block = self._blocks.get(slot)
         if block is None:
             return
@@ -126,14 +126,14 @@ class Tracking:
         cause: AddCause | None,
         now: Now,
     ) -> None:
-        """SBO, SBOw, Oper or Cancel of `one` was answered with `error`; `action` None: what was asked could not be read."""
+        """Track SBO, SBOw, Oper or Cancel of `one`, answered with `error`; `action` None: its Data could not be decoded."""
         name = _CONTROLS[service]
         if service == "Oper" and action is not None and action.at is not None:
             name = ServiceName.TIME_ACTIVATED_OPERATE
         self._controlled(one, name, action, status_of(error, cause), _said(error is None, cause), now)
 
     def terminated(self, one: ControlObject, action: ControlAction, cause: AddCause | None, now: Now) -> None:
-        """CommandTermination of `one`: positive, or negative with `cause`."""
+        """Track CommandTermination of `one`: positive, or negative with `cause`."""
         status = ServiceStatus.NO_ERROR if cause is None else ServiceStatus.FAILED_DUE_TO_SERVER_CONSTRAINT
         self._controlled(one, ServiceName.COMMAND_TERMINATION, action, status, _said(cause is None, cause), now)
 
@@ -166,7 +166,7 @@ class Tracking:
         error: DataAccessError | ServiceError | None,
         now: Now,
     ) -> None:
-        """A service without a tracking object of its own, about `reference`, was answered with `error`."""
+        """Track a service without a tracking object of its own, about `reference`, answered with `error`."""
         if self._generic is not None:
             values = _common(reference, service, status_of(error), client.address_octets, now)
             self._show(self._generic, values, now)
@@ -176,7 +176,7 @@ class Tracking:
 
 
 def tracking_of(model: DataModel, commit: Commit) -> Tracking | None:
-    """What tracks services in `model`; None if it has no tracking object."""
+    """The service tracking of `model`; None if it has no tracking object."""
     objects = list(tracking_objects(model))
     return Tracking(model, objects, commit) if objects else None
 
@@ -212,7 +212,7 @@ def _said(accepted: bool, cause: AddCause | None) -> AddCause:
 
 
 def _name(attribute: str) -> str:
-    """What an attribute of a control block is called in a tracking object."""
+    """The name of a control block's attribute in a tracking object."""
     return _NAMES.get(attribute, attribute[0].lower() + attribute[1:])
 
 

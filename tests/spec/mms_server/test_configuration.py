@@ -1,4 +1,4 @@
-"""What the SCL file says of configuration, settings and descriptions is what a client reads after the start.
+"""Configuration, settings and descriptions: a client reads the values of the SCL file after the start.
 
 The file is read here a second time, by the standard library's parser and a resolver that shares nothing with ours.
 """
@@ -82,7 +82,7 @@ def _named(element: Any, name: str) -> Any:
 
 
 def online(kind: str, value: Any) -> object:
-    """What was read, as a file would have it."""
+    """A value read online, as a file would have it."""
     if kind == "FLOAT32":
         return struct.unpack(">f", value[1:])[0]
     return value if kind == "BOOLEAN" or isinstance(value, str) else int(value)

@@ -1,4 +1,4 @@
-"""Read and what it is about: one answer for each request, read by the oracle (ISO 9506-2 Read, IEC 61850-8-1)."""
+"""Read, and the variables that it names: one answer for each request, decoded by the oracle (ISO 9506-2, Read)."""
 
 import struct
 from typing import Any

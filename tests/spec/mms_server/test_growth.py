@@ -1,4 +1,4 @@
-"""What an operation costs must not grow with what it does not touch: counted, never timed."""
+"""Cost of operations: it must not grow with objects that they do not touch; counted, never timed."""
 
 import asyncio
 import gc
@@ -50,7 +50,7 @@ def reporting_engine(nodes: int, blocks: int) -> tuple[Engine, Counting]:
     for number in range(blocks):
         block = f"LLN0$RP$urcb{number + 1:02d}"
         assert EngineClient(engine).write("DEMOLD0", (f"{block}$RptEna", boolean(True))) == ["success"]
-    listening = engine.behaviour.reporting._listening
+    listening = engine.behaviour.reporting._trigger_index
     index = Counting(listening.index)
     listening.index = index  # type: ignore[assignment]
     return engine, index

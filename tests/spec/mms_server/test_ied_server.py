@@ -1,4 +1,4 @@
-"""The library over real sockets on this machine: what an embedding program and its clients see."""
+"""The library over real sockets on this machine, as an embedding program and its clients see it."""
 
 import asyncio
 import socket

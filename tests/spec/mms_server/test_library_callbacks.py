@@ -1,4 +1,4 @@
-"""What an embedding program is asked and told, over real sockets: writes, reads, report control blocks, restarts."""
+"""Callbacks of an embedding program, over real sockets: writes, reads, report control blocks, restarts."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""Time quality in what clients read: the host's clock, and the embedding program's own word."""
+"""Time quality that clients read: of the host's clock, and of times from the embedding program."""
 
 from collections.abc import Iterator
 from pathlib import Path

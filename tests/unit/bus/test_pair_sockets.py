@@ -6,15 +6,15 @@ import pytest
 
 from bus.codec import Refused
 from mms_gateway.runtime.preflight import fixed
-from mms_server.redundancy.messages import Begin, Drop, File, Have, PairMessage, Put, Role, Rows, Word, decode, encode
+from mms_server.redundancy.messages import Ack, Begin, Drop, File, PairMessage, Put, Role, Rows, Status, decode, encode
 from mms_server.redundancy.sockets import PairEndpoint, PairLink
 from tests.unit.bus.test_sockets import until
 
 EVERY = [
-    Word("10.0.0.1:5563", Role.ACTIVE, 7, True),
+    Status("10.0.0.1:5563", Role.ACTIVE, 7, True),
     Begin("IED", 3),
     Rows("IED", 3, 1, (Put("k", "a", b"x"), Put("k", "b", None), File("b", 5, 6, b"y"), Drop("b", 4)), last=True),
-    Have("IED", 3, 1),
+    Ack("IED", 3, 1),
 ]
 
 

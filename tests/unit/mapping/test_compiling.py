@@ -1,4 +1,4 @@
-"""From a site to a plan: what a row becomes, and the whole text of what is wrong."""
+"""Compilation of a site: the binding of each row, and the whole text of diagnostics."""
 
 import shutil
 from pathlib import Path

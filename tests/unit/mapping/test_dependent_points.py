@@ -1,4 +1,4 @@
-"""Points that stand on others: what the plan makes of scales, groups, expressions and names."""
+"""Dependent points: scales, groups, expressions and names in the plan."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""docs/devices.md: what it says of a profile and of its variants."""
+"""docs/devices.md: the entry of a profile and of its variants."""
 
 from pathlib import Path
 

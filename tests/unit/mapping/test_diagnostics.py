@@ -1,4 +1,4 @@
-"""What an engineer reads: the whole text of a finding, its excerpt and its caret."""
+"""Diagnostics as an engineer reads them: the whole text, the excerpt and the caret."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Expressions over points: what they give, and what they may not hold."""
+"""Expressions over points: their values, and the syntax that they refuse."""
 
 import pytest
 from hypothesis import given

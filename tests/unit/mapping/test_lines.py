@@ -1,4 +1,4 @@
-"""Lines of the other protocols: what a site that has them becomes, and what it costs."""
+"""Lines of the other protocols: the plan of a site that has them, and its cost."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""One folder, one mistake: what `check` says of it, the whole text (tests/cases/mapping).
+"""One folder, one mistake: the whole text of `check` (tests/cases/mapping).
 
 A folder holds the files that differ from `_common`, and `expected.txt`.
 """

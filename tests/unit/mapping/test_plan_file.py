@@ -1,4 +1,4 @@
-"""The plan file: what was saved comes back, and what was changed since does not pass."""
+"""The plan file: a saved plan comes back, and a file that was changed since is refused."""
 
 from pathlib import Path
 

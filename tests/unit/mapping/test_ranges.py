@@ -1,4 +1,4 @@
-"""Ranges of equal things: what they become, where it is said to stand, and what is said of one wins."""
+"""Ranges of names: their members, the place of each, and the keys of one name, which win."""
 
 from pathlib import Path
 

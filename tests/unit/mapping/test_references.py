@@ -1,4 +1,4 @@
-"""References: there and back between ACSI and MMS, and what is no reference says so."""
+"""References: there and back between ACSI and MMS, and the errors of text that is none."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""What a row becomes: whole nodes, swapped feeders, phases, integers with a scale, states, commands."""
+"""Rows of a map: whole nodes, swapped feeders, phases, integers with a scale, states, commands."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""How long devices think: measured, kept in steps, reckoned with."""
+"""Turnaround of devices: measured, kept in steps, used by the planner."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Units: from what a point has to what its object is in."""
+"""Units: conversion from a point's to its object's."""
 
 import pytest
 

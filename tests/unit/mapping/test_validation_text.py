@@ -1,4 +1,4 @@
-"""The reasons why values do not fit: in our words, whatever the schema library calls them."""
+"""The reasons why values do not fit a schema: in our words, not in the library's."""
 
 from typing import Annotated, Any, Literal
 

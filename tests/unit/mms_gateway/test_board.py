@@ -1,4 +1,4 @@
-"""The status board: of every point that is not good, why and since when."""
+"""The status board: the reason and the time of every point that is not good."""
 
 from bus import quality
 from bus.liveness import Apply, Lost

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from pyasn1.codec.ber import decoder
 
 from mms_server.mms import access
-from mms_server.mms.access import Component, Everything, Range, Selection, Variable
+from mms_server.mms.access import AccessSelection, Component, Everything, Range, Variable
 from mms_server.mms.errors import ArgumentError
 from mms_server.mms.names import ObjectName
 from mms_server.stack.errors import WireError
@@ -18,7 +18,7 @@ def decode(octets: bytes) -> tuple[Variable, ...] | ObjectName:
     return access.decode(octets, 0, len(octets))
 
 
-def selections(*written: bytes) -> tuple[Selection, ...]:
+def selections(*written: bytes) -> tuple[AccessSelection, ...]:
     found = decode(tlv(0xA0, variable("D", "LN$MX$A", b"".join(written))))
     assert isinstance(found, tuple)
     assert found[0].name == NAME
@@ -39,25 +39,29 @@ def test_a_list_may_be_meant_by_its_name() -> None:
 
 
 WRITTEN = [
-    ([component("cVal")], (Selection(Component(b"cVal")),)),
-    ([index(300)], (Selection(Range(300, 1, single=True)),)),
-    ([index_range(2, 3)], (Selection(Range(2, 3, single=False)),)),
-    ([ALL_ELEMENTS], (Selection(Everything()),)),
+    ([component("cVal")], (AccessSelection(Component(b"cVal")),)),
+    ([index(300)], (AccessSelection(Range(300, 1, single=True)),)),
+    ([index_range(2, 3)], (AccessSelection(Range(2, 3, single=False)),)),
+    ([ALL_ELEMENTS], (AccessSelection(Everything()),)),
     (
         [select(index(2), select(component("cVal"), component("mag"), component("ang")))],
         (
-            Selection(
+            AccessSelection(
                 Range(2, 1, single=True),
-                (Selection(Component(b"cVal"), (Selection(Component(b"mag")), Selection(Component(b"ang")))),),
+                (
+                    AccessSelection(
+                        Component(b"cVal"), (AccessSelection(Component(b"mag")), AccessSelection(Component(b"ang")))
+                    ),
+                ),
             ),
         ),
     ),
-    ([tlv(0xA5, tlv(0x80, b"any") + component("q"))], (Selection(Component(b"q")),)),
+    ([tlv(0xA5, tlv(0x80, b"any") + component("q"))], (AccessSelection(Component(b"q")),)),
 ]
 
 
 @pytest.mark.parametrize(("written", "meant"), WRITTEN)
-def test_an_alternate_access_is_read_as_it_is_written(written: list[bytes], meant: tuple[Selection, ...]) -> None:
+def test_an_alternate_access_is_read_as_it_is_written(written: list[bytes], meant: tuple[AccessSelection, ...]) -> None:
     assert selections(*written) == meant
 
 
@@ -128,18 +132,18 @@ choices = st.one_of(
     st.just(Everything()),
 )
 chains = st.recursive(
-    choices.map(Selection),
-    lambda inner: st.builds(Selection, choices, st.lists(inner, min_size=1, max_size=3).map(tuple)),
+    choices.map(AccessSelection),
+    lambda inner: st.builds(AccessSelection, choices, st.lists(inner, min_size=1, max_size=3).map(tuple)),
     max_leaves=6,
 )
 
 
-def depth(selection: Selection) -> int:
+def depth(selection: AccessSelection) -> int:
     return 1 + max((depth(one) for one in selection.inner), default=0)
 
 
 @given(chains.filter(lambda one: depth(one) <= access.SELECTION_DEPTH))
-def test_a_selection_that_we_write_is_read_back_and_by_the_oracle(selection: Selection) -> None:
+def test_a_selection_that_we_write_is_read_back_and_by_the_oracle(selection: AccessSelection) -> None:
     written = access.encode_variable(b"D", b"LN$MX$A", selection)
     assert decode(tlv(0xA0, written)) == (Variable(NAME, name("D", "LN$MX$A"), (selection,)),)
     value, rest = decoder.decode(written, asn1Spec=mms_oracle.VARIABLE)

@@ -20,7 +20,7 @@ def whole(cache: Cache, slot: int) -> bytes:
 
 
 def assert_sound(cache: Cache) -> None:
-    """Below an encoded node all that is kept is encoded, and what a node holds is what its leaves say."""
+    """Assert the invariant: below an encoded node all kept nodes are encoded, and each has the octets of its leaves."""
     for slot, (octets, node) in enumerate(zip(cache.octets, cache.nodes, strict=True)):
         assert octets is None or (node.kept and octets == whole(cache, slot))
         if node.kept and node.above and cache.octets[slot - node.above] is not None:

@@ -1,4 +1,4 @@
-"""What exists: slots, names, control blocks and the values that a start finds."""
+"""The data model: slots, names, control blocks and initial values."""
 
 from dataclasses import replace
 

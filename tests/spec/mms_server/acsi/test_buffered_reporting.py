@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from mapping.model import ClientLn, ReportControl
-from mms_server.acsi.persistence import File, Put, Stored
+from mms_server.acsi.persistence import File, Put, StoredState
 from mms_server.acsi.reporting.entry_buffer import BufferLimits, Entry, EntryBuffer
 from mms_server.engine import Engine
 from mms_server.mms.report import Body
@@ -303,8 +303,8 @@ def test_an_entry_shows_what_was_when_it_happened(bench: Buffered) -> None:
 
 def restarted(engine: Engine, *, clean: bool, lost_tail: int = 0) -> Engine:
     """The engine that a new process makes from what the old one had stored."""
-    operations, _ = engine.journal.take()
-    stored = Stored({}, {}, clean=clean)
+    operations, _ = engine.persistence.take()
+    stored = StoredState({}, {}, clean=clean)
     for operation in operations[: len(operations) - lost_tail]:
         match operation:
             case Put("state", _, bytes(value)):
@@ -323,7 +323,7 @@ def restarted(engine: Engine, *, clean: bool, lost_tail: int = 0) -> Engine:
 
 @pytest.fixture
 def durable() -> Buffered:
-    return Buffered(Engine(DataModel(models.demo()), IDENTITY, Stored({}, {})))
+    return Buffered(Engine(DataModel(models.demo()), IDENTITY, StoredState({}, {})))
 
 
 @pytest.mark.conformance("BR-15")
@@ -331,11 +331,11 @@ def test_an_entry_is_sent_when_it_is_stored_and_not_before(durable: Buffered) ->
     durable.put(("RptEna", boolean(True)))
     durable.events(1)
     assert durable.reports() == []
-    _, ticket = durable.engine.journal.take()
+    _, ticket = durable.engine.persistence.take()
     durable.events(2)
     durable.engine.stored(ticket)
     assert shown(durable.reports()) == [1]
-    durable.engine.stored(durable.engine.journal.take()[1])
+    durable.engine.stored(durable.engine.persistence.take()[1])
     assert durable.engine.receivers() == [durable.client.client]
     assert shown(durable.reports()) == [2]
 
@@ -364,7 +364,7 @@ def test_the_buffer_and_what_clients_have_configured_survive_the_process(durable
     assert again.read("TrgOps", BRCB) == ALL_TRIGGERS
     assert again.write(("RptEna", boolean(True)), block=BRCB) == ["success"]
     again.set(f=9.0)
-    again.engine.stored(again.engine.journal.take()[1])
+    again.engine.stored(again.engine.persistence.take()[1])
     reports = again.reports()
     assert shown(reports) == [1, 2, 3, 9]
     assert [report.overflow for report in reports] == [False, False, False, not clean]
@@ -374,9 +374,9 @@ def test_the_buffer_and_what_clients_have_configured_survive_the_process(durable
 
 def test_entries_of_another_data_set_are_not_sent_as_if_they_were_of_this_one(durable: Buffered) -> None:
     durable.events(1, 2)
-    operations, _ = durable.engine.journal.take()
+    operations, _ = durable.engine.persistence.take()
     entries = {"DEMOLD0/LLN0$BR$history01": [one for one in operations if isinstance(one, File)]}
-    again = Bench(Engine(DataModel(models.demo()), IDENTITY, Stored({"rcb members": {}}, entries)))
+    again = Bench(Engine(DataModel(models.demo()), IDENTITY, StoredState({"rcb members": {}}, entries)))
     again.write(("TrgOps", bits(ALL_TRIGGERS)), ("RptEna", boolean(True)), block=BRCB)
     assert again.reports() == []
 

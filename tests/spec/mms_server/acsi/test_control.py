@@ -1,4 +1,4 @@
-"""Control, in virtual time: every model, every way to be refused, and what is told (IEC 61850-7-2, control class model)."""
+"""Control, in virtual time: every model, every refusal, and the reports of its end (IEC 61850-7-2, control class model)."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from bus.quality import UtcTime
 from mapping.model import FC, BasicType, EnumType, LogicalNodeType
 from mms_server.acsi.clients import Client
 from mms_server.acsi.control.control import Control
-from mms_server.acsi.control.states import STEP, Ask, Operation, Phase, Selection
+from mms_server.acsi.control.states import STEP, ControlService, ControlState, Operation, Selection
 from mms_server.engine import Engine, Waiting
 from mms_server.mms.add_cause import AddCause
 from mms_server.model.tree import DataModel
@@ -101,7 +101,7 @@ class Bench:
         return waiting
 
     def judge(self, verdict: Any) -> None:
-        """Ask before every selection, and say `verdict`."""
+        """Check every selection, with `verdict`."""
 
         def check(selection: Selection) -> Any:
             self.judged.append(selection)
@@ -144,7 +144,7 @@ class Bench:
         return obj, AddCause(cause)
 
     def terminations(self) -> list[tuple[str, AddCause | None]]:
-        """The CommandTerminations that wait for the client: the variable, and why not."""
+        """The CommandTerminations that wait for the client: the variable, and the AddCause of a negative one."""
         found = []
         for pdu in self.client.pdus():
             content = mms_oracle.decode(pdu)["unconfirmed"]["report"]
@@ -583,9 +583,9 @@ def test_every_state_is_shown_when_it_comes() -> None:
     client, now = IDLE, CLOCK.now()
     slots = {name: model.slot(LD.encode(), f"CSWI1$CO$SboEnhanced${name}".encode()) for name in ("SBOw", "Oper")}
     pairs = {name: [(slot + at, model.cache.values[slot + at]) for at in LEAVES] for name, slot in slots.items()}
-    assert control.asked(client, slots["SBOw"], pairs["SBOw"], b"", now) is None
+    assert control.write(client, slots["SBOw"], pairs["SBOw"], b"", now) is None
     assert shown == [("stSeld", True)]
-    operation = control.asked(client, slots["Oper"], pairs["Oper"], b"", now)
+    operation = control.write(client, slots["Oper"], pairs["Oper"], b"", now)
     assert isinstance(operation, Operation)
     assert shown[1:] == [("opRcvd", True)]
     assert control.started(operation, True, now) is None
@@ -606,7 +606,7 @@ def test_a_control_inside_another_object_is_one_like_any_other(bench: Bench) -> 
 
 
 def audits(bench: Bench) -> list[tuple[str, str, str, int]]:
-    """Service, object, result and milliseconds of what has come to its end."""
+    """Service, object, result and milliseconds of each command that has ended."""
     return [
         (one.service, one.reference.rpartition(".")[2], str(one.fields()["result"]), one.ms)
         for one in bench.engine.audits()
@@ -719,8 +719,8 @@ def test_the_last_operation_can_be_read(bench: Bench) -> None:
 
 
 def test_the_table_of_states_is_total() -> None:
-    assert {(first, phase, ask) for first, rows in STEP.items() for phase, row in rows.items() for ask in row} == {
-        (first, phase, ask) for first in (True, False) for phase in Phase for ask in Ask
+    assert {(first, state, ask) for first, rows in STEP.items() for state, row in rows.items() for ask in row} == {
+        (first, state, ask) for first in (True, False) for state in ControlState for ask in ControlService
     }
 
 

@@ -1,4 +1,4 @@
-"""Controls of each common data class, through a client: the value that is told, and the status that follows it."""
+"""Controls of each common data class, through a client: the value of the action, and the status that follows it."""
 
 from collections.abc import Iterator
 from typing import Any

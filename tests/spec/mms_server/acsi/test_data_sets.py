@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from mapping.model import Services
-from mms_server.acsi.persistence import Put, Stored
+from mms_server.acsi.persistence import Put, StoredState
 from mms_server.engine import Engine
 from mms_server.model.tree import DataModel
 from tests.support import models
@@ -170,14 +170,14 @@ def test_a_report_never_keeps_a_data_set_whose_owner_has_gone(engine: Engine) ->
 @pytest.mark.conformance("DS-6")
 def test_a_persistent_data_set_survives_a_restart_and_one_without_its_members_does_not() -> None:
     model = DataModel(models.demo())
-    client = EngineClient(Engine(model, IDENTITY, Stored({}, {})))
+    client = EngineClient(Engine(model, IDENTITY, StoredState({}, {})))
     inside = variable(LD, "MMXU1$MX$HA$phsAHar", select(index(2), component("cVal")))
     assert client.define(MINE, TOTW, inside) is None
     assert client.define(name(LD, "LLN0$gone"), variable(LD, "MMXU2$MX$TotW")) is None
-    operations, _ = client.engine.journal.take()
+    operations, _ = client.engine.persistence.take()
     kept = {one.key: one.value for one in operations if isinstance(one, Put) and one.kind == "data set" and one.value}
     smaller = models.server(models.lln0(), models.node(models.MMXU), models.node(models.GGIO))
-    engine = Engine(DataModel(smaller), IDENTITY, Stored({"data set": kept}, {}))
+    engine = Engine(DataModel(smaller), IDENTITY, StoredState({"data set": kept}, {}))
     back = EngineClient(engine)
     assert members(back, MINE) == members(client, MINE)
     assert engine.problems == ["data set DEMOLD0/LLN0$gone is left out: the model does not have what it was made of"]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from mms_server.acsi.log_control.logs import ENTRIES_LIMIT
-from mms_server.acsi.persistence import File, Stored
+from mms_server.acsi.persistence import File, StoredState
 from mms_server.engine import Engine
 from mms_server.model.tree import DataModel
 from tests.support import models
@@ -157,12 +157,12 @@ def test_a_log_keeps_so_many_entries_and_drops_the_oldest(bench: Bench) -> None:
 
 
 def test_a_log_survives_a_restart() -> None:
-    bench = Bench(Engine(DataModel(models.demo()), IDENTITY, Stored({}, {})))
+    bench = Bench(Engine(DataModel(models.demo()), IDENTITY, StoredState({}, {})))
     bench.events(1, 2, 3)
-    operations, _ = bench.engine.journal.take()
+    operations, _ = bench.engine.persistence.take()
     filed = [one for one in operations if isinstance(one, File) and one.block.startswith("log ")]
     assert len(filed) == 3
-    again = Bench(Engine(DataModel(models.demo()), IDENTITY, Stored({}, {filed[0].block: filed})))
+    again = Bench(Engine(DataModel(models.demo()), IDENTITY, StoredState({}, {filed[0].block: filed})))
     assert shown(again.query()) == ["3f800000", "40000000", "40400000"]
     assert again.show("NewEntr") == filed[-1].entry_id.to_bytes(8, "big")
 

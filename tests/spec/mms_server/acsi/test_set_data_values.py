@@ -1,11 +1,11 @@
-"""Write: what a client may change, what it is told when it may not, and what is kept (IEC 61850-8-1, SetDataValues)."""
+"""Write: the attributes that a client may change, the errors of the others, the values that are stored (SetDataValues)."""
 
 from typing import Any
 
 import pytest
 
 from mapping.model import FC, BasicType, Override
-from mms_server.acsi.persistence import Put, Stored
+from mms_server.acsi.persistence import Put, StoredState
 from mms_server.engine import Engine
 from mms_server.mms.errors import DataAccessError
 from mms_server.model.tree import DataModel
@@ -31,7 +31,7 @@ ORDINAL = models.data_object("Kind", "ENG", models.leaf("setVal", BasicType.ENUM
 GAPC = models.LogicalNodeType("GAPC", "GAPC", (SETPOINT, LOCKED, ORDINAL, models.measured_value("TotW")))
 
 
-def engine(stored: Stored | None = None, **values: Any) -> Engine:
+def engine(stored: StoredState | None = None, **values: Any) -> Engine:
     gapc = models.node(GAPC)
     server = models.server(models.lln0(), models.node(models.MMXU), models.node(models.GGIO), gapc)
     return Engine(DataModel(server), IDENTITY, stored, **values)
@@ -178,7 +178,7 @@ def test_an_element_of_an_array_is_reached_by_alternate_access(client: EngineCli
     ],
 )
 def test_the_embedding_program_grants_or_refuses(client: EngineClient, verdict: Any, result: Any) -> None:
-    guards = client.engine.behaviour.writing.guards
+    guards = client.engine.behaviour.writing.callbacks
     slot = client.engine.model.find("LD0/GAPC1.Limit.setMag.f")
     guards.add(slot, lambda *_: verdict)
     assert client.write(LD, ("GAPC1$SP$Limit$setMag$f", single(4)), ("GAPC1$DC$Fixed$d", text("x"))) == [
@@ -190,7 +190,7 @@ def test_the_embedding_program_grants_or_refuses(client: EngineClient, verdict: 
 
 
 def test_the_nearest_callback_is_asked_and_one_inside_a_structure_too(client: EngineClient) -> None:
-    model, guards = client.engine.model, client.engine.behaviour.writing.guards
+    model, guards = client.engine.model, client.engine.behaviour.writing.callbacks
     asked: list[str] = []
 
     def named(label: str) -> Any:
@@ -210,7 +210,7 @@ def test_what_the_policy_closes_a_callback_opens(client: EngineClient) -> None:
     writing = client.engine.behaviour.writing
     writing.open_fcs.discard(FC.DC)
     assert client.write(LD, ("GAPC1$DC$Fixed$d", text("x"))) == [3]
-    writing.guards.add(client.engine.model.find("LD0/GAPC1.Fixed.d"), lambda *_: True)
+    writing.callbacks.add(client.engine.model.find("LD0/GAPC1.Fixed.d"), lambda *_: True)
     assert client.write(LD, ("GAPC1$DC$Fixed$d", text("x"))) == ["success"]
 
 
@@ -218,7 +218,7 @@ def test_a_reader_may_be_refused_and_a_structure_hides_what_he_may_not_see(clien
     model = client.engine.model
     client.engine.commit([(model.find("LD0/GAPC1.TotW.mag.f"), 42.0)], CLOCK.now())
     whole = client.read(LD, "GAPC1$MX", "GAPC1$MX$TotW$q")
-    client.engine.behaviour.read_guards.add(model.find("LD0/GAPC1.TotW.mag"), lambda *_: False)
+    client.engine.behaviour.read_callbacks.add(model.find("LD0/GAPC1.TotW.mag"), lambda *_: False)
     assert client.read(LD, "GAPC1$MX$TotW$mag$f", "GAPC1$MX$TotW$mag") == [{"failure": 3}] * 2
     hidden = client.read(LD, "GAPC1$MX", "GAPC1$MX$TotW$q")
     assert hidden[1] == whole[1]
@@ -227,15 +227,15 @@ def test_a_reader_may_be_refused_and_a_structure_hides_what_he_may_not_see(clien
 
 
 def test_settings_and_configuration_are_kept_and_come_back() -> None:
-    first = EngineClient(engine(Stored({}, {})))
+    first = EngineClient(engine(StoredState({}, {})))
     pairs = [("GAPC1$SP$Limit$setMag$f", single(7.5)), ("GAPC1$DC$Fixed$d", text("a feeder"))]
     assert first.write(LD, *pairs) == ["success"] * 2
-    operations, _ = first.engine.journal.take()
+    operations, _ = first.engine.persistence.take()
     kept = {one.key: one.value for one in operations if isinstance(one, Put) and one.kind == "value" and one.value}
     assert list(kept) == ["DEMOLD0/GAPC1$SP$Limit$setMag$f", "DEMOLD0/GAPC1$DC$Fixed$d"]
     kept["DEMOLD0/GONE1$SP$x"] = b"\x83\x01\x01"
     kept["DEMOLD0/GAPC1$CF$TotW$db"] = b"\x83\x01\x01"
-    again = engine(Stored({"value": kept}, {}))
+    again = engine(StoredState({"value": kept}, {}))
     assert again.model.value(again.model.find("LD0/GAPC1.Limit.setMag.f")) == 7.5
     assert again.model.value(again.model.find("LD0/GAPC1.Fixed.d")) == "a feeder"
     assert again.problems == [

@@ -31,7 +31,7 @@ class Offering:
     position: int = 0
 
     def answer(self, element: bytes) -> tuple[int | None, bytes] | None:
-        """What it says to one of our requests; None if it says nothing any more."""
+        """Its answer to one of our requests; None if it does not answer any more."""
         self.asked.append(element)
         if len(self.asked) > self.silent_after:
             return None
@@ -154,7 +154,7 @@ def test_a_client_that_never_answers_loses_its_transfer_and_nothing_else(tmp_pat
     CLOCK.pass_ms(1, client.engine)
     assert served(client, offering) == {"error": {"error": {"file": 0}}}
     assert left(tmp_path) == ["other.txt"]
-    assert client.engine.behaviour.obtaining.next_deadline_ns() == set_file.NEVER
+    assert client.engine.behaviour.set_file.next_deadline_ns() == set_file.NEVER
 
 
 @pytest.mark.conformance("FT-N5")

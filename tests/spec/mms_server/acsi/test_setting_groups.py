@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from mapping.model import Services
-from mms_server.acsi.persistence import Put, Stored
+from mms_server.acsi.persistence import Put, StoredState
 from mms_server.engine import Engine, Waiting
 from mms_server.mms.errors import DataAccessError
 from mms_server.model.tree import DataModel
@@ -17,7 +17,7 @@ LD = "DEMOLD0"
 SGCB, SG, SE = "LLN0$SP$SGCB", "LLN0$SG$StrVal$setMag$f", "LLN0$SE$StrVal$setMag$f"
 
 
-def engine_of(stored: Stored | None = None, **services: Any) -> Engine:
+def engine_of(stored: StoredState | None = None, **services: Any) -> Engine:
     server = models.server(
         models.lln0(), models.node(models.MMXU), models.node(models.GGIO), services=Services(**services)
     )
@@ -55,13 +55,13 @@ def bench() -> Bench:
 
 
 class Registers:
-    """Settings that stand in registers: what was written there, and what is said of it."""
+    """Settings that stand in registers: the values written, and the verdict on them."""
 
     def __init__(self, bench: Bench) -> None:
         self.written: list[list[tuple[int, Any, Any]]] = []
         self.verdict: Any = True
         self.slot = bench.engine.model.slot(LD.encode(), SG.encode())
-        bench.engine.behaviour.settings.to_field = (lambda slot: slot == self.slot, self._write)
+        bench.engine.behaviour.setting_groups.to_field = (lambda slot: slot == self.slot, self._write)
 
     def _write(self, settings: list[tuple[int, Any, Any]]) -> Any:
         self.written.append(settings)
@@ -249,18 +249,18 @@ def test_a_server_without_editing_activates_only() -> None:
 
 @pytest.mark.conformance("SG-1")
 def test_groups_survive_a_restart() -> None:
-    bench = Bench(engine_of(Stored({}, {})))
+    bench = Bench(engine_of(StoredState({}, {})))
     bench.put("EditSG", unsigned(3))
     bench.set(33.0)
     bench.put("CnfEdit", boolean(True))
     bench.put("ActSG", unsigned(3))
-    operations, _ = bench.engine.journal.take()
+    operations, _ = bench.engine.persistence.take()
     kept: dict[str, dict[str, bytes]] = {}
     for one in operations:
         if isinstance(one, Put) and one.value is not None:
             kept.setdefault(one.kind, {})[one.key] = one.value
     assert {"setting", "setting group"} <= set(kept)
-    again = Bench(engine_of(Stored(kept, {})))
+    again = Bench(engine_of(StoredState(kept, {})))
     assert (again.read(f"{SGCB}$ActSG"), again.value(SG)) == (3, 33.0)
     assert again.read(f"{SGCB}$LActTm") == bench.read(f"{SGCB}$LActTm") != bytes(8)
     again.put("ActSG", unsigned(2))

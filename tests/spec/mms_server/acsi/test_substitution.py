@@ -1,4 +1,4 @@
-"""Substitution, blocking and the mode: what is shown instead of the process, and that it comes back."""
+"""Substitution, blocking and the mode: the overrides of process values, and the process values after them."""
 
 import struct
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Service tracking, in virtual time: what each tracking object says after a service, accepted or refused (IEC 61850-7-2)."""
+"""Service tracking, in virtual time: each tracking object after a service, accepted or refused (IEC 61850-7-2)."""
 
 from dataclasses import replace
 from typing import Any
@@ -176,7 +176,7 @@ class Bench:
         return selected
 
     def tracked(self, name: str) -> dict[str, Any]:
-        """What a tracking object shows; its `t` is the present."""
+        """The attributes of a tracking object; its `t` is the present."""
         value = self.engine.model.value(self.engine.model.find(f"LD0/LTRK1.{name}"))
         assert isinstance(value, dict)
         now = CLOCK.now()
@@ -184,7 +184,7 @@ class Bench:
         return value
 
     def shown(self, name: str) -> tuple[str, ServiceName, ServiceStatus]:
-        """What was done to what, and how it ended."""
+        """The object, the service and its status."""
         value = self.tracked(name)
         return value["objRef"], ServiceName(value["serviceType"]), ServiceStatus(value["errorCode"])
 
@@ -199,7 +199,7 @@ class Bench:
         self.other.reports()  # of just that
 
     def events(self) -> list[tuple[list[str], list[str]]]:
-        """The reports since the last call: which tracking objects are in each, and why."""
+        """The reports since the last call: the tracking objects in each, and their reasons."""
         names = [member.item.split("$")[-1] for member in TRACKED.members]
         return [
             ([name for name, bit in zip(names, one.inclusion, strict=True) if bit == "1"], one.reasons)

@@ -16,11 +16,11 @@ from mms_server.association.server_end import (
     Request,
     Selectors,
 )
-from mms_server.mms.initiate import Negotiated, Own, Proposal, Refusal, negotiate
+from mms_server.mms.initiate import Negotiated, Proposal, Refusal, ServerLimits, negotiate
 from mms_server.mms.reject import Reason, encode
 from mms_server.stack import ber
 
-OWN = Own(services=frozenset({1, 2, 4, 6, 12, 83}))
+OWN = ServerLimits(services=frozenset({1, 2, 4, 6, 12, 83}))
 VECTORS = Path(__file__).parents[3] / "vectors" / "associate"
 CR, CONNECT = (bytes.fromhex(line) for line in (VECTORS / "libiec61850.hex").read_text(encoding="ascii").split())
 READ = bytes.fromhex("a1 15 a0 13 30 11 a0 0f a1 0d 1a 04 4c 44 30 31 1a 05 4c 4c 4e 30 24")
@@ -39,7 +39,7 @@ def confirmed(invoke_id: int, service: int = 0xA4, body: bytes = READ) -> bytes:
     return ber.tlv(0xA0, ber.tlv(0x02, ber.integer(invoke_id)) + ber.tlv(service, body))
 
 
-def opened(own: Own = OWN) -> Association:
+def opened(own: ServerLimits = OWN) -> Association:
     association = Association(own, 0.0)
     association.receive(CR + CONNECT, 0.0)
     (asked,) = association.events()

@@ -22,7 +22,7 @@ from mms_server.client.client import MmsClient
 from mms_server.client.errors import MmsError
 from mms_server.client.session import Session
 from mms_server.mms import initiate
-from mms_server.mms.initiate import Own
+from mms_server.mms.initiate import ServerLimits
 from mms_server.stack import acse, ber, cotp, presentation, session, tpkt
 
 CC = bytes.fromhex("0300001611d00001000100c0010dc2020001c1020001")
@@ -30,11 +30,11 @@ READ = 0xA4
 
 
 def server(max_pdu: int = 65_000) -> Association:
-    return Association(Own(services=frozenset({1, 4}), max_pdu=max_pdu), 0.0)
+    return Association(ServerLimits(services=frozenset({1, 4}), max_pdu=max_pdu), 0.0)
 
 
 def answers(association: Association, octets: bytes) -> bytes:
-    """What the server sends when it gets `octets`, saying yes to everybody."""
+    """The octets that the server sends for `octets`; it accepts every association."""
     association.receive(octets, 0.0)
     if any(isinstance(event, Asked) for event in association.events()):
         association.accept()

@@ -1,4 +1,4 @@
-"""Reads that have been asked before: the short way gives what the long way gives, or nothing."""
+"""Read fast path: a Read seen before gets the same answer as without it, or none from it."""
 
 from itertools import product
 
@@ -17,7 +17,7 @@ from mms_server.association.read_fast_path import (
     Room,
 )
 from mms_server.engine import Engine, Waiting
-from mms_server.model.datasets import DataSet, Member
+from mms_server.model.datasets import DataSet, PlacedMember
 from mms_server.model.tree import DataModel
 from mms_server.stack import ber, cotp, presentation, session
 from tests.support import models
@@ -53,7 +53,7 @@ def long(tag: int, contents: bytes, octets: int) -> bytes:
 
 
 def id_at(packet: bytes) -> int:
-    """Where the invokeID of `packet` stands."""
+    """The offset of the invokeID in `packet`."""
     _, start, end = presentation.take(packet, 11)
     _, start, _ = ber.header(packet, start, end)
     return ber.header(packet, start, end)[1]
@@ -215,7 +215,7 @@ def test_what_is_no_read_in_one_packet_is_not_learned() -> None:
 
 def test_what_one_client_alone_sees_is_never_learned() -> None:
     engine, client, familiar = served()
-    member = Member(engine.model.find("LD0/MMXU1.TotW [MX]"), b"DEMOLD0", b"MMXU1$MX$TotW")
+    member = PlacedMember(engine.model.find("LD0/MMXU1.TotW [MX]"), b"DEMOLD0", b"MMXU1$MX$TotW")
     client.client.data_sets[b"mine"] = DataSet(b"mine", (member,), deletable=True)
     packet = request(0xA4, tlv(0xA1, tlv(0xA1, tlv(0x82, b"mine"))))
     the_long_way(engine, client, packet)

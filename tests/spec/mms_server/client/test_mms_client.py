@@ -49,7 +49,7 @@ CSWI = LogicalNodeType(
 
 
 class Bench:
-    """An engine, its client, and what the process was told to do."""
+    """An engine, its client, and the operations that the process got."""
 
     def __init__(self) -> None:
         nodes = (models.lln0(), models.node(models.MMXU, "1", {"TotW.mag.f": 42.5}), models.node(models.GGIO, "1"))

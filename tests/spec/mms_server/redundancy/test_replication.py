@@ -1,4 +1,4 @@
-"""The standby's copy: whatever is lost, doubled or started anew on the way, in the end both have the same."""
+"""Replication to the standby: messages are lost, doubled and started anew, and in the end both stores are equal."""
 
 import random
 import sqlite3
@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from bus.state_schema import FIRST, SCHEMA, NewerStateError
 from mms_server.acsi.persistence import ID_BLOCK, Drop, File, Operation, Put
-from mms_server.redundancy.messages import Begin, Have, Rows, decode, encode
+from mms_server.redundancy.messages import Ack, Begin, Rows, decode, encode
 from mms_server.redundancy.replica import Replica, begin_above
-from mms_server.redundancy.replication import PATIENCE_S, Action, Changed, Copy, Following, Phase, Release, Send
+from mms_server.redundancy.replication import PATIENCE_S, Action, Changed, Copy, CopyState, Release, Replication, Send
 from mms_server.storage.store import Store
 from mms_server.storage.tables import SCHEMA as TABLES
 from mms_server.storage.tables import carry_out, piece
@@ -37,15 +37,15 @@ class Pairing:
         self.ticket = self.stored = 0
         self.said: list[bool] = []  # whether the standby follows, at each change
         self.there: deque[bytes] = deque()
-        self.back: deque[Have] = deque()
-        self.following = Following("IED", self.now)
+        self.back: deque[Ack] = deque()
+        self.replication = Replication("IED", self.now)
         self.replica = Replica(folder, "IED")
 
     def write(self, *operations: Operation) -> None:
         for operation in operations:
             carry_out(self.ours, operation)
         self.ticket += len(operations)
-        self._do(self.following.committed(operations, self.ticket, self.now))
+        self._do(self.replication.committed(operations, self.ticket, self.now))
 
     def _do(self, actions: Iterable[Action]) -> None:
         for action in actions:
@@ -53,8 +53,8 @@ class Pairing:
                 case Send(message):
                     self.there.append(encode(message))
                 case Copy(place):
-                    stream = self.following.stream
-                    self._do(self.following.copied(stream, *piece(self.ours, place), self.now))
+                    stream = self.replication.stream
+                    self._do(self.replication.copied(stream, *piece(self.ours, place), self.now))
                 case Release(ticket):
                     self.stored = max(self.stored, ticket)
                 case Changed(follows):
@@ -62,27 +62,27 @@ class Pairing:
 
     def pass_time(self, seconds: float) -> None:
         self.now += seconds
-        self._do(self.following.tick(self.now, UTC + int(self.now * 1e9)))
+        self._do(self.replication.tick(self.now, UTC + int(self.now * 1e9)))
 
     def arrive(self, times: int = 1) -> None:
-        """What was sent first arrives, so many times."""
+        """Deliver the oldest message, so many times."""
         if self.there:
             frame = self.there.popleft()
             for _ in range(times):
                 message = decode(frame)
                 assert isinstance(message, Begin | Rows)
-                have = self.replica.begin(message) if isinstance(message, Begin) else self.replica.take(message)
-                if have is not None:
-                    self.back.append(have)
+                ack = self.replica.begin(message) if isinstance(message, Begin) else self.replica.take(message)
+                if ack is not None:
+                    self.back.append(ack)
 
     def answer(self, times: int = 1) -> None:
         if self.back:
-            have = self.back.popleft()
+            ack = self.back.popleft()
             for _ in range(times):
-                self._do(self.following.heard(have, self.now))
+                self._do(self.replication.heard(ack, self.now))
 
     def restart_ours(self) -> None:
-        self.following = Following("IED", self.now)
+        self.replication = Replication("IED", self.now)
         self.stored = self.ticket  # a new process finds it on its own disk
         self.there.clear()
         self.back.clear()
@@ -98,11 +98,11 @@ class Pairing:
             while self.there or self.back:
                 self.arrive()
                 self.answer()
-            if self.following.phase is Phase.IN_STEP and self.replica.complete:
+            if self.replication.state is CopyState.IN_STEP and self.replica.complete:
                 self.pass_time(PATIENCE_S)
                 self.arrive()
                 self.answer()
-                if self.following.phase is Phase.IN_STEP and not self.there and self.replica.complete:
+                if self.replication.state is CopyState.IN_STEP and not self.there and self.replica.complete:
                     return
             self.pass_time(PATIENCE_S)
         raise AssertionError(f"never in step: {self.following.phase}")

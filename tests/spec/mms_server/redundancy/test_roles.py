@@ -1,16 +1,16 @@
-"""Which gateway of a pair serves, in virtual time: one at a time, and none that nobody has ever heard."""
+"""Election of the gateway that serves, in virtual time: one at a time, and none that was never heard."""
 
 import pytest
 
-from mms_server.redundancy.messages import Role, Word
-from mms_server.redundancy.roles import WORD_S, Pair
+from mms_server.redundancy.messages import Role, Status
+from mms_server.redundancy.roles import STATUS_S, RoleElection
 
 UTC = 1_800_000_000_000_000_000
 A, B = "10.0.0.1:5563", "10.0.0.2:5563"
 
 
 class Two:
-    """Two gateways and the network between them; `lives` says who runs, `cut` that nobody hears the other."""
+    """Two gateways and the network between them; `lives` for those that run, `cut` if none hears the other."""
 
     def __init__(self, *, first: tuple[bool, bool] = (True, False)) -> None:
         self.now = 0.0
@@ -19,8 +19,8 @@ class Two:
         self.lives = [False, False]
         self.pairs = [self._made(0), self._made(1)]
 
-    def _made(self, which: int) -> Pair:
-        return Pair((A, B)[which], first=self._first[which], takeover_after_s=3.0, now=self.now)
+    def _made(self, which: int) -> RoleElection:
+        return RoleElection((A, B)[which], first=self._first[which], takeover_after_s=3.0, now=self.now)
 
     def start(self, which: int) -> None:
         self.pairs[which], self.lives[which] = self._made(which), True
@@ -28,21 +28,23 @@ class Two:
     def end(self, which: int, *, in_order: bool = False) -> None:
         self.lives[which] = False
         if in_order:
-            word = self.pairs[which].word()
-            self.pairs[1 - which].heard(Word(word.name, Role.ENDED, word.term, word.first), self.now, self.utc_ns)
+            status = self.pairs[which].status()
+            self.pairs[1 - which].heard(
+                Status(status.name, Role.ENDED, status.term, status.first), self.now, self.utc_ns
+            )
 
     @property
     def utc_ns(self) -> int:
         return UTC + int(self.now * 1e9)
 
     def wait(self, seconds: float) -> None:
-        for _ in range(int(seconds / WORD_S)):
-            self.now += WORD_S
+        for _ in range(int(seconds / STATUS_S)):
+            self.now += STATUS_S
             for which, pair in enumerate(self.pairs):
                 if self.lives[which]:
                     pair.tick(self.now, self.utc_ns)
                     if self.lives[1 - which] and not self.cut:
-                        self.pairs[1 - which].heard(pair.word(), self.now, self.utc_ns)
+                        self.pairs[1 - which].heard(pair.status(), self.now, self.utc_ns)
 
     @property
     def roles(self) -> list[Role | None]:
@@ -133,17 +135,17 @@ def test_after_a_cut_in_the_network_the_one_that_took_over_stays(two: Two) -> No
 
 
 def test_a_clock_that_is_behind_takes_over_all_the_same() -> None:
-    ahead = Word(A, Role.ACTIVE, UTC + 3600 * 10**9, first=True)
-    pair = Pair(B, first=False, takeover_after_s=3.0, now=0.0)
+    ahead = Status(A, Role.ACTIVE, UTC + 3600 * 10**9, first=True)
+    pair = RoleElection(B, first=False, takeover_after_s=3.0, now=0.0)
     assert pair.heard(ahead, 1.0, UTC) is Role.STANDBY
     assert pair.tick(4.0, UTC) is Role.ACTIVE
     assert pair.heard(ahead, 4.5, UTC) is Role.ACTIVE
-    assert pair.word() == Word(B, Role.ACTIVE, ahead.term + 1, first=False)
+    assert pair.status() == Status(B, Role.ACTIVE, ahead.term + 1, first=False)
 
 
 def test_a_standby_is_no_reason_to_begin_and_no_reason_not_to() -> None:
-    standby = Word(B, Role.STANDBY, 1, first=False)
-    pair = Pair(A, first=True, takeover_after_s=3.0, now=0.0)
+    standby = Status(B, Role.STANDBY, 1, first=False)
+    pair = RoleElection(A, first=True, takeover_after_s=3.0, now=0.0)
     assert pair.heard(standby, 1.0, UTC) is Role.WAITING
     assert pair.tick(3.0, UTC) is Role.ACTIVE
     assert pair.heard(standby, 3.5, UTC) is Role.ACTIVE

@@ -1,4 +1,4 @@
-"""The audit log and the event export: one line a deed, turned over, kept from clients' hands, fetched by them."""
+"""The audit log and the event export: one line an event, rotated, read-only for clients, fetched by them."""
 
 import json
 import logging
@@ -52,7 +52,7 @@ def associated(server: IedServer) -> Peer:
 
 
 def lines(folder: Path) -> list[dict[str, Any]]:
-    """The audit log without what differs from run to run."""
+    """The audit log without the fields that differ from run to run."""
     read = [json.loads(line) for line in (folder / "audit.jsonl").read_text().splitlines()]
     return [{key: value for key, value in one.items() if key not in ("time", "client", "ms")} for one in read]
 
@@ -112,7 +112,7 @@ def test_groups_and_data_sets_are_told_item_by_item() -> None:
         write_body("DEMOLD0", ("MMXU1$CF$TotW$db", unsigned(9)), ("MMXU1$MX$TotW$mag$f", single(1.5))),
     ]
     for body in bodies:
-        told += audit_events.told(0xA5, body, client.octets(0xA5, body))
+        told += audit_events.events_of(0xA5, body, client.octets(0xA5, body))
     assert told == [
         ("setting-group", {"object": "DEMOLD0/LLN0.SGCB.ActSG [SP]", "value": 3, "result": "ok"}),
         ("setting-group", {"object": "DEMOLD0/LLN0.SGCB.ActSG [SP]", "value": 9, "result": "object-value-invalid"}),
@@ -123,8 +123,8 @@ def test_groups_and_data_sets_are_told_item_by_item() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"\xa0", b"\xa0\x03\x30\x01\x00\xa0\x00", b"\xa1\x05\xa1\x03\x1a\x01x"])
 def test_a_request_that_was_rejected_did_nothing(body: bytes) -> None:
-    for service in audit_events.TOLD:
-        told = audit_events.told(service, body, bytes.fromhex("a406800101810101"))
+    for service in audit_events.AUDITED:
+        told = audit_events.events_of(service, body, bytes.fromhex("a406800101810101"))
         assert all(deed["result"] == "refused" for _, deed in told)
 
 
@@ -138,17 +138,17 @@ def test_whatever_octets_a_client_writes_have_a_plain_form(octets_: bytes) -> No
         json.dumps(plain(tlv(tag, octets_)))
 
 
-@given(st.sampled_from(sorted(audit_events.TOLD)), st.binary(max_size=60), st.binary(max_size=20))
+@given(st.sampled_from(sorted(audit_events.AUDITED)), st.binary(max_size=60), st.binary(max_size=20))
 def test_whatever_a_client_asks_is_told_or_left_out(service: int, body: bytes, data: bytes) -> None:
     client = EngineClient(Engine(DataModel(models.demo()), IDENTITY))
     for one in (body, write_body("DEMOLD0", ("GGIO1$CO$SPCSO1$Oper", tlv(0xA2, data))) + body):
-        for event, deed in audit_events.told(service, one, client.octets(service, one)):
+        for event, deed in audit_events.events_of(service, one, client.octets(service, one)):
             audit_events.line(event, WHO, 0, deed)
 
 
 def test_long_values_and_names_are_cut() -> None:
     body = write_body("DEMOLD0", ("LLN0$DC$" + "x" * 5000, text("y" * 5000)))
-    ((_, deed),) = audit_events.told(0xA5, body, bytes.fromhex("a108020101a50380010a"))
+    ((_, deed),) = audit_events.events_of(0xA5, body, bytes.fromhex("a108020101a50380010a"))
     assert (len(deed["object"]), len(deed["value"])) == (audit_events.TEXT_LIMIT + 1, audit_events.TEXT_LIMIT + 1)
 
 
@@ -204,7 +204,7 @@ def test_clients_fetch_the_log_and_the_export_and_change_neither(server: IedServ
 
 
 def decoded(peer: Peer, service: int, body: bytes) -> Any:
-    """What the server answers, without the envelope."""
+    """The server's answer, without the envelope."""
     pdu = mms_oracle.decode(mms(peer.ask(service, body)))
     return pdu["response"]["service"] if "response" in pdu else pdu["error"]["reason"]["error"]
 

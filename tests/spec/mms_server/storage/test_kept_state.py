@@ -85,7 +85,7 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 class Opened:
-    """An engine of the model of the kept folders, with what the store in `folder` has."""
+    """An engine of the model of the kept folders, with the contents of the store in `folder`."""
 
     def __init__(self, folder: Path) -> None:
         self.kept = FOLDERS[folder.name]
@@ -107,7 +107,7 @@ class Opened:
     def reports(self) -> list[Report]:
         """The reports that the client gets when it enables the block; what they made necessary counts as stored."""
         self.put(f"{BRCB}$RptEna", boolean(True))
-        self.engine.stored(self.engine.journal.take()[1])
+        self.engine.stored(self.engine.persistence.take()[1])
         return self.client.reports()
 
 
@@ -190,7 +190,7 @@ def test_a_purge_leaves_nothing_in_the_buffer_and_new_entries_go_above(opened: O
     assert opened.reports() == []
     opened.engine.commit([(opened.engine.model.find("LD0/MMXU1.TotW.mag.f"), 42.0)], CLOCK.now())
     CLOCK.pass_ms(50, opened.engine)
-    opened.engine.stored(opened.engine.journal.take()[1])
+    opened.engine.stored(opened.engine.persistence.take()[1])
     (report,) = opened.client.reports()
     assert int.from_bytes(report.entry_id or b"", "big") >= opened.kept.next_id
     assert bool(report.overflow) is not opened.kept.clean  # nobody knows the events between the kill and the start

@@ -1,4 +1,4 @@
-"""SCL of every origin: what is sound is served, what is broken is named with its line and left out."""
+"""SCL files of every origin: sound parts are served, broken ones are left out, with a diagnostic at their line."""
 
 import copy
 import random
