@@ -196,7 +196,12 @@ def test_a_check_that_fails_denies_what_asks_for_it_and_lets_pass_what_does_not(
 
     done: list[object] = []
     server.on_check("IO/GGIO1.SPCSO1", checked)
-    server.on_control("IO/GGIO1.SPCSO1", lambda _client, _reference, action: done.append(action.value) is None)
+
+    def carry_out(_client: ServerClient, _reference: str, action: ControlAction) -> bool:
+        done.append(action.value)
+        return True
+
+    server.on_control("IO/GGIO1.SPCSO1", carry_out)
     peer = peer_of(server)
     assert peer.write("DEMOIO", controlled(1, check=bit)) == [3]
     assert (told(peer), done) == ((1, cause), [])
@@ -272,7 +277,7 @@ def test_updates_from_many_threads_are_all_reported_in_the_order_of_their_commit
     threads = [threading.Thread(target=feed) for _ in range(4)]
     for thread in threads:
         thread.start()
-    found = []
+    found: list[int] = []
     while len(found) < 400:
         report = peer.report()
         assert report is not None

@@ -20,7 +20,7 @@ def decode(octets: bytes) -> tuple[Variable, ...] | ObjectName:
 
 def selections(*written: bytes) -> tuple[Selection, ...]:
     found = decode(tlv(0xA0, variable("D", "LN$MX$A", b"".join(written))))
-    assert isinstance(found, tuple)
+    assert not isinstance(found, ObjectName)
     assert found[0].name == NAME
     return found[0].selections
 
@@ -111,6 +111,7 @@ MEANINGLESS = [
 def test_what_means_nothing_is_refused_in_words(octets: bytes, reason: str) -> None:
     with pytest.raises((ArgumentError, WireError)) as refused:
         decode(octets)
+    assert isinstance(refused.value, ArgumentError | WireError)
     assert refused.value.reason == reason
 
 

@@ -1,4 +1,5 @@
 import math
+import struct
 from datetime import UTC, datetime
 
 import pytest
@@ -150,4 +151,4 @@ def test_any_text_comes_back_and_what_ascii_lacks_is_a_question_mark(text: str) 
 @given(st.floats(width=32, allow_nan=False))
 def test_any_single_comes_back_after_its_exponent_width(value: float) -> None:
     octets = oracle(data.Float32().encode(value))
-    assert octets == b"\x08" + data.struct.pack(">f", value)
+    assert octets == b"\x08" + struct.pack(">f", value)

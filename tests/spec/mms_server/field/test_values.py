@@ -13,6 +13,7 @@ from mapping.plan import Plan
 from mapping.scl.access_points import server
 from mapping.scl.reader import read
 from mms_server.field.values import FieldValues
+from mms_server.mms.data import Scalar
 from mms_server.model.cache import Changes
 from mms_server.model.tree import DataModel
 from tests.support.sites import SCL, compile_folder, write_site
@@ -78,9 +79,13 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
 @pytest.fixture
 def bench(plan: Plan) -> Bench:
     data = DataModel(server(read(Path(SCL), Diagnostics()), None, None, Diagnostics()))
-    values = FieldValues(
-        plan.ieds[0], plan.points(), dict.fromkeys(plan.points(), "tcp"), data, data.cache.values.__getitem__
-    )
+
+    def process(slot: int) -> Scalar:
+        value = data.cache.values[slot]
+        assert isinstance(value, Scalar)
+        return value
+
+    values = FieldValues(plan.ieds[0], plan.points(), dict.fromkeys(plan.points(), "tcp"), data, process)
     data.cache.commit(values.start())
     return Bench(values, data)
 
