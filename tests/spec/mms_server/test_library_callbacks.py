@@ -101,6 +101,8 @@ def test_a_plain_callback_that_blocks_keeps_nobody_else_waiting(server: IedServe
     assert time.monotonic() - started < 2
     go.set()
     waiting.join(5)
+    slow.close()
+    quick.close()
 
 
 def test_a_callback_that_fails_says_no_and_its_fault_is_logged(
