@@ -10,7 +10,9 @@ LOCKED := $(INSTALL) --require-hashes
 EDITABLE := $(INSTALL) --no-deps --no-build-isolation --editable .
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-latency bench-lines peer fuzz lock clean
+.PHONY: help demo test check acceptance coverage bench bench-latency bench-lines peer fuzz lock clean
+CHECKS := check-lock check-format check-lint check-types check-imports check-pages
+.PHONY: $(CHECKS)
 
 help:  ## show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -18,20 +20,42 @@ help:  ## show what there is
 demo: $(VENV)/.run  ## simulated meters, acquisition, MMS server, status page; Ctrl-C ends it
 	@exec $(BIN)/mms-gateway demo
 
-test: $(VENV)/.test  ## the whole suite, strangers' clients and real processes included
+test: $(VENV)/.test  ## all tests but those of `acceptance`, strangers' clients and OS processes included
 	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 check: $(VENV)/.check  ## format, lint, types, import contracts, generated documents, tests without the system tests
+	$(MAKE) --no-print-directory --jobs --output-sync=target $(CHECKS)
+	$(BIN)/python -m pytest -n auto --dist worksteal --ignore=tests/system
+
+check-lock:
 	$(BIN)/python -m tools.lock --check
+
+check-format:
 	$(BIN)/ruff format --check .
+
+check-lint:
 	$(BIN)/ruff check .
+
+check-types:
 	$(BIN)/mypy
+
+check-imports:
 	$(BIN)/lint-imports
+
+check-pages:
 	$(BIN)/python -m tools.format_doc --check
 	$(BIN)/python -m tools.devices_doc --check
 	$(BIN)/python -m tools.api_doc --check
+	$(BIN)/python -m tools.architecture_doc --check
 	$(BIN)/python -m tests.conformance_page --check
-	$(BIN)/python -m pytest -n auto --dist worksteal --ignore=tests/system
+
+coverage: $(VENV)/.test  ## statements and branches by room, and their floors; OS processes that tests start do not count
+	CI=true $(BIN)/python -m pytest -n auto --dist worksteal -q --cov --cov-report= tests/unit tests/spec tests/contract
+	$(BIN)/coverage json --quiet -o .coverage.json
+	$(BIN)/python -m tools.coverage_floor .coverage.json
+
+acceptance: $(VENV)/.check  ## the tests that make environments and packages: the wheel where nothing else is
+	$(BIN)/python -m pytest -m acceptance tests/acceptance
 
 bench: $(VENV)/.bench $(BENCH_VENV)/.peer  ## ours and libIEC61850's server, interleaved: a table and plots in bench/results
 	$(BIN)/python -m bench --peer $(BENCH_VENV)/bin/python
@@ -55,7 +79,7 @@ lock: $(LOCK_VENV)/.lock  ## renew the lock files in requirements/ to the newest
 	$(LOCK_VENV)/bin/python -m tools.lock
 
 clean:  ## remove the environments and what tools left
-	rm -rf $(VENV) $(BENCH_VENV) $(LOCK_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(BENCH_VENV) $(LOCK_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -25,6 +25,7 @@ from typing import Any
 
 from bench import load, model, octets
 from mms_gateway.runtime.processes import environment
+from tests.support.client import Client
 
 SETTLE_S = 3.0
 
@@ -82,7 +83,7 @@ def site(folder: Path, ports: list[int], points: int, every_ms: int) -> None:
     (folder / "map.yaml").write_text(f"points:\n{listed(rows)}\n")
 
 
-def listen(client: load.Client, seen: dict[int, float], ended: threading.Event) -> None:
+def listen(client: Client, seen: dict[int, float], ended: threading.Event) -> None:
     """Note when each count is first in a report."""
     client.socket.settimeout(0.5)
     while not ended.is_set():
@@ -120,7 +121,7 @@ def raw_poller(port: int, points: int, every_s: float, address: str) -> None:
     from pymodbus.client import AsyncModbusTcpClient
 
     async def poll() -> None:
-        publisher = zmq.Context.instance().socket(zmq.PUB)
+        publisher: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.PUB)
         publisher.bind(address)
         client = AsyncModbusTcpClient("127.0.0.1", port=port)
         await client.connect()
@@ -138,7 +139,7 @@ def raw_listener(address: str, said: Any) -> None:
     """The second half: SUB hears, and notes when."""
     import zmq
 
-    subscriber = zmq.Context.instance().socket(zmq.SUB)
+    subscriber: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.SUB)
     subscriber.setsockopt(zmq.SUBSCRIBE, b"")
     subscriber.connect(address)
     while True:

@@ -65,7 +65,7 @@ def plan_of(port: str, baud: int, registers: int, timeout_ms: int, retries: int)
 
 
 @contextmanager
-def worker(plan: Plan) -> Iterator[tuple[subprocess.Popen[str], "zmq.Socket[bytes]"]]:
+def worker(plan: Plan) -> Iterator[tuple[subprocess.Popen[bytes], "zmq.Socket[bytes]"]]:
     """Our worker in its own process, and what it publishes."""
     with tempfile.TemporaryDirectory() as folder, zmq.Context() as context, context.socket(zmq.SUB) as socket:
         save_plan(plan, Path(folder) / "site.plan")
@@ -84,7 +84,7 @@ def worker(plan: Plan) -> Iterator[tuple[subprocess.Popen[str], "zmq.Socket[byte
 def heard(socket: "zmq.Socket[bytes]", revisions: dict[str, str], until: float) -> Iterator[SampleBatch]:
     """The batches that come before `until`. Raises codec.Refused for what is not of this plan."""
     while (left := until - time.perf_counter()) > 0:
-        if socket.poll(max(left, 0.0) * 1000):
+        if socket.poll(round(max(left, 0.0) * 1000)):
             message = codec.decode(socket.recv(), revisions)
             if isinstance(message, SampleBatch):
                 yield message

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from bench import load, model, octets
 from bench.processes import ServerProcess
+from tests.support.client import Client
+from tests.support.engine_client import name, read_request, tlv, variable
 
 Numbers = dict[str, float]
 CONNECTIONS = ((1, 1, 0), (1, 1, 1), (1, 1, 3), (1, 1, 4), (5, 1, 0), (5, 5, 0), (10, 1, 0), (50, 1, 0), (50, 5, 0))
@@ -149,7 +151,7 @@ def browse(side: Side, _: float) -> Numbers:
     return numbers
 
 
-def _browse(client: load.Client, measurands: int) -> None:
+def _browse(client: Client, measurands: int) -> None:
     if octets.names(client, 9, None) != [model.DOMAIN.encode()]:
         raise RuntimeError("not the domain that is there")
     variables = octets.names(client, 0, model.DOMAIN)
@@ -157,12 +159,12 @@ def _browse(client: load.Client, measurands: int) -> None:
     if len(logical_nodes) != model.nodes_of(measurands) + 1:
         raise RuntimeError(f"{len(logical_nodes)} logical nodes")
     for ln in map(bytes.decode, logical_nodes):
-        body = octets.tlv(0xA0, octets.name(model.DOMAIN, ln))
+        body = tlv(0xA0, name(model.DOMAIN, ln))
         octets.service_of(client.ask(octets.ACCESS_ATTRIBUTES, body))
-        read = octets.read_request(octets.variable(model.DOMAIN, ln))
+        read = read_request(variable(model.DOMAIN, ln))
         octets.check_read(client.ask(octets.READ, read), 1)
     for one in octets.names(client, 2, model.DOMAIN):
-        octets.service_of(client.ask(octets.LIST_ATTRIBUTES, octets.name(model.DOMAIN, one.decode())))
+        octets.service_of(client.ask(octets.LIST_ATTRIBUTES, name(model.DOMAIN, one.decode())))
 
 
 MODES: dict[str, Callable[[Side, float], Numbers]] = {

@@ -40,6 +40,12 @@ from mms_server.storage.audit_log import AuditLog
 from mms_server.storage.store import Store
 
 Handle = NewType("Handle", int)
+Values = (
+    Mapping[str, object]
+    | Mapping[Handle, object]
+    | Mapping[str | Handle, object]
+    | Iterable[tuple[str | Handle, object]]
+)
 ReportListener = Callable[[Client | None, str, str], None]
 DEFAULT_CLIENTS = 64
 OPEN_IN_THE_LIBRARY = frozenset({FC.SP, FC.SV, FC.SE, FC.BL})
@@ -255,7 +261,7 @@ class IedServer:
 
     def update(
         self,
-        values: Mapping[str | Handle, object] | Iterable[tuple[str | Handle, object]],
+        values: Values,
         *,
         quiet: bool = False,
         force: bool = False,

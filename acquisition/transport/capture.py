@@ -8,7 +8,7 @@
 import json
 import time
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Any, Final, Literal, TextIO
 
 from acquisition.transport.ports import LinkError, Port, SerialPort
 from mapping.plan import LinePlan
@@ -17,7 +17,7 @@ SETTING: Final = "record"  # of a line's plan, never of a site's file: where its
 
 
 class RecordingPort:
-    """A port that writes down what passes through it. The file begins anew when it is made."""
+    """A port that writes down what passes through it. The file begins anew at the first opening and goes on at the next."""
 
     def __init__(self, port: Port, plan: LinePlan) -> None:
         self._port = port
@@ -25,17 +25,21 @@ class RecordingPort:
         self._head = {"line": plan.name, "protocol": plan.protocol, "settings": settings}
         self._path = Path(str(plan.settings[SETTING]))
         self._file: TextIO | None = None
-        self._since = 0.0
+        self._since: float | None = None
 
     async def open(self) -> None:
         await self._port.open()
         if self._file is None:
-            try:
-                self._file = self._path.open("w", encoding="ascii", buffering=1)
-            except OSError as error:
-                raise LinkError(f"{self._path}: {(error.strerror or str(error)).lower()}") from error
+            self._file = self._opened("w" if self._since is None else "a")
+        if self._since is None:
             self._since = time.monotonic()
             self._write(self._head)
+
+    def _opened(self, mode: Literal["a", "w"]) -> TextIO:
+        try:
+            return self._path.open(mode, encoding="ascii", buffering=1)
+        except OSError as error:
+            raise LinkError(f"{self._path}: {(error.strerror or str(error)).lower()}") from error
 
     async def write(self, octets: bytes) -> None:
         await self._port.write(octets)
@@ -56,10 +60,14 @@ class RecordingPort:
             await self._port.set_baudrate(baudrate)
 
     async def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
         await self._port.close()
 
     def _frame(self, way: str, octets: bytes) -> None:
-        self._write({"at": round(time.monotonic() - self._since, 6), way: octets.hex()})
+        if self._since is not None:
+            self._write({"at": round(time.monotonic() - self._since, 6), way: octets.hex()})
 
     def _write(self, entry: dict[str, Any]) -> None:
         if self._file is not None:

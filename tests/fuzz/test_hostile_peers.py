@@ -10,6 +10,7 @@ import struct
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -154,6 +155,8 @@ def test_requests_that_are_nearly_right(server: Gateway, healthy: Healthy) -> No
         if not answer:
             client.close()
             client = None
+    if client is not None:
+        client.close()
     assert resident_kb(server) - before < 32 * 1024
 
 
@@ -253,10 +256,9 @@ def test_clients_that_do_not_read_their_reports(server: Gateway, healthy: Health
         client.socket.sendall(request(0xA5, writes(*pairs)))
         whole = request(0xA4, read_request(variable(LD, "MMXU1")))
         client.socket.settimeout(0.2)
-        try:
+        silent.append(client)
+        with suppress(TimeoutError):
             client.socket.sendall(whole * 20_000)
-        except TimeoutError:
-            silent.append(client)
     time.sleep(1)
     for client in silent:
         client.close()

@@ -12,6 +12,7 @@ from collections import Counter
 
 import pytest
 
+from mapping.model import LogicalNode, LogicalNodeType
 from mms_server.association.read_fast_path import Familiar
 from mms_server.engine import Engine
 from mms_server.model.tree import DataModel
@@ -63,8 +64,8 @@ class Forgetful(MmsServer):
 
 
 def serving(kind: type[MmsServer]) -> MemoryServer:
-    control = models.LogicalNodeType("SPC", "GGIO", (models.of_class("SPC", 2),))
-    nodes = (models.node(models.MMXU), models.node(models.GGIO), models.LogicalNode("SPC1", "GGIO", "1", "", control))
+    control = LogicalNodeType("SPC", "GGIO", (models.of_class("SPC", 2),))
+    nodes = (models.node(models.MMXU), models.node(models.GGIO), LogicalNode("SPC1", "GGIO", "1", "", control))
     return MemoryServer(Engine(DataModel(models.server(models.lln0(), *nodes)), IDENTITY), kind)
 
 

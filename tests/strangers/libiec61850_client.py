@@ -11,6 +11,7 @@ import queue
 import sys
 import threading
 import time
+from typing import Any
 
 from pyiec61850 import pyiec61850 as iec
 
@@ -24,23 +25,23 @@ FCS = {name: getattr(iec, f"IEC61850_FC_{name}") for name in ("ST", "MX", "SP", 
 LOCK = threading.Lock()
 CONNECTED_S = 1
 CALLBACK_S = 0.05  # more than a callback needs to end once it has said its report
-REPORTS = queue.Queue()
+REPORTS: queue.Queue[dict[str, Any]] = queue.Queue()
 
 
-def say(answer):
+def say(answer: dict[str, Any]) -> None:
     with LOCK:
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
 
 
-def say_reports():
+def say_reports() -> None:
     while True:
         report = REPORTS.get()
         time.sleep(CALLBACK_S)
         say(report)
 
 
-def plain(value):
+def plain(value: Any) -> Any:
     """An MmsValue as JSON has it."""
     kind = iec.MmsValue_getType(value)
     if kind in (iec.MMS_STRUCTURE, iec.MMS_ARRAY):
@@ -63,10 +64,10 @@ def plain(value):
 class Handler(iec.RCBHandler):
     """Says each report."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         iec.RCBHandler.__init__(self)
 
-    def trigger(self):
+    def trigger(self) -> None:
         report = self._client_report
         values = iec.ClientReport_getDataSetValues(report)
         size = iec.MmsValue_getArraySize(values)
@@ -87,41 +88,41 @@ class Handler(iec.RCBHandler):
 class Termination(iec.CommandTermHandler):
     """Keeps what a CommandTermination says: the AddCause, 0 where it is positive."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         iec.CommandTermHandler.__init__(self)
         self.came = threading.Event()
-        self.cause = None
+        self.cause: int | None = None
 
-    def trigger(self):
+    def trigger(self) -> None:
         self.cause = iec.ControlObjectClient_getLastApplError(self._libiec61850_control_object_client).addCause
         self.came.set()
 
 
-def mms_value(value, bits=0):
+def mms_value(value: float, bits: int = 0) -> Any:
     """A ctlVal: a boolean, a step (`bits` 2), an integer or a float."""
     if bits:
         made = iec.MmsValue_newBitString(bits)
         for at in range(bits):
-            iec.MmsValue_setBitStringBit(made, at, bool(value >> (bits - 1 - at) & 1))
+            iec.MmsValue_setBitStringBit(made, at, bool(int(value) >> (bits - 1 - at) & 1))
         return made
     if isinstance(value, bool):
         return iec.MmsValue_newBoolean(value)
     return iec.MmsValue_newIntegerFromInt32(value) if isinstance(value, int) else iec.MmsValue_newFloat(value)
 
 
-def octets(value):
+def octets(value: Any) -> list[int]:
     return [iec.MmsValue_getOctetStringOctet(value, at) for at in range(iec.MmsValue_getOctetStringSize(value))]
 
 
 class Client:
     """The commands."""
 
-    def __init__(self):
-        self.connection = None
-        self.kept = []
-        self.controls = {}
+    def __init__(self) -> None:
+        self.connection: Any = None
+        self.kept: list[Any] = []
+        self.controls: dict[str, tuple[Any, Termination]] = {}
 
-    def connect(self, port):
+    def connect(self, port: int) -> Any:
         """Once in a thousand times the library says that it is connected before it is so: then it asks nothing."""
         self.connection = iec.IedConnection_create()
         error = self.error(iec.IedConnection_connect(self.connection, "127.0.0.1", port))
@@ -133,11 +134,11 @@ class Client:
         return error
 
     @staticmethod
-    def error(result):
+    def error(result: Any) -> Any:
         """The IedClientError in what a binding gave back: alone, or behind the value."""
         return result[-1] if isinstance(result, list | tuple) else result
 
-    def control(self, reference):
+    def control(self, reference: str) -> Any:
         """The control model of an object, which is operated from now on."""
         if reference in self.controls:
             return iec.ControlObjectClient_getControlModel(self.controls[reference][0])
@@ -150,32 +151,32 @@ class Client:
         self.controls[reference] = (control, handler)
         return iec.ControlObjectClient_getControlModel(control)
 
-    def select(self, reference, *value, bits=0):
+    def select(self, reference: str, *value: float, bits: int = 0) -> Any:
         control, _ = self.controls[reference]
         if value:
             return self.judged(control, iec.ControlObjectClient_selectWithValue(control, mms_value(value[0], bits)))
         return self.judged(control, iec.ControlObjectClient_select(control))
 
-    def operate(self, reference, value, bits=0):
+    def operate(self, reference: str, value: float, bits: int = 0) -> Any:
         control, handler = self.controls[reference]
         handler.came.clear()
         return self.judged(control, iec.ControlObjectClient_operate(control, mms_value(value, bits), 0))
 
-    def cancel(self, reference):
+    def cancel(self, reference: str) -> Any:
         control, _ = self.controls[reference]
         return self.judged(control, iec.ControlObjectClient_cancel(control))
 
-    def terminated(self, reference, within_s):
+    def terminated(self, reference: str, within_s: float) -> int | None:
         """The AddCause of the CommandTermination; None if none comes."""
         _, handler = self.controls[reference]
         return handler.cause if handler.came.wait(within_s) else None
 
     @staticmethod
-    def judged(control, done):
+    def judged(control: Any, done: bool) -> Any:
         """True, or the AddCause why not."""
         return True if done else iec.ControlObjectClient_getLastApplError(control).addCause
 
-    def files(self, folder):
+    def files(self, folder: str) -> dict[str, Any]:
         listed, error = iec.IedConnection_getFileDirectory(self.connection, folder)
         found, one = {}, iec.LinkedList_getNext(listed) if listed else None
         while one:
@@ -184,36 +185,36 @@ class Client:
             one = iec.LinkedList_getNext(one)
         return {"error": error} if error else found
 
-    def fetch(self, name, local):
+    def fetch(self, name: str, local: str) -> list[Any]:
         error = iec.MmsError_create()
         connection = iec.IedConnection_getMmsConnection(self.connection)
         return [bool(iec.MmsConnection_downloadFile(connection, error, name, local)), iec.MmsError_getValue(error)]
 
-    def put(self, local, name):
+    def put(self, local: str, name: str) -> Any:
         """SetFile: the file `local` of the folder in which this runs."""
         return self.error(iec.IedConnection_setFile(self.connection, local, name))
 
-    def close(self):
+    def close(self) -> int:
         iec.IedConnection_close(self.connection)
         iec.IedConnection_destroy(self.connection)
         return 0
 
-    def read(self, reference, fc):
+    def read(self, reference: str, fc: str) -> Any:
         value, error = iec.IedConnection_readObject(self.connection, reference, FCS[fc])
         return {"error": error} if error else plain(value)
 
-    def position(self, reference):
+    def position(self, reference: str) -> Any:
         """A double point as a number: 0 intermediate, 1 off, 2 on."""
         value, error = iec.IedConnection_readObject(self.connection, reference, FCS["ST"])
         return {"error": error} if error else iec.MmsValue_getBitStringAsIntegerBigEndian(value)
 
-    def write_float(self, reference, fc, value):
+    def write_float(self, reference: str, fc: str, value: float) -> Any:
         return self.error(iec.IedConnection_writeFloatValue(self.connection, reference, FCS[fc], value))
 
-    def write_text(self, reference, fc, value):
+    def write_text(self, reference: str, fc: str, value: str) -> Any:
         return self.error(iec.IedConnection_writeVisibleStringValue(self.connection, reference, FCS[fc], value))
 
-    def define(self, domain, name, items):
+    def define(self, domain: str, name: str, items: list[str]) -> Any:
         """Below the ACSI functions, which take a list of C strings that the binding cannot make."""
         listed = iec.LinkedList_create()
         self.kept.append([iec.MmsVariableAccessSpecification_create(domain, item) for item in items])
@@ -224,11 +225,11 @@ class Client:
         iec.MmsConnection_defineNamedVariableList(connection, error, domain, name, listed)
         return iec.MmsError_getValue(error)
 
-    def delete(self, reference):
+    def delete(self, reference: str) -> list[Any]:
         deleted, error = iec.IedConnection_deleteDataSet(self.connection, reference)
         return [bool(deleted), error]
 
-    def listen(self, block, rpt_id):
+    def listen(self, block: str, rpt_id: str) -> bool:
         handler = Handler()
         subscriber = iec.RCBSubscriber()
         subscriber.setIedConnection(self.connection)
@@ -238,7 +239,7 @@ class Client:
         self.kept.append((handler, subscriber))
         return bool(subscriber.subscribe())
 
-    def rcb(self, block, **attributes):
+    def rcb(self, block: str, **attributes: Any) -> Any:
         got = iec.ClientReportControlBlock_create(block)
         error = self.error(iec.IedConnection_getRCBValues(self.connection, block, got))
         if error:
@@ -251,7 +252,7 @@ class Client:
         iec.ClientReportControlBlock_destroy(got)
         return error
 
-    def show(self, block):
+    def show(self, block: str) -> Any:
         got = iec.ClientReportControlBlock_create(block)
         error = self.error(iec.IedConnection_getRCBValues(self.connection, block, got))
         if error:
@@ -268,7 +269,7 @@ class Client:
         return shown
 
 
-def set_attribute(block, name, value):
+def set_attribute(block: Any, name: str, value: Any) -> None:
     if name == "EntryID":
         octet_string = iec.MmsValue_newOctetString(0, 8)
         for at, octet in enumerate(value):

@@ -25,7 +25,12 @@ def main() -> None:
     sys.stdout.write(f"ready {server.port}\n")
     sys.stdout.flush()
     ended = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
+
+    def end_with_stdin() -> None:
+        sys.stdin.read()
+        ended.set()
+
+    threading.Thread(target=end_with_stdin, daemon=True).start()
     with written.open("a") as file:
         while not ended.is_set():
             number += 1

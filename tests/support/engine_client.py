@@ -1,10 +1,11 @@
 """A client without a network: it asks an engine, and every answer passes the oracle and the agreed PDU size."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from bus.quality import Now
+from mms_server.acsi.access_callbacks import Call, Verdict
 from mms_server.acsi.clients import Client
 from mms_server.engine import Engine, Waiting
 from mms_server.model.tree import DataModel
@@ -98,7 +99,7 @@ class Report:
         def field(bit: int) -> Any:
             return rest.pop(0) if flags[bit] == "1" else None
 
-        parts = [field(bit) for bit in (1, 2, 4, 6, 7, 8)]
+        sq_num, time, data_set, overflow, entry_id, conf_rev = (field(bit) for bit in (1, 2, 4, 6, 7, 8))
         segment = (rest.pop(0), rest.pop(0)) if flags[9] == "1" else None
         inclusion = rest.pop(0)
         count = inclusion.count("1")
@@ -106,7 +107,15 @@ class Report:
         values = [rest.pop(0) for _ in range(count)]
         reasons = [rest.pop(0) for _ in range(count)] if flags[3] == "1" else []
         assert rest == []
+        parts = (sq_num, time, data_set, overflow, entry_id, conf_rev)
         return cls(rpt_id, flags, *parts, segment, inclusion, references, values, reasons)
+
+
+def verdict(call: Call) -> Verdict:
+    """The verdict of a callback that answers at once."""
+    said = call.callback(*call.arguments)
+    assert not isinstance(said, Awaitable)
+    return said
 
 
 class EngineClient:
@@ -127,10 +136,8 @@ class EngineClient:
         pdu = self.engine.request(self.client, self.invoke_id, tag, body, CLOCK.now())
         if isinstance(pdu, Waiting):
             self.asked += [call.arguments for call in pdu.calls]
-            said = [call.callback(*call.arguments) for call in pdu.calls]
-            answered = self.engine.finish(pdu, said, CLOCK.now())
-            assert answered is not None
-            pdu = answered
+            pdu = self.engine.finish(pdu, [verdict(call) for call in pdu.calls], CLOCK.now())
+        assert pdu is not None
         assert len(pdu) <= self.client.max_pdu
         self.told += self.client.before_answer
         self.client.before_answer.clear()

@@ -9,7 +9,7 @@ from mms_server.client.client import MmsClient
 from mms_server.engine import Engine, Waiting
 from mms_server.mms.add_cause import AddCause
 from mms_server.mms.initiate import ServerLimits
-from tests.support.engine_client import CLOCK
+from tests.support.engine_client import CLOCK, verdict
 
 
 class MemoryWire:
@@ -56,8 +56,7 @@ class MemoryWire:
         assert self.client is not None
         answered = self.engine.request(self.client, request.invoke_id, request.service, request.body, CLOCK.now())
         if isinstance(answered, Waiting):
-            said = [call.callback(*call.arguments) for call in answered.calls]
-            answered = self.engine.finish(answered, said, CLOCK.now())
+            answered = self.engine.finish(answered, [verdict(call) for call in answered.calls], CLOCK.now())
         assert isinstance(answered, bytes)
         for before in self.client.before_answer:
             self.association.send(before)

@@ -4,8 +4,10 @@ What the server sends must decode here whole; what decodes comes back as plain P
 arrays are lists, bit strings are text of 0 and 1.
 """
 
+from io import BytesIO
 from typing import Any
 
+from pyasn1 import error
 from pyasn1.codec.ber import decoder
 from pyasn1.type import char, namedtype, tag, univ, useful
 
@@ -219,11 +221,74 @@ PDU = _choice(
 )
 
 
+class OracleError(AssertionError):
+    """Octets that are no PDU of ours: the element, its offset and the reason, in one line.
+
+    pyasn1's own message has the whole specification in it, which is 3.5 million characters, twice.
+    """
+
+
 def decode(octets: bytes) -> Any:
-    """The PDU as plain Python: `{"response": {"invoke_id": 1, "service": {"read": {...}}}}`."""
-    value, rest = decoder.decode(octets, asn1Spec=PDU)
-    assert rest == b"", f"{len(rest)} octets behind the PDU"
-    return native(value)
+    """The PDU as plain Python: `{"response": {"invoke_id": 1, "service": {"read": {...}}}}`. Raises OracleError."""
+    __tracebackhide__ = True
+    return native(decoded(octets, PDU))
+
+
+def decoded(octets: bytes, spec: Any) -> Any:
+    """The pyasn1 value of `spec` in `octets`, which hold nothing else. Raises OracleError."""
+    __tracebackhide__ = True
+    stream, reason = BytesIO(octets), "cut off"
+    try:
+        for value in decoder.StreamingDecoder(stream, asn1Spec=spec):
+            if not isinstance(value, error.SubstrateUnderrunError):
+                break
+        else:
+            raise error.EndOfStreamError
+        if not (behind := len(octets) - stream.tell()):
+            return value
+        reason = f"{behind} octets behind the PDU"
+    except error.EndOfStreamError:
+        pass
+    except error.PyAsn1Error as refused:
+        reason = _reason(str(refused))
+    raise OracleError(f"mms oracle: {_place(octets, stream.tell())}: {reason}")
+
+
+def _reason(text: str) -> str:
+    if "not in asn1Spec" in text:
+        return "its tag is not expected here"
+    if "uninitialized components" in text:
+        return "a component is missing in it or in what ends with it"
+    return text.partition("\n")[0][:100]
+
+
+def _place(octets: bytes, position: int) -> str:
+    """The innermost element that the decoder has begun when it stands at `position`, and the tags around it."""
+    around: list[str] = []
+    at, end, found = 0, len(octets), "no element"
+    while at < min(position, end):
+        tag, start, after = _header(octets, at)
+        if after < position:
+            at = after
+            continue
+        found = " > ".join([*around, tag]) + f" at octet {at}"
+        if not octets[at] & 0x20 or start >= position:
+            break
+        around.append(tag)
+        at, end = start, min(after, end)
+    return found
+
+
+def _header(octets: bytes, at: int) -> tuple[str, int, int]:
+    """The tag of the element at `at` in hexadecimal, where its contents begin, and where they say that they end."""
+    size = 2 if octets[at] & 0x1F == 0x1F else 1
+    length_at = at + size
+    length = octets[length_at] if length_at < len(octets) else 0
+    start = length_at + 1
+    if length > 0x80:
+        start += length & 0x7F
+        length = int.from_bytes(octets[length_at + 1 : start], "big")
+    return octets[at:length_at].hex(), start, start + length
 
 
 def native(value: Any) -> Any:

@@ -174,7 +174,8 @@ class Polling:
         self.heard: list[Heard] = []
         self.last: dict[int, PointReading] = {}
         self.commands = Commands("w", "r", "boot", devices)
-        plan = LinePlan("bench", "modbus-rtu", {"port": "", "baudrate": 19200} | (settings or {}), tuple(devices))
+        given: dict[str, str | int | float | bool] = {"port": "", "baudrate": 19200, **(settings or {})}
+        plan = LinePlan("bench", "modbus-rtu", given, tuple(devices))
         spec = by_protocol()["modbus-rtu"]
         self.line = Line(plan, spec, self.publish, self.commands, port=self.wire)
 

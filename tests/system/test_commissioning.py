@@ -96,8 +96,8 @@ def test_a_line_is_recorded_and_replayed(site: SimulatedSite, tmp_path: Path) ->
         assert again.code == 0
     finally:
         replaying.terminate()
-        assert replaying.wait(10) == 0
-        replaying.stdout.close()
+        replaying.communicate(timeout=10)
+    assert replaying.returncode == 0
     replayed = [json.loads(line) for line in (tmp_path / "again.jsonl").read_text().splitlines()[1:]]
     answered = {one["in"][4:] for one in frames if "in" in one}
     assert {one["in"][4:] for one in replayed if "in" in one} <= answered

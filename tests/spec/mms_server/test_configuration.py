@@ -77,7 +77,7 @@ class File:
         return str(ordinals[text])
 
 
-def _named(element: Any, name: str) -> Any:
+def _named(element: Any, name: str | None) -> Any:
     return next((one for one in element if one.get("name") == name), None)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from mapping.model import LogicalNodeType
 from mms_server.model.tree import DataModel
 from tests.support import models
 from tests.support.engine_client import (
@@ -75,7 +76,7 @@ def agrees(data: Any, described: Any) -> bool:
         case "array":
             return shape["count"] == len(value) and all(agrees(one, shape["element"]) for one in value)
         case "bit_string" | "octet_string" | "visible_string":
-            return len(value) == shape or (shape < 0 and len(value) <= -shape)
+            return bool(len(value) == shape or (shape < 0 and len(value) <= -shape))
         case _:
             return True
 
@@ -297,7 +298,7 @@ def test_a_short_request_cannot_ask_for_more_than_a_machine_holds() -> None:
     nested = models.complex_value("inner", count=30)
     for level in range(2):
         nested = models.data_object(f"level{level}", "X", nested, count=20)
-    described = models.server(models.node(models.LogicalNodeType("G", "GGIO", (nested,))))
+    described = models.server(models.node(LogicalNodeType("G", "GGIO", (nested,))))
     client = EngineClient(DataModel(described))
     many = b"".join([select(ALL_ELEMENTS, component("level0"))] * 2000)
     assert client.ask(0xA4, read_request(variable(LD, "GGIO1$MX$level1", many))) == RESOURCE

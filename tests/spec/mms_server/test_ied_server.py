@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -80,6 +81,8 @@ def test_a_password_admits_who_knows_it_and_nobody_else() -> None:
         assert right.ask(0xA4, READ_POWER)
     finally:
         server.stop()
+    for peer in (right, wrong, none):
+        peer.close()
 
 
 def test_an_authenticator_learns_who_asks_and_listeners_who_came_and_went() -> None:
@@ -121,7 +124,8 @@ def test_a_port_that_is_taken_is_an_os_error_and_the_server_can_start_elsewhere(
 def test_a_server_serves_within_a_callers_own_loop() -> None:
     async def run() -> bytes:
         async with IedServer.from_scl(DEMO).serving(port=0, host="127.0.0.1") as server:
-            return await asyncio.to_thread(lambda: peer_of(server).associate())
+            with closing(peer_of(server)) as peer:
+                return await asyncio.to_thread(peer.associate)
 
     assert asyncio.run(run())[0] == 0x0E
 
@@ -133,7 +137,7 @@ def test_one_client_too_many_is_refused_and_the_others_do_not_notice(server: Ied
     surplus = peer_of(server)
     assert surplus.associate() == b""
     assert peers[0].ask(0xA4, READ_POWER)
-    for peer in peers:
+    for peer in (*peers, surplus):
         peer.close()
 
 
@@ -144,6 +148,7 @@ def test_a_burst_far_beyond_the_agreed_number_is_answered_whole_and_in_order(ser
     peer.socket.sendall(b"".join(request(0xA4, READ_POWER, number % 100) for number in range(2000)))
     answers = [peer.tsdu() for _ in range(2000)]
     assert [answer[answer.index(b"\xa1") + 4] for answer in answers] == [number % 100 for number in range(2000)]
+    peer.close()
 
 
 def test_a_client_that_does_not_read_costs_the_others_nothing(server: IedServer) -> None:
@@ -158,6 +163,8 @@ def test_a_client_that_does_not_read_costs_the_others_nothing(server: IedServer)
     started = time.monotonic()
     assert quick.ask(0xA4, READ_POWER)
     assert time.monotonic() - started < 5
+    slow.close()
+    quick.close()
 
 
 def test_octets_that_are_no_association_end_only_their_own_connection(server: IedServer) -> None:
@@ -170,6 +177,7 @@ def test_octets_that_are_no_association_end_only_their_own_connection(server: Ie
             assert bad.tsdu() == b""
         bad.close()
     assert good.ask(0xA4, READ_POWER)
+    good.close()
 
 
 def test_a_file_that_is_no_scl_is_a_mapping_error_that_names_it(tmp_path: Path) -> None:

@@ -101,6 +101,8 @@ def test_a_plain_callback_that_blocks_keeps_nobody_else_waiting(server: IedServe
     assert time.monotonic() - started < 2
     go.set()
     waiting.join(5)
+    slow.close()
+    quick.close()
 
 
 def test_a_callback_that_fails_says_no_and_its_fault_is_logged(
@@ -196,7 +198,12 @@ def test_a_check_that_fails_denies_what_asks_for_it_and_lets_pass_what_does_not(
 
     done: list[object] = []
     server.on_check("IO/GGIO1.SPCSO1", checked)
-    server.on_control("IO/GGIO1.SPCSO1", lambda _client, _reference, action: done.append(action.value) is None)
+
+    def carry_out(_client: ServerClient, _reference: str, action: ControlAction) -> bool:
+        done.append(action.value)
+        return True
+
+    server.on_control("IO/GGIO1.SPCSO1", carry_out)
     peer = peer_of(server)
     assert peer.write("DEMOIO", controlled(1, check=bit)) == [3]
     assert (told(peer), done) == ((1, cause), [])
@@ -272,7 +279,7 @@ def test_updates_from_many_threads_are_all_reported_in_the_order_of_their_commit
     threads = [threading.Thread(target=feed) for _ in range(4)]
     for thread in threads:
         thread.start()
-    found = []
+    found: list[int] = []
     while len(found) < 400:
         report = peer.report()
         assert report is not None

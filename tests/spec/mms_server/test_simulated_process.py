@@ -35,11 +35,11 @@ def controlled(
     return models.data_object(name or cdc, cdc, *status, *models.quality_and_time(fc), oper, how, limit)
 
 
-def ctl_val(basic: BasicType, **more: object) -> AttributeType:
+def ctl_val(basic: BasicType, **more: Any) -> AttributeType:
     return models.leaf("ctlVal", basic, **more)
 
 
-def st_val(basic: BasicType, **more: object) -> AttributeType:
+def st_val(basic: BasicType, **more: Any) -> AttributeType:
     return models.leaf("stVal", basic, FC.ST, dchg=True, **more)
 
 

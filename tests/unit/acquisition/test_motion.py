@@ -65,10 +65,10 @@ def test_a_tap_changer_steps_when_it_is_told_and_stops_at_its_ends(simulated: Si
 
     ups = [told(100.0 + number, "higher") for number in range(3)]
     assert ups == [(0, 1), (1, 2), (2, 2)]
-    assert simulated.values["top"] is True
+    assert (simulated.values["tap"], simulated.values["top"]) == (2, True)
     downs = [told(110.0 + number, "lower") for number in range(4)]
     assert downs == [(2, 1), (1, 0), (0, -1), (-1, -1)]
-    assert simulated.values["top"] is False
+    assert (simulated.values["tap"], simulated.values["top"]) == (-1, False)
     simulated.written("coil", 1, [1])
     simulated.written("coil", 1, [1])
     simulated.advance(120.0)

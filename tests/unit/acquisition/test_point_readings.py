@@ -32,13 +32,16 @@ def read(words: dict[int, int], **more: float | bool) -> Reading:
 
 
 def test_a_power_of_ten_in_another_register_is_the_scale() -> None:
-    assert read({40083: 1234, 40084: 0xFFFF, 40085: 0}) == Reading(pytest.approx(123.4), quality.GOOD)
+    found = read({40083: 1234, 40084: 0xFFFF, 40085: 0})
+    assert found.value == pytest.approx(123.4)
+    assert found.quality == quality.GOOD
     assert read({40083: 1234, 40084: 2, 40085: 0}) == Reading(123400.0, quality.GOOD)
 
 
 def test_a_factor_in_another_register_is_the_scale() -> None:
     ratio = read({40083: 10, 40084: 400, 40085: 0}, power=False, scale=0.1)
-    assert ratio == Reading(pytest.approx(400.0), quality.GOOD)
+    assert ratio.value == pytest.approx(400.0)
+    assert ratio.quality == quality.GOOD
 
 
 NO_SCALE = [(0x8000, True, "its scale is not known: 10^-32768"), (11, True, "its scale is not known: 10^11"),

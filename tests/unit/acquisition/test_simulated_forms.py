@@ -70,7 +70,13 @@ def test_the_scale_that_a_device_shows_is_the_finest_in_which_all_its_values_fit
 
 def test_what_is_set_is_what_is_read() -> None:
     device = ticked()
-    changed = {"voltage_l2": 231.25, "state": "tripped", "import_energy": 123_456_789, "balance": -42, "alarm": True}
+    changed: dict[str, float | str | bool] = {
+        "voltage_l2": 231.25,
+        "state": "tripped",
+        "import_energy": 123_456_789,
+        "balance": -42,
+        "alarm": True,
+    }
     for name, value in changed.items():
         device.set(name, value)
     assert {name: shown(device)[name] for name in changed} == changed

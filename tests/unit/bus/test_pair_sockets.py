@@ -10,7 +10,7 @@ from mms_server.redundancy.messages import Ack, Begin, Drop, File, PairMessage, 
 from mms_server.redundancy.sockets import PairEndpoint, PairLink
 from tests.unit.bus.test_sockets import until
 
-EVERY = [
+EVERY: list[PairMessage] = [
     Status("10.0.0.1:5563", Role.ACTIVE, 7, True),
     Begin("IED", 3),
     Rows("IED", 3, 1, (Put("k", "a", b"x"), Put("k", "b", None), File("b", 5, 6, b"y"), Drop("b", 4)), last=True),

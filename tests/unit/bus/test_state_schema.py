@@ -41,9 +41,9 @@ def test_what_is_not_there_or_is_no_database_has_the_first_number(tmp_path: Path
 def test_a_newer_store_is_refused_untouched(store: Path) -> None:
     number_store(store, NEWER)
     before = snapshot(store.parent)
-    for looked in (lambda: check(store.parent), lambda: check_store(store)):
+    for look, path in ((check, store.parent), (check_store, store)):
         with pytest.raises(NewerStateError) as refused:
-            looked()
+            look(path)
         assert refused.value.message == (
             f"{store} has schema number {NEWER}: this is mms-gateway {version()}, which knows up to {SCHEMA}"
         )

@@ -16,11 +16,11 @@ from acquisition.decoding.point_readings import Located, PointReading
 from acquisition.drivers.base import Read, Registers
 from acquisition.drivers.modbus_rtu import ModbusRtu
 from bus import quality
-from mapping.plan import DevicePlan, Register, Reply
+from mapping.plan import DevicePlan, Register, Reply, Table
 from tests.support import profiles
 
 CASES = Path(__file__).parents[2] / "cases" / "devices"
-TABLES = {1: "coil", 2: "discrete", 3: "holding", 4: "input"}
+TABLES: dict[int, Table] = {1: "coil", 2: "discrete", 3: "holding", 4: "input"}
 
 
 def profile_of(case: Path) -> str:
@@ -42,8 +42,8 @@ def exchanged(frame: dict[str, str]) -> tuple[Read, tuple[int, ...]]:
 def from_frames(plan: DevicePlan, frames: list[dict[str, str]]) -> list[PointReading]:
     tables: dict[str, dict[int, int]] = {}
     for frame in frames:
-        read, values = exchanged(frame)
-        tables.setdefault(read.table, {}).update(enumerate(values, read.address))
+        read, words = exchanged(frame)
+        tables.setdefault(read.table, {}).update(enumerate(words, read.address))
     found: list[PointReading] = []
     for table, values in tables.items():
         located = [

@@ -28,10 +28,10 @@ def test_an_instrument_that_is_asked_in_text_reads_back_what_its_simulated_twin_
     plan, _, _ = profiles.compiled(name, tmp_path)
     device = SimulatedDevice(plan)
     device.tick(1_700_000_000)
-    for point in (one for one in plan.points if isinstance(one.source, Reply)):
-        line = device.line(point.source.request)
+    for point, source in ((one, one.source) for one in plan.points if isinstance(one.source, Reply)):
+        line = device.line(source.request)
         assert line is not None
-        reading = scaling.text_reading(point, point.source, line)
+        reading = scaling.text_reading(point, source, line)
         assert reading is not None
         assert reading.value == device.values[point.local_name], point.name
 

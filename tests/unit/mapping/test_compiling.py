@@ -72,7 +72,8 @@ def test_kilowatts_become_the_megawatts_of_the_model(tmp_path: Path) -> None:
 
 def test_a_counter_counts_its_pulses(tmp_path: Path) -> None:
     (source,) = bound(plan_of(tmp_path, "  LD0/MMTR1.SupWh: io1.energy\n"), "LD0/MMTR1.SupWh").sources
-    assert (source.scale, source.targets) == (pytest.approx(0.01), ("IOLD0/MMTR1$ST$SupWh$actVal",))
+    assert source.scale == pytest.approx(0.01)
+    assert source.targets == ("IOLD0/MMTR1$ST$SupWh$actVal",)
 
 
 def test_a_deadband_holds_mag_and_lets_inst_mag_go(tmp_path: Path) -> None:

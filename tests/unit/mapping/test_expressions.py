@@ -6,7 +6,12 @@ from hypothesis import strategies as st
 
 from mapping.expressions import ExpressionError, compile_expression
 
-VALUES = {"io1.local": False, "feeder1.voltage": 231.5, "io1.mode": "auto", "io1.count": 3}
+VALUES: dict[str, bool | float | str | None] = {
+    "io1.local": False,
+    "feeder1.voltage": 231.5,
+    "io1.mode": "auto",
+    "io1.count": 3,
+}
 
 
 @pytest.mark.parametrize(
@@ -26,7 +31,7 @@ def test_what_an_expression_gives(text: str, holds: bool) -> None:
 
 
 def test_the_dash_of_a_devices_name_is_no_minus() -> None:
-    names = {"bay-1-b.closed": True, "io1.count": 3, "io2.count": 5}
+    names: dict[str, bool | float] = {"bay-1-b.closed": True, "io1.count": 3, "io2.count": 5}
     assert compile_expression("bay-1-b.closed and io2.count-io1.count == 2 and -io1.count < 0").holds(names)
     assert compile_expression("not bay-1-b.closed or 'a-b.c' == 'a-b.c'").points == ("bay-1-b.closed",)
     with pytest.raises(ExpressionError, match=r"^`bay-1\.a\.b` is nothing that an expression may hold$"):

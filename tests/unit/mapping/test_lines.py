@@ -106,7 +106,7 @@ def test_simulated_devices_are_polled_by_the_worker_of_the_network_lines(tmp_pat
 # ---------------------------------------------------------------------- what it costs
 
 READ = RegisterBlock("input", 0, 2, 1000, (1,))
-FAST = {"baudrate": 9600, "parity": "none"}
+FAST: dict[str, str | int | float | bool] = {"baudrate": 9600, "parity": "none"}
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def meter(unit: int, *, every_ms: int = 50, count: int = COUNT, retries: int = 1
 
 def wrong(heard: list[Heard]) -> list[tuple[float, int, object]]:
     """The good values that their unit did not hold between the request and its answer."""
-    found = []
+    found: list[tuple[float, int, object]] = []
     for one in heard:
         for point, reading in one.read:
             if not quality.is_good(reading.quality) or not isinstance(reading.value, int):

@@ -185,7 +185,7 @@ def test_an_adapter_that_hears_itself_is_known_by_a_read() -> None:
     buffer = bytearray(frame[:5])
     assert echo.strip(buffer, READ) == -1
     buffer += frame[5:] + b"answer"
-    assert (echo.strip(buffer, READ), buffer, echo.known) == (8, b"answer", True)
+    assert (echo.strip(buffer, READ), bytes(buffer), echo.known) == (8, b"answer", True)
 
 
 def test_a_confirmation_is_no_echo_where_there_is_none_and_one_where_there_is() -> None:
@@ -195,7 +195,7 @@ def test_a_confirmation_is_no_echo_where_there_is_none_and_one_where_there_is() 
     echo.known = True
     echo.sent(frame, write)
     buffer = bytearray(frame)
-    assert (echo.strip(buffer, write), buffer) == (8, b"")
+    assert (echo.strip(buffer, write), bytes(buffer)) == (8, b"")
 
 
 def test_an_adapter_that_hears_itself_no_more_is_known_by_a_read() -> None:

@@ -39,10 +39,10 @@ def of_profile(name: str, unit: int) -> DevicePlan:
 @asynccontextmanager
 async def simulated(protocol: str, *devices: DevicePlan) -> AsyncIterator[tuple[LinePlan, dict[int, SimulatedDevice]]]:
     """A line on which `devices` answer, and those."""
-    tcp = {"host": "127.0.0.1", "port": 0}
-    plan = LinePlan(
-        "bench", protocol, tcp if protocol == "modbus-tcp" else {"port": "pty", "baudrate": 115200}, devices
-    )
+    settings: dict[str, str | int | float | bool] = {"port": "pty", "baudrate": 115200}
+    if protocol == "modbus-tcp":
+        settings = {"host": "127.0.0.1", "port": 0}
+    plan = LinePlan("bench", protocol, settings, devices)
     found = {device.unit: SimulatedDevice(device) for device in devices}
     for one in found.values():
         one.tick(1_700_000_000)
@@ -56,7 +56,7 @@ async def simulated(protocol: str, *devices: DevicePlan) -> AsyncIterator[tuple[
 
 async def read(line: LinePlan, device: DevicePlan) -> dict[str, object]:
     async with Bench(line) as bench:
-        found = {}
+        found: dict[str, object] = {}
         for point in device.points:
             ask = question(device, point)
             if ask is not None:

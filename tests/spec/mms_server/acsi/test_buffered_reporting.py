@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from mapping.model import ClientLn, ReportControl
-from mms_server.acsi.persistence import File, Put, StoredState
+from mms_server.acsi.persistence import Drop, File, Put, StoredState
 from mms_server.acsi.reporting.entry_buffer import BufferLimits, Entry, EntryBuffer
 from mms_server.engine import Engine
 from mms_server.mms.report import Body
@@ -315,7 +315,7 @@ def restarted(engine: Engine, *, clean: bool, lost_tail: int = 0) -> Engine:
                 stored.values.get(kind, {}).pop(key, None)
             case File(block):
                 stored.entries.setdefault(block, []).append(operation)
-            case _:
+            case Drop():
                 kept = [one for one in stored.entries[operation.block] if one.entry_id > operation.entry_id]
                 stored.entries[operation.block] = kept
     return Engine(DataModel(models.demo()), IDENTITY, stored)

@@ -582,7 +582,9 @@ def test_every_state_is_shown_when_it_comes() -> None:
     control = Control(model, lambda _client, _pdus: None, commit)
     client, now = IDLE, CLOCK.now()
     slots = {name: model.slot(LD.encode(), f"CSWI1$CO$SboEnhanced${name}".encode()) for name in ("SBOw", "Oper")}
-    pairs = {name: [(slot + at, model.cache.values[slot + at]) for at in LEAVES] for name, slot in slots.items()}
+    pairs: dict[str, list[tuple[int, Any]]] = {
+        name: [(slot + at, model.cache.values[slot + at]) for at in LEAVES] for name, slot in slots.items()
+    }
     assert control.write(client, slots["SBOw"], pairs["SBOw"], b"", now) is None
     assert shown == [("stSeld", True)]
     operation = control.write(client, slots["Oper"], pairs["Oper"], b"", now)

@@ -97,6 +97,7 @@ def test_a_file_is_fetched_in_pieces_and_several_at_once(folder: Path, max_pdu: 
     assert client.ask(READ, bytes((second,)))["data"] == whole[5000 : 5000 + max_pdu]
     assert client.ask(CLOSE, bytes((first,))) is None
     assert client.ask(READ, bytes((first,))) == {"error": {"error": {"file": 0}}}
+    client.close()
 
 
 @pytest.mark.conformance("FT-N1")

@@ -195,7 +195,7 @@ def test_a_vector_follows_whole_when_its_magnitude_or_its_angle_does(name: str, 
     values = {f"{name}.db": 1000, f"{name}.rangeC.max.f": 100.0}
     bench = Bench(**values, **({f"{name}.dbAng": 10_000} if name == "PhV.phsA" else {}))
 
-    def fed(magnitude: float, angle: float) -> tuple[float, float]:
+    def fed(magnitude: float, angle: float) -> tuple[object, object]:
         bench.update(phasor(magnitude, angle, name))
         return bench.get(f"{name}.cVal.mag.f"), bench.get(f"{name}.cVal.ang.f")
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from mms_server import AddCause, IedServer
+from mms_server import AddCause, ControlAction, IedServer
+from mms_server import Client as ServerClient
 from tests.support.client import Client as Peer
 from tests.support.client import mms
 from tests.support.engine_client import read_request, variable
@@ -100,7 +101,12 @@ def test_a_program_may_decide_on_the_mode_and_then_it_carries_it_out(server: Ied
     )
     assert operate(peer, "LLN0$CO$Mod", integer(OFF)) == 3
     assert causes(peer) == [AddCause.NO_ACCESS_AUTHORITY]
-    server.on_control("IO/LLN0.Mod", lambda _client, reference, action: asked.append((reference, action.value)) is None)
+
+    def carry_out(_client: ServerClient, reference: str, action: ControlAction) -> bool:
+        asked.append((reference, action.value))
+        return True
+
+    server.on_control("IO/LLN0.Mod", carry_out)
     assert operate(peer, "LLN0$CO$Mod", integer(TEST)) == "success"
     assert (asked, server.get_value("IO/LLN0.Mod.stVal")) == ([("DEMOIO/LLN0.Mod", TEST)], ON)
 

@@ -72,7 +72,12 @@ def milliseconds(time_of_entry: bytes) -> int:
     return int.from_bytes(time_of_entry[:4], "big") + 86_400_000 * int.from_bytes(time_of_entry[4:], "big")
 
 
-IMMEDIATE = {"BufTm": unsigned(0), "TrgOps": bits(ALL_TRIGGERS), "OptFlds": bits(ALL_FIELDS), "IntgPd": unsigned(0)}
+IMMEDIATE: dict[str, Any] = {
+    "BufTm": unsigned(0),
+    "TrgOps": bits(ALL_TRIGGERS),
+    "OptFlds": bits(ALL_FIELDS),
+    "IntgPd": unsigned(0),
+}
 
 # ---------------------------------------------------------------------- what is there
 

@@ -1,10 +1,11 @@
 """Write: the attributes that a client may change, the errors of the others, the values that are stored (SetDataValues)."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from mapping.model import FC, BasicType, Override
+from mapping.model import FC, BasicType, LogicalNode, LogicalNodeType, Override
 from mms_server.acsi.persistence import Put, StoredState
 from mms_server.engine import Engine
 from mms_server.mms.errors import DataAccessError
@@ -28,7 +29,7 @@ LOCKED = models.data_object(
     models.leaf("d", BasicType.VIS_STRING_255, FC.DC),
 )
 ORDINAL = models.data_object("Kind", "ENG", models.leaf("setVal", BasicType.ENUM, FC.SP, enum=models.BEHAVIOUR))
-GAPC = models.LogicalNodeType("GAPC", "GAPC", (SETPOINT, LOCKED, ORDINAL, models.measured_value("TotW")))
+GAPC = LogicalNodeType("GAPC", "GAPC", (SETPOINT, LOCKED, ORDINAL, models.measured_value("TotW")))
 
 
 def engine(stored: StoredState | None = None, **values: Any) -> Engine:
@@ -136,7 +137,7 @@ def test_limits_that_the_file_sets_bind_and_those_it_does_not_bind_nothing(clien
 
 
 def test_an_instance_may_lock_what_its_type_leaves_open() -> None:
-    locked = models.LogicalNode(
+    locked = LogicalNode(
         "GAPC1", "GAPC", "1", "", GAPC, {"Kind.setVal": Override({}, "RO"), "Fixed.setVal": Override({}, "Set")}
     )
     client = EngineClient(Engine(DataModel(models.server(models.lln0(), locked, models.node(models.MMXU),
@@ -193,8 +194,12 @@ def test_the_nearest_callback_is_asked_and_one_inside_a_structure_too(client: En
     model, guards = client.engine.model, client.engine.behaviour.writing.callbacks
     asked: list[str] = []
 
-    def named(label: str) -> Any:
-        return lambda *_: asked.append(label) or True
+    def named(label: str) -> Callable[..., bool]:
+        def allow(*_: object) -> bool:
+            asked.append(label)
+            return True
+
+        return allow
 
     guards.add(FC.CF, named("fc"))
     guards.add(model.find("LD0/GAPC1"), named("ln"))

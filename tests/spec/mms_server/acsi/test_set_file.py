@@ -217,6 +217,7 @@ def test_half_a_file_is_not_seen_and_that_of_a_killed_process_is_swept_away(tmp_
     assert page["entries"] == []
     assert ask(client, "new.txt") is None
     assert left(tmp_path) == [".obtaining-1"]
+    client.close()
 
 
 def test_a_client_that_takes_no_requests_is_not_asked(tmp_path: Path) -> None:

@@ -43,6 +43,7 @@ def the_long_way(engine: Engine, client: EngineClient, packet: bytes, room: Room
     _, body, _ = ber.header(packet, after, end)
     invoke_id = int.from_bytes(packet[start:after], "big")
     answer = engine.request(client.client, invoke_id, 0xA4, packet[body:], CLOCK.now())
+    assert answer is not None
     assert not isinstance(answer, Waiting)
     return cotp.segments(session.DATA + presentation.wrap(CONTEXT, answer), room.tpdu)
 

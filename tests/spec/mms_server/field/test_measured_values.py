@@ -69,7 +69,7 @@ class Bench:
     def get(self, path: str) -> Any:
         return self.engine.model.value(self.engine.model.find(f"LD0/GGIO1.{path}"))
 
-    def mag(self, name: str) -> tuple[float, float]:
+    def mag(self, name: str) -> tuple[object, float]:
         """mag, and the second that `t` says."""
         stamp = self.get(f"{name}.t")
         assert isinstance(stamp, UtcTime)
@@ -90,7 +90,7 @@ def bench(tmp_path: Path) -> Bench:
     (tmp_path / "site.yaml").write_text(SITE, encoding="utf-8")
     (tmp_path / "map.yaml").write_text(ROWS, encoding="utf-8")
     compiled: Compiled = compile_folder(tmp_path)
-    assert compiled.plan is not None, list(compiled.found)
+    assert compiled.plan is not None, list(compiled.diagnostics.found)
     plan = compiled.plan
     found = Diagnostics()
     engine = Engine(DataModel(server(read(tmp_path / "io.icd", found), None, None, found)), IDENTITY)

@@ -16,6 +16,7 @@ from mapping.scl.access_points import server
 from mapping.scl.reader import read
 from mms_server.field.bindings import NEVER
 from mms_server.field.values import FieldValues
+from mms_server.mms.data import Scalar
 from mms_server.model.cache import Changes
 from mms_server.model.tree import DataModel
 from tests.support.sites import SCL, compile_folder, write_site
@@ -86,9 +87,13 @@ def bench(plan: Plan) -> Bench:
 def bench_of(plan: Plan) -> Bench:
     """One IED of `plan`, of which nothing is known yet."""
     data = DataModel(server(read(Path(SCL), Diagnostics()), None, None, Diagnostics()))
-    values = FieldValues(
-        plan.ieds[0], plan.points(), dict.fromkeys(plan.points(), "tcp"), data, data.cache.values.__getitem__
-    )
+
+    def process(slot: int) -> Scalar:
+        value = data.cache.values[slot]
+        assert isinstance(value, Scalar)
+        return value
+
+    values = FieldValues(plan.ieds[0], plan.points(), dict.fromkeys(plan.points(), "tcp"), data, process)
     data.cache.commit(values.start())
     return Bench(values, data)
 

@@ -7,7 +7,7 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -60,11 +60,10 @@ def context_of(
 
 def is_let_in(server: IedServer, context: ssl.SSLContext) -> bool:
     try:
-        client = TlsClient(server, context)
-        answer = client.associate()
+        with closing(TlsClient(server, context)) as client:
+            answer = client.associate()
     except (ssl.SSLError, ConnectionError):
         return False
-    client.close()
     return answer[:1] == b"\x0e"
 
 
@@ -157,6 +156,7 @@ def test_a_revoked_certificate_is_refused_and_a_new_crl_ends_sessions(
         authority.revoke("stolen", "scada")
         os.utime(crl, ns=(time.time_ns(), time.time_ns() + 1_000_000))
         assert client.tsdu()[:1] in (b"\x19", b"")  # an abort, or the end
+        client.close()
         until(lambda: not is_let_in(server, context_of(authority, good)), 5)
 
 

@@ -121,16 +121,16 @@ def theirs(folder: Path) -> list[list[tuple[object, ...]]]:
 
 def some_operations(chance: random.Random, entry_id: int) -> list[Operation]:
     blocks = ["LD0/LLN0$BR$a01", "LD0/LLN0$BR$b01", "log LD0/LLN0$l"]
-    return [
-        chance.choice(
-            [
-                Put("rcb", chance.choice("abc"), chance.choice([None, bytes([chance.randrange(256)])])),
-                File(chance.choice(blocks), entry_id + number, UTC, bytes(chance.choice([3, 700_000]))),
-                Drop(chance.choice(blocks), chance.randrange(max(entry_id, 1))),
-            ]
-        )
-        for number in range(chance.randrange(1, 4))
-    ]
+
+    def some_operation(number: int) -> Operation:
+        choices: list[Operation] = [
+            Put("rcb", chance.choice("abc"), chance.choice([None, bytes([chance.randrange(256)])])),
+            File(chance.choice(blocks), entry_id + number, UTC, bytes(chance.choice([3, 700_000]))),
+            Drop(chance.choice(blocks), chance.randrange(max(entry_id, 1))),
+        ]
+        return chance.choice(choices)
+
+    return [some_operation(number) for number in range(chance.randrange(1, 4))]
 
 
 @pytest.mark.conformance("GW-10")

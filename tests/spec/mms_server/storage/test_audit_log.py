@@ -211,12 +211,12 @@ def decoded(peer: Peer, service: int, body: bytes) -> Any:
 
 def fetched(peer: Peer, name: str) -> bytes:
     number = decoded(peer, OPEN, tlv(0xA0, tlv(0x19, name.encode())) + b"\x81\x01\x00")["file_open"]["number"]
-    content = b""
+    content = bytearray()
     while True:
         piece = decoded(peer, READ, bytes((number,)))["file_read"]
         content += piece["data"]
         if not piece["more_follows"]:
-            return content
+            return bytes(content)
 
 
 def test_an_export_has_the_newest_entries_and_is_made_when_the_log_has_changed() -> None:

@@ -188,7 +188,7 @@ def _mutate(rng: random.Random, root: etree._Element) -> None:
     elif kind == 2 and element.attrib:
         element.set(rng.choice(list(element.attrib)), rng.choice(ODD_VALUES))
     elif element.attrib and other.attrib:
-        element.set(rng.choice(list(element.attrib)), rng.choice(list(other.attrib.values())))
+        element.set(rng.choice(list(element.attrib)), rng.choice([str(one) for one in other.attrib.values()]))
 
 
 def _read_root(root: etree._Element) -> model.Server | None:

@@ -5,7 +5,13 @@ import pytest
 from mapping.plan import LinePlan
 from mms_gateway.commissioning.line_url import parse_line
 
-SERIAL = {"port": "/dev/ttyUSB0", "baudrate": 19200, "data_bits": 8, "parity": "even", "stop_bits": 1}
+SERIAL: dict[str, str | int | float | bool] = {
+    "port": "/dev/ttyUSB0",
+    "baudrate": 19200,
+    "data_bits": 8,
+    "parity": "even",
+    "stop_bits": 1,
+}
 
 
 @pytest.mark.parametrize(
