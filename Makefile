@@ -29,6 +29,7 @@ check: $(VENV)/.check  ## format, lint, types, import contracts, generated docum
 	$(BIN)/lint-imports
 	$(BIN)/python -m tools.format_doc --check
 	$(BIN)/python -m tools.devices_doc --check
+	$(BIN)/python -m tools.diagnostics_doc --check
 	$(BIN)/python -m tools.api_doc --check
 	$(BIN)/python -m tests.conformance_page --check
 	$(BIN)/python -m pytest -n auto --dist worksteal --ignore=tests/system

@@ -31,11 +31,7 @@ def fixed(listen: str) -> str:
 
 def check(listen: str, what: str, option: str, span: Span, found: Diagnostics) -> None:
     """Say so if `listen` cannot be bound; `option` is what the user may type for another port."""
-    try:
-        host, port = split(listen)
-    except ValueError as error:
-        found.error("bad-address", span, str(error))
-        return
+    host, port = split(listen)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -108,6 +108,46 @@ def test_a_folder_of_files_that_is_not_there_is_said(tmp_path: Path, capsys: pyt
     assert f"{demo}:1:1: error[files]: --files {tmp_path}/none is no folder\n" in capsys.readouterr().err
 
 
+def test_tls_without_all_its_three_files_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    demo = str(ROOT / "hw_configs" / "demo" / "demo.icd")
+    assert main(["serve", demo, "--port", "0", "--tls-cert", "gw.pem", "--seconds", "0"]) == 2
+    said = f"{demo}:1:1: error[tls]: TLS needs --tls-cert, --tls-key and --tls-ca, all three\n"
+    assert said in capsys.readouterr().err
+    files = [f"--tls-{name}={tmp_path / name}" for name in ("cert", "key", "ca")]
+    assert main(["serve", demo, "--port", "0", *files, "--seconds", "0"]) == 2
+    assert f"{tmp_path / 'cert'}:1:1: error[tls]: certificate, key or CA cannot be used: " in capsys.readouterr().err
+
+
+def test_a_code_of_findings_is_explained_with_its_example_and_cure(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "--explain", "unknown-key"]) == 0
+    assert capsys.readouterr().out == (
+        "error[unknown-key]: The format has no key of this name.\n\n"
+        "  # site.yaml\n  devices: {io: {retrys: 2}}\n\n"
+        "Write the key as mapping/FORMAT.md has it, here `retries`.\n"
+    )
+    assert main(["check", "--explain", "unknown-device"]) == 0
+    assert capsys.readouterr().out.startswith("error or warning[unknown-device]: ")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ["--explain", "tsl"],
+            "no finding has the code `tsl`: did you mean `tls`?",
+        ),
+        (["--explain", "xyz"], "no finding has the code `xyz`"),
+        (["site", "--explain", "unknown-key"], "`check` takes SITE, or --explain CODE"),
+        ([], "`check` takes SITE, or --explain CODE"),
+    ],
+)
+def test_what_cannot_be_explained_is_wrong_usage(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check", *words]) == 64
+    assert capsys.readouterr().err == f"mms-gateway: {said}\n"
+
+
 def test_a_state_folder_that_cannot_be_had_is_said_before_anything_starts(capsys: pytest.CaptureFixture[str]) -> None:
     first = str(ROOT / "hw_configs" / "first")
     assert main(["run", first, "--mms-port", "CABINET=0", "--state-dir", "/proc/none", "--seconds", "0"]) == 2
