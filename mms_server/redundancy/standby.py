@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
+from bus.endpoint import Endpoint
 from mms_server.redundancy.messages import Begin, Have, PairMessage, Role, Rows, Word
 from mms_server.redundancy.replica import Replica, begin_above
 from mms_server.redundancy.roles import WORD_S, Pair
@@ -23,8 +24,8 @@ TAKEOVER_AFTER_S: Final = 3.0
 class PairOptions:
     """What the command line says of the pair."""
 
-    peer: str  # host:port where the other one listens
-    listen: str  # host:port where this one does
+    peer: Endpoint  # where the other one listens
+    listen: Endpoint  # where this one does
     first: bool = True  # may begin alone
     takeover_after_s: float = TAKEOVER_AFTER_S
 
@@ -53,7 +54,7 @@ class Standby:
         self._state_dir = state_dir
         self._loop = asyncio.get_running_loop()
         now = self._loop.time()
-        self._pair = Pair(options.listen, first=options.first, takeover_after_s=options.takeover_after_s, now=now)
+        self._pair = Pair(str(options.listen), first=options.first, takeover_after_s=options.takeover_after_s, now=now)
         self._replicas: dict[str, Replica] = {}
         self._failing = False
         self._said = False  # the line that it is in sync

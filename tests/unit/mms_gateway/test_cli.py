@@ -81,7 +81,7 @@ BOTH = ["--peer", "127.0.0.1:1", "--peer-listen", "127.0.0.1:2"]
         (BOTH[:2], "a pair needs --peer and --peer-listen, both"),
         (BOTH[2:], "a pair needs --peer and --peer-listen, both"),
         (["--standby"], "a pair needs --peer and --peer-listen, both"),
-        (["--peer", "nowhere", *BOTH[2:]], "`nowhere` is no host:port"),
+        (["--peer", "nowhere", *BOTH[2:]], "`nowhere` is no address, expected `host:port` as `0.0.0.0:102`"),
         ([*BOTH[:3], "127.0.0.1:0"], "--peer-listen takes HOST:PORT with the port that the other one knows, not 0"),
         ([*BOTH, "--takeover-after", "0.5"], "--takeover-after takes at least 1 s, not 0.5"),
     ],
