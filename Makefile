@@ -45,6 +45,7 @@ check-imports:
 check-pages:
 	$(BIN)/python -m tools.format_doc --check
 	$(BIN)/python -m tools.devices_doc --check
+	$(BIN)/python -m tools.diagnostics_doc --check
 	$(BIN)/python -m tools.api_doc --check
 	$(BIN)/python -m tools.architecture_doc --check
 	$(BIN)/python -m tests.conformance_page --check

@@ -9,18 +9,12 @@ map.yaml:7:17: error[unknown-reference]: no data object `TotWatt` in LD0/MMXU1
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from enum import Enum
 from pathlib import Path
 from typing import Final
 
+from mapping.diagnostic_codes import CODES, Severity
+
 SHOWN: Final = 50
-
-
-class Severity(str, Enum):
-    """An error prevents running; a warning leaves its part out, or says what it costs."""
-
-    ERROR = "error"
-    WARNING = "warning"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -39,7 +33,10 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One fault, said once. `code` is stable (tests and users' filters name it); `message` is lower case, no full stop."""
+    """One fault, said once. `code` is a row of CODES and stable; `message` is lower case, no full stop.
+
+    Raises LookupError for a code that the table does not have, or has with another severity only: a fault of ours.
+    """
 
     severity: Severity
     code: str
@@ -47,6 +44,11 @@ class Diagnostic:
     message: str
     notes: tuple[str, ...] = ()
     hint: str | None = None
+
+    def __post_init__(self) -> None:
+        row = CODES.get(self.code)
+        if row is None or self.severity not in row.severities:
+            raise LookupError(f"{self.severity.value}[{self.code}] is not in mapping/diagnostic_codes.py")
 
     def headline(self) -> str:
         """`file:line:column: error[code]: message`."""

@@ -33,6 +33,7 @@ async def _serve(given: argparse.Namespace) -> int:
 
     import msgspec
 
+    from bus.endpoint import Endpoint
     from mapping import plan as plans
     from mapping.diagnostics import MappingError
     from mms_server.field.gateway_server import GatewayServer
@@ -48,17 +49,17 @@ async def _serve(given: argparse.Namespace) -> int:
             return 2
         if given.state_dir is not None:
             state_schema.check(given.state_dir)
-        server = GatewayServer(plan, ied, scl, given.run_dir, given.state_dir, given.peer)
+        peer = None if given.peer is None else Endpoint.parse(given.peer)
+        server = GatewayServer(plan, ied, scl, given.run_dir, given.state_dir, peer)
         tls = ied.security.tls
-        listen = given.listen or ied.listen
+        listen = Endpoint.parse_listen(given.listen or ied.listen)
         addresses: dict[str, str] = {}
-        if listen != "none":
-            host, _, port = listen.rpartition(":")
-            addresses["mms"] = f"{host}:{await server.start(host.strip('[]'), int(port))}"
+        if listen is not None:
+            addresses["mms"] = str(listen.at(await server.start(listen.host, listen.port)))
         if tls is not None:
-            host, _, port = tls.listen.rpartition(":")
+            listen = Endpoint.parse(tls.listen)
             secured = TlsPort(tls.cert, tls.key, tls.ca, tls.crl, tls.peers)
-            addresses["tls"] = f"{host}:{await server.start(host.strip('[]'), int(port), secured)}"
+            addresses["tls"] = str(listen.at(await server.start(listen.host, listen.port, secured)))
     except (OSError, ValueError, KeyError, MappingError, msgspec.MsgspecError) as error:
         log.error("cannot serve %s: %s", given.ied, error)
         return 2

@@ -20,6 +20,7 @@ from acquisition.simulate.device import SimulatedDevice
 from acquisition.simulate.lines import SimulatedLine, line_of
 from acquisition.simulate.timeline import Timeline, read_timeline
 from bus import logs, processes
+from bus.endpoint import Endpoint
 from mapping import plan as plans
 from mapping.diagnostics import Diagnostics, render
 from mapping.plan import LinePlan, Plan
@@ -67,7 +68,9 @@ async def _run(plan: Plan, given: argparse.Namespace, faults: Timeline) -> int:
         fresh.write_text(yaml.safe_dump({"lines": overlay}), encoding="utf-8")
         fresh.replace(given.out)
         for name, where in overlay.items():
-            endpoint = f"{where['host']}:{where['port']}" if "host" in where else where.get("port", "its worker")
+            endpoint = (
+                str(Endpoint(where["host"], where["port"])) if "host" in where else where.get("port", "its worker")
+            )
             sys.stderr.write(f"line {name} at {endpoint}\n")
         control = Control(given.run_dir / "simulate.ctl", devices)
         await control.start()

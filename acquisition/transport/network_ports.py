@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 
 from acquisition.transport.ports import CONNECT_TIMEOUT_S, LinkError, refuse_ended
+from bus.endpoint import Endpoint
 
 UNREAD_LIMIT: Final = 65_536
 UNSENT_LIMIT: Final = 65_536
@@ -93,7 +94,7 @@ class ConnectionPort:
         self._transport: asyncio.Transport | None = None
 
     async def open(self) -> None:
-        where = f"{self._host}:{self._port}"
+        where = Endpoint(self._host, self._port)
         try:
             context = None if self._context is None else self._context(self._settings)
             name = None if context is None else self._settings.get("server_name") or self._host
@@ -104,7 +105,7 @@ class ConnectionPort:
         except TimeoutError as error:
             raise LinkError(f"no connection to {where} within {CONNECT_TIMEOUT_S:g} s") from error
         except OSError as error:
-            raise LinkError(_reason(error, where)) from error
+            raise LinkError(_reason(error, str(where))) from error
         self._transport = transport
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -171,7 +172,7 @@ class UdpPort:
                 _Datagrams, remote_addr=(self._host, self._port)
             )
         except OSError as error:
-            raise LinkError(_reason(error, f"{self._host}:{self._port}")) from error
+            raise LinkError(_reason(error, str(Endpoint(self._host, self._port)))) from error
 
     async def write(self, octets: bytes) -> None:
         if self._transport is None or self._datagrams is None:

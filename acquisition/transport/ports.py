@@ -19,6 +19,7 @@ import serial
 from serial.rs485 import RS485Settings
 
 from acquisition.transport.receive_buffer import Inbox, LinkError, Receiver, UnsentError
+from bus.endpoint import Endpoint
 
 __all__ = ["LinkError", "Port", "SerialPort", "TcpPort", "UnsentError", "refuse_ended"]
 
@@ -157,7 +158,7 @@ class TcpPort:
     """A TCP connection."""
 
     def __init__(self, settings: dict[str, Any]) -> None:
-        self._host, self._port = str(settings["host"]), int(settings.get("port", 502))
+        self._there = Endpoint(str(settings["host"]), int(settings.get("port", 502)))
         self._inbox = Inbox()
         self._transport: asyncio.Transport | None = None
 
@@ -166,11 +167,12 @@ class TcpPort:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                transport, _ = await loop.create_connection(lambda: Receiver(inbox, _lost), self._host, self._port)
+                there = self._there
+                transport, _ = await loop.create_connection(lambda: Receiver(inbox, _lost), there.host, there.port)
         except TimeoutError as error:
-            raise LinkError(f"no connection to {self._host}:{self._port} within {CONNECT_TIMEOUT_S:g} s") from error
+            raise LinkError(f"no connection to {self._there} within {CONNECT_TIMEOUT_S:g} s") from error
         except OSError as error:
-            raise LinkError(_reason(error, f"{self._host}:{self._port}")) from error
+            raise LinkError(_reason(error, str(self._there))) from error
         sock = transport.get_extra_info("socket")
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNTAKEN_LIMIT_MS)

@@ -6,12 +6,12 @@ other.
 
 import re
 from collections.abc import Sequence
+from difflib import SequenceMatcher
 from functools import cache
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
-from rapidfuzz import fuzz, process
 
 from mapping.diagnostics import Diagnostics, Span, did_you_mean
 from mapping.located_yaml.located import Located, Path_, inside
@@ -19,14 +19,30 @@ from mapping.located_yaml.validation_text import reason
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _UNKNOWN: Final = "extra_forbidden"
-_ALIKE: Final = 55  # percent of letters in common
+_ALIKE: Final = 0.55  # of the letters of both are in common, in order
 _QUOTED: Final = re.compile(r"`([^`]+)`")
 
 
 def nearest(name: str, known: Sequence[str], count: int = 3) -> list[str]:
-    """Up to `count` of the `known` names that look like `name`."""
-    found = process.extract(name, known, scorer=fuzz.ratio, processor=str.lower, limit=count, score_cutoff=_ALIKE)
-    return [str(one[0]) for one in found]
+    """Up to `count` of the `known` names that look like `name`, nearest first."""
+    matcher = SequenceMatcher(autojunk=False)
+    matcher.set_seq2(name.lower())
+    at_most: list[tuple[float, str]] = []  # how near each can be, which is quickly told
+    for one in known:
+        matcher.set_seq1(one.lower())
+        if matcher.real_quick_ratio() >= _ALIKE and (bound := matcher.quick_ratio()) >= _ALIKE:
+            at_most.append((bound, one))
+    found: list[tuple[float, str]] = []
+    for bound, one in sorted(at_most, key=_nearness):
+        if len(found) == count and bound <= found[-1][0]:
+            break
+        matcher.set_seq1(one.lower())
+        found = sorted([*found, (matcher.ratio(), one)], key=_nearness)[:count]
+    return [one for ratio, one in found if ratio >= _ALIKE]
+
+
+def _nearness(pair: tuple[float, str]) -> float:
+    return -pair[0]
 
 
 def validated(

@@ -3,18 +3,19 @@
 import re
 from ipaddress import ip_network
 
+from bus.endpoint import Endpoint
+
 
 def endpoint(text: str) -> str:
     """`host:port`. Raises ValueError."""
-    host, colon, port = text.rpartition(":")
-    if not (colon and host and port.isdecimal() and int(port) <= 0xFFFF):
-        raise ValueError(f"`{text}` is no address, expected `host:port` as `0.0.0.0:102`")
+    Endpoint.parse(text)
     return text
 
 
 def listen(text: str) -> str:
     """An endpoint, or `none`. Raises ValueError."""
-    return text if text == "none" else endpoint(text)
+    Endpoint.parse_listen(text)
+    return text
 
 
 def network(text: str) -> str:

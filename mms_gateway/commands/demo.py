@@ -6,6 +6,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Final, Literal
 
+from bus.endpoint import Endpoint
 from mms_gateway.command import Command, Port
 from mms_gateway.runtime.options import RunOptions
 from mms_gateway.runtime.run import run_folder, run_site
@@ -39,7 +40,7 @@ def demo(
         options = RunOptions(
             mms_ports={"DEMO": mms_port},
             mms_host="127.0.0.1",
-            http=("127.0.0.1", http_port),
+            http=Endpoint("127.0.0.1", http_port),
             seconds=seconds,
             simulate=True,
             log_format=log_format,

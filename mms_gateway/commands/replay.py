@@ -9,6 +9,7 @@ import yaml
 
 from acquisition.simulate.playback import Playback, parse
 from acquisition.simulate.replay import Replay
+from bus.endpoint import Endpoint
 from mms_gateway.command import BAD_CONFIGURATION, OK, Command
 from mms_gateway.commissioning.exit_codes import said
 from mms_gateway.runtime.run import Told
@@ -45,7 +46,7 @@ async def _replay(playback: Playback, port: int, out: Path | None, seconds: floa
     try:
         if out is not None:
             out.write_text(yaml.safe_dump({"lines": {playback.line: where}}), encoding="utf-8")
-        endpoint = f"{where['host']}:{where['port']}" if "host" in where else where["port"]
+        endpoint = str(Endpoint(where["host"], where["port"])) if "host" in where else where["port"]
         sys.stdout.write(f"line {playback.line} at {endpoint}\n")
         sys.stdout.flush()
         await told.wait()

@@ -7,8 +7,8 @@ from typing import Annotated, Final, Literal
 
 import cyclopts
 
+from bus.endpoint import Endpoint
 from mms_gateway.command import WRONG_USAGE, Command, Port
-from mms_gateway.runtime import preflight
 from mms_gateway.runtime.options import RunOptions
 from mms_gateway.runtime.run import run_site
 from mms_server.redundancy.standby import TAKEOVER_AFTER_S, PairOptions
@@ -79,7 +79,7 @@ def run(
         sys.stderr.write(f"mms-gateway: {error}\n")
         return WRONG_USAGE
     logs.configure("gateway", log_format)
-    http = None if http_port is None else (http_host, http_port)
+    http = None if http_port is None else Endpoint(http_host, http_port)
     options = RunOptions(ports, http, state_dir, seconds, lines, mms_host=mms_host, log_format=log_format, pair=pair)
     return asyncio.run(run_site(site, options))
 
@@ -90,12 +90,13 @@ def _pair(peer: str | None, listen: str | None, standby: bool, takeover_after: f
         return None
     if peer is None or listen is None:
         raise ValueError("a pair needs --peer and --peer-listen, both")
-    for option, address in (("--peer", peer), ("--peer-listen", listen)):
-        if preflight.split(address)[1] == 0:
+    there, here = Endpoint.parse(peer), Endpoint.parse(listen)
+    for option, address in (("--peer", there), ("--peer-listen", here)):
+        if address.port == 0:
             raise ValueError(f"{option} takes HOST:PORT with the port that the other one knows, not 0")
     if takeover_after < LEAST_SILENCE_S:
         raise ValueError(f"--takeover-after takes at least {LEAST_SILENCE_S:g} s, not {takeover_after:g}")
-    return PairOptions(peer, listen, not standby, takeover_after)
+    return PairOptions(there, here, not standby, takeover_after)
 
 
 COMMAND: Final = Command("run", run)

@@ -8,6 +8,7 @@ from typing import Final, Literal
 import yaml
 
 from acquisition.simulate.timeline import read_timeline
+from bus.endpoint import Endpoint
 from mapping import plan as plans
 from mapping.compile import site_file
 from mms_gateway.command import BAD_CONFIGURATION, FAILED, OK, Command
@@ -72,7 +73,9 @@ async def _simulate(
             if not await supervisor.ready():
                 return BAD_CONFIGURATION if supervisor.failed.is_set() else FAILED
             for name, where in yaml.safe_load(out.read_text(encoding="utf-8"))["lines"].items():
-                endpoint = f"{where['host']}:{where['port']}" if "host" in where else where.get("port", "its worker")
+                endpoint = (
+                    str(Endpoint(where["host"], where["port"])) if "host" in where else where.get("port", "its worker")
+                )
                 sys.stdout.write(f"line {name} at {endpoint}\n")
             sys.stdout.flush()
             await told.wait()

@@ -11,6 +11,7 @@ import cyclopts
 
 from acquisition.drivers.base import Read, Refused, Registers
 from acquisition.drivers.modbus_tcp import ModbusTcp
+from bus.endpoint import Endpoint
 from mapping.sunspec.chain import Ask, Chain, SunSpecError, Words, discover
 from mapping.sunspec.profile import profile
 from mms_gateway.command import BAD_CONFIGURATION, FAILED, OK, Command
@@ -45,14 +46,14 @@ def sunspec(
     """
     if output is not None and output.exists():
         return _failed(f"{output} is there already, and may have been edited: name another file", BAD_CONFIGURATION)
-    name, colon, port = host.rpartition(":")
-    if colon and not (name and port.isdecimal() and int(port) <= 0xFFFF):
-        return _failed(f"`{host}` is no address, expected HOST or HOST:PORT", BAD_CONFIGURATION)
-    place = (name, int(port)) if colon else (host, PORT)
     try:
-        with socket.create_connection(place, timeout) as connection:
+        there = Endpoint.parse(host, PORT)
+    except ValueError:
+        return _failed(f"`{host}` is no address, expected HOST or HOST:PORT", BAD_CONFIGURATION)
+    try:
+        with socket.create_connection((there.host, there.port), timeout) as connection:
             chain = followed(_Asking(connection, unit, timeout))
-        text = profile(chain, f"{place[0]}:{place[1]}, unit {unit}", models or ())
+        text = profile(chain, f"{there}, unit {unit}", models or ())
         if output is None:
             sys.stdout.write(text)
         else:
@@ -61,7 +62,7 @@ def sunspec(
     except SunSpecError as error:
         return _failed(str(error), FAILED)
     except OSError as error:
-        return _failed(f"{place[0]}:{place[1]}: {error.strerror or error}", FAILED)
+        return _failed(f"{there}: {error.strerror or error}", FAILED)
     return OK
 
 

@@ -18,6 +18,7 @@ from acquisition.drivers.registry import by_protocol
 from acquisition.exchange.port_factory import port_of
 from acquisition.transport.ports import LinkError
 from acquisition.transport.ports import Port as LinePort
+from bus.endpoint import Endpoint
 from bus.system_clock import kernel_state
 from bus.version import version
 from mapping.plan import DevicePlan, IedPlan, LinePlan
@@ -48,7 +49,7 @@ async def gathered(place: Place | None, state_dir: Path, ieds: Iterable[IedPlan]
         groups=frozenset(_groups()),
         low_ports_from=_low_ports(),
         is_root=os.geteuid() == 0,
-        listens=tuple((ied.name, int(ied.listen.rpartition(":")[2])) for ied in ieds if ied.listen != "none"),
+        listens=tuple((ied.name, at.port) for ied in ieds if (at := Endpoint.parse_listen(ied.listen)) is not None),
         ports=tuple(ports),
     )
 
@@ -83,20 +84,17 @@ def _low_ports() -> int:
 
 async def _line(line: LinePlan, *, held: bool) -> Port:
     spec = by_protocol()[line.protocol]
-    where = (
-        str(line.settings.get("port", ""))
-        if spec.serial
-        else f"{line.settings.get('host')}:{line.settings.get('port')}"
-    )
     if spec.transport == "simulated":
         return Port(line.name, "", serial=False)
     if spec.serial:
+        where = str(line.settings.get("port", ""))
         device = Path(where)
         found = _serial(line.name, where, device)
         if not (found.exists and found.allowed):
             return found
     else:
-        found = Port(line.name, where, serial=False)
+        there = Endpoint(str(line.settings["host"]), int(line.settings["port"]))
+        found = Port(line.name, str(there), serial=False)
     if held:
         return replace(found, held=True)
     try:

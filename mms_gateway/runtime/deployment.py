@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bus.endpoint import Endpoint
 from mapping import plan as plans
 from mapping.diagnostics import Diagnostics, Span, did_you_mean
 from mapping.located_yaml.validated import nearest
@@ -22,8 +23,10 @@ class Deployment:
         self.folder = folder
         self.plan_file = folder / "site.plan"
         self._options = options
-        self._listen: dict[str, tuple[str, str]] = {}  # IED -> what the plan and the options ask for, what it has
-        self._http: tuple[str, int] | None = None  # what the status page has
+        self._listen: dict[
+            str, tuple[Endpoint, Endpoint]
+        ] = {}  # IED -> what the plan and the options ask for, what it has
+        self._http: Endpoint | None = None  # what the status page has
 
     def check(self, plan: Plan) -> Diagnostics:
         """Whether the addresses of `plan` that this gateway does not have yet can be had, and its state folder, which is made."""
@@ -35,8 +38,7 @@ class Deployment:
             if address not in own:
                 preflight.check(address, f"IED {ied}", f"--mms-port {ied}=10102", span, found)
         if self._options.http is not None and self._http is None:
-            host, port = self._options.http
-            preflight.check(f"{host}:{port}", "the status page", "--http-port 8061", span, found)
+            preflight.check(self._options.http, "the status page", "--http-port 8061", span, found)
         pair = self._options.pair
         if pair is not None and not self._listen:
             preflight.check(pair.listen, "this half of the pair", "--peer-listen HOST:5563", span, found)
@@ -57,8 +59,7 @@ class Deployment:
         """Lay `plan` down, with copies of its SCL files; the processes that run it. Raises OSError."""
         listen = {ied: (asked, self._fixed(ied, asked)) for ied, asked in self._asked(plan).items()}
         if self._options.http is not None and self._http is None:
-            host, port = self._options.http
-            self._http = preflight.split(preflight.fixed(f"{host}:{port}"))
+            self._http = preflight.fixed(self._options.http)
         copies = {ied.name: self.folder / f"{ied.name}.scl" for ied in plan.ieds}
         fresh = {ied.name: self.folder / f"{ied.name}.scl.new" for ied in plan.ieds}
         for ied in plan.ieds:
@@ -83,15 +84,16 @@ class Deployment:
         """Where the site keeps what survives a restart."""
         return self._options.state_dir or Path(plan.site_file).parent / "state"
 
-    def _asked(self, plan: Plan) -> dict[str, str]:
+    def _asked(self, plan: Plan) -> dict[str, Endpoint]:
         asked = {}
         for ied in plan.ieds:
-            if ied.listen != "none":
-                host, port = ied.listen.rpartition(":")[::2]
-                asked[ied.name] = f"{self._options.mms_host or host}:{self._options.mms_ports.get(ied.name, port)}"
+            listen = Endpoint.parse_listen(ied.listen)
+            if listen is not None:
+                port = self._options.mms_ports.get(ied.name, listen.port)
+                asked[ied.name] = Endpoint(self._options.mms_host or listen.host, port)
         return asked
 
-    def _fixed(self, ied: str, asked: str) -> str:
+    def _fixed(self, ied: str, asked: Endpoint) -> Endpoint:
         """Where the IED listens: as before, if it is asked for the same."""
-        before, fixed = self._listen.get(ied, ("", ""))
-        return fixed if before == asked else preflight.fixed(asked)
+        before, fixed = self._listen.get(ied, (None, None))
+        return fixed if fixed is not None and before == asked else preflight.fixed(asked)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bus.endpoint import Endpoint
 from mms_server.redundancy.standby import PairOptions
 
 
@@ -11,7 +12,7 @@ class RunOptions:
     """What `run` and `demo` were told."""
 
     mms_ports: dict[str, int] = field(default_factory=dict)  # IED -> port
-    http: tuple[str, int] | None = None
+    http: Endpoint | None = None
     state_dir: Path | None = None
     seconds: float | None = None
     lines: Path | None = None

@@ -6,46 +6,34 @@ import socket
 from pathlib import Path
 
 from bus import state_schema
+from bus.endpoint import Endpoint
 from bus.state_schema import NewerStateError
 from mapping.diagnostics import Diagnostics, Span
 
 
-def split(listen: str) -> tuple[str, int]:
-    """`host:port` as its two parts. Raises ValueError."""
-    host, colon, port = listen.rpartition(":")
-    if not colon or not port.isdecimal() or int(port) > 65535:
-        raise ValueError(f"`{listen}` is no host:port")
-    return host.strip("[]"), int(port)
-
-
-def fixed(listen: str) -> str:
+def fixed(listen: Endpoint) -> Endpoint:
     """`listen` with a free port in place of 0: a process that is started again listens where it did before."""
-    host, port = split(listen)
-    if port:
+    if listen.port:
         return listen
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as sock:
-        sock.bind((host, 0))
-        return f"{listen.rpartition(':')[0]}:{sock.getsockname()[1]}"
+    with socket.socket(_family(listen), socket.SOCK_STREAM) as sock:
+        sock.bind((listen.host, 0))
+        return listen.at(sock.getsockname()[1])
 
 
-def check(listen: str, what: str, option: str, span: Span, found: Diagnostics) -> None:
+def _family(listen: Endpoint) -> socket.AddressFamily:
+    return socket.AF_INET6 if listen.is_ipv6 else socket.AF_INET
+
+
+def check(listen: Endpoint, what: str, option: str, span: Span, found: Diagnostics) -> None:
     """Say so if `listen` cannot be bound; `option` is what the user may type for another port."""
-    try:
-        host, port = split(listen)
-    except ValueError as error:
-        found.error("bad-address", span, str(error))
-        return
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as sock:
+    with socket.socket(_family(listen), socket.SOCK_STREAM) as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            sock.bind((host, port))
+            sock.bind((listen.host, listen.port))
             sock.listen(1)
         except OSError as error:
-            found.error(
-                "port", span, f"{what} cannot listen on {listen}: {_reason(error)}", hint=_hint(error, port, option)
-            )
+            hint = _hint(error, listen.port, option)
+            found.error("port", span, f"{what} cannot listen on {listen}: {_reason(error)}", hint=hint)
 
 
 def _reason(error: OSError) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from bus.endpoint import Endpoint
 from mapping.plan import Plan
 
 WATCHDOG_S: Final = 5.0
@@ -44,12 +45,12 @@ class Options:
 
     run_dir: Path
     plan_file: Path
-    listen: dict[str, str]  # IED -> host:port instead of the plan's
+    listen: dict[str, Endpoint]  # of each IED, instead of the plan's
     scl: dict[str, Path]  # IED -> copy of its SCL file
-    http: tuple[str, int] | None
+    http: Endpoint | None
     log_format: str
     state_dir: Path
-    peer: str | None = None  # host:port where the other gateway of a pair takes copies
+    peer: Endpoint | None = None  # where the other gateway of a pair takes copies
 
 
 def of_site(plan: Plan, options: Options) -> list[Process]:
@@ -60,14 +61,14 @@ def of_site(plan: Plan, options: Options) -> list[Process]:
         Process(f"worker.{worker.name}", "acquisition", (*common, "--worker", worker.name, *state))
         for worker in plan.workers
     ]
-    kept = (*state, *(("--peer", options.peer) if options.peer else ()))
+    kept = (*state, *(("--peer", str(options.peer)) if options.peer else ()))
     for ied in plan.ieds:
-        listen = ("--listen", options.listen[ied.name]) if ied.name in options.listen else ()
+        listen = ("--listen", str(options.listen[ied.name])) if ied.name in options.listen else ()
         scl = ("--scl", str(options.scl[ied.name]))
         rows.append(Process(f"mms.{ied.name}", "mms_server", (*common, "--ied", ied.name, *listen, *scl, *kept)))
     if options.http is not None:
-        host, port = options.http
-        rows.append(Process("status", "mms_gateway.status", (*common, "--host", host, "--port", str(port))))
+        there = ("--host", options.http.host, "--port", str(options.http.port))
+        rows.append(Process("status", "mms_gateway.status", (*common, *there)))
     return rows
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from bus import state_schema
+from bus.endpoint import Endpoint
 from bus.quality import UtcTime
 from bus.state_schema import NewerStateError
 from mapping.diagnostics import Diagnostics, MappingError, Span, render
@@ -77,8 +78,8 @@ async def _serve(options: ServeOptions) -> int:
         async with server.serving(options.port, options.host, context):
             gc.collect()
             gc.freeze()  # the model stays as long as the process: no collection looks at it again
-            host = f"[{options.host}]" if ":" in options.host else options.host
-            sys.stdout.write(f"ready mms={host}:{server.port} ied={server.ied_name}\n")
+            assert server.port is not None  # noqa: S101 - it serves
+            sys.stdout.write(f"ready mms={Endpoint(options.host, server.port)} ied={server.ied_name}\n")
             sys.stdout.flush()
             await _until(told, options.seconds, _Movement(server) if options.simulate_process else None)
     except OSError as error:
@@ -87,9 +88,8 @@ async def _serve(options: ServeOptions) -> int:
         if error.errno == 13:
             hint = f"`sudo sysctl net.ipv4.ip_unprivileged_port_start={options.port}`, or another `--port`"
         found = Diagnostics()
-        found.error(
-            "port", Span(str(options.scl)), f"cannot listen on {options.host}:{options.port}: {reason}", hint=hint
-        )
+        message = f"cannot listen on {Endpoint(options.host, options.port)}: {reason}"
+        found.error("port", Span(str(options.scl)), message, hint=hint)
         sys.stderr.write(render(found) + "\n")
         return BAD_CONFIGURATION
     return OK

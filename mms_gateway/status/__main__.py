@@ -11,6 +11,7 @@ import msgspec
 import uvicorn
 
 from bus import logs, processes
+from bus.endpoint import Endpoint
 from mapping import plan as plans
 from mapping.plan import Plan
 from mms_gateway.status.app import application
@@ -58,11 +59,11 @@ async def _run(plan: Plan, given: argparse.Namespace) -> int:
     while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(0.02)
     if serving.done():
-        logging.getLogger("status").error("cannot listen on %s:%d", given.host, given.port)
+        logging.getLogger("status").error("cannot listen on %s", Endpoint(given.host, given.port))
         return 2
     port = server.servers[0].sockets[0].getsockname()[1]
     ticking = asyncio.ensure_future(_tick(listener))
-    await processes.until_told(lambda: logs.ready(http=f"{given.host}:{port}"))
+    await processes.until_told(lambda: logs.ready(http=str(Endpoint(given.host, port))))
     told.set()
     server.should_exit = True
     await asyncio.wait([serving], timeout=1.5)

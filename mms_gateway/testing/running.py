@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from bus.endpoint import Endpoint
 from bus.processes import PARENT_ENV
 from mapping import plan as plans
 from mapping.diagnostics import render
@@ -33,7 +34,6 @@ START_S: Final = 30.0
 STOP_S: Final = 10.0
 LOOK_S: Final = 0.02
 LOG_LINES: Final = 40
-ANYWHERE: Final = ("0.0.0.0", "[::]", "::", "")
 
 
 class NotRunning(Exception):  # noqa: N818 - it is what a user reads
@@ -77,7 +77,7 @@ class RunningGateway:
     @property
     def ports(self) -> dict[str, int]:
         """The MMS port of every IED, the site's first IED first."""
-        return {fact["ied"]: int(fact["mms"].rpartition(":")[2]) for fact in self._facts}
+        return {fact["ied"]: Endpoint.parse(fact["mms"]).port for fact in self._facts}
 
     def port(self, ied: str | None = None) -> int:
         """The MMS port of `ied`, of the first IED if none is named. Raises KeyError."""
@@ -96,9 +96,8 @@ class RunningGateway:
         """
         name = self._facts[0]["ied"] if ied is None else ied
         address = {fact["ied"]: fact["mms"] for fact in self._facts}[name]
-        host, _, port = address.rpartition(":")
-        reached = "127.0.0.1" if host in ANYWHERE else host.strip("[]")
-        return connect(reached, int(port), password=password_of(self._plan.ied(name)), tls=tls, timeout=timeout)
+        there = Endpoint.parse(address).reachable()
+        return connect(there.host, there.port, password=password_of(self._plan.ied(name)), tls=tls, timeout=timeout)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
+from bus.endpoint import Endpoint
 from mms_server.model.datasets import DataSet
 
 OUTBOX_OCTETS: Final = 256 * 1024
@@ -57,7 +58,7 @@ class Client:
     @property
     def host(self) -> str:
         """The address without the port, and without the brackets of IPv6."""
-        return self.address.rpartition(":")[0].strip("[]")
+        return Endpoint.parse(self.address).host
 
     @property
     def address_octets(self) -> bytes:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from bus.codec import Message
+from bus.endpoint import Endpoint
 from bus.liveness import Apply, Back, Dropped, Event, Liveness, Lost, NeedSnapshot
 from bus.messages import Command, CommandResult, Heartbeat, SampleBatch, Snapshot, Value
 from bus.sockets import Subscriber
@@ -48,7 +49,7 @@ class GatewayServer:
     """Serves one IED of a plan; must be made within a running loop."""
 
     def __init__(
-        self, plan: Plan, ied: IedPlan, scl: Path, run_dir: Path, state_dir: Path | None, peer: str | None = None
+        self, plan: Plan, ied: IedPlan, scl: Path, run_dir: Path, state_dir: Path | None, peer: Endpoint | None = None
     ) -> None:
         """`peer` takes a copy of what is kept. Raises OSError if the state folder, or the peer, cannot be used."""
         self._clock = SystemClock(plan.assumed_clock_error_ns)

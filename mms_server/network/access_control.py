@@ -64,7 +64,7 @@ class Gate:
         decide = self.access.authenticate
         if decide is None:
             return True
-        host = client.address.rpartition(":")[0]
+        host = client.host
         answer = decide(client, password) if _is_quick(decide) else await asyncio.to_thread(decide, client, password)
         allowed = await answer if inspect.isawaitable(answer) else answer
         if allowed:

@@ -5,6 +5,7 @@ import ssl
 import time
 from typing import Final
 
+from bus.endpoint import Endpoint
 from bus.quality import Now
 from mms_server.client.client import MmsClient
 from mms_server.client.errors import MmsError
@@ -20,7 +21,7 @@ def connect(
 
     Raises MmsError if there is none, or if it does not let us in.
     """
-    address = f"{host}:{port}"
+    address = str(Endpoint(host, port))
     try:
         wire = SocketWire(host, port, tls, timeout)
     except OSError as error:

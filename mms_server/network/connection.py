@@ -10,6 +10,7 @@ import threading
 from collections.abc import Coroutine
 from typing import Final, Protocol, cast
 
+from bus.endpoint import Endpoint
 from bus.quality import Now
 from bus.system_clock import SystemClock
 from mms_server.acsi import audit_events
@@ -120,7 +121,7 @@ class Connection(asyncio.Protocol):
         """Admit the connection or close it at once."""
         self._transport = cast("asyncio.Transport", transport)
         address = transport.get_extra_info("peername") or ("?", 0)
-        self.host, self._peer = str(address[0]), f"{address[0]}:{address[1]}"
+        self.host, self._peer = str(address[0]), str(Endpoint(str(address[0]), address[1]))
         refusal = self._server.admit(self)
         if refusal is not None:
             self._server.refusals.say(self._who(), "connection refused: %s", refusal)

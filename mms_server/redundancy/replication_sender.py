@@ -6,6 +6,7 @@ import logging
 import time
 from typing import Final
 
+from bus.endpoint import Endpoint
 from mms_server.acsi.persistence import Operation, Place
 from mms_server.redundancy.messages import Ack, PairMessage
 from mms_server.redundancy.replication import Action, Changed, Copy, Release, Replication, Send
@@ -20,7 +21,7 @@ log = logging.getLogger("mms.standby")
 class ReplicationSender:
     """Sends what a store writes to the standby at `peer`; must be made within a running loop."""
 
-    def __init__(self, ied: str, peer: str, store: Store) -> None:
+    def __init__(self, ied: str, peer: Endpoint, store: Store) -> None:
         """Raises OSError for a peer without an address."""
         self._store = store
         self._loop = asyncio.get_running_loop()

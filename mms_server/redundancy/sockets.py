@@ -8,6 +8,7 @@ from typing import Final
 import zmq
 
 from bus.codec import Refused
+from bus.endpoint import Endpoint
 from bus.sockets import DRAIN_LIMIT, Readable
 from bus.topics import MESSAGE_LIMIT_OCTETS
 from mms_server.redundancy import messages
@@ -18,13 +19,11 @@ _HEARTBEAT_MS: Final = 500
 _LINGER_MS: Final = 300  # what was said last should still arrive
 
 
-def resolved(address: str) -> tuple[str, set[str]]:
-    """`host:port` as ZeroMQ's endpoint, and every numeric address of that host. Raises OSError if it has none."""
-    host, _, port = address.rpartition(":")
-    found = network.getaddrinfo(host.strip("[]"), int(port), type=network.SOCK_STREAM)
+def resolved(address: Endpoint) -> tuple[str, set[str]]:
+    """`address` as ZeroMQ has it, and every numeric address of its host. Raises OSError if it has none."""
+    found = network.getaddrinfo(address.host, address.port, type=network.SOCK_STREAM)
     numeric = [str(entry[4][0]) for entry in found]
-    first = f"[{numeric[0]}]" if ":" in numeric[0] else numeric[0]
-    return f"tcp://{first}:{port}", set(numeric)
+    return f"tcp://{Endpoint(numeric[0], address.port)}", set(numeric)
 
 
 def _socket(context: zmq.Context[zmq.Socket[bytes]], kind: int, endpoint: str) -> zmq.Socket[bytes]:
@@ -44,8 +43,8 @@ class PairEndpoint:
 
     def __init__(
         self,
-        listen: str,
-        peer: str,
+        listen: Endpoint,
+        peer: Endpoint,
         *,
         on_message: Callable[[bytes, PairMessage], None],
         on_refused: Callable[[str], None],
@@ -62,7 +61,7 @@ class PairEndpoint:
         except zmq.ZMQError as error:
             self._router.close(0)
             self._context.term()
-            raise OSError(error.errno, str(error), listen) from error
+            raise OSError(error.errno, str(error), str(listen)) from error
         self._readable = Readable(self._router, self.drain)
 
     def drain(self) -> bool:
@@ -99,7 +98,7 @@ class PairEndpoint:
 class PairLink:
     """DEALER that sends to the other gateway if it is there; nothing is kept for one that is not."""
 
-    def __init__(self, peer: str, on_message: Callable[[PairMessage], None]) -> None:
+    def __init__(self, peer: Endpoint, on_message: Callable[[PairMessage], None]) -> None:
         """Raises OSError for a host that has no address."""
         endpoint, _ = resolved(peer)
         self._on_message = on_message

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
+from bus.endpoint import Endpoint
 from mms_server.redundancy.messages import Ack, Begin, PairMessage, Role, Rows, Status
 from mms_server.redundancy.replica import Replica, begin_above
 from mms_server.redundancy.roles import STATUS_S, RoleElection
@@ -23,8 +24,8 @@ TAKEOVER_AFTER_S: Final = 3.0
 class PairOptions:
     """Options of the command line for a pair."""
 
-    peer: str  # host:port where the other one listens
-    listen: str  # host:port where this one does
+    peer: Endpoint  # where the other one listens
+    listen: Endpoint  # where this one does
     first: bool = True  # may begin alone
     takeover_after_s: float = TAKEOVER_AFTER_S
 
@@ -54,7 +55,7 @@ class Standby:
         self._loop = asyncio.get_running_loop()
         now = self._loop.time()
         self._election = RoleElection(
-            options.listen, first=options.first, takeover_after_s=options.takeover_after_s, now=now
+            str(options.listen), first=options.first, takeover_after_s=options.takeover_after_s, now=now
         )
         self._replicas: dict[str, Replica] = {}
         self._failing = False

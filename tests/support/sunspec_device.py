@@ -63,9 +63,10 @@ def read(registers: dict[int, int], address: int, count: int) -> tuple[int, ...]
 
 
 @contextmanager
-def served(registers: dict[int, int]) -> Iterator[int]:
-    """A Modbus TCP server on 127.0.0.1 that shows `registers` to one master at a time; its port."""
-    listener = socket.create_server(("127.0.0.1", 0))
+def served(registers: dict[int, int], host: str = "127.0.0.1") -> Iterator[int]:
+    """A Modbus TCP server on `host` that shows `registers` to one master at a time; its port."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.create_server((host, 0), family=family)
 
     def serve() -> None:
         while True:

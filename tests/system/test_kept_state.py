@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from bus.endpoint import Endpoint
 from bus.state_schema import FILE, SCHEMA
 from mapping import plan as plans
 from mms_gateway.runtime.preflight import fixed
@@ -188,10 +189,10 @@ def test_a_running_gateway_whose_folder_has_become_newer_goes_on_and_takes_no_ot
 
 def test_a_standby_refuses_the_store_of_a_newer_gateway_with_one_line(tmp_path: Path) -> None:
     state = kept("run", tmp_path)
-    mine, other = fixed("127.0.0.1:0"), fixed("127.0.0.1:0")
+    mine, other = fixed(Endpoint("127.0.0.1", 0)), fixed(Endpoint("127.0.0.1", 0))
     log = tmp_path / "standby.txt"
     words = ("run", str(SITE), "--mms-port", "CAB=0", "--state-dir", str(state), "--standby")
-    pair = ("--peer", other, "--peer-listen", mine, "--takeover-after", "30")
+    pair = ("--peer", str(other), "--peer-listen", str(mine), "--takeover-after", "30")
     with log.open("w") as errors:
         process = subprocess.Popen(
             [sys.executable, "-m", "mms_gateway", *words, *pair],

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from bus.endpoint import Endpoint
 from mms_gateway.runtime.preflight import fixed
 from tests.support.client import Client
 from tests.support.engine_client import Report
@@ -105,7 +106,7 @@ class Pair:
 
     def __init__(self, folder: Path, site: Path) -> None:
         self._folder, self._site = folder, site
-        self._addresses = {name: fixed("127.0.0.1:0") for name in "ab"}
+        self._addresses = {name: str(fixed(Endpoint("127.0.0.1", 0))) for name in "ab"}
         self.field = Command(folder, "field", "simulate", str(site))
         self.field.says("line lan at ")
         self.running: list[Command] = [self.field]

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.system
 SCRIPT = Path(sys.executable).with_name("mms-gateway")
 OURS = ("acquisition", "bus", "gateway", "hw_configs", "mapping", "mms_server")
 THEIRS = (
-    "cyclopts", "lxml", "msgspec", "prometheus_client", "pyasn1", "pydantic", "pymodbus", "rapidfuzz", "rich", "serial",
+    "cyclopts", "lxml", "msgspec", "prometheus_client", "pyasn1", "pydantic", "pymodbus", "rich", "serial",
     "starlette", "structlog", "uvicorn", "uvloop", "yaml", "zmq",
 )  # fmt: skip
 

@@ -1,5 +1,6 @@
 """What the MMS server of a running gateway says of an attribute, asked as any client would. Shell."""
 
+from bus.endpoint import Endpoint
 from bus.quality import UtcTime, describe
 from mapping.plan import IedPlan
 from mms_gateway.commissioning.columns import number
@@ -10,19 +11,16 @@ from mms_server.client.errors import MmsError
 from mms_server.field.gateway_server import password_of
 from mms_server.network.client_connection import connect
 
-ANYWHERE = ("0.0.0.0", "::", "")
-
 
 def served(running: Announcement, ied: IedPlan, attribute: Attribute) -> str:
     """Its value in the server's cache, with quality and time where they stand beside it; why there is none otherwise."""
     address = running.mms.get(ied.name)
     if address is None:
         return "the server listens with TLS only, where `explain` has no certificate"
-    host, _, port = address.rpartition(":")
-    host = host.strip("[]")
     try:
-        client = connect("127.0.0.1" if host in ANYWHERE else host, int(port), password=password_of(ied))
-    except (MmsError, OSError, KeyError) as error:
+        there = Endpoint.parse(address).reachable()
+        client = connect(there.host, there.port, password=password_of(ied))
+    except (MmsError, OSError, KeyError, ValueError) as error:
         return f"not to be had from {address}: {error}"
     try:
         return _read(client, ied, attribute)

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from bus.codec import Refused
+from bus.endpoint import Endpoint
 from mms_gateway.runtime.preflight import fixed
 from mms_server.redundancy.messages import Ack, Begin, Drop, File, PairMessage, Put, Role, Rows, Status, decode, encode
 from mms_server.redundancy.sockets import PairEndpoint, PairLink
@@ -42,12 +43,13 @@ def test_what_is_no_message_is_refused_with_the_reason(frame: bytes, reason: str
     assert refused.value.reason == reason
 
 
-def test_words_and_answers_find_their_way() -> None:
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_words_and_answers_find_their_way(host: str) -> None:
     heard: list[PairMessage] = []
     answers: list[PairMessage] = []
 
     async def run() -> None:
-        listen = fixed("127.0.0.1:0")
+        listen = fixed(Endpoint(host, 0))
         link = PairLink(listen, answers.append)
         assert link.send(EVERY[0]) is False  # nobody is there, and nothing waits for somebody
 
@@ -72,9 +74,10 @@ def test_nobody_but_the_peer_is_believed() -> None:
     reasons: list[str] = []
 
     async def run() -> None:
-        listen = fixed("127.0.0.1:0")
+        listen = fixed(Endpoint("127.0.0.1", 0))
+        other = Endpoint("127.0.0.2", 5563)
         end = PairEndpoint(
-            listen, "127.0.0.2:5563", on_message=lambda _who, message: heard.append(message), on_refused=reasons.append
+            listen, other, on_message=lambda _who, message: heard.append(message), on_refused=reasons.append
         )
         link = PairLink(listen, heard.append)
         try:

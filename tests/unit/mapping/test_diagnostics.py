@@ -36,7 +36,7 @@ def test_a_long_line_is_cut_around_the_caret(tmp_path: Path) -> None:
     file = tmp_path / "model.icd"
     file.write_text("x" * 5000 + "HERE" + "y" * 5000)
     found = Diagnostics()
-    found.warning("odd", Span(str(file), 1, 5001, 4), "odd")
+    found.warning("scl-bad-value", Span(str(file), 1, 5001, 4), "odd")
     excerpt, caret = render(found).splitlines()[1:3]
     assert excerpt[caret.index("^") : caret.index("^") + 4] == "HERE"
     assert len(excerpt) < 140
@@ -45,26 +45,26 @@ def test_a_long_line_is_cut_around_the_caret(tmp_path: Path) -> None:
 def test_the_first_fifty_are_shown_and_the_others_counted() -> None:
     found = Diagnostics()
     for number in range(60):
-        found.error("many", Span("a", number + 1), "again")
+        found.error("bad-value", Span("a", number + 1), "again")
     assert render(found).splitlines()[-1] == "... and 10 more"
 
 
 def test_warnings_alone_raise_nothing_and_errors_raise_with_all_findings() -> None:
     found = Diagnostics()
-    found.warning("w", Span("a"), "careful")
+    found.warning("unfed", Span("a"), "careful")
     found.raise_errors()
-    found.error("e", Span("a"), "wrong")
+    found.error("bad-value", Span("a"), "wrong")
     with pytest.raises(MappingError) as raised:
         found.raise_errors()
-    assert [finding.code for finding in raised.value.diagnostics] == ["w", "e"]
+    assert [finding.code for finding in raised.value.diagnostics] == ["unfed", "bad-value"]
 
 
 def test_json_carries_every_field_of_a_finding() -> None:
     found = Diagnostics()
-    found.error("e", Span("a", 3, 4, 5), "wrong", notes=["seen here"], hint="do that")
+    found.error("bad-value", Span("a", 3, 4, 5), "wrong", notes=["seen here"], hint="do that")
     assert json.loads(to_json(found)) == [
         {
-            "severity": "error", "code": "e", "file": "a", "line": 3, "column": 4, "length": 5,
+            "severity": "error", "code": "bad-value", "file": "a", "line": 3, "column": 4, "length": 5,
             "message": "wrong", "notes": ["seen here"], "hint": "do that",
         }
     ]  # fmt: skip

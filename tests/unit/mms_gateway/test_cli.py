@@ -81,7 +81,7 @@ BOTH = ["--peer", "127.0.0.1:1", "--peer-listen", "127.0.0.1:2"]
         (BOTH[:2], "a pair needs --peer and --peer-listen, both"),
         (BOTH[2:], "a pair needs --peer and --peer-listen, both"),
         (["--standby"], "a pair needs --peer and --peer-listen, both"),
-        (["--peer", "nowhere", *BOTH[2:]], "`nowhere` is no host:port"),
+        (["--peer", "nowhere", *BOTH[2:]], "`nowhere` is no address, expected `host:port` as `0.0.0.0:102`"),
         ([*BOTH[:3], "127.0.0.1:0"], "--peer-listen takes HOST:PORT with the port that the other one knows, not 0"),
         ([*BOTH, "--takeover-after", "0.5"], "--takeover-after takes at least 1 s, not 0.5"),
     ],
@@ -106,6 +106,46 @@ def test_a_folder_of_files_that_is_not_there_is_said(tmp_path: Path, capsys: pyt
     demo = str(ROOT / "hw_configs" / "demo" / "demo.icd")
     assert main(["serve", demo, "--port", "0", "--files", str(tmp_path / "none"), "--seconds", "0"]) == 2
     assert f"{demo}:1:1: error[files]: --files {tmp_path}/none is no folder\n" in capsys.readouterr().err
+
+
+def test_tls_without_all_its_three_files_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    demo = str(ROOT / "hw_configs" / "demo" / "demo.icd")
+    assert main(["serve", demo, "--port", "0", "--tls-cert", "gw.pem", "--seconds", "0"]) == 2
+    said = f"{demo}:1:1: error[tls]: TLS needs --tls-cert, --tls-key and --tls-ca, all three\n"
+    assert said in capsys.readouterr().err
+    files = [f"--tls-{name}={tmp_path / name}" for name in ("cert", "key", "ca")]
+    assert main(["serve", demo, "--port", "0", *files, "--seconds", "0"]) == 2
+    assert f"{tmp_path / 'cert'}:1:1: error[tls]: certificate, key or CA cannot be used: " in capsys.readouterr().err
+
+
+def test_a_code_of_findings_is_explained_with_its_example_and_cure(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "--explain", "unknown-key"]) == 0
+    assert capsys.readouterr().out == (
+        "error[unknown-key]: The format has no key of this name.\n\n"
+        "  # site.yaml\n  devices: {io: {retrys: 2}}\n\n"
+        "Write the key as mapping/FORMAT.md has it, here `retries`.\n"
+    )
+    assert main(["check", "--explain", "unknown-device"]) == 0
+    assert capsys.readouterr().out.startswith("error or warning[unknown-device]: ")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ["--explain", "tsl"],
+            "no finding has the code `tsl`: did you mean `tls`?",
+        ),
+        (["--explain", "xyz"], "no finding has the code `xyz`"),
+        (["site", "--explain", "unknown-key"], "`check` takes SITE, or --explain CODE"),
+        ([], "`check` takes SITE, or --explain CODE"),
+    ],
+)
+def test_what_cannot_be_explained_is_wrong_usage(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check", *words]) == 64
+    assert capsys.readouterr().err == f"mms-gateway: {said}\n"
 
 
 def test_a_state_folder_that_cannot_be_had_is_said_before_anything_starts(capsys: pytest.CaptureFixture[str]) -> None:

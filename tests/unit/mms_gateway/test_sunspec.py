@@ -20,6 +20,14 @@ def test_a_device_becomes_a_profile_beside_the_site(tmp_path: Path, capsys: pyte
     assert capsys.readouterr() == ("", "")
 
 
+def test_a_device_may_have_an_address_of_ipv6(capsys: pytest.CaptureFixture[str]) -> None:
+    with served(device(), "::1") as port:
+        assert main(["sunspec", f"[::1]:{port}", "--unit", str(UNIT)]) == 0
+    assert capsys.readouterr().out.startswith(f"# SunSpec models of [::1]:{port}, unit {UNIT}, as it showed them: ")
+    assert main(["sunspec", f"[::1]:{port}"]) == 1
+    assert capsys.readouterr().err == f"mms-gateway: [::1]:{port}: Connection refused\n"
+
+
 def test_without_a_file_the_profile_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     with served(device(50000)) as port:
         assert main(["sunspec", f"127.0.0.1:{port}", "--unit", str(UNIT)]) == 0

@@ -120,6 +120,54 @@ def test_what_cannot_be_served_is_refused_with_a_diagnostic(text: str, code: str
     assert [finding.code for finding in raised.value.diagnostics] == [code]
 
 
+LEFT_OUT = [
+    (
+        'type="CMV" count="4"/>',
+        'type="CMV" count="many"/>',
+        "scl-bad-count",
+        "the size `many` of array `phsAHar` is no number to 1024, nor an attribute with one; left out",
+    ),
+    (
+        '<LN0 lnClass="LLN0" inst="" lnType="LLN0"/>',
+        '<LN0 lnClass="LLN0" inst="" lnType="LLN0"><ReportControl name="r" bufTime="soon"/></LN0>',
+        "scl-bad-number",
+        "bufTime `soon` is no number, 0 is taken",
+    ),
+    (
+        '<LN0 lnClass="LLN0" inst="" lnType="LLN0"/>',
+        '<LN0 lnClass="LLN0" inst="" lnType="LLN0"><DataSet name="none"><FCDA ldInst="LD9" fc="ST"/></DataSet></LN0>',
+        "scl-empty-data-set",
+        "data set `none` has no member that exists",
+    ),
+    (
+        '<BDA name="scaleFactor" bType="FLOAT32"><Val>0.001</Val></BDA><BDA name="offset" bType="FLOAT32"><Val>50</Val></BDA>',
+        "",
+        "scl-empty-type",
+        "DAType `Scaling` has no attributes; left out",
+    ),
+]
+
+
+@pytest.mark.parametrize(("sound", "broken", "code", "message"), LEFT_OUT)
+def test_a_part_that_is_broken_is_a_warning_and_the_rest_is_served(
+    sound: str, broken: str, code: str, message: str, tmp_path: Path
+) -> None:
+    text = (CASES.parent / "mapping" / "_common" / "meter.icd").read_text(encoding="utf-8")
+    assert text.count(sound) == 1
+    served, found = read(written(tmp_path, text.replace(sound, broken)))
+    assert not found.errors
+    assert found.found[-1].code == code
+    assert found.found[-1].message == message
+    assert [ln.name for ln in served.devices[0].nodes] == ["LLN0", "LPHD1", "MMXU1", "MMTR1", "MHAI1", "GGIO1", "XCBR1"]
+
+
+def test_a_file_that_is_not_there_is_told_with_the_reason_of_the_operating_system(tmp_path: Path) -> None:
+    with pytest.raises(MappingError) as raised:
+        read(tmp_path / "none.icd")
+    (finding,) = raised.value.diagnostics
+    assert (finding.code, finding.message) == ("scl-unreadable", "cannot be read: no such file or directory")
+
+
 def test_a_million_elements_are_refused_before_they_are_parsed(tmp_path: Path) -> None:
     with pytest.raises(MappingError, match="scl-too-large"):
         read(written(tmp_path, "<SCL>" + "<a/>" * 1_000_000 + "</SCL>"))
