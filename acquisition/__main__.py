@@ -27,7 +27,7 @@ def main() -> int:
     parser.add_argument("--state-dir", type=Path, help="where it remembers what devices refuse; by default nowhere")
     parser.add_argument("--log-format", choices=("console", "json"), default="console")
     given = parser.parse_args()
-    logs.configure(f"worker.{given.worker}", given.log_format)
+    logs.configure(f"worker.{given.worker}", given.log_format, worker=given.worker)
     try:
         plan = plans.load(given.plan)
         factory = loop_factory(plan.worker(given.worker))

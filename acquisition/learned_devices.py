@@ -32,7 +32,7 @@ class Memory:
         try:
             refused_registers.save(self._path, self._remembered)
         except OSError as error:
-            log.warning("what devices refuse is not remembered: %s", error)
+            log.warning("what devices refuse is not remembered: %s", error, extra={"device": device.name})
 
     def _loaded(self) -> refused_registers.Remembered:
         if self._path is None:

@@ -24,6 +24,7 @@ from acquisition.polling.scheduler import Job, Polled, Poller
 from acquisition.transport.ports import LinkError, Port
 from acquisition.writes.queue import Answer, Orders
 from acquisition.writes.tasks import Commands, Task
+from bus import logs
 from bus.messages import DeviceState, LineState
 from mapping.plan import DevicePlan, LinePlan
 
@@ -62,7 +63,7 @@ class Line:
         paths: Paths | None = None,
     ) -> None:
         self._plan = plan
-        self._paths = paths or Paths(log.warning)
+        self._paths = paths or Paths(lambda _device, _text: None)  # without a second path there is no switch
         self._spec = spec
         self._link = Link(plan, spec, port)
         self._publish = publish
@@ -73,6 +74,10 @@ class Line:
         for device in self._poller.devices:
             device.resting = device.plan.name in self._second
         self._reconnect_limit_s = _reconnect_limit_s(plan)
+        self._logs = {
+            name: logging.LoggerAdapter(log, {"device": name})
+            for name in {one.plan.name for one in self._poller.devices}
+        }
         self._states = {device.plan.name: Online(device.plan) for device in self._poller.devices}
         self._up = False  # as people see it: a connection that is closed after each exchange is up all the while
         self._reason = "not opened yet" if plan.devices else "stands by"
@@ -139,7 +144,11 @@ class Line:
         return [state.message() for name, state in self._states.items() if self._paths.speaks(name, self)]
 
     async def run(self) -> None:
-        """Poll for ever; ends by being cancelled."""
+        """Poll for ever; ends by being cancelled. Every log record of it carries the line."""
+        with logs.bound(line=self._plan.name):
+            await self._run()
+
+    async def _run(self) -> None:
         wait = RECONNECT_FIRST_S
         try:
             while True:
@@ -215,7 +224,7 @@ class Line:
             return
         if device.knew:
             text = "device %s: it is `%s` now, and was `%s`: what that one refused is asked for again"
-            log.warning(text, device.plan.name, device.who, device.knew)
+            self._logs[device.plan.name].warning(text, device.plan.name, device.who, device.knew)
             self._poller.retry_holes(device, self._loop.time())
         device.knew = device.who
         self._remember(device)
@@ -251,7 +260,8 @@ class Line:
                 refused = []
             elif not known:
                 place = job.due.hole.place() if job.due.hole is not None else ""
-                log.warning("device %s: %s is refused, %s", job.device.plan.name, place, point_readings.exception(code))
+                name, said = job.device.plan.name, point_readings.exception(code)
+                self._logs[name].warning("device %s: %s is refused, %s", name, place, said)
                 self._remember(job.device)
             self._heard(job.device, refused)
             return
@@ -268,7 +278,7 @@ class Line:
         state.polls += 1
         own = state.changed(True, "")
         if own:
-            log.info("device %s: online", device.plan.name)
+            self._logs[device.plan.name].info("device %s: online", device.plan.name)
             for due in device.dues:
                 if due.hole is not None:
                     own += point_readings.refused([one.point.number for one in due.located], due.hole.code)
@@ -288,7 +298,7 @@ class Line:
         state = self._states[device.plan.name]
         own = state.changed(False, reason)
         if own:
-            log.warning("device %s: offline, %s", device.plan.name, reason)
+            self._logs[device.plan.name].warning("device %s: offline, %s", device.plan.name, reason)
             if self._paths.speaks(device.plan.name, self):
                 self._emit(point_readings.no_answer(state.polled, reason) + own)
             self._paths.silent(device.plan.name, self, reason)

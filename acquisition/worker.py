@@ -41,6 +41,10 @@ def boot_id() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
+def _switched(device: str, text: str) -> None:
+    log.warning("device %s: %s", device, text, extra={"device": device})
+
+
 class _Last(NamedTuple):
     """What a point gave last: its sample, the monotonic time of its exchange, the TimeQuality of its stamp."""
 
@@ -72,7 +76,7 @@ class Worker:
         self._commands = Commands(name, self._revision, boot_id(), devices, self._reading)
         self._clocks = clocks_of(devices)
         specs = by_protocol()
-        self._paths = Paths(log.warning)
+        self._paths = Paths(_switched)
         self._memory = Memory(None if state_dir is None else refused_registers.file_of(state_dir, name), devices)
         self._lines = {
             line.name: Line(

@@ -23,7 +23,7 @@ def main() -> int:
     parser.add_argument("--peer", help="host:port of the standby that takes a copy of what is kept")
     parser.add_argument("--log-format", choices=("console", "json"), default="console")
     given = parser.parse_args()
-    logs.configure(f"mms.{given.ied}", given.log_format)
+    logs.configure(f"mms.{given.ied}", given.log_format, ied=given.ied)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         return runner.run(_serve(given))
 

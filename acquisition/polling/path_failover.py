@@ -33,14 +33,15 @@ class _Route:
     on_second: bool = False
 
 
-Told = Callable[[str], None]
+OnSwitch = Callable[[str, str], None]
+"""Gets the name of a device and a line of text about it."""
 
 
 class Paths:
-    """The devices of one worker that have two paths. `told` gets a line of text for each switch."""
+    """The devices of one worker that have two paths. `on_switch` is called for each switch."""
 
-    def __init__(self, told: Told) -> None:
-        self._told = told
+    def __init__(self, on_switch: OnSwitch) -> None:
+        self._on_switch = on_switch
         self._routes: dict[str, _Route] = {}
 
     def add(self, device: str, first: Path, second: Path) -> None:
@@ -66,7 +67,7 @@ class Paths:
         if route is None or route.on_second or path is not route.first:
             return
         route.on_second = True
-        self._told(f"device {device}: by its second path, line {route.second.name}: {reason}")
+        self._on_switch(device, f"by its second path, line {route.second.name}: {reason}")
         route.second.resume(device)
 
     def heard(self, device: str, path: Path) -> None:
@@ -75,5 +76,5 @@ class Paths:
         if route is None or not route.on_second or path is not route.first:
             return
         route.on_second = False
-        self._told(f"device {device}: by its first path again, line {route.first.name}")
+        self._on_switch(device, f"by its first path again, line {route.first.name}")
         route.second.rest(device)

@@ -197,7 +197,8 @@ class Orders:
     def _give_up(self, order: _Order) -> None:
         """Leave a pulse as it is, and say so."""
         self._pulsed.pop(order.task.command, None)
-        log.error("%s: its pulse could not be ended", order.task.point.name)
+        subject = {"device": order.task.device.name}
+        log.error("%s: its pulse could not be ended", order.task.point.name, extra=subject)
         if not order.unsure:
             self._say(order, Outcome.NO_ANSWER, "the pulse could not be ended")
 

@@ -216,15 +216,16 @@ class GatewayServer:
                 case NeedSnapshot(worker):
                     self._bus.request_snapshot(worker)
                 case Lost(worker):
-                    log.warning("worker %s is silent: all that it feeds is invalid", worker)
+                    log.warning("worker %s is silent: all that it feeds is invalid", worker, extra={"worker": worker})
                     self._commands.lost(worker)
                     self._commit(self._values.lost(worker, self._clock.now()))
                 case Back(worker, restarted):
-                    log.info("worker %s is %s", worker, "there again, restarted" if restarted else "there")
+                    known = "there again, restarted" if restarted else "there"
+                    log.info("worker %s is %s", worker, known, extra={"worker": worker})
                     if restarted:
                         self._commands.restarted(worker)
                 case Dropped(worker, reason):
-                    log.debug("message of worker %s dropped: %s", worker, reason)
+                    log.debug("message of worker %s dropped: %s", worker, reason, extra={"worker": worker})
                 case _:
                     pass  # a heartbeat: that it came is what it says
 

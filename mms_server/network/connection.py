@@ -104,6 +104,7 @@ class Connection(asyncio.Protocol):
         self._association = Association(server.own, self._loop.time())
         self._transport: asyncio.Transport | None = None
         self._peer = "?"
+        self._log = logging.LoggerAdapter(log, {"assoc": self.number, "peer": self._peer})
         self._timer: asyncio.TimerHandle | None = None
         self._stuck_timer: asyncio.TimerHandle | None = None
         self._decision: asyncio.Task[None] | None = None
@@ -121,9 +122,10 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         address = transport.get_extra_info("peername") or ("?", 0)
         self.host, self._peer = str(address[0]), f"{address[0]}:{address[1]}"
+        self._log = logging.LoggerAdapter(log, {"assoc": self.number, "peer": self._peer})
         refusal = self._server.admit(self)
         if refusal is not None:
-            self._server.refusals.say(self._who(), "connection refused: %s", refusal)
+            self._server.refusals.say(self._log, "connection refused: %s", refusal)
             self._transport.abort()
             return
         set_keepalive(transport.get_extra_info("socket"))
@@ -176,7 +178,7 @@ class Connection(asyncio.Protocol):
         try:
             plain = tls.receive(data)
         except TlsRefused as refused:
-            self._server.refusals.say(self._who(), "no TLS: %s", refused.reason)
+            self._server.refusals.say(self._log, "no TLS: %s", refused.reason)
             self._transport.write(refused.alert)
             self._transport.close()
             return None
@@ -334,7 +336,7 @@ class Connection(asyncio.Protocol):
         try:
             return tls.send(octets)
         except TlsRefused as refused:
-            log.warning("TLS ended: %s", refused.reason, extra=self._who())
+            self._log.warning("TLS ended: %s", refused.reason)
             return b""
 
     def _read(self, wanted: bool) -> None:
@@ -349,7 +351,7 @@ class Connection(asyncio.Protocol):
     async def _decide(self, asked: Asked) -> None:
         password = asked.acse.password
         if asked.acse.mechanism is not None and password is None:
-            self._server.refusals.say(self._who(), "unknown authentication mechanism %s", asked.acse.mechanism)
+            self._server.refusals.say(self._log, "unknown authentication mechanism %s", asked.acse.mechanism)
         client = Client(self.number, self._peer, 0, None if self._tls is None else self._tls.certificate)
         if not await self._server.gate.authenticated(client, password):
             self._server.audited("refused", client, {"reason": "authentication failed"})
@@ -365,20 +367,17 @@ class Connection(asyncio.Protocol):
                 self.client = client
                 self._familiar = self._server.familiar(self._association.context)
                 self._room = Room.of(self._association.tpdu_octets, agreed.max_pdu)
-                log.info("associated, PDU %d octets", agreed.max_pdu, extra=self._who())
+                self._log.info("associated, PDU %d octets", agreed.max_pdu)
                 self._server.associated(client, self)
         self._turn()
 
     def _gone(self, reason: str, orderly: bool = False) -> None:
         client, self.client = self.client, None
         if client is not None:
-            log.info("association ended: %s", reason, extra=self._who())
+            self._log.info("association ended: %s", reason)
             self._server.left(client, reason)
         elif not orderly and not reason.startswith("connection lost"):
-            self._server.refusals.say(self._who(), "no association: %s", reason)
-
-    def _who(self) -> dict[str, object]:
-        return {"assoc": self.number, "peer": self._peer}
+            self._server.refusals.say(self._log, "no association: %s", reason)
 
     # ------------------------------------------------------------------ time
 
@@ -402,7 +401,7 @@ class Connection(asyncio.Protocol):
         if self._unsent() != unsent:
             unsent, since = self._unsent(), now
         if now - since >= STUCK_S and self._transport is not None:
-            log.warning("cut off: no octet left for %d s", STUCK_S, extra=self._who())
+            self._log.warning("cut off: no octet left for %d s", STUCK_S)
             self._transport.abort()
             return
         self._stuck_timer = self._loop.call_later(STUCK_CHECK_S, self._watch_stuck, unsent, since)

@@ -36,7 +36,8 @@ class Recorded:
 
 def test_the_second_path_speaks_while_the_first_is_silent_and_each_switch_is_told() -> None:
     said: list[str] = []
-    first, second, paths = Recorded("rs485-1"), Recorded("lan-2"), Paths(said.append)
+    first, second = Recorded("rs485-1"), Recorded("lan-2")
+    paths = Paths(lambda device, text: said.append(f"device {device}: {text}"))
     paths.add("feeder", first, second)
     assert (paths.speaks("feeder", first), paths.speaks("feeder", second)) == (True, False)
     paths.silent("feeder", second, "no answer")  # it rests: it has nothing to say
@@ -58,7 +59,7 @@ def test_the_second_path_speaks_while_the_first_is_silent_and_each_switch_is_tol
 
 
 def test_a_device_with_one_path_speaks_by_it() -> None:
-    paths = Paths(pytest.fail)
+    paths = Paths(lambda device, text: pytest.fail(f"device {device}: {text}"))
     paths.silent("alone", Recorded("a"), "no answer")
     paths.heard("alone", Recorded("a"))
     assert paths.speaks("alone", Recorded("a"))
@@ -96,7 +97,7 @@ class By:
 def test_values_and_commands_go_by_the_second_path_and_come_back_to_the_first() -> None:
     async def scenario() -> None:
         said: list[str] = []
-        paths = Paths(said.append)
+        paths = Paths(lambda device, text: said.append(f"device {device}: {text}"))
         seen = Field(line_plan("a", RELAY))
         here, there = seen.devices["relay"], SimulatedDevice(ELSEWHERE)  # one device, as each line reaches it
         there.tick(0)
