@@ -6,7 +6,6 @@ what it means. Here are the clock, the port and the silence between frames.
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -25,7 +24,10 @@ from acquisition.transport.ports import LinkError, Port
 from acquisition.writes.queue import Answer, Orders
 from acquisition.writes.tasks import Commands, Task
 from bus import logs
+from bus.clock import middle
 from bus.messages import DeviceState, LineState
+from bus.quality import Stamp
+from bus.system_clock import SystemClock
 from mapping.plan import DevicePlan, LinePlan
 
 RECONNECT_FIRST_S: Final = 0.5
@@ -36,14 +38,12 @@ POSTPONED_S: Final = 0.5
 
 log = logging.getLogger("acquisition.line")
 
-Publish = Callable[[list[PointReading], int, int, int], None]
+Publish = Callable[[list[PointReading], Stamp], None]
 HolesChanged = Callable[[DevicePlan, Sequence[Hole], str], None]
 
 
 class Line:
-    """One line with its devices. `publish(readings, monotonic_ns, utc_ns, uncertainty_ns)` takes what one exchange gave.
-
-    What is read is as old as the middle of its exchange, give or take half of it.
+    """One line with its devices. `publish(readings, stamp)` takes what one exchange gave; `clock` stamps its middle.
 
     `holes` is what devices refused before, by name; `holes_changed(device, holes, identity)` is told what they refuse now.
     `port` is the plan's unless one is given. `phase`, from 0 to 1, is its place among the lines of its worker.
@@ -55,6 +55,7 @@ class Line:
         spec: DriverSpec,
         publish: Publish,
         commands: Commands,
+        clock: SystemClock,
         *,
         holes: dict[str, DeviceHoles] | None = None,
         holes_changed: HolesChanged = lambda _device, _holes, _identity: None,
@@ -67,6 +68,7 @@ class Line:
         self._spec = spec
         self._link = Link(plan, spec, port)
         self._publish = publish
+        self._clock = clock
         self._holes_changed = holes_changed
         self._loop = asyncio.get_running_loop()
         self._poller = Poller((*plan.devices, *plan.fallbacks), self._loop.time(), holes, phase)
@@ -78,13 +80,15 @@ class Line:
             name: logging.LoggerAdapter(log, {"device": name})
             for name in {one.plan.name for one in self._poller.devices}
         }
-        self._states = {device.plan.name: Online(device.plan) for device in self._poller.devices}
+        self._states = {device.plan.name: Online(device.plan, clock.now().utc_ns) for device in self._poller.devices}
         self._up = False  # as people see it: a connection that is closed after each exchange is up all the while
         self._reason = "not opened yet" if plan.devices else "stands by"
-        self._since_ns = time.time_ns()
+        self._since_ns = clock.now().utc_ns
         self._busy_s = 0.0
         self._load_since = self._loop.time()
-        self._orders = Orders(self._link, commands, ready=self._objection, read_back=self._read_back, emit=self._emit)
+        self._orders = Orders(
+            self._link, commands, clock, ready=self._objection, read_back=self._read_back, emit=self._emit
+        )
 
     # ------------------------------------------------------------------ what the worker sees
 
@@ -101,7 +105,7 @@ class Line:
     def resume(self, device: str) -> None:
         """This path speaks for `device` now."""
         for one in self._named(device):
-            self._states[device] = Online(one.plan)
+            self._states[device] = Online(one.plan, self._clock.now().utc_ns)
             self._poller.resume(one, self._loop.time())
         self._orders.wake.set()
 
@@ -168,14 +172,14 @@ class Line:
     async def _connected(self) -> None:
         await self._link.open()
         if not self._up:
-            self._up, self._reason, self._since_ns = True, "", time.time_ns()
+            self._up, self._reason, self._since_ns = True, "", self._clock.now().utc_ns
             log.info("line %s: connected", self._plan.name)
 
     async def _lost(self, reason: str) -> None:
         await self._link.close()
         if self._up or reason != self._reason:
             log.warning("line %s: %s", self._plan.name, reason)
-            self._since_ns = time.time_ns()
+            self._since_ns = self._clock.now().utc_ns
         self._up, self._reason = False, reason
         for device in self._poller.devices:
             if not device.resting:
@@ -276,7 +280,7 @@ class Line:
             return  # it was asked before the first path had it again
         state = self._states[device.plan.name]
         state.polls += 1
-        own = state.changed(True, "")
+        own = state.changed(True, "", self._clock.now().utc_ns)
         if own:
             self._logs[device.plan.name].info("device %s: online", device.plan.name)
             for due in device.dues:
@@ -296,7 +300,7 @@ class Line:
     def _offline(self, device: Polled, reason: str) -> None:
         device.identified, device.who = False, None
         state = self._states[device.plan.name]
-        own = state.changed(False, reason)
+        own = state.changed(False, reason, self._clock.now().utc_ns)
         if own:
             self._logs[device.plan.name].warning("device %s: offline, %s", device.plan.name, reason)
             if self._paths.speaks(device.plan.name, self):
@@ -309,8 +313,9 @@ class Line:
 
     def _emit(self, read: list[PointReading], asked_at: float | None = None) -> None:
         if read:
+            now = self._clock.now()
             half_ns = 0 if asked_at is None else round((self._loop.time() - asked_at) * 5e8)
-            self._publish(read, time.monotonic_ns(), time.time_ns() - half_ns, half_ns)
+            self._publish(read, now if asked_at is None else middle(now, half_ns))
 
     # ------------------------------------------------------------------ commands
 

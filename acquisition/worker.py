@@ -13,16 +13,16 @@ import msgspec
 from acquisition.decoding.derived_points import Derived
 from acquisition.decoding.point_readings import PointReading
 from acquisition.decoding.scaling import Reading
-from acquisition.decoding.timestamps import Stamp, clocks_of, stamp
+from acquisition.decoding.timestamps import clocks_of, stamp
 from acquisition.drivers.registry import by_protocol
 from acquisition.learned_devices import Memory, Stopwatch
 from acquisition.line import Line
 from acquisition.polling import refused_registers
 from acquisition.polling.path_failover import Paths
 from acquisition.writes.tasks import Commands, Task
-from bus.clock import FINEST, blurred, worst
+from bus.clock import FINEST, worst
 from bus.messages import Command, CommandResult, Heartbeat, Sample, SampleBatch, Snapshot
-from bus.quality import Quality
+from bus.quality import Quality, Stamp
 from bus.sockets import WorkerEndpoint
 from bus.system_clock import SystemClock
 from bus.topics import TOPICS
@@ -46,11 +46,10 @@ def _switched(device: str, text: str) -> None:
 
 
 class _Last(NamedTuple):
-    """What a point gave last: its sample, the monotonic time of its exchange, the TimeQuality of its stamp."""
+    """Last sample of a point, and the stamp of its exchange."""
 
     sample: Sample
-    since_ns: int
-    time_quality: int
+    stamp: Stamp
 
 
 class Worker:
@@ -84,6 +83,7 @@ class Worker:
                 specs[line.protocol],
                 self._publish,
                 self._commands,
+                self._clock,
                 holes=self._memory.known,
                 holes_changed=self._memory.note,
                 phase=place / len(described.lines),
@@ -111,15 +111,15 @@ class Worker:
         finally:
             self._endpoint.close()
 
-    def _publish(self, read: list[PointReading], monotonic_ns: int, utc_ns: int, uncertainty_ns: int) -> None:
-        gateway = Stamp(utc_ns, blurred(self._clock.now().time_quality, uncertainty_ns))
-        utc_ns, time_quality = stamp(read, self._clocks, gateway)
+    def _publish(self, read: list[PointReading], gateway: Stamp) -> None:
+        at = stamp(read, self._clocks, gateway)
+        monotonic_ns, utc_ns, time_quality = at
         samples = tuple(
             self._sample(point, reading.value, reading.quality, reading.reason, utc_ns)
             for point, reading in self._derived.follow(read, monotonic_ns)
         )
         for sample in samples:
-            self._last[sample.point] = _Last(sample, monotonic_ns, time_quality)
+            self._last[sample.point] = _Last(sample, at)
         self._sequence += 1
         self._endpoint.publish(
             SampleBatch(
@@ -143,8 +143,8 @@ class Worker:
         """The last reading of `point`, and when it was made on the monotonic clock."""
         if point not in self._last:
             return None
-        sample, seen_ns, _ = self._last[point]
-        return Reading(sample.value, Quality(sample.quality), sample.reason), seen_ns
+        sample, at = self._last[point]
+        return Reading(sample.value, Quality(sample.quality), sample.reason), at.monotonic_ns
 
     def _snapshot(self) -> Snapshot:
         now = time.monotonic_ns()
@@ -154,16 +154,16 @@ class Worker:
             revision=self._revision,
             sequence=self._sequence,
             monotonic_ns=now,
-            time_quality=reduce(worst, (last.time_quality for last in self._last.values()), FINEST),
+            time_quality=reduce(worst, (last.stamp.time_quality for last in self._last.values()), FINEST),
             samples=tuple(last.sample for last in self._last.values()),
-            ages_ms=tuple((now - last.since_ns) // 1_000_000 for last in self._last.values()),
+            ages_ms=tuple((now - last.stamp.monotonic_ns) // 1_000_000 for last in self._last.values()),
         )
 
     async def _command(self, command: Command, answer: Callable[[CommandResult], None]) -> None:
         def placed(result: CommandResult) -> None:
             answer(msgspec.structs.replace(result, sequence=self._sequence))
 
-        taken = self._commands.taken(command, time.monotonic_ns(), time.time_ns())
+        taken = self._commands.taken(command, self._clock.now())
         if isinstance(taken, Task):
             self._order(taken, placed)
         else:

@@ -9,7 +9,7 @@ nothing is claimed of its accuracy.
 from math import floor, log2
 from typing import Final, NamedTuple
 
-from bus.quality import TimeQuality
+from bus.quality import Stamp, TimeQuality
 
 STA_UNSYNC: Final = 0x0040
 STA_CLOCKERR: Final = 0x1000
@@ -58,6 +58,14 @@ def accuracy(error_ns: int) -> int:
 def blurred(octet: int, error_ns: int) -> int:
     """`octet` for a moment that is known to `error_ns` only: what is worse of both counts."""
     return octet & ~_ACCURACY | _coarser(octet & _ACCURACY, accuracy(error_ns))
+
+
+def middle(end: Stamp, half_ns: int) -> Stamp:
+    """Stamp of what happened some time in the 2 * `half_ns` before `end`: the middle of them in UTC, no finer than half of them.
+
+    Its monotonic time stays that of the end.
+    """
+    return Stamp(end.monotonic_ns, end.utc_ns - half_ns, blurred(end.time_quality, half_ns))
 
 
 def worst(first: int, second: int) -> int:

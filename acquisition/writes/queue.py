@@ -10,7 +10,6 @@ lost, though not to a device that comes back later than the pulse would have las
 import asyncio
 import contextlib
 import logging
-import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -23,6 +22,7 @@ from acquisition.exchange.link import Link
 from acquisition.transport.ports import LinkError, UnsentError
 from acquisition.writes.tasks import Commands, Task, proves, shown
 from bus.messages import Command, CommandResult, Outcome
+from bus.system_clock import SystemClock
 
 AGAIN_S: Final = 0.1  # between read-backs, and between attempts to end a pulse
 RELEASE_S: Final = 30.0  # how long the end of a pulse is tried
@@ -54,6 +54,7 @@ class Orders:
         self,
         link: Link,
         commands: Commands,
+        clock: SystemClock,
         *,
         ready: Callable[[Task], str | None],
         read_back: ReadBack,
@@ -61,6 +62,7 @@ class Orders:
     ) -> None:
         self._link = link
         self._commands = commands
+        self._clock = clock
         self._ready = ready
         self._read_back = read_back
         self._emit = emit
@@ -240,12 +242,12 @@ class Orders:
         self._loop.call_later(seconds, queued)
 
     def _expired(self, order: _Order) -> bool:
-        return self._commands.expired(order.task.command, time.monotonic_ns(), time.time_ns())
+        return self._commands.expired(order.task.command, self._clock.now())
 
     def _unproven(self, order: _Order) -> bool:
         """True if it has had its time to show: what is pulsed has that of the pulse besides."""
         pulse_ns = order.task.command.pulse_ms * 1_000_000
-        return self._commands.expired(order.task.command, time.monotonic_ns() - pulse_ns, time.time_ns() - pulse_ns)
+        return self._commands.expired(order.task.command, self._clock.now(), pulse_ns)
 
     def _say(self, order: _Order, outcome: Outcome, reason: str, detail: int = 0) -> None:
-        order.answer(self._commands.result(order.task.command, outcome, time.time_ns(), reason, detail))
+        order.answer(self._commands.result(order.task.command, outcome, self._clock.now(), reason, detail))

@@ -16,6 +16,7 @@ from acquisition.decoding.scaling import Reading
 from acquisition.drivers.base import Read, Write
 from bus import quality
 from bus.messages import Command, CommandResult, Outcome, Value
+from bus.quality import Stamp
 from mapping.plan import DevicePlan, PointPlan, Register
 
 REMEMBERED: Final = 4096
@@ -62,32 +63,32 @@ class Commands:
         self._points = {point.number: (device, point) for device in devices for point in device.points}
         self._seen: OrderedDict[tuple[str, int], None] = OrderedDict()
 
-    def taken(self, command: Command, now_ns: int, utc_ns: int) -> Task | CommandResult:
+    def taken(self, command: Command, now: Stamp) -> Task | CommandResult:
         """The task that `command` means, or the result that ends it here."""
         key = (command.issuer, command.number)
         if key in self._seen:
-            return self.result(command, Outcome.DUPLICATE, utc_ns, "this command was seen before")
+            return self.result(command, Outcome.DUPLICATE, now, "this command was seen before")
         self._seen[key] = None
         if len(self._seen) > REMEMBERED:
             self._seen.popitem(last=False)
         if command.revision != self._revision:
-            return self.result(command, Outcome.OTHER_PLAN, utc_ns, f"issued under revision {command.revision}")
-        if self.expired(command, now_ns, utc_ns):
-            return self.result(command, Outcome.EXPIRED, utc_ns, "its deadline had passed when it came")
+            return self.result(command, Outcome.OTHER_PLAN, now, f"issued under revision {command.revision}")
+        if self.expired(command, now):
+            return self.result(command, Outcome.EXPIRED, now, "its deadline had passed when it came")
         device, point = self._points.get(command.point, (None, None))
         if device is None or point is None or point.write is None:
-            return self.result(command, Outcome.UNKNOWN_POINT, utc_ns, "no point of this worker that can be written")
+            return self.result(command, Outcome.UNKNOWN_POINT, now, "no point of this worker that can be written")
         try:
-            factor = self._factor(point, now_ns)
+            factor = self._factor(point, now.monotonic_ns)
             values = scaling.registers_of(point, point.write, _plausible(point, command.value), factor)
         except ValueError as error:
-            return self.result(command, Outcome.UNFIT_VALUE, utc_ns, str(error))
+            return self.result(command, Outcome.UNFIT_VALUE, now, str(error))
         write = _write(device.unit, point, point.write, values)
         proof = _proof(device.unit, point) if command.prove else None
         if not command.pulse_ms:
             return Task(command, device, point, write, proof, factor=factor)
         if command.value is not True:
-            return self.result(command, Outcome.UNFIT_VALUE, utc_ns, "a pulse is of true")
+            return self.result(command, Outcome.UNFIT_VALUE, now, "a pulse is of true")
         release = _write(device.unit, point, point.write, scaling.registers_of(point, point.write, False))
         return Task(command, device, point, write, proof, release)
 
@@ -104,17 +105,17 @@ class Commands:
             raise ValueError(f"its scale is not known: {factor}")
         return factor
 
-    def expired(self, command: Command, now_ns: int, utc_ns: int) -> bool:
-        """True once `command` must not be written any more; by the monotonic clock where it is the same host's."""
+    def expired(self, command: Command, now: Stamp, grace_ns: int = 0) -> bool:
+        """True once the deadline of `command` is `grace_ns` ago; by the monotonic clock where it is the same host's."""
         if command.boot == self._boot:
-            return now_ns >= command.expires_monotonic_ns
-        return utc_ns >= command.expires_utc_ns
+            return now.monotonic_ns >= command.expires_monotonic_ns + grace_ns
+        return now.utc_ns >= command.expires_utc_ns + grace_ns
 
     def result(
-        self, command: Command, outcome: Outcome, utc_ns: int, reason: str = "", detail: int = 0
+        self, command: Command, outcome: Outcome, now: Stamp, reason: str = "", detail: int = 0
     ) -> CommandResult:
         """What became of `command`."""
-        return CommandResult(command.issuer, command.number, outcome, detail, reason, utc_ns, self._worker)
+        return CommandResult(command.issuer, command.number, outcome, detail, reason, now.utc_ns, self._worker)
 
 
 def _plausible(point: PointPlan, value: Value) -> Value:

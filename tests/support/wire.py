@@ -19,6 +19,8 @@ from acquisition.transport.ports import LinkError
 from acquisition.transport.receive_buffer import Inbox
 from acquisition.writes.tasks import Commands
 from bus import quality
+from bus.quality import Stamp
+from bus.system_clock import SystemClock
 from mapping.plan import DevicePlan, LinePlan
 
 CHARACTER_S = 10 / 19200
@@ -176,9 +178,9 @@ class Polling:
         self.commands = Commands("w", "r", "boot", devices)
         plan = LinePlan("bench", "modbus-rtu", {"port": "", "baudrate": 19200} | (settings or {}), tuple(devices))
         spec = by_protocol()["modbus-rtu"]
-        self.line = Line(plan, spec, self.publish, self.commands, port=self.wire)
+        self.line = Line(plan, spec, self.publish, self.commands, SystemClock(), port=self.wire)
 
-    def publish(self, read: list[PointReading], _monotonic_ns: int, _utc_ns: int, _uncertainty_ns: int) -> None:
+    def publish(self, read: list[PointReading], _: Stamp) -> None:
         self.heard.append(Heard(asyncio.get_running_loop().time(), read))
         self.last |= {one.point: one for one in read}
 

@@ -27,7 +27,7 @@ def test_two_lines_at_once_log_each_its_own_devices() -> None:
         running = []
         for plan, field, port in zip(plans, fields, ports, strict=True):
             there = line_plan(plan.name, plan.devices[0], port)
-            field.line = Line(there, by_protocol()["modbus-tcp"], field.publish, field._commands)
+            field.line = Line(there, by_protocol()["modbus-tcp"], field.publish, field._commands, field.clock)
             running.append(asyncio.create_task(field.line.run()))
         for first, field in zip((0, 3), fields, strict=True):
             await field.until(lambda first=first, field=field: first in field.last)  # type: ignore[misc]

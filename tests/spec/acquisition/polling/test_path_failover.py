@@ -105,9 +105,9 @@ def test_values_and_commands_go_by_the_second_path_and_come_back_to_the_first() 
         servers = [TcpLine(line_plan("a", RELAY), {1: here}), TcpLine(line_plan("b"), {7: there})]
         ports = [int((await server.start())["port"]) for server in servers]
         spec = by_protocol()["modbus-tcp"]
-        first = Line(line_plan("a", RELAY, port=ports[0]), spec, seen.publish, seen._commands, paths=paths)
+        first = Line(line_plan("a", RELAY, port=ports[0]), spec, seen.publish, seen._commands, seen.clock, paths=paths)
         second_plan = line_plan("b", fallbacks=(ELSEWHERE,), port=ports[1])
-        second = Line(second_plan, spec, seen.publish, seen._commands, paths=paths)
+        second = Line(second_plan, spec, seen.publish, seen._commands, seen.clock, paths=paths)
         paths.add("relay", first, second)
         running = [asyncio.create_task(one.run()) for one in (first, second)]
         await seen.until(lambda: 0 in seen.last)
