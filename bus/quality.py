@@ -164,6 +164,3 @@ class Stamp(NamedTuple):
     monotonic_ns: int
     utc_ns: int
     time_quality: int = TimeQuality.MILLISECOND
-
-
-Now = Stamp

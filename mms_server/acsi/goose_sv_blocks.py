@@ -7,7 +7,7 @@ start, and not kept.
 from collections.abc import Callable
 from typing import Final
 
-from bus.quality import Now
+from bus.quality import Stamp
 from mapping.model import FC
 from mms_server.acsi.clients import Client
 from mms_server.mms.errors import DataAccessError
@@ -19,7 +19,7 @@ _DENIED: Final = DataAccessError.OBJECT_ACCESS_DENIED
 _UNAVAILABLE: Final = DataAccessError.TEMPORARILY_UNAVAILABLE
 
 Find = Callable[[Client | None, str], DataSet | None]
-Commit = Callable[[list[tuple[int, object]], Now], object]
+Commit = Callable[[list[tuple[int, object]], Stamp], object]
 
 
 class Publishing:
@@ -46,7 +46,7 @@ class Publishing:
         """True if `slot` is such a control block, or in one."""
         return slot in self._owned
 
-    def write(self, _: Client, slot: int, tag: int, contents: bytes, now: Now) -> DataAccessError | None:
+    def write(self, _: Client, slot: int, tag: int, contents: bytes, now: Stamp) -> DataAccessError | None:
         """Write one attribute; why not, or None. GoEna becomes true only with a data set and without NdsCom."""
         block = self._enables.get(slot)
         if block is None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from bus.quality import Now, UtcTime
+from bus.quality import Stamp, UtcTime
 from mapping.model import FC
 from mms_server.acsi import persisted_values
 from mms_server.acsi.access_callbacks import Call, Callback
@@ -34,7 +34,7 @@ _DENIED: Final = DataAccessError.OBJECT_ACCESS_DENIED
 _UNAVAILABLE: Final = DataAccessError.TEMPORARILY_UNAVAILABLE
 _INVALID: Final = DataAccessError.OBJECT_VALUE_INVALID
 
-Commit = Callable[[list[tuple[int, object]], Now], object]
+Commit = Callable[[list[tuple[int, object]], Stamp], object]
 ToField = tuple[Callable[[int], bool], Callback]  # whether a setting stands in a register; who writes such ones
 
 
@@ -109,7 +109,7 @@ class Settings:
         node = self._model.node(slot)
         return node.fc is FC.SE and self._model.placed(slot).domain.name in self._by_domain
 
-    def objection(self, client: Client, slot: int, now: Now) -> DataAccessError | None:
+    def objection(self, client: Client, slot: int, now: Stamp) -> DataAccessError | None:
         """Why `client` may not write the setting at `slot` now; None if it may, or if it is none."""
         if not self.grouped(slot):
             return None
@@ -149,14 +149,14 @@ class Settings:
         block.settler, block.until_ns = client, NEVER
         return Call(write, (there,))
 
-    def settled(self, slot: int, now: Now) -> None:
+    def settled(self, slot: int, now: Stamp) -> None:
         """What `question` asked for the attribute at `slot` has an answer; an edit that is still there has its time anew."""
         block, _ = self._attributes[slot]
         block.settler = None
         if block.editor is not None:
             self._reserve(block, now)
 
-    def write(self, client: Client, slot: int, tag: int, contents: bytes, now: Now) -> DataAccessError | None:
+    def write(self, client: Client, slot: int, tag: int, contents: bytes, now: Stamp) -> DataAccessError | None:
         """Write one attribute of an SGCB; why not, or None."""
         if slot not in self._attributes:
             return _DENIED
@@ -177,7 +177,7 @@ class Settings:
             return self._edit(block, client, int(str(value)), now)
         return self._confirm(block, client, value, now)
 
-    def _activate(self, block: SettingGroups, group: int, now: Now) -> DataAccessError | None:
+    def _activate(self, block: SettingGroups, group: int, now: Stamp) -> DataAccessError | None:
         if not 1 <= group <= block.count:
             return _INVALID
         self._load(block, group, now)
@@ -188,10 +188,10 @@ class Settings:
         self._journal.add(Put(ACTIVE, name + _SINCE, stamp.octets()))
         return None
 
-    def _load(self, block: SettingGroups, group: int, now: Now) -> None:
+    def _load(self, block: SettingGroups, group: int, now: Stamp) -> None:
         self._commit([(setting.sg, setting.values[group - 1]) for setting in block.settings], now)
 
-    def _edit(self, block: SettingGroups, client: Client, group: int, now: Now) -> DataAccessError | None:
+    def _edit(self, block: SettingGroups, client: Client, group: int, now: Stamp) -> DataAccessError | None:
         if not 0 <= group <= block.count:
             return _INVALID
         if (block.editor is not None and block.editor is not client) or block.settler is client:
@@ -206,7 +206,7 @@ class Settings:
         self._commit(pairs, now)
         return None
 
-    def _confirm(self, block: SettingGroups, client: Client, value: Scalar, now: Now) -> DataAccessError | None:
+    def _confirm(self, block: SettingGroups, client: Client, value: Scalar, now: Stamp) -> DataAccessError | None:
         if block.editor is not client:
             return _DENIED
         if value is not True:
@@ -226,19 +226,19 @@ class Settings:
 
     # ------------------------------------------------------------------ how an edit ends
 
-    def _reserve(self, block: SettingGroups, now: Now) -> None:
+    def _reserve(self, block: SettingGroups, now: Stamp) -> None:
         if "ResvTms" in block.slots:
             block.until_ns = now.monotonic_ns + block.resv_s * 1_000_000_000
             self._commit([(block.slots["ResvTms"], block.resv_s)], now)
 
-    def _drop(self, block: SettingGroups, now: Now) -> None:
+    def _drop(self, block: SettingGroups, now: Stamp) -> None:
         block.editor, block.until_ns = None, NEVER
         pairs: list[tuple[int, object]] = [(block.slots["EditSG"], 0)]
         if "ResvTms" in block.slots:
             pairs.append((block.slots["ResvTms"], 0))
         self._commit(pairs, now)
 
-    def closed(self, client: Client, now: Now) -> None:
+    def closed(self, client: Client, now: Stamp) -> None:
         """`client` is gone: what it edited is dropped, unless the field is about to have it."""
         for block in self._blocks:
             if block.editor is client and block.settler is not client:
@@ -248,7 +248,7 @@ class Settings:
         """When the next edit ends by itself."""
         return min((block.until_ns for block in self._blocks), default=NEVER)
 
-    def deadline(self, now: Now) -> None:
+    def deadline(self, now: Stamp) -> None:
         """Let time pass."""
         for block in self._blocks:
             if block.until_ns <= now.monotonic_ns:

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Coroutine
 from typing import Final, Protocol, cast
 
-from bus.quality import Now
+from bus.quality import Stamp
 from bus.system_clock import SystemClock
 from mms_server.acsi import audit_events
 from mms_server.acsi.audit_events import Deed
@@ -277,7 +277,7 @@ class Connection(asyncio.Protocol):
             self._turn_due = True
             self._loop.call_soon(self._turn)
 
-    def _answer(self, request: Request, at: Now) -> None:
+    def _answer(self, request: Request, at: Stamp) -> None:
         if self.client is None:
             return  # it has gone while its requests waited
         with self._server.lock:
@@ -288,7 +288,7 @@ class Connection(asyncio.Protocol):
         elif pdu is not None:
             self._reply(self.client, pdu, request)
 
-    def _heard(self, answered: Answered, at: Now) -> None:
+    def _heard(self, answered: Answered, at: Stamp) -> None:
         if self.client is not None:
             with self._server.lock:
                 self._server.engine.answered(self.client, answered.tag, answered.body, at)

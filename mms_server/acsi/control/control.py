@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from bus.quality import Now
+from bus.quality import Stamp
 from mms_server.acsi.clients import Client
 from mms_server.acsi.control import authority
 from mms_server.acsi.control.responses import Commit, Post, Telling
@@ -85,7 +85,7 @@ class Control:
 
     # ------------------------------------------------------------------ what clients ask
 
-    def select(self, client: Client, slot: int, now: Now) -> bytes | Selection:
+    def select(self, client: Client, slot: int, now: Stamp) -> bytes | Selection:
         """The Data that a Read of SBO gives: the object's own reference, or an empty string if it is not to be had."""
         one, _ = self._by_slot[slot]
         refused = self._unselectable(one, client)
@@ -115,7 +115,7 @@ class Control:
         return _TEXT.encode("" if one is None else one.sbo_text[:129])
 
     def asked(
-        self, client: Client, slot: int, pairs: list[tuple[int, Scalar]], octets: bytes, now: Now
+        self, client: Client, slot: int, pairs: list[tuple[int, Scalar]], octets: bytes, now: Stamp
     ) -> Refused | Selection | Operation | None:
         """What a Write to SBOw, Oper or Cancel comes to: done (None), refused, or what a verdict is needed for."""
         one, service = self._by_slot[slot]
@@ -138,21 +138,21 @@ class Control:
             self.telling.audit(one, service, client, action, answer)
         return answer
 
-    def unread(self, client: Client, slot: int, error: DataAccessError, now: Now) -> None:
+    def unread(self, client: Client, slot: int, error: DataAccessError, now: Stamp) -> None:
         """A Write to SBOw, Oper or Cancel whose Data mean nothing was refused with `error`."""
         one, service = self._by_slot[slot]
         self.telling.note(one, service, None, Refused(error), now)
         self.telling.audit(one, service, client, None, Refused(error))
 
     def _select(
-        self, one: ControlObject, client: Client, action: ControlAction, _: bytes, now: Now
+        self, one: ControlObject, client: Client, action: ControlAction, _: bytes, now: Stamp
     ) -> Refused | Selection | None:
         step = self.state(one).after(Ask.SELECT, client, True)
         if isinstance(step, Refused):
             return step
         return self._not_allowed(one, action, AddCause.SELECT_FAILED) or self._hold(one, client, action, now)
 
-    def selected(self, selection: Selection, verdict: bool | AddCause, now: Now) -> Refused | None:
+    def selected(self, selection: Selection, verdict: bool | AddCause, now: Stamp) -> Refused | None:
         """What has been said of a selection, or an Oper for later, that waited; why it is none, or None."""
         one, action, service = selection.target, selection.action, selection.service
         mine = self.state(one).asked is selection  # and has not ended meanwhile
@@ -174,7 +174,7 @@ class Control:
         return refused
 
     def _operate(
-        self, one: ControlObject, client: Client, action: ControlAction, octets: bytes, now: Now
+        self, one: ControlObject, client: Client, action: ControlAction, octets: bytes, now: Stamp
     ) -> Refused | Selection | Operation | None:
         state, model = self.state(one), one.ctl_model
         step = state.after(Ask.OPERATE, client, model in (SBO_NORMAL, SBO_ENHANCED))
@@ -197,7 +197,7 @@ class Control:
         return operation
 
     def _later(
-        self, one: ControlObject, client: Client, action: ControlAction, octets: bytes, wait_ns: int, now: Now
+        self, one: ControlObject, client: Client, action: ControlAction, octets: bytes, wait_ns: int, now: Stamp
     ) -> Refused | Selection | None:
         """Keep an Oper until its time has come; it is judged now, where there is somebody to judge, and again then."""
         if not one.model.server.services.time_activated:
@@ -209,7 +209,9 @@ class Control:
         )
         return judged
 
-    def _cancel(self, one: ControlObject, client: Client, action: ControlAction, _: bytes, now: Now) -> Refused | None:
+    def _cancel(
+        self, one: ControlObject, client: Client, action: ControlAction, _: bytes, now: Stamp
+    ) -> Refused | None:
         state = self.state(one)
         step = state.after(Ask.CANCEL, client, one.ctl_model in (SBO_NORMAL, SBO_ENHANCED))
         if isinstance(step, Refused):
@@ -236,13 +238,13 @@ class Control:
 
     # ------------------------------------------------------------------ what becomes of an operation
 
-    def started(self, operation: Operation, verdict: bool | AddCause, now: Now) -> Refused | None:
+    def started(self, operation: Operation, verdict: bool | AddCause, now: Stamp) -> Refused | None:
         """The process has taken the operation (with enhanced security), done it (with normal), or refused it."""
         refused = self._begin(operation, verdict, now)
         self.telling.note(operation.target, "Oper", operation.action, refused, now)
         return refused
 
-    def _begin(self, operation: Operation, verdict: bool | AddCause, now: Now) -> Refused | None:
+    def _begin(self, operation: Operation, verdict: bool | AddCause, now: Stamp) -> Refused | None:
         one, action = operation.target, operation.action
         if verdict is True:
             self.telling.show(one, now, opOk=True)
@@ -257,7 +259,7 @@ class Control:
         self.telling.audit(one, "Oper", operation.client, action, refused, operation, now)
         return refused
 
-    def ended(self, operation: Operation, verdict: bool | AddCause, now: Now) -> None:
+    def ended(self, operation: Operation, verdict: bool | AddCause, now: Stamp) -> None:
         """The operation has come to its end; with enhanced security its client is told. A second end is none."""
         if operation.ended:
             return
@@ -270,7 +272,7 @@ class Control:
         if operation.enhanced and held:
             self.telling.terminated(operation, cause, now)
 
-    def _after(self, operation: Operation, now: Now) -> None:
+    def _after(self, operation: Operation, now: Stamp) -> None:
         operation.ended = True
         one = operation.target
         self.telling.show(one, now, opRcvd=False, opOk=False)
@@ -286,7 +288,7 @@ class Control:
     # ------------------------------------------------------------------ selections
 
     def _hold(
-        self, one: ControlObject, client: Client, action: ControlAction | None, now: Now, *, again: bool = False
+        self, one: ControlObject, client: Client, action: ControlAction | None, now: Stamp, *, again: bool = False
     ) -> Selection | None:
         """Select `one`; what it waits for, if it does. `again`: it was selected, and goes on so."""
         until = now.monotonic_ns + one.select_ms * 1_000_000
@@ -299,11 +301,11 @@ class Control:
             self.telling.show(one, now, stSeld=True)
         return waiting
 
-    def _free(self, one: ControlObject, now: Now) -> None:
+    def _free(self, one: ControlObject, now: Stamp) -> None:
         if self._states.pop(one, None) is not None:
             self.telling.show(one, now, stSeld=False)
 
-    def _drop(self, one: ControlObject, state: State, why: AddCause, now: Now) -> None:
+    def _drop(self, one: ControlObject, state: State, why: AddCause, now: Stamp) -> None:
         """End a selection, or an Oper that waits for its time and now is never done."""
         self._free(one, now)
         if state.phase is Phase.WAITING and state.asked is None and state.owner is not None:
@@ -313,7 +315,7 @@ class Control:
         """When the next selection ends by itself."""
         return min((state.until_ns for state in self._states.values()), default=NEVER)
 
-    def deadline(self, now: Now) -> None:
+    def deadline(self, now: Stamp) -> None:
         """Let time pass: selections end, and what waited for its time is due."""
         for one, state in list(self._states.items()):
             if state.until_ns > now.monotonic_ns:
@@ -331,7 +333,7 @@ class Control:
             else:
                 self._free(one, now)
 
-    def fired(self, operation: Operation, verdict: bool | AddCause, now: Now) -> bool:
+    def fired(self, operation: Operation, verdict: bool | AddCause, now: Stamp) -> bool:
         """What waited for its time has begun, or not; True if its end is still to come. There is no answer to refuse."""
         if verdict is not True:
             self.telling.refused(operation, now)
@@ -340,7 +342,7 @@ class Control:
         self._begin(operation, True, now)
         return operation.enhanced
 
-    def closed(self, client: Client, now: Now) -> None:
+    def closed(self, client: Client, now: Stamp) -> None:
         """`client` is gone: its selections end; what is being carried out goes on, and nobody is told."""
         for one, state in list(self._states.items()):
             if state.owner is client:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from bus.quality import Now, UtcTime
+from bus.quality import Stamp, UtcTime
 from mapping.model import FC
 from mms_server.acsi.clients import Client
 from mms_server.acsi.control.authority import OR_IDENT_LIMIT
@@ -14,7 +14,7 @@ from mms_server.mms import add_cause
 from mms_server.mms.add_cause import AddCause
 
 Post = Callable[[Client, list[bytes]], None]
-Commit = Callable[[list[tuple[int, object]], Now], object]
+Commit = Callable[[list[tuple[int, object]], Stamp], object]
 
 
 class Telling:
@@ -26,7 +26,7 @@ class Telling:
         self._commit = commit
         self._tracking = tracking
 
-    def begun(self, operation: Operation, now: Now) -> None:
+    def begun(self, operation: Operation, now: Stamp) -> None:
         """It goes to the process: its ctlNum and origin stand there when the status comes that it brings."""
         one, action = operation.target, operation.action
         pairs: list[tuple[int, object]] = []
@@ -42,11 +42,11 @@ class Telling:
         self._commit(pairs, now)
         self.show(one, now, opRcvd=True)
 
-    def refused(self, operation: Operation, now: Now) -> None:
+    def refused(self, operation: Operation, now: Stamp) -> None:
         """The process has not taken it: ctlNum and origin are those of the command before."""
         self._commit(list(operation.before), now)
 
-    def terminated(self, operation: Operation, cause: AddCause | None, now: Now) -> None:
+    def terminated(self, operation: Operation, cause: AddCause | None, now: Stamp) -> None:
         """Tell the client of an operation with enhanced security how it has ended; None: well."""
         one, client = operation.target, operation.client
         error = None if cause is None else _error(one, "Oper", operation.action, cause)
@@ -56,7 +56,7 @@ class Telling:
         if len(pdu) <= client.max_pdu:
             self._post(client, [pdu])
 
-    def show(self, one: ControlObject, now: Now, **flags: bool) -> None:
+    def show(self, one: ControlObject, now: Stamp, **flags: bool) -> None:
         """Give the flags of the object that it has their values; with opOk goes tOpOk."""
         pairs: list[tuple[int, object]] = []
         for name, value in flags.items():
@@ -70,7 +70,7 @@ class Telling:
             self._commit(pairs, now)
 
     def note(
-        self, one: ControlObject, service: str, action: ControlAction | None, refused: Refused | None, now: Now
+        self, one: ControlObject, service: str, action: ControlAction | None, refused: Refused | None, now: Stamp
     ) -> None:
         """Track what was answered, where the model tracks services."""
         if self._tracking is not None:
@@ -85,7 +85,7 @@ class Telling:
         action: ControlAction | None,
         refused: Refused | None,
         since: Operation | Selection | State | None = None,
-        now: Now | None = None,
+        now: Stamp | None = None,
     ) -> None:
         """Leave the audit of a command that has come to its end; without `since` that was at once."""
         result = None if refused is None else refused.error if refused.cause is None else refused.cause

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from bus import quality
-from bus.quality import Now, UtcTime, Validity
+from bus.quality import Stamp, UtcTime, Validity
 from mms_server.acsi.measured_values.deadband import Bounds
 from mms_server.acsi.measured_values.objects import Leaf, MeasuredNumber, MeasuredObject, found
 from mms_server.mms.data import Scalar
@@ -55,7 +55,7 @@ class Measuring:
         self._held = frozenset(held)
         self._by_leaf = _by_leaf(self._objects)
 
-    def judged(self, pairs: Iterable[Pair], now: Now) -> Iterable[Pair]:
+    def judged(self, pairs: Iterable[Pair], now: Stamp) -> Iterable[Pair]:
         """What one commit of `pairs` comes to. Raises TypeError or ValueError as the commit would."""
         by_leaf = self._by_leaf
         if not by_leaf:
@@ -71,7 +71,7 @@ class Measuring:
 
     # ------------------------------------------------------------------ one object
 
-    def _judge(self, one: MeasuredObject, said: Said, now: Now) -> None:
+    def _judge(self, one: MeasuredObject, said: Said, now: Stamp) -> None:
         fed, configured = not one.values.isdisjoint(said), not one.settings.isdisjoint(said)
         bounds = self._bounds(one, said, configured=configured)
         first, one.fed = fed and not one.fed, fed or one.fed
@@ -155,7 +155,7 @@ class Measuring:
             elif shown in said:
                 said[shown] = self._process(shown)
 
-    def _stamp(self, one: MeasuredObject, said: Said, now: Now, *, moved: bool, fed: bool, configured: bool) -> None:
+    def _stamp(self, one: MeasuredObject, said: Said, now: Stamp, *, moved: bool, fed: bool, configured: bool) -> None:
         """See to `t`: the field's moves with what is shown; an embedding program stamps what it brings itself."""
         if one.t is None:
             return
