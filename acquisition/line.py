@@ -15,8 +15,8 @@ from acquisition.decoding.point_readings import PointReading
 from acquisition.drivers.base import DriverSpec
 from acquisition.exchange import attempt
 from acquisition.exchange.attempt import Answered, Objected, Outcome, Postponed, Rejected, Silent
-from acquisition.exchange.late_answers import Counters
-from acquisition.exchange.link import BUSY, Link
+from acquisition.exchange.counters import BUSY, Counters
+from acquisition.exchange.link import Link
 from acquisition.polling.path_failover import Paths
 from acquisition.polling.refused_registers import DeviceHoles, Hole
 from acquisition.polling.scheduler import Job, Polled, Poller

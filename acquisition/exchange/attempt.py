@@ -12,7 +12,8 @@ from acquisition.decoding import point_readings
 from acquisition.decoding.point_readings import PointReading
 from acquisition.drivers.base import Identification, Identity, Question, Read, Refused, Registers, Text
 from acquisition.exchange import identification
-from acquisition.exchange.link import BUSY, Link
+from acquisition.exchange.counters import BUSY
+from acquisition.exchange.link import Link
 from acquisition.polling.scheduler import Job, Polled
 from mapping.plan import DevicePlan, Identify, RegisterBlock, ReplyBlock
 

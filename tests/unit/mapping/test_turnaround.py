@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from acquisition.exchange.turnaround import ANSWERS, Smoothed
+from acquisition.exchange.turnaround import ANSWERS, Turnarounds
 from acquisition.learned_devices import Stopwatch
 from mapping.plan import LinePlan, RegisterBlock
 from mapping.polling import planner, turnaround
@@ -35,7 +35,7 @@ def test_what_is_kept_is_read_again_and_what_is_broken_is_told(tmp_path: Path) -
 
 
 def test_nothing_is_said_of_a_device_before_it_has_answered_often_enough_and_a_spike_moves_little() -> None:
-    smoothed = Smoothed()
+    smoothed = Turnarounds()
     for _ in range(ANSWERS - 1):
         smoothed.add(3, 0.02)
     assert smoothed.known() == {}

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from acquisition.exchange.link import SILENCE_CHARACTERS
+from acquisition.exchange.timing import SILENCE_CHARACTERS
 from bus import quality
 from mapping.plan import DevicePlan, PointPlan, Register, RegisterBlock
 from tests.support.wire import CHARACTER_S, Heard, Polling, Unit, crc, run
