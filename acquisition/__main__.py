@@ -51,7 +51,7 @@ async def _run(plan: plans.Plan, name: str, run_dir: Path, state_dir: Path | Non
         state_schema.note(state_dir)
     work = asyncio.ensure_future(worker.run())
     gc.freeze()  # the plan is for ever: a full collection need not walk through it, which takes a tenth of a second
-    told = asyncio.ensure_future(processes.until_told(lambda: logs.ready(worker=name)))
+    told = asyncio.ensure_future(processes.until_stopped(lambda: logs.ready(worker=name)))
     await asyncio.wait((work, told), return_when=asyncio.FIRST_COMPLETED)
     told.cancel()
     if work.done():

@@ -1,4 +1,4 @@
-"""One worker: its lines, what they gave last, and its end of the bus."""
+"""One worker: its lines, the last sample of each point, and its end of the bus."""
 
 import asyncio
 import logging
@@ -10,16 +10,16 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from acquisition.decoding.derived_points import Derived
+from acquisition.decoding.derived_points import DerivedPoints
 from acquisition.decoding.point_readings import PointReading
 from acquisition.decoding.scaling import Reading
 from acquisition.decoding.timestamps import clocks_of, stamp
 from acquisition.drivers.registry import by_protocol
-from acquisition.learned_devices import Memory, Stopwatch
+from acquisition.learned_devices import LearnedRefusals, LearnedTurnarounds
 from acquisition.line import Line
 from acquisition.polling import refused_registers
 from acquisition.polling.path_failover import Paths
-from acquisition.writes.tasks import Commands, Task
+from acquisition.writes.tasks import Task, WriteTasks
 from bus.clock import FINEST, worst
 from bus.messages import Command, CommandResult, Heartbeat, Sample, SampleBatch, Snapshot
 from bus.quality import Quality, Stamp
@@ -37,7 +37,7 @@ log = logging.getLogger("acquisition.worker")
 
 
 def boot_id() -> str:
-    """What names this host's boot: monotonic clocks of one boot can be compared. Raises OSError."""
+    """Identifier of this host's boot: monotonic clocks of one boot can be compared. Raises OSError."""
     return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
@@ -71,27 +71,29 @@ class Worker:
             for device in line.devices
             for point in device.points
         ]
-        self._derived = Derived((point for device in devices for point in device.points), simulated)
-        self._commands = Commands(name, self._revision, boot_id(), devices, self._reading)
+        self._derived = DerivedPoints((point for device in devices for point in device.points), simulated)
+        self._tasks = WriteTasks(name, self._revision, boot_id(), devices, self._reading)
         self._clocks = clocks_of(devices)
         specs = by_protocol()
         self._paths = Paths(_switched)
-        self._memory = Memory(None if state_dir is None else refused_registers.file_of(state_dir, name), devices)
+        self._refusals = LearnedRefusals(
+            None if state_dir is None else refused_registers.file_of(state_dir, name), devices
+        )
         self._lines = {
             line.name: Line(
                 line,
                 specs[line.protocol],
                 self._publish,
-                self._commands,
+                self._tasks,
                 self._clock,
-                holes=self._memory.known,
-                holes_changed=self._memory.note,
+                refused=self._refusals.known,
+                refused_changed=self._refusals.note,
                 phase=place / len(described.lines),
                 paths=self._paths,
             )
             for place, line in enumerate(described.lines)
         }
-        self._stopwatch = Stopwatch(None if state_dir is None else turnaround.file_of(state_dir, name))
+        self._turnarounds = LearnedTurnarounds(None if state_dir is None else turnaround.file_of(state_dir, name))
         self._line_of = {device.name: line.name for line in described.lines for device in line.devices}
         for line in described.lines:
             for device in line.fallbacks:
@@ -101,7 +103,7 @@ class Worker:
         )
 
     async def run(self) -> None:
-        """Poll and say so until cancelled."""
+        """Poll and publish until cancelled."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 for line in self._lines.values():
@@ -163,24 +165,24 @@ class Worker:
         def placed(result: CommandResult) -> None:
             answer(msgspec.structs.replace(result, sequence=self._sequence))
 
-        taken = self._commands.taken(command, self._clock.now())
+        taken = self._tasks.taken(command, self._clock.now())
         if isinstance(taken, Task):
-            self._order(taken, placed)
+            self._enqueue(taken, placed)
         else:
             placed(taken)
 
-    def _order(self, task: Task, answer: Callable[[CommandResult], None]) -> None:
-        """Put a command on the line that speaks for its device."""
+    def _enqueue(self, task: Task, answer: Callable[[CommandResult], None]) -> None:
+        """Put a write on the line that is the active path of its device."""
         first = self._lines[self._line_of[task.device.name]]
         line = next((one for one in self._lines.values() if one is self._paths.active(task.device.name)), first)
-        line.order(task if line is first else task.by(line.reached(task.device.name) or task.device), answer)
+        line.enqueue(task if line is first else task.by(line.reached(task.device.name) or task.device), answer)
 
     async def _time(self) -> None:
-        """Keep how long devices think, for the next start or reload."""
+        """Keep the turnarounds of devices, for the next start or reload."""
         while True:
             await asyncio.sleep(TIMED_S)
             for line in self._lines.values():
-                self._stopwatch.keep(line.turnarounds())
+                self._turnarounds.keep(line.turnarounds())
 
     async def _beat(self) -> None:
         while True:

@@ -73,7 +73,7 @@ async def _serve(given: argparse.Namespace) -> int:
         else:
             logs.reloaded()
 
-    await processes.until_told(lambda: logs.ready(ied=given.ied, **addresses), reload)
+    await processes.until_stopped(lambda: logs.ready(ied=given.ied, **addresses), reload)
     await server.stop()
     return 0
 

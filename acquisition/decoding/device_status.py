@@ -7,7 +7,7 @@ from bus.messages import DeviceState
 from mapping.plan import DevicePlan, Own
 
 
-class Online:
+class DeviceStatus:
     """Status of one device, as people see it. `utc_ns`: since when it is known."""
 
     def __init__(self, plan: DevicePlan, utc_ns: int) -> None:
@@ -35,7 +35,7 @@ class Online:
         return [PointReading(number, Reading(shown[name], quality.GOOD)) for name, number in self._own.items()]
 
     def message(self) -> DeviceState:
-        """As the heartbeat tells it."""
+        """The status as the heartbeat has it."""
         return DeviceState(
             self._plan.name, self._online is True, self._since_ns, self._reason, self.polls, self.failures
         )

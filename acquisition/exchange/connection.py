@@ -6,7 +6,7 @@ A connection that has served and then ends was closed by its device, as some do 
 line yet, and the next request opens another one.
 """
 
-from acquisition.transport.capture import RecordingPort
+from acquisition.transport.capture import CapturePort
 from acquisition.transport.ports import Port, SerialPort
 
 
@@ -33,5 +33,5 @@ class Connection:
 
     async def set_baudrate(self, baudrate: int) -> None:
         """Go on at `baudrate`, where the port is a serial one. Raises LinkError."""
-        if isinstance(self.port, SerialPort | RecordingPort):
+        if isinstance(self.port, SerialPort | CapturePort):
             await self.port.set_baudrate(baudrate)

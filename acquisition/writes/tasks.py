@@ -1,8 +1,8 @@
-"""Commands: what is written for one, whether it may still be, and what the read-back proves (pure).
+"""Write tasks: the request that a command means, its deadline, and the proof by read-back (pure).
 
 received ── seen before? DUPLICATE ── other plan? ── point? ── value fits? ── deadline passed? EXPIRED
    └── written once ── confirmed: ACCEPTED ── read back: PROVEN or DIFFERS
-                   ── device says no: EXCEPTION ── silence: NO_ANSWER (never written again)
+                   ── exception: EXCEPTION ── time-out: NO_ANSWER (never written again)
 """
 
 from collections import OrderedDict
@@ -32,11 +32,11 @@ class Task:
     point: PointPlan
     write: Write
     proof: Read | None
-    release: Write | None = None  # what ends the pulse
-    factor: float = 1.0  # what the point's scale said, where another register holds it
+    release: Write | None = None  # ends the pulse
+    factor: float = 1.0  # of the point's scale, where another register holds it
 
     def by(self, device: DevicePlan) -> "Task":
-        """The same task for the same device as another path reaches it."""
+        """The same task for the same device on another path."""
         return replace(
             self,
             device=device,
@@ -50,8 +50,8 @@ Last = Callable[[int], tuple[Reading, int] | None]
 """The last reading of a point, and the monotonic time of its exchange in ns; None if there was none."""
 
 
-class Commands:
-    """The commands of one worker: which were seen, and what each means for a device."""
+class WriteTasks:
+    """Write tasks of one worker: the commands that were seen, and the task that each means for its device."""
 
     def __init__(
         self, worker: str, revision: str, boot: str, devices: list[DevicePlan], last: Last = lambda _number: None
@@ -93,7 +93,7 @@ class Commands:
         return Task(command, device, point, write, proof, release)
 
     def _factor(self, point: PointPlan, now_ns: int) -> float:
-        """What the point's scale says now. Raises ValueError if that is not known."""
+        """Factor of the point's scale now. Raises ValueError if it is not known."""
         if point.scale_from is None:
             return 1.0
         _, scale = self._points[point.scale_from.point]
@@ -114,7 +114,7 @@ class Commands:
     def result(
         self, command: Command, outcome: Outcome, now: Stamp, reason: str = "", detail: int = 0
     ) -> CommandResult:
-        """What became of `command`."""
+        """Result of `command`."""
         return CommandResult(command.issuer, command.number, outcome, detail, reason, now.utc_ns, self._worker)
 
 
@@ -146,7 +146,7 @@ def _proof(unit: int, point: PointPlan) -> Read | None:
 
 
 def proves(task: Task, raw: tuple[int, ...]) -> bool:
-    """True if what was read back is what was commanded, as near as the register can say."""
+    """True if `raw`, read back, shows the commanded value, as near as the register can show it."""
     source = task.point.source
     if not isinstance(source, Register):
         return False
@@ -169,6 +169,6 @@ def _as_read(task: Task, source: Register) -> tuple[int, ...]:
 
 
 def shown(task: Task, raw: Sequence[int]) -> PointReading:
-    """What `raw`, read back, says of the point."""
+    """Reading of the point from `raw`, its registers as read back."""
     assert isinstance(task.point.source, Register)  # noqa: S101 - it was just read
     return PointReading(task.point.number, scaling.reading(task.point, task.point.source, raw, task.factor))

@@ -13,7 +13,7 @@ from acquisition.drivers.registry import by_protocol
 from acquisition.line import Line
 from acquisition.simulate.device import SimulatedDevice
 from acquisition.simulate.lines import line_of
-from acquisition.writes.tasks import Commands, Task
+from acquisition.writes.tasks import Task, WriteTasks
 from bus.messages import Command, CommandResult, Outcome, Value
 from bus.quality import Stamp
 from bus.system_clock import SystemClock
@@ -70,7 +70,7 @@ class Field:
         self.stamps: list[Stamp] = []  # of the publications
         self.results: list[CommandResult] = []
         self._published = asyncio.Event()
-        self._commands = Commands("w", "r", BOOT, list(plan.devices), self._reading)
+        self._commands = WriteTasks("w", "r", BOOT, list(plan.devices), self._reading)
         self._at_ns: dict[int, int] = {}
         self._number = 0
         self.line: Line
@@ -107,7 +107,7 @@ class Field:
         )
         taken = self._commands.taken(command, self.clock.now())
         if isinstance(taken, Task):
-            self.line.order(taken, self.heard)
+            self.line.enqueue(taken, self.heard)
         else:
             self.heard(taken)
 

@@ -15,7 +15,7 @@ from acquisition.drivers.base import Read, Registers
 from acquisition.drivers.registry import by_protocol
 from acquisition.exchange.link import Link
 from acquisition.line import Line
-from acquisition.polling.refused_registers import DeviceHoles, Hole
+from acquisition.polling.refused_registers import DeviceRefusals, RefusedRange
 from acquisition.simulate.device import Fault
 from acquisition.simulate.lines import TcpLine
 from acquisition.transport.network_ports import ConnectionPort
@@ -626,15 +626,15 @@ def test_what_another_device_refused_is_asked_for_again_at_once(knew: str) -> No
         field = Field(plan)
         server = TcpLine(plan, {1: field.devices["meter"]})
         plan = LinePlan("bench", "modbus-tcp", dict(await server.start()), plan.devices)
-        noted: list[tuple[str, tuple[Hole, ...], str]] = []
+        noted: list[tuple[str, tuple[RefusedRange, ...], str]] = []
         field.line = Line(
             plan,
             by_protocol()["modbus-tcp"],
             field.publish,
             field._commands,
             field.clock,
-            holes={"meter": DeviceHoles(1, None, (Hole("holding", 1, 1, 2),), knew)},
-            holes_changed=lambda one, left, identity: noted.append((one.name, tuple(left), identity)),
+            refused={"meter": DeviceRefusals(1, None, (RefusedRange("holding", 1, 1, 2),), knew)},
+            refused_changed=lambda one, left, identity: noted.append((one.name, tuple(left), identity)),
         )
         polling = asyncio.create_task(field.line.run())
         wanted = 2 if knew == "simulated old 1.0" else 0 if knew else 1
@@ -643,7 +643,7 @@ def test_what_another_device_refused_is_asked_for_again_at_once(knew: str) -> No
             await field.until(lambda: quality.is_good(field.last[1].reading.quality))
             assert noted[-1] == ("meter", (), "simulated meter 1.0")
         else:
-            assert noted == ([] if knew else [("meter", (Hole("holding", 1, 1, 2),), "simulated meter 1.0")])
+            assert noted == ([] if knew else [("meter", (RefusedRange("holding", 1, 1, 2),), "simulated meter 1.0")])
         polling.cancel()
         await asyncio.gather(polling, return_exceptions=True)
         await server.stop()

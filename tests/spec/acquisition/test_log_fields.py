@@ -61,7 +61,7 @@ def test_a_switch_to_the_second_path_is_logged_with_its_device(tmp_path: Path) -
 
     async def scenario() -> None:
         worker = Worker(plan, "w", tmp_path)
-        worker._paths.silent("one", worker._lines["a"], "no answer within 120 ms")
+        worker._paths.failed("one", worker._lines["a"], "no answer within 120 ms")
         worker._endpoint.close()
 
     with json_log("worker.w", worker="w") as text:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from acquisition.drivers.base import Read, Write
-from acquisition.writes.tasks import Commands, Task, proves
+from acquisition.writes.tasks import Task, WriteTasks, proves
 from bus.messages import Command, CommandResult, Outcome, Value
 from bus.quality import Stamp
 from mapping.plan import Register
@@ -16,9 +16,9 @@ FLAG = Register("holding", 7, "bit", 1, low_bit=3, high_bit=3)
 SWAPPED = Register("holding", 8, "float32", 2, "cdab")
 
 
-def commands(**more: Any) -> Commands:
+def commands(**more: Any) -> WriteTasks:
     """Of a worker with one point."""
-    return Commands("w", "r", BOOT, [device("io", 9, [point(1, "io.point", **more)], [])])
+    return WriteTasks("w", "r", BOOT, [device("io", 9, [point(1, "io.point", **more)], [])])
 
 
 def command(value: Value, **more: Any) -> Command:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from acquisition.exchange.turnaround import ANSWERS, Turnarounds
-from acquisition.learned_devices import Stopwatch
+from acquisition.learned_devices import LearnedTurnarounds
 from mapping.plan import LinePlan, RegisterBlock
 from mapping.polling import planner, turnaround
 from mapping.polling.turnaround import Turnaround
@@ -47,7 +47,7 @@ def test_nothing_is_said_of_a_device_before_it_has_answered_often_enough_and_a_s
 
 def test_a_step_is_kept_when_it_changes_and_only_then(tmp_path: Path) -> None:
     path = turnaround.file_of(tmp_path, "w")
-    watch = Stopwatch(path)
+    watch = LearnedTurnarounds(path)
     watch.keep({"meter": (1, 0.018)})
     assert turnaround.load([path]) == ({"meter": Turnaround(1, 20)}, [])
     path.unlink()

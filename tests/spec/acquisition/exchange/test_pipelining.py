@@ -13,7 +13,7 @@ from acquisition.decoding.point_readings import PointReading
 from acquisition.drivers.registry import by_protocol
 from acquisition.line import Line
 from acquisition.transport.ports import LinkError
-from acquisition.writes.tasks import Commands
+from acquisition.writes.tasks import WriteTasks
 from bus import quality
 from bus.messages import Outcome
 from bus.quality import Stamp
@@ -84,7 +84,7 @@ class Polling:
         self.heard: list[PointReading] = []
         line = LinePlan("lan", "modbus-tcp", {"host": "", "port": 502}, (plan,))
         spec = by_protocol()["modbus-tcp"]
-        self.line = Line(line, spec, self._publish, Commands("w", "r", "boot", [plan]), SystemClock(), port=self.lan)
+        self.line = Line(line, spec, self._publish, WriteTasks("w", "r", "boot", [plan]), SystemClock(), port=self.lan)
 
     def _publish(self, read: list[PointReading], _: Stamp) -> None:
         self.heard += read
