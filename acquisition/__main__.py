@@ -27,7 +27,7 @@ def main() -> int:
     parser.add_argument("--state-dir", type=Path, help="where it remembers what devices refuse; by default nowhere")
     parser.add_argument("--log-format", choices=("console", "json"), default="console")
     given = parser.parse_args()
-    logs.configure(f"worker.{given.worker}", given.log_format)
+    logs.configure(f"worker.{given.worker}", given.log_format, worker=given.worker)
     try:
         plan = plans.load(given.plan)
         factory = loop_factory(plan.worker(given.worker))
@@ -51,7 +51,7 @@ async def _run(plan: plans.Plan, name: str, run_dir: Path, state_dir: Path | Non
         state_schema.note(state_dir)
     work = asyncio.ensure_future(worker.run())
     gc.freeze()  # the plan is for ever: a full collection need not walk through it, which takes a tenth of a second
-    told = asyncio.ensure_future(processes.until_told(lambda: logs.ready(worker=name)))
+    told = asyncio.ensure_future(processes.until_stopped(lambda: logs.ready(worker=name)))
     await asyncio.wait((work, told), return_when=asyncio.FIRST_COMPLETED)
     told.cancel()
     if work.done():

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from acquisition.polling import refused_registers
-from acquisition.polling.refused_registers import Hole
+from acquisition.polling.refused_registers import RefusedRange
 from mapping.plan import DevicePlan
 from mapping.polling import turnaround
 from mapping.polling.turnaround import Turnaround
@@ -13,28 +13,28 @@ from mapping.polling.turnaround import Turnaround
 log = logging.getLogger("acquisition.worker")
 
 
-class Memory:
-    """The holes of a worker's devices, in one file; None: they are forgotten when it ends."""
+class LearnedRefusals:
+    """Refused registers of a worker's devices, kept in one file; None: they are forgotten when it ends."""
 
     def __init__(self, path: Path | None, devices: Sequence[DevicePlan]) -> None:
         self._path = path
-        self._remembered = self._loaded()
-        self.known = refused_registers.known(self._remembered, devices)
+        self._kept = self._loaded()
+        self.known = refused_registers.known(self._kept, devices)
 
-    def note(self, device: DevicePlan, found: Sequence[Hole], identity: str) -> None:
-        """What `device`, which says that it is `identity`, refuses now. A disk that takes nothing costs the memory only."""
+    def note(self, device: DevicePlan, found: Sequence[RefusedRange], identity: str) -> None:
+        """Keep `found`, the refused ranges of `device` with `identity`. A disk that takes nothing costs no more than them."""
         if found:
-            self._remembered[device.name] = refused_registers.noted(device, found, identity)
+            self._kept[device.name] = refused_registers.refusals_of(device, found, identity)
         else:
-            self._remembered.pop(device.name, None)
+            self._kept.pop(device.name, None)
         if self._path is None:
             return
         try:
-            refused_registers.save(self._path, self._remembered)
+            refused_registers.save(self._path, self._kept)
         except OSError as error:
-            log.warning("what devices refuse is not remembered: %s", error)
+            log.warning("what devices refuse is not remembered: %s", error, extra={"device": device.name})
 
-    def _loaded(self) -> refused_registers.Remembered:
+    def _loaded(self) -> refused_registers.KnownRefusals:
         if self._path is None:
             return {}
         try:
@@ -44,8 +44,8 @@ class Memory:
             return {}
 
 
-class Stopwatch:
-    """What a worker keeps of its devices' turnarounds, in one file; None: nothing."""
+class LearnedTurnarounds:
+    """Turnarounds of a worker's devices, kept in one file; None: they are forgotten when it ends."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
@@ -55,7 +55,7 @@ class Stopwatch:
             log.warning("%s", problem)
 
     def keep(self, devices: Mapping[str, tuple[int, float]]) -> None:
-        """Keep the steps of `devices`: by name the unit, and seconds. A disk that takes nothing costs the memory only."""
+        """Keep the steps of `devices`: by name the unit, and seconds. A disk that takes nothing costs no more than them."""
         now = {name: Turnaround(unit, turnaround.step(seconds)) for name, (unit, seconds) in devices.items()}
         if self._path is None or now.items() <= self._kept.items():
             return

@@ -1,4 +1,4 @@
-"""One worker: its lines, what they gave last, and its end of the bus."""
+"""One worker: its lines, the last sample of each point, and its end of the bus."""
 
 import asyncio
 import logging
@@ -10,19 +10,19 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from acquisition.decoding.derived_points import Derived
+from acquisition.decoding.derived_points import DerivedPoints
 from acquisition.decoding.point_readings import PointReading
 from acquisition.decoding.scaling import Reading
-from acquisition.decoding.timestamps import Stamp, clocks_of, stamp
+from acquisition.decoding.timestamps import clocks_of, stamp
 from acquisition.drivers.registry import by_protocol
-from acquisition.learned_devices import Memory, Stopwatch
+from acquisition.learned_devices import LearnedRefusals, LearnedTurnarounds
 from acquisition.line import Line
 from acquisition.polling import refused_registers
 from acquisition.polling.path_failover import Paths
-from acquisition.writes.tasks import Commands, Task
-from bus.clock import FINEST, blurred, worst
+from acquisition.writes.tasks import Task, WriteTasks
+from bus.clock import FINEST, worst
 from bus.messages import Command, CommandResult, Heartbeat, Sample, SampleBatch, Snapshot
-from bus.quality import Quality
+from bus.quality import Quality, Stamp
 from bus.sockets import WorkerEndpoint
 from bus.system_clock import SystemClock
 from bus.topics import TOPICS
@@ -37,16 +37,19 @@ log = logging.getLogger("acquisition.worker")
 
 
 def boot_id() -> str:
-    """What names this host's boot: monotonic clocks of one boot can be compared. Raises OSError."""
+    """Identifier of this host's boot: monotonic clocks of one boot can be compared. Raises OSError."""
     return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
+def _switched(device: str, text: str) -> None:
+    log.warning("device %s: %s", device, text, extra={"device": device})
+
+
 class _Last(NamedTuple):
-    """What a point gave last: its sample, the monotonic time of its exchange, the TimeQuality of its stamp."""
+    """Last sample of a point, and the stamp of its exchange."""
 
     sample: Sample
-    since_ns: int
-    time_quality: int
+    stamp: Stamp
 
 
 class Worker:
@@ -68,26 +71,29 @@ class Worker:
             for device in line.devices
             for point in device.points
         ]
-        self._derived = Derived((point for device in devices for point in device.points), simulated)
-        self._commands = Commands(name, self._revision, boot_id(), devices, self._reading)
+        self._derived = DerivedPoints((point for device in devices for point in device.points), simulated)
+        self._tasks = WriteTasks(name, self._revision, boot_id(), devices, self._reading)
         self._clocks = clocks_of(devices)
         specs = by_protocol()
-        self._paths = Paths(log.warning)
-        self._memory = Memory(None if state_dir is None else refused_registers.file_of(state_dir, name), devices)
+        self._paths = Paths(_switched)
+        self._refusals = LearnedRefusals(
+            None if state_dir is None else refused_registers.file_of(state_dir, name), devices
+        )
         self._lines = {
             line.name: Line(
                 line,
                 specs[line.protocol],
                 self._publish,
-                self._commands,
-                holes=self._memory.known,
-                holes_changed=self._memory.note,
+                self._tasks,
+                self._clock,
+                refused=self._refusals.known,
+                refused_changed=self._refusals.note,
                 phase=place / len(described.lines),
                 paths=self._paths,
             )
             for place, line in enumerate(described.lines)
         }
-        self._stopwatch = Stopwatch(None if state_dir is None else turnaround.file_of(state_dir, name))
+        self._turnarounds = LearnedTurnarounds(None if state_dir is None else turnaround.file_of(state_dir, name))
         self._line_of = {device.name: line.name for line in described.lines for device in line.devices}
         for line in described.lines:
             for device in line.fallbacks:
@@ -97,7 +103,7 @@ class Worker:
         )
 
     async def run(self) -> None:
-        """Poll and say so until cancelled."""
+        """Poll and publish until cancelled."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 for line in self._lines.values():
@@ -107,15 +113,15 @@ class Worker:
         finally:
             self._endpoint.close()
 
-    def _publish(self, read: list[PointReading], monotonic_ns: int, utc_ns: int, uncertainty_ns: int) -> None:
-        gateway = Stamp(utc_ns, blurred(self._clock.now().time_quality, uncertainty_ns))
-        utc_ns, time_quality = stamp(read, self._clocks, gateway)
+    def _publish(self, read: list[PointReading], gateway: Stamp) -> None:
+        at = stamp(read, self._clocks, gateway)
+        monotonic_ns, utc_ns, time_quality = at
         samples = tuple(
             self._sample(point, reading.value, reading.quality, reading.reason, utc_ns)
             for point, reading in self._derived.follow(read, monotonic_ns)
         )
         for sample in samples:
-            self._last[sample.point] = _Last(sample, monotonic_ns, time_quality)
+            self._last[sample.point] = _Last(sample, at)
         self._sequence += 1
         self._endpoint.publish(
             SampleBatch(
@@ -139,8 +145,8 @@ class Worker:
         """The last reading of `point`, and when it was made on the monotonic clock."""
         if point not in self._last:
             return None
-        sample, seen_ns, _ = self._last[point]
-        return Reading(sample.value, Quality(sample.quality), sample.reason), seen_ns
+        sample, at = self._last[point]
+        return Reading(sample.value, Quality(sample.quality), sample.reason), at.monotonic_ns
 
     def _snapshot(self) -> Snapshot:
         now = time.monotonic_ns()
@@ -150,33 +156,33 @@ class Worker:
             revision=self._revision,
             sequence=self._sequence,
             monotonic_ns=now,
-            time_quality=reduce(worst, (last.time_quality for last in self._last.values()), FINEST),
+            time_quality=reduce(worst, (last.stamp.time_quality for last in self._last.values()), FINEST),
             samples=tuple(last.sample for last in self._last.values()),
-            ages_ms=tuple((now - last.since_ns) // 1_000_000 for last in self._last.values()),
+            ages_ms=tuple((now - last.stamp.monotonic_ns) // 1_000_000 for last in self._last.values()),
         )
 
     async def _command(self, command: Command, answer: Callable[[CommandResult], None]) -> None:
         def placed(result: CommandResult) -> None:
             answer(msgspec.structs.replace(result, sequence=self._sequence))
 
-        taken = self._commands.taken(command, time.monotonic_ns(), time.time_ns())
+        taken = self._tasks.taken(command, self._clock.now())
         if isinstance(taken, Task):
-            self._order(taken, placed)
+            self._enqueue(taken, placed)
         else:
             placed(taken)
 
-    def _order(self, task: Task, answer: Callable[[CommandResult], None]) -> None:
-        """Put a command on the line that speaks for its device."""
+    def _enqueue(self, task: Task, answer: Callable[[CommandResult], None]) -> None:
+        """Put a write on the line that is the active path of its device."""
         first = self._lines[self._line_of[task.device.name]]
         line = next((one for one in self._lines.values() if one is self._paths.active(task.device.name)), first)
-        line.order(task if line is first else task.by(line.reached(task.device.name) or task.device), answer)
+        line.enqueue(task if line is first else task.by(line.reached(task.device.name) or task.device), answer)
 
     async def _time(self) -> None:
-        """Keep how long devices think, for the next start or reload."""
+        """Keep the turnarounds of devices, for the next start or reload."""
         while True:
             await asyncio.sleep(TIMED_S)
             for line in self._lines.values():
-                self._stopwatch.keep(line.turnarounds())
+                self._turnarounds.keep(line.turnarounds())
 
     async def _beat(self) -> None:
         while True:

@@ -69,7 +69,7 @@ def worker(plan: Plan) -> Iterator[tuple[subprocess.Popen[bytes], "zmq.Socket[by
     """Our worker in its own process, and what it publishes."""
     with tempfile.TemporaryDirectory() as folder, zmq.Context() as context, context.socket(zmq.SUB) as socket:
         save_plan(plan, Path(folder) / "site.plan")
-        socket.connect(topics.published_at(Path(folder), plan.workers[0].name))
+        socket.connect(topics.publication_endpoint(Path(folder), plan.workers[0].name))
         socket.setsockopt(zmq.SUBSCRIBE, b"")
         command = [sys.executable, "-m", "acquisition", "--plan", f"{folder}/site.plan", "--run-dir", folder]
         with subprocess.Popen(

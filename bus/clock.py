@@ -1,15 +1,15 @@
-"""How good this host's clock is, and the TimeQuality octet that says so (IEC 61850-7-2, TimeQuality; pure).
+"""State of this host's clock, and the TimeQuality octet for its stamps (IEC 61850-7-2, TimeQuality; pure).
 
     bit 7 leapSecondsKnown   6 clockFailure   5 clockNotSynchronized   4..0 accuracy: 2^-n s, n 0..24; 31 unspecified
 
 A clock that is disciplined takes leap seconds as its source does: they are known. One that runs free may miss one, and
-nothing is claimed of its accuracy.
+its accuracy is unspecified.
 """
 
 from math import floor, log2
 from typing import Final, NamedTuple
 
-from bus.quality import TimeQuality
+from bus.quality import Stamp, TimeQuality
 
 STA_UNSYNC: Final = 0x0040
 STA_CLOCKERR: Final = 0x1000
@@ -20,16 +20,16 @@ _ACCURACY: Final = 0x1F
 
 
 class ClockState(NamedTuple):
-    """What is known of a clock. `error_ns` is the most that it can be off, None if nobody knows."""
+    """State of a clock. `error_ns` is the most that it can be off, None if that is not known."""
 
     synchronized: bool
     failed: bool = False
     error_ns: int | None = None
 
     @classmethod
-    def of_kernel(cls, verdict: int, status: int, max_error_us: int) -> "ClockState":
-        """What adjtimex(2) says: its result, `status` and `maxerror`."""
-        synchronized = verdict != TIME_ERROR and not status & STA_UNSYNC
+    def of_kernel(cls, result: int, status: int, max_error_us: int) -> "ClockState":
+        """State by adjtimex(2): its result, `status` and `maxerror`."""
+        synchronized = result != TIME_ERROR and not status & STA_UNSYNC
         return cls(synchronized, bool(status & STA_CLOCKERR), max_error_us * 1000 if synchronized else None)
 
 
@@ -56,12 +56,20 @@ def accuracy(error_ns: int) -> int:
 
 
 def blurred(octet: int, error_ns: int) -> int:
-    """`octet` for a moment that is known to `error_ns` only: what is worse of both counts."""
+    """`octet` for a moment that is known to `error_ns` only: the worse accuracy of both."""
     return octet & ~_ACCURACY | _coarser(octet & _ACCURACY, accuracy(error_ns))
 
 
+def middle(end: Stamp, half_ns: int) -> Stamp:
+    """Stamp of what happened some time in the 2 * `half_ns` before `end`: the middle of them in UTC, no finer than half of them.
+
+    Its monotonic time stays that of the end.
+    """
+    return Stamp(end.monotonic_ns, end.utc_ns - half_ns, blurred(end.time_quality, half_ns))
+
+
 def worst(first: int, second: int) -> int:
-    """The octet that is true of stamps with either."""
+    """The octet for several stamps, with either: the worse of both in each part."""
     leap = first & second & TimeQuality.LEAP_SECONDS_KNOWN
     wrong = (first | second) & (TimeQuality.CLOCK_FAILURE | TimeQuality.CLOCK_NOT_SYNCHRONIZED)
     return leap | wrong | _coarser(first & _ACCURACY, second & _ACCURACY)

@@ -2,7 +2,7 @@
 
     4D schema | [tag, field, field, ...]
 
-What is not of this schema, not of this revision, or not decodable is refused with a reason, and never half understood.
+A frame of another schema or revision, or one that cannot be decoded, is refused whole, with a reason.
 """
 
 from collections.abc import Mapping
@@ -11,20 +11,20 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from bus.messages import SCHEMA, Answered, Asked, CommandResult, Published, SnapshotRequest
+from bus.messages import SCHEMA, CommandResult, Publication, Reply, Request, SnapshotRequest
 from bus.topics import MESSAGE_LIMIT_OCTETS
 
 _MAGIC: Final = bytes((0x4D, SCHEMA))
 _ENCODER: Final = msgspec.msgpack.Encoder()
-Message = Published | Answered
-_TOLD: Final[msgspec.msgpack.Decoder[Message]] = msgspec.msgpack.Decoder(Message)
-_ASKED: Final[msgspec.msgpack.Decoder[Asked]] = msgspec.msgpack.Decoder(Asked)
+Message = Publication | Reply
+_MESSAGES: Final[msgspec.msgpack.Decoder[Message]] = msgspec.msgpack.Decoder(Message)
+_REQUESTS: Final[msgspec.msgpack.Decoder[Request]] = msgspec.msgpack.Decoder(Request)
 _Message = TypeVar("_Message")
 
 
 @dataclass
-class Refused(ValueError):  # noqa: N818 - it is an answer, not an error
-    """A frame that this process does not believe."""
+class MessageError(ValueError):
+    """A frame that this OS process refuses."""
 
     reason: str
 
@@ -32,30 +32,30 @@ class Refused(ValueError):  # noqa: N818 - it is an answer, not an error
         return self.reason
 
 
-def encode(message: Message | Asked) -> bytes:
+def encode(message: Message | Request) -> bytes:
     """`message` as one frame."""
     return _MAGIC + _ENCODER.encode(message)
 
 
 def decode(frame: bytes, revisions: Mapping[str, str]) -> Message:
-    """What a worker says in `frame`; `revisions` are those that the plan gives the workers.
+    """The message of a worker in `frame`; `revisions` are those that the plan gives the workers.
 
-    Raises Refused for another schema or revision, for a worker that the plan lacks, and for what is no such message.
+    Raises MessageError for another schema or revision, for a worker that the plan lacks, and for what is no such message.
     """
-    message = _read(_TOLD, frame)
+    message = _read(_MESSAGES, frame)
     if message.worker not in revisions:
-        raise Refused(f"worker {message.worker}, which the plan lacks")
+        raise MessageError(f"worker {message.worker}, which the plan lacks")
     if not isinstance(message, CommandResult):
         _agree(message.revision, revisions[message.worker])
     return message
 
 
-def decode_asked(frame: bytes, revision: str) -> Asked:
-    """What a worker of `revision` is asked in `frame`. A command of another revision is not refused here but answered.
+def decode_request(frame: bytes, revision: str) -> Request:
+    """The request to a worker of `revision` in `frame`. A command of another revision is not refused here but answered.
 
-    Raises Refused for another schema or revision, and for what is no such message.
+    Raises MessageError for another schema or revision, and for what is no such message.
     """
-    message = _read(_ASKED, frame)
+    message = _read(_REQUESTS, frame)
     if isinstance(message, SnapshotRequest):
         _agree(message.revision, revision)
     return message
@@ -63,15 +63,15 @@ def decode_asked(frame: bytes, revision: str) -> Asked:
 
 def _agree(revision: str, expected: str) -> None:
     if revision != expected:
-        raise Refused(f"revision {revision}, expected {expected}")
+        raise MessageError(f"revision {revision}, expected {expected}")
 
 
 def _read(decoder: msgspec.msgpack.Decoder[_Message], frame: bytes) -> _Message:
     if len(frame) > MESSAGE_LIMIT_OCTETS:
-        raise Refused(f"{len(frame)} octets, expected at most {MESSAGE_LIMIT_OCTETS}")
+        raise MessageError(f"{len(frame)} octets, expected at most {MESSAGE_LIMIT_OCTETS}")
     if frame[:2] != _MAGIC:
-        raise Refused(f"schema {frame[:2].hex()}, expected {_MAGIC.hex()}")
+        raise MessageError(f"schema {frame[:2].hex()}, expected {_MAGIC.hex()}")
     try:
         return decoder.decode(memoryview(frame)[2:])
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise Refused("octets that are no message") from error
+        raise MessageError("octets that are no message") from error

@@ -1,12 +1,12 @@
-"""Who of the workers lives, and whether anything of theirs was lost: pure, told the time.
+"""Liveness of the workers, and gaps in their messages (pure; told the time).
 
     UNHEARD ──message──► SYNCING ──snapshot──► ALIVE ──silence──► LOST
-                            ▲                     │ hole in the sequence  │ message
+                            ▲                     │ gap in the sequence   │ message
                             └─────────────────────┴───────────────────────┘
 
-Batches and heartbeats of a worker share one counter. A hole, a younger instance or a return from silence asks for a
-snapshot; batches go on being passed meanwhile, and of a snapshot only what is younger than they counts. An older
-instance than the known one is not believed: it is a process that was stopped, replaced, and woke up.
+Batches and heartbeats of a worker share one counter. After a gap, from a younger instance or after silence a
+snapshot is needed; batches go on being passed meanwhile, and a snapshot counts only where it is younger than they are. Messages
+of an older instance than the known one are dropped: it is an OS process that was stopped, replaced, and woke up.
 """
 
 from collections.abc import Iterable
@@ -21,8 +21,8 @@ SNAPSHOT_RETRY_S: Final = 1.0
 SILENCE_S: Final = TOPICS["heartbeat"].stale_after_s or 2.0
 
 
-class Phase(Enum):
-    """What is known of a worker."""
+class WorkerPhase(Enum):
+    """Phase of a worker, as one subscriber knows it."""
 
     UNHEARD = "not heard yet"
     SYNCING = "waits for a snapshot"
@@ -32,50 +32,50 @@ class Phase(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Apply:
-    """Believe this message."""
+    """This message is to be applied."""
 
     message: SampleBatch | Heartbeat | Snapshot
 
 
 @dataclass(frozen=True, slots=True)
 class NeedSnapshot:
-    """Ask this worker for a snapshot."""
+    """A snapshot of this worker is to be requested."""
 
     worker: str
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
+class WorkerLost:
     """Nothing has come from this worker for too long."""
 
     worker: str
 
 
 @dataclass(frozen=True, slots=True)
-class Back:
-    """A worker is heard for the first time, or again; `restarted` if it is another process than before."""
+class WorkerBack:
+    """A worker is there for the first time, or again; `restarted` if it is another OS process than before."""
 
     worker: str
     restarted: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Dropped:
-    """A message that is not believed, and why."""
+class MessageDropped:
+    """A message that is not applied, and the reason."""
 
     worker: str
     reason: str
 
 
-Event = Apply | NeedSnapshot | Lost | Back | Dropped
+Event = Apply | NeedSnapshot | WorkerLost | WorkerBack | MessageDropped
 
 
 @dataclass(slots=True)
 class _Worker:
-    phase: Phase = Phase.UNHEARD
+    phase: WorkerPhase = WorkerPhase.UNHEARD
     started_ns: int = 0
     sequence: int = 0
-    hole: int = 0  # the youngest message that is known to be missing
+    gap: int = 0  # sequence of the youngest message that is known to be missing
     heard_at: float = 0.0
     asked_at: float = float("-inf")
 
@@ -87,68 +87,70 @@ class Liveness:
         self._workers = {name: _Worker(heard_at=now) for name in workers}
 
     def follow(self, workers: Iterable[str], now: float) -> None:
-        """These are the workers from now on; of those that stay everything is still known."""
+        """These are the workers from now on; those that stay keep their state."""
         self._workers = {name: self._workers.get(name) or _Worker(heard_at=now) for name in workers}
 
-    def phase(self, worker: str) -> Phase:
-        """What is known of `worker`. Raises KeyError for one that the plan lacks."""
+    def phase(self, worker: str) -> WorkerPhase:
+        """Phase of `worker`. Raises KeyError for one that the plan lacks."""
         return self._workers[worker].phase
 
     def synced(self) -> bool:
         """True once every worker has sent its snapshot."""
-        return all(one.phase is Phase.ALIVE for one in self._workers.values())
+        return all(one.phase is WorkerPhase.ALIVE for one in self._workers.values())
 
     def heard(self, message: SampleBatch | Heartbeat | Snapshot, now: float) -> list[Event]:
-        """What follows from `message`."""
+        """Events that follow from `message`."""
         one = self._workers.get(message.worker)
         if one is None:
-            return [Dropped(message.worker, "a worker that the plan lacks")]
+            return [MessageDropped(message.worker, "a worker that the plan lacks")]
         if message.started_ns < one.started_ns:
-            return [Dropped(message.worker, "an older instance of the worker")]
+            return [MessageDropped(message.worker, "an older instance of the worker")]
         events: list[Event] = []
         restarted = message.started_ns > one.started_ns
-        if restarted or one.phase in (Phase.UNHEARD, Phase.LOST):
-            events.append(Back(message.worker, restarted and one.started_ns != 0))
-            one.phase, one.started_ns, one.asked_at = Phase.SYNCING, message.started_ns, float("-inf")
-            one.hole = message.sequence - 1
+        if restarted or one.phase in (WorkerPhase.UNHEARD, WorkerPhase.LOST):
+            events.append(WorkerBack(message.worker, restarted and one.started_ns != 0))
+            one.phase, one.started_ns, one.asked_at = WorkerPhase.SYNCING, message.started_ns, float("-inf")
+            one.gap = message.sequence - 1
             if restarted:
                 one.sequence = message.sequence - 1  # it counts anew
         one.heard_at = now
         if isinstance(message, Snapshot):
             return [*events, *self._snapshot(one, message, now)]
-        if message.sequence <= one.sequence and one.phase is Phase.ALIVE:
-            return [*events, Dropped(message.worker, f"sequence {message.sequence} again")]
+        if message.sequence <= one.sequence and one.phase is WorkerPhase.ALIVE:
+            return [*events, MessageDropped(message.worker, f"sequence {message.sequence} again")]
         if message.sequence > one.sequence + 1:
-            one.phase, one.hole = Phase.SYNCING, message.sequence - 1
+            one.phase, one.gap = WorkerPhase.SYNCING, message.sequence - 1
         one.sequence = max(one.sequence, message.sequence)
         return [*events, Apply(message), *self._ask(message.worker, one, now)]
 
     def _snapshot(self, one: _Worker, snapshot: Snapshot, now: float) -> list[Event]:
         one.sequence = max(one.sequence, snapshot.sequence)
-        if snapshot.sequence < one.hole:  # something was lost after it was made
+        if snapshot.sequence < one.gap:  # something was lost after it was made
             one.asked_at = float("-inf")
             return [Apply(snapshot), *self._ask(snapshot.worker, one, now)]
-        one.phase, one.asked_at = Phase.ALIVE, float("-inf")
+        one.phase, one.asked_at = WorkerPhase.ALIVE, float("-inf")
         return [Apply(snapshot)]
 
     def _ask(self, name: str, one: _Worker, now: float) -> list[Event]:
-        if one.phase is not Phase.SYNCING or now - one.asked_at < SNAPSHOT_RETRY_S:
+        if one.phase is not WorkerPhase.SYNCING or now - one.asked_at < SNAPSHOT_RETRY_S:
             return []
         one.asked_at = now
         return [NeedSnapshot(name)]
 
     def tick(self, now: float) -> list[Event]:
-        """What follows from silence."""
+        """Events that follow from silence."""
         events: list[Event] = []
         for name, one in self._workers.items():
-            if one.phase is not Phase.LOST and now - one.heard_at >= SILENCE_S:
-                one.phase = Phase.LOST
-                events.append(Lost(name))
+            if one.phase is not WorkerPhase.LOST and now - one.heard_at >= SILENCE_S:
+                one.phase = WorkerPhase.LOST
+                events.append(WorkerLost(name))
             events += self._ask(name, one, now)
         return events
 
     def next_deadline(self) -> float:
-        """When `tick` is due: the next silence, or the next time to ask again."""
-        waiting = [one.asked_at + SNAPSHOT_RETRY_S for one in self._workers.values() if one.phase is Phase.SYNCING]
-        silent = [one.heard_at + SILENCE_S for one in self._workers.values() if one.phase is not Phase.LOST]
+        """Time at which `tick` is due: the next silence, or the next request for a snapshot."""
+        waiting = [
+            one.asked_at + SNAPSHOT_RETRY_S for one in self._workers.values() if one.phase is WorkerPhase.SYNCING
+        ]
+        silent = [one.heard_at + SILENCE_S for one in self._workers.values() if one.phase is not WorkerPhase.LOST]
         return min([*waiting, *silent], default=float("inf"))

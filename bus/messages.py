@@ -1,8 +1,8 @@
-"""What crosses a process boundary: frozen structures, one frame each, versioned by `SCHEMA`.
+"""Messages between OS processes: frozen structures, one frame each, versioned by `SCHEMA`.
 
-Every message of a worker says who speaks (`worker`), since when (`started_ns`: the instance; the younger one is
-believed) and by which plan (`revision`: of the worker's part of it). Batches and heartbeats share one counter (`sequence`), so
-that a hole in it means a lost message. See PROTOCOL.md for the order of messages and the endpoints.
+Every message of a worker has its name (`worker`), its instance (`started_ns`: the younger one counts) and its plan
+(`revision`: of the worker's part of it). Batches and heartbeats share one counter (`sequence`), so
+that a gap in it means a lost message. See PROTOCOL.md for the order of messages and the endpoints.
 """
 
 from enum import IntEnum
@@ -38,7 +38,7 @@ class SampleBatch(msgspec.Struct, frozen=True, array_like=True, tag="batch", gc=
 
 
 class DeviceState(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What the operator sees of one device."""
+    """Status of one device, for the operator."""
 
     device: str
     online: bool
@@ -49,7 +49,7 @@ class DeviceState(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class LineState(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What the operator sees of one line: is the port or the connection there, how much of its time is used."""
+    """Status of one line, for the operator: its port or connection, and how much of its time is used."""
 
     line: str
     connected: bool
@@ -60,7 +60,7 @@ class LineState(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Heartbeat(msgspec.Struct, frozen=True, array_like=True, tag="heartbeat", gc=False):
-    """Said at least once a second: the worker lives, and how its lines and devices are."""
+    """Sent at least once a second: the worker is alive, with the status of its lines and devices."""
 
     worker: str
     started_ns: int
@@ -73,7 +73,7 @@ class Heartbeat(msgspec.Struct, frozen=True, array_like=True, tag="heartbeat", g
 
 
 class SnapshotRequest(msgspec.Struct, frozen=True, array_like=True, tag="snapshot?", gc=False):
-    """A subscriber that starts, or has seen a hole, asks for the last sample of every point."""
+    """Request of a subscriber that starts, or has seen a gap, for the last sample of every point."""
 
     revision: str
 
@@ -115,13 +115,13 @@ class Command(msgspec.Struct, frozen=True, array_like=True, tag="command", gc=Fa
 
 
 class Outcome(IntEnum):
-    """How far a command has come, or why it ended."""
+    """Progress of a command, or the reason of its end."""
 
     ACCEPTED = 1  # the device confirmed the write
     PROVEN = 2  # read back, and it is so
     EXPIRED = 3  # its deadline passed before it could be written; nothing was written
-    NO_ANSWER = 4  # written, nobody confirmed
-    EXCEPTION = 5  # the device said no; `detail` is the exception code
+    NO_ANSWER = 4  # written, and not confirmed
+    EXCEPTION = 5  # refused by the device; `detail` is the exception code
     DIFFERS = 6  # confirmed, but it reads back otherwise
     UNKNOWN_POINT = 7  # the point is not this worker's, or cannot be written
     UNFIT_VALUE = 8  # the value does not fit the register
@@ -131,9 +131,9 @@ class Outcome(IntEnum):
 
 
 class CommandResult(msgspec.Struct, frozen=True, array_like=True, tag="result", gc=False):
-    """What became of a command; ACCEPTED may be followed by PROVEN, DIFFERS or ENDED, any other outcome is the last.
+    """Result of a command; ACCEPTED may be followed by PROVEN, DIFFERS or ENDED, any other outcome is the last.
 
-    `sequence` is that of the worker's last publication: it holds what the proof has shown, and comes on another socket.
+    `sequence` is that of the worker's last publication: it holds the values of the proof, and comes on another socket.
     """
 
     issuer: str
@@ -146,6 +146,6 @@ class CommandResult(msgspec.Struct, frozen=True, array_like=True, tag="result", 
     sequence: int = 0
 
 
-Published = SampleBatch | Heartbeat
-Asked = SnapshotRequest | Command
-Answered = Snapshot | CommandResult
+Publication = SampleBatch | Heartbeat
+Request = SnapshotRequest | Command
+Reply = Snapshot | CommandResult

@@ -1,6 +1,6 @@
-"""What every process of the gateway owes its supervisor: it says that it lives, ends when told, and never outlives it.
+"""Duties of every OS process of the gateway to its supervisor: it says that it lives, ends when told, and never outlives it.
 
-On its stdin it may be told `reload`, a line: there is another plan in the file that it was started with.
+The line `reload` on its stdin means: there is another plan in the file that it was started with.
 """
 
 import asyncio
@@ -17,36 +17,36 @@ RELOAD: Final = "reload"
 PARENT_ENV: Final = "MMS_GATEWAY_SUPERVISED"
 
 
-async def until_told(
+async def until_stopped(
     started: Callable[[], None] | None = None, reload: Callable[[], Awaitable[None]] | None = None
 ) -> None:
-    """Return when this process is to end: on SIGTERM, or when its supervisor is gone (its stdin closes).
+    """Return when this OS process is to end: on SIGTERM, or when its supervisor is gone (its stdin closes).
 
     Started by hand it ends on SIGINT as well. `started` is called once the handlers stand, `reload` whenever there is
     another plan; what it raises, this raises.
     """
     loop = asyncio.get_running_loop()
-    told = asyncio.Event()
+    stop = asyncio.Event()
     reloading: list[asyncio.Future[None]] = []
 
-    def heard(line: str) -> None:
+    def on_line(line: str) -> None:
         if line == RELOAD and reload is not None:
             reloading.append(asyncio.ensure_future(reload()))
 
     supervised = is_supervised()
-    loop.add_signal_handler(signal.SIGTERM, told.set)
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
     if supervised:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        watch_parent(loop, told, heard)
+        watch_parent(loop, stop, on_line)
     else:
-        loop.add_signal_handler(signal.SIGINT, told.set)
+        loop.add_signal_handler(signal.SIGINT, stop.set)
     if started is not None:
         started()
-    while not told.is_set():
+    while not stop.is_set():
         if supervised:
             logs.alive()
         try:
-            await asyncio.wait_for(told.wait(), ALIVE_S)
+            await asyncio.wait_for(stop.wait(), ALIVE_S)
         except TimeoutError:
             for one in [one for one in reloading if one.done()]:
                 reloading.remove(one)
@@ -54,22 +54,22 @@ async def until_told(
 
 
 def is_supervised() -> bool:
-    """True if whoever started this process wants it to end with its stdin."""
+    """True if this OS process is to end with its stdin, as its parent has asked."""
     return os.environ.get(PARENT_ENV) == "1"
 
 
 def watch_parent(
-    loop: asyncio.AbstractEventLoop, told: asyncio.Event, heard: Callable[[str], None] = lambda _line: None
+    loop: asyncio.AbstractEventLoop, stop: asyncio.Event, on_line: Callable[[str], None] = lambda _line: None
 ) -> None:
-    """Set `told` when stdin closes: whoever held its other end is gone. `heard` gets the lines that come before."""
+    """Set `stop` when stdin closes: the parent, which held its other end, is gone. `on_line` gets the lines that come before."""
     stdin = sys.stdin.fileno()
 
     def read() -> None:
         octets = os.read(stdin, 4096)
         for line in octets.decode("ascii", "replace").splitlines():
-            heard(line)
+            on_line(line)
         if not octets:
             loop.remove_reader(stdin)
-            told.set()
+            stop.set()
 
     loop.add_reader(stdin, read)

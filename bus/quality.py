@@ -158,8 +158,8 @@ class UtcTime(NamedTuple):
         return _EPOCH + timedelta(microseconds=self.ns // 1000)
 
 
-class Now(NamedTuple):
-    """Both clocks at one moment: deadlines run on the first, stamps come from the second."""
+class Stamp(NamedTuple):
+    """One moment on both clocks of a host: deadlines run on the first; the second is UTC, with its TimeQuality octet."""
 
     monotonic_ns: int
     utc_ns: int

@@ -1,7 +1,7 @@
 """ZeroMQ: the two ends of a worker's traffic, in asyncio. With pair_sockets.py the only one that touches a ZeroMQ socket.
 
     worker      PUB  binds WORKER.pub     batches and heartbeats
-                ROUTER binds WORKER.ask   snapshot requests and commands, answered to who asked
+                ROUTER binds WORKER.ask   snapshot requests and commands, answered to the subscriber that sent them
     subscriber  SUB and DEALER connect to each worker of the plan
 
 A command is never kept for a worker that is not there: the DEALER has no queue before its connection stands.
@@ -18,7 +18,7 @@ from typing import Final
 import zmq
 
 from bus import codec
-from bus.codec import Message, Refused
+from bus.codec import Message, MessageError
 from bus.messages import (
     Command,
     CommandResult,
@@ -27,7 +27,7 @@ from bus.messages import (
     Snapshot,
     SnapshotRequest,
 )
-from bus.topics import MESSAGE_LIMIT_OCTETS, TOPICS, asked_at, published_at
+from bus.topics import MESSAGE_LIMIT_OCTETS, TOPICS, publication_endpoint, request_endpoint
 
 DRAIN_LIMIT: Final = 2_000  # messages of one pass, so that nothing else starves
 _HEARTBEAT_MS: Final = 1_000
@@ -47,7 +47,7 @@ def _socket(context: zmq.Context[zmq.Socket[bytes]], kind: int, high_water: int)
 class Readable:
     """Calls `drain` in the running loop whenever a ZeroMQ socket may have something.
 
-    ZeroMQ's descriptor tells of changes, not of states: after each pass the socket is asked, and asked again later if
+    ZeroMQ's descriptor signals changes, not states: after each pass the socket is asked, and asked again later if
     the pass ended before it was empty.
     """
 
@@ -101,8 +101,8 @@ class WorkerEndpoint:
         self._publisher = _socket(self._context, zmq.PUB, TOPICS["batches"].high_water)
         self._router = _socket(self._context, zmq.ROUTER, TOPICS["commands"].high_water)
         for socket, endpoint in (
-            (self._publisher, published_at(run_dir, worker)),
-            (self._router, asked_at(run_dir, worker)),
+            (self._publisher, publication_endpoint(run_dir, worker)),
+            (self._router, request_endpoint(run_dir, worker)),
         ):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(endpoint.removeprefix("ipc://"))  # noqa: PTH108 - left by an instance that was killed
@@ -122,8 +122,8 @@ class WorkerEndpoint:
             except zmq.Again:
                 return False
             try:
-                message = codec.decode_asked(frames[-1] if frames else b"", self._revision)
-            except Refused:
+                message = codec.decode_request(frames[-1] if frames else b"", self._revision)
+            except MessageError:
                 self.refused += 1
                 continue
             if isinstance(message, SnapshotRequest):
@@ -138,7 +138,7 @@ class WorkerEndpoint:
         task.add_done_callback(self._tasks.discard)
 
     def _reply(self, peer: bytes, message: Snapshot | CommandResult) -> None:
-        with contextlib.suppress(zmq.Again):  # who asked does not listen: its own deadline tells it
+        with contextlib.suppress(zmq.Again):  # the subscriber does not read: it has a deadline of its own
             self._router.send_multipart([peer, codec.encode(message)], zmq.NOBLOCK)
         self._readable.poke()
 
@@ -157,10 +157,10 @@ class WorkerEndpoint:
 
 
 class Subscriber:
-    """A subscriber's end: hears every worker of a plan, asks for snapshots, sends commands.
+    """A subscriber's end: receives from every worker of a plan, requests snapshots, sends commands.
 
-    `revisions` are the plan's, by worker. `on_messages` gets what was decoded in the order of arrival; `on_refused` why
-    something was not believed.
+    `revisions` are the plan's, by worker. `on_messages` gets what was decoded in the order of arrival; `on_refused` the
+    reason why a frame was refused.
     """
 
     def __init__(
@@ -183,18 +183,18 @@ class Subscriber:
         self.follow(revisions)
 
     def follow(self, revisions: Mapping[str, str]) -> None:
-        """Hear these workers under these revisions from now on; what runs with a worker that stays goes on."""
+        """Receive from these workers under these revisions from now on; what runs with a worker that stays goes on."""
         for worker in self._revisions.keys() - revisions.keys():
-            self._sub.disconnect(published_at(self._run_dir, worker))
+            self._sub.disconnect(publication_endpoint(self._run_dir, worker))
             self._readables.pop(worker).close()
             self._dealers.pop(worker).close(0)
         for worker in revisions.keys() - self._revisions.keys():
-            self._sub.connect(published_at(self._run_dir, worker))
+            self._sub.connect(publication_endpoint(self._run_dir, worker))
             dealer = _socket(self._context, zmq.DEALER, TOPICS["commands"].high_water)
             dealer.setsockopt(zmq.IMMEDIATE, 1)
             dealer.setsockopt(zmq.RECONNECT_IVL, 50)
             dealer.setsockopt(zmq.RECONNECT_IVL_MAX, 500)
-            dealer.connect(asked_at(self._run_dir, worker))
+            dealer.connect(request_endpoint(self._run_dir, worker))
             self._dealers[worker] = dealer
             self._readables[worker] = Readable(dealer, partial(self._drain, dealer))
         self._revisions = dict(revisions)
@@ -210,7 +210,7 @@ class Subscriber:
                 break
             try:
                 messages.append(codec.decode(frame, self._revisions))
-            except Refused as refused:
+            except MessageError as refused:
                 self._on_refused(refused.reason)
         if messages:
             self._on_messages(messages)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from bus.clock import UNKNOWN, ClockState, time_quality
-from bus.quality import Now
+from bus.quality import Stamp
 
 LOOK_EVERY_NS: Final = 1_000_000_000
 
@@ -64,12 +64,12 @@ class SystemClock:
         self._quality = 0
         self._next_ns = -1
 
-    def now(self) -> Now:
-        """Both clocks, and what the stamp is worth."""
+    def now(self) -> Stamp:
+        """Stamp of this moment."""
         monotonic_ns = self._monotonic_ns()
         if monotonic_ns >= self._next_ns:
             self._look(monotonic_ns)
-        return Now(monotonic_ns, time.time_ns(), self._quality)
+        return Stamp(monotonic_ns, time.time_ns(), self._quality)
 
     def _look(self, monotonic_ns: int) -> None:
         self._next_ns = monotonic_ns + LOOK_EVERY_NS

@@ -1,4 +1,4 @@
-"""The bus in numbers: who publishes what, how often, how much may wait, and from when on silence means loss."""
+"""Topics of the bus in numbers: period, high-water mark, and the silence that means loss."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,12 +25,12 @@ MESSAGE_LIMIT_OCTETS: Final = 16 * 1024 * 1024
 PATH_LIMIT_OCTETS: Final = 107
 
 
-def published_at(run_dir: Path, worker: str) -> str:
+def publication_endpoint(run_dir: Path, worker: str) -> str:
     """The endpoint of a worker's batches and heartbeats."""
     return _endpoint(run_dir, worker, "pub")
 
 
-def asked_at(run_dir: Path, worker: str) -> str:
+def request_endpoint(run_dir: Path, worker: str) -> str:
     """The endpoint that answers snapshot requests and takes commands."""
     return _endpoint(run_dir, worker, "ask")
 

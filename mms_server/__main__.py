@@ -23,7 +23,7 @@ def main() -> int:
     parser.add_argument("--peer", help="host:port of the standby that takes a copy of what is kept")
     parser.add_argument("--log-format", choices=("console", "json"), default="console")
     given = parser.parse_args()
-    logs.configure(f"mms.{given.ied}", given.log_format)
+    logs.configure(f"mms.{given.ied}", given.log_format, ied=given.ied)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         return runner.run(_serve(given))
 
@@ -74,7 +74,7 @@ async def _serve(given: argparse.Namespace) -> int:
         else:
             logs.reloaded()
 
-    await processes.until_told(lambda: logs.ready(ied=given.ied, **addresses), reload)
+    await processes.until_stopped(lambda: logs.ready(ied=given.ied, **addresses), reload)
     await server.stop()
     return 0
 

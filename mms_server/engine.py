@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bus.quality import Now
+from bus.quality import Stamp
 from mms_server.acsi.access_callbacks import AccessCallbacks, Call, Deferred, Verdict
 from mms_server.acsi.clients import Client
 from mms_server.acsi.control.command_record import CommandRecord
@@ -52,7 +52,7 @@ CONCLUDE_BIT: Final = 83  # answered by the association
 REPORT_BIT: Final = 79  # sent without being asked
 _READING: Final = frozenset({0x80, 0x82, 0xA1, 0xA4, 0xA6, 0xAC, 0xBF41, 0xBF48, 0x9F49, 0x9F4A, 0xBF4D})
 """Services that change nothing; what selecting by a Read changes is a commit."""
-_NO_TIME: Final = Now(0, 0)
+_NO_TIME: Final = Stamp(0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,20 +149,20 @@ class Engine:
             self.model, self.behaviour, self._identity, client, room, self.commit, _NO_TIME
         )
 
-    def closed(self, client: Client, now: Now) -> None:
+    def closed(self, client: Client, now: Stamp) -> None:
         """A client has gone, in whatever way; what it held is free."""
         self.stirred = True
         if self._contexts.pop(client, None) is not None:
             self._release(client, now)
 
-    def _release(self, client: Client, now: Now) -> None:
+    def _release(self, client: Client, now: Stamp) -> None:
         self.behaviour.control.closed(client, now)
         self.behaviour.setting_groups.closed(client, now)
         self.behaviour.blocks.closed(client, now)
         self.behaviour.files.closed(client)
         self.behaviour.set_file.closed(client)
 
-    def request(self, client: Client, invoke_id: int, tag: int, body: bytes, now: Now) -> bytes | Waiting | None:
+    def request(self, client: Client, invoke_id: int, tag: int, body: bytes, now: Stamp) -> bytes | Waiting | None:
         """The PDU that answers one confirmed request, or what it waits for; None: `answers` will have it."""
         service = self._services.get(tag)
         if service is None or not self._offers(service):
@@ -182,7 +182,7 @@ class Engine:
             return Waiting(client, invoke_id, element, context)
         return None if isinstance(element, Later) else _pdu(client, invoke_id, element)
 
-    def finish(self, waiting: Waiting, verdicts: Sequence[Verdict], now: Now) -> bytes | None:
+    def finish(self, waiting: Waiting, verdicts: Sequence[Verdict], now: Stamp) -> bytes | None:
         """The answer to a request that waited; None if its client has gone meanwhile: it is carried out all the same."""
         self.stirred = True
         waiting.context.now = now
@@ -207,12 +207,12 @@ class Engine:
         due, control.due = control.due, []
         return due
 
-    def fired(self, operation: Operation, verdict: bool | AddCause, now: Now) -> bool:
+    def fired(self, operation: Operation, verdict: bool | AddCause, now: Stamp) -> bool:
         """A time-activated operation has begun, or not; True if its end is still to come."""
         self.stirred = True
         return self.behaviour.control.fired(operation, verdict, now)
 
-    def ended(self, operation: Operation, verdict: bool | AddCause, now: Now) -> None:
+    def ended(self, operation: Operation, verdict: bool | AddCause, now: Stamp) -> None:
         """An operation has come to its end, well or for a reason."""
         self.stirred = True
         self.behaviour.control.ended(operation, verdict, now)
@@ -225,7 +225,7 @@ class Engine:
     # ------------------------------------------------------------------ values
 
     def commit(
-        self, pairs: Iterable[tuple[int, object]], now: Now, *, quiet: bool = False, force: bool = False
+        self, pairs: Iterable[tuple[int, object]], now: Stamp, *, quiet: bool = False, force: bool = False
     ) -> Changes:
         """Take new values, all or none; reports follow unless `quiet`. `force`: equal values are events as well.
 
@@ -275,7 +275,7 @@ class Engine:
         """The service elements of our requests to `client`, to be asked one after the other; see `answered`."""
         return self.behaviour.set_file.asks(client)
 
-    def answered(self, client: Client, tag: int | None, body: bytes, now: Now) -> None:
+    def answered(self, client: Client, tag: int | None, body: bytes, now: Stamp) -> None:
         """What `client` says to our request: the element of the service `tag`, or no (None)."""
         self.stirred = True
         self.behaviour.set_file.answered(client, tag, body, now)
@@ -311,12 +311,12 @@ class Engine:
 
     # ------------------------------------------------------------------ time
 
-    def start(self, now: Now) -> None:
+    def start(self, now: Stamp) -> None:
         """The server begins: periods run from now on."""
         self.behaviour.reporting.start_timers(now)
         self.behaviour.logs.start_timers(now)
 
-    def deadline(self, now: Now) -> None:
+    def deadline(self, now: Stamp) -> None:
         """Let time pass."""
         self.behaviour.control.deadline(now)
         self.behaviour.setting_groups.deadline(now)

@@ -1,10 +1,10 @@
-"""What one exchange alone does not tell: computed points, and counters that fall (pure; told the time).
+"""Points that need more than one reading: computed points and counter roll-over (pure; told the time).
 
     readings of an exchange ── simulated lines marked, counters judged ── computed points of these inputs ──► published together
 
 A computed point is as good as its worst input and no fresher than its oldest: an input that has not been read for longer
-than its `stale_after` makes it invalid. A counter that falls has rolled over, which is nothing, or was reset: that one
-reading is questionable, since a difference over it says nothing.
+than its `stale_after` makes it invalid. A counter that falls from the last tenth of its range to the first has rolled over,
+and its value stays good. Any other fall is a reset: that one reading is questionable, since a difference over it means nothing.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -24,8 +24,8 @@ ROLLED: Final = 0.1  # of the span: from its last tenth to its first is rolling 
 
 
 @dataclass(slots=True)
-class _Seen:
-    """An input as it was read last."""
+class _Input:
+    """Last reading of an input."""
 
     reading: Reading
     at_ns: int
@@ -40,10 +40,10 @@ class _Formula:
     inputs: tuple[tuple[str, PointPlan], ...]
 
 
-class Derived:
+class DerivedPoints:
     """The computed points and counters of one worker, and what they must remember.
 
-    `simulated`: the numbers of points that no process gives; their quality says test.
+    `simulated`: the numbers of points without a field; their quality says test.
     """
 
     def __init__(self, points: Iterable[PointPlan], simulated: Collection[int] = ()) -> None:
@@ -53,7 +53,7 @@ class Derived:
         self._counted: dict[int, float] = {}
         self._formulas = _in_order(by_number)
         needed = {one.number for formula in self._formulas for _, one in formula.inputs}
-        self._seen: dict[int, _Seen | None] = dict.fromkeys(needed)
+        self._seen: dict[int, _Input | None] = dict.fromkeys(needed)
 
     def follow(self, read: Sequence[PointReading], now_ns: int) -> list[PointReading]:
         """`read`, its counters judged, and after it the computed points that it changes."""
@@ -74,7 +74,7 @@ class Derived:
         fresh = {one.point for one in read} & self._seen.keys()
         for number, reading in read:
             if number in fresh:
-                self._seen[number] = _Seen(reading, now_ns)
+                self._seen[number] = _Input(reading, now_ns)
         return fresh
 
     def _marked(self, read: PointReading) -> PointReading:
@@ -103,7 +103,7 @@ class Derived:
         judged: Quality = quality.GOOD
         reasons: list[str] = []
         for name, point in formula.inputs:
-            reading = self._input(point, now_ns)
+            reading = self._reading(point, now_ns)
             values[name] = reading.value
             if reading.quality != quality.GOOD:
                 judged = quality.worst(judged, reading.quality)
@@ -121,7 +121,7 @@ class Derived:
         shown = scaling.plausible(formula.point, found)
         return Reading(found, quality.worst(judged, shown.quality), shown.reason or reason)
 
-    def _input(self, point: PointPlan, now_ns: int) -> Reading:
+    def _reading(self, point: PointPlan, now_ns: int) -> Reading:
         seen = self._seen[point.number]
         if seen is None:
             return Reading(None, quality.NOT_YET, "not read yet")

@@ -1,4 +1,4 @@
-"""The clock registers of devices, as seconds since 1970 (pure). What the clock shows is taken as UTC.
+"""Clock registers of devices, as seconds since 1970 (pure). The time of the clock is taken as UTC.
 
 time:unix32, time:unix64    seconds since 1970, or what the point's scale makes of them: milliseconds, say
 time:iec870                 four words, as in power meters: IEC 60870-5-4 binary time spread over registers
@@ -28,7 +28,7 @@ def is_time(shown: float) -> bool:
 
 
 def counted(kind: str, words: Sequence[int]) -> int | float | None:
-    """What `words`, the most significant first, count: seconds, unless the point has a scale. None if they show no time."""
+    """Count of `words`, the most significant first: seconds, unless the point has a scale. None if they show no time."""
     if kind == "time:iec870":
         return _iec870(words)
     number = 0

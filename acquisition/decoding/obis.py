@@ -1,4 +1,4 @@
-"""The readout of a meter: which of its lines is the one with a code, and what its value is worth (pure).
+"""Readout of a meter: the line with a code, and the reading of its value (pure).
 
     1-0:1.8.0*255(000123.45*kWh)        medium and channel, C.D.E, period of billing, value and its unit
 
@@ -28,7 +28,7 @@ _WHOLE: Final = Reply("", "(?P<value>.*)", "value")
 
 
 def reading(point: PointPlan, source: Obis, readout: str) -> Reading:
-    """What the line with the code of `source` means for `point`."""
+    """Reading of `point` from the line with the code of `source`."""
     line = _found(source.code, readout)
     if line is None:
         return Reading(None, quality.INVALID, f"the readout has no {source.code}")

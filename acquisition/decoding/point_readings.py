@@ -1,9 +1,9 @@
-"""From an answer to samples: which point lies where in a block, and what each is worth (pure).
+"""Readings of points from the response to a block: registers of each point, value and quality (pure).
 
-The quality of what went wrong is decided here and nowhere else:
+The quality of a failure is decided here and nowhere else:
 
     no answer, or none that is sound      invalid, failure, oldData    the value stays
-    the device said no (an exception)     invalid, failure             the value stays
+    the device sent an exception          invalid, failure             the value stays
     no measurement, not a number          invalid
     beyond the point's limits             invalid, outOfRange
 
@@ -25,27 +25,27 @@ EXCEPTIONS = {
 
 
 class PointReading(NamedTuple):
-    """What one point is worth after an exchange."""
+    """A point and its reading after an exchange."""
 
     point: int
     reading: Reading
 
 
-class Located(NamedTuple):
-    """A point and where it stands."""
+class PointRegister(NamedTuple):
+    """A point and its register."""
 
     point: PointPlan
     register: Register
 
 
-def located(device: DevicePlan, block: Block) -> list[Located]:
+def located(device: DevicePlan, block: Block) -> list[PointRegister]:
     """The points of a register block, those that lie wholly in it, by address."""
     if not isinstance(block, RegisterBlock):
         return []
     wanted = set(block.points)
     end = block.address + block.count
     found = [
-        Located(point, point.source)
+        PointRegister(point, point.source)
         for point in device.points
         if point.number in wanted
         and isinstance(point.source, Register)
@@ -55,22 +55,22 @@ def located(device: DevicePlan, block: Block) -> list[Located]:
     return sorted(found, key=lambda one: one.register.address)
 
 
-def borders(points: Sequence[Located], block: RegisterBlock) -> list[int]:
+def borders(points: Sequence[PointRegister], block: RegisterBlock) -> list[int]:
     """The ends of the block's values, ascending, where it may be cut without tearing one; the block's own end last.
 
-    What is declared `together` counts as one value.
+    Points that are declared `together` count as one value.
     """
     spans = _spans(points)
     return _untorn({end for _, end in spans}, spans, block)
 
 
-def places(points: Sequence[Located], block: RegisterBlock) -> list[int]:
+def places(points: Sequence[PointRegister], block: RegisterBlock) -> list[int]:
     """As `borders`, and where its values begin: a gap between them counts as a value. The block's own begin is none."""
     spans = _spans(points)
     return _untorn({at for span in spans for at in span if at > block.address}, spans, block)
 
 
-def _spans(points: Sequence[Located]) -> list[tuple[int, int]]:
+def _spans(points: Sequence[PointRegister]) -> list[tuple[int, int]]:
     """Where each value, or group that is declared `together`, begins, and where what follows it does."""
     spans: dict[tuple[bool, int], tuple[int, int]] = {}
     for point, register in points:
@@ -85,7 +85,7 @@ def _untorn(places: set[int], spans: Sequence[tuple[int, int]], block: RegisterB
     return sorted({*whole, block.address + block.count})
 
 
-def from_registers(points: Sequence[Located], values: Mapping[int, int]) -> list[PointReading]:
+def from_registers(points: Sequence[PointRegister], values: Mapping[int, int]) -> list[PointReading]:
     """The readings of the points whose registers are all in `values` (by address); those with a scale of their own last."""
     found, scaled = [], []
     for point, register in points:
@@ -122,12 +122,12 @@ def from_line(device: DevicePlan, numbers: Sequence[int], line: str) -> list[Poi
 
 
 def no_answer(numbers: Sequence[int], reason: str) -> list[PointReading]:
-    """The readings of points of which nothing sound came; None as value means that the last one stays."""
+    """Readings of points without a sound response; None as value means that the last one stays."""
     return [PointReading(number, Reading(None, quality.NO_ANSWER, reason)) for number in numbers]
 
 
 def refused(numbers: Sequence[int], code: int) -> list[PointReading]:
-    """The readings of points for which the device said no."""
+    """Readings of points for which the device sent an exception."""
     return [PointReading(number, Reading(None, quality.REFUSED, exception(code))) for number in numbers]
 
 

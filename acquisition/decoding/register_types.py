@@ -1,9 +1,9 @@
-"""Raw registers to a raw number and back, by type and order (pure). What it means in units is `convert`'s.
+"""Raw registers to a raw number and back, by type and order (pure); `scaling` turns that into the unit of a point.
 
 A word order is said of four octets: `abcd` as sent, `cdab` words swapped (for 64 bits the least significant word comes
 first), `badc` octets swapped in each word, `dcba` both.
 
-Signed BCD has its sign in the highest digit: 0 is plus, 8 or F minus, so that sbcd16 holds -999..999. What is written has 8,
+Signed BCD has its sign in the highest digit: 0 is plus, 8 or F minus, so that sbcd16 holds -999..999. A written minus is 8,
 which those that look at the highest bit alone and those that know F read alike.
 """
 
@@ -23,7 +23,7 @@ _MOD10: Final = 10_000
 
 
 def decoded(register: Register, raw: Sequence[int]) -> int | float | bool | str | None:
-    """What `raw` holds; None if it is no value of the register's type. A float may be NaN or infinite."""
+    """Value in `raw`; None if it is none of the register's type. A float may be NaN or infinite."""
     kind = register.type
     if kind == "mod10":
         return _mod10(raw, register.order)

@@ -1,6 +1,6 @@
-"""Registers to engineering values and back, with a quality for what means nothing.
+"""Registers to engineering values and back, with a quality for those that mean nothing.
 
-raw registers ── `registers` ──► number ── absent? ──► number * factor * scale + offset ── plausible? ──► value, quality
+raw registers ── `register_types` ──► number ── absent? ──► number * factor * scale + offset ── plausible? ──► value, quality
 └── enum ──► name
 """
 
@@ -34,7 +34,7 @@ def _bad(reason: str, value: Value = None) -> Reading:
 
 
 def reading(point: PointPlan, register: Register, raw: Sequence[int], factor: float = 1.0) -> Reading:
-    """What `raw`, the registers (or the one bit) of `register`, mean for `point`."""
+    """Reading of `point` from `raw`, the registers (or the one bit) of `register`."""
     if register.table in ("coil", "discrete"):
         found: int | float | bool | str | None = bool(raw[0])
     else:
@@ -69,7 +69,7 @@ def factor_of(point: PointPlan, scale: Reading) -> float | str:
 
 
 def scaled_reading(point: PointPlan, register: Register, raw: Sequence[int], scale: Reading | None) -> Reading:
-    """What `raw` means for a point whose scale another point holds; `scale` is that one's reading in the same exchange."""
+    """Reading of a point whose scale another point holds; `scale` is that one's reading in the same exchange."""
     factor = "it was not read along" if scale is None else factor_of(point, scale)
     if isinstance(factor, str):
         return _bad(f"its scale is not known: {factor}")
@@ -105,7 +105,7 @@ def plausible(point: PointPlan, value: float) -> Reading:
 
 
 def text_reading(point: PointPlan, reply: Reply, line: str) -> Reading | None:
-    """What `line` means for `point`; None if the point's expression does not fit the whole of it."""
+    """Reading of `point` from `line`; None if the point's expression does not fit the whole of it."""
     match = re.fullmatch(reply.pattern, line)
     if match is None:
         return None

@@ -1,27 +1,20 @@
-"""Whose clock stamps an exchange: the gateway's, or the device's own where it was read along (pure).
+"""Time stamp of an exchange: the gateway's, or the device's own where its clock was read along (pure).
 
-Nobody says what a device's clock is set by: its stamp is never called synchronized, and is no finer than the register counts.
+Nothing tells how a device's clock is set: its stamp is never called synchronized, and is no finer than the register counts.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from acquisition.decoding.point_readings import PointReading
 from acquisition.decoding.scaling import Reading
 from bus import quality
 from bus.clock import accuracy
-from bus.quality import TimeQuality
+from bus.quality import Stamp, TimeQuality
 from mapping.plan import DevicePlan, PointPlan, Register
 
 _MS_NS: Final = 1_000_000
 _S_NS: Final = 1_000_000_000
-
-
-class Stamp(NamedTuple):
-    """A time in ns of UTC, and its TimeQuality octet."""
-
-    utc_ns: int
-    time_quality: int
 
 
 def clocks_of(devices: Sequence[DevicePlan]) -> dict[int, PointPlan]:
@@ -33,15 +26,16 @@ def stamp(read: Sequence[PointReading], clocks: Mapping[int, PointPlan], gateway
     """The stamp of one exchange: the device's, if its clock is among what was read and shows a time."""
     for number, reading in read if clocks else ():
         if number in clocks:
-            return _own(clocks[number], reading) or gateway
+            return _own(clocks[number], reading, gateway.monotonic_ns) or gateway
     return gateway
 
 
-def _own(clock: PointPlan, reading: Reading) -> Stamp | None:
+def _own(clock: PointPlan, reading: Reading, monotonic_ns: int) -> Stamp | None:
     shown = reading.value
     if not isinstance(clock.source, Register) or isinstance(shown, bool | str | None):
         return None
     if not quality.is_good(reading.quality):
         return None
     resolution_ns = _MS_NS if clock.source.type == "time:iec870" else round(_S_NS * abs(clock.scale))
-    return Stamp(round(shown * 1000) * _MS_NS, TimeQuality.CLOCK_NOT_SYNCHRONIZED | accuracy(resolution_ns))
+    time_quality = TimeQuality.CLOCK_NOT_SYNCHRONIZED | accuracy(resolution_ns)
+    return Stamp(monotonic_ns, round(shown * 1000) * _MS_NS, time_quality)

@@ -1,7 +1,7 @@
-"""One try of one job: what is asked for it on the line, and what came of it. No schedule, no publication.
+"""One polling attempt: identify the device if needed, read one block, classify the result. No schedule, no publication.
 
-identify (once) ──► Objected: it is another device
-registers, a line of text ──► Answered | Rejected | Silent | Postponed
+identify (once) ──► WrongDevice
+registers, a line of text ──► BlockReadings | DeviceException | ResponseTimeout | BadFrame | Deferral
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -12,62 +12,70 @@ from acquisition.decoding import point_readings
 from acquisition.decoding.point_readings import PointReading
 from acquisition.drivers.base import Identification, Identity, Question, Read, Refused, Registers, Text
 from acquisition.exchange import identification
-from acquisition.exchange.link import BUSY, Link
-from acquisition.polling.scheduler import Job, Polled
+from acquisition.exchange.counters import BUSY
+from acquisition.exchange.link import Link
+from acquisition.polling.scheduler import Job, PolledDevice
 from mapping.plan import DevicePlan, Identify, RegisterBlock, ReplyBlock
 
-UNREACHED: Final = (10, 11)  # a gateway says that nobody answered behind it
+UNREACHED: Final = (10, 11)  # a gateway has got no response from the device behind it
 FUNCTIONS: Final[tuple[Literal[43, 17], ...]] = (43, 17)
 ABSENT: Final = (2, 3)  # illegal address, illegal value: the device does not have that
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
-    """What the points of the job are worth now, and when they were asked for."""
+class BlockReadings:
+    """Readings of the points of a block, and when they were requested."""
 
     read: list[PointReading]
     asked_at: float
 
 
 @dataclass(frozen=True, slots=True)
-class Rejected:
-    """The device said no. `certain`: to this very request; otherwise it may be a late no to something else."""
+class DeviceException:
+    """Exception response. `certain`: to this very request; otherwise it may be a late one, to another."""
 
     code: int
     certain: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Silent:
-    """No answer, or none that is sound."""
+class ResponseTimeout:
+    """No response in time, or none that is sound."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class Objected:
-    """The device is not the one that its profile describes."""
+class BadFrame:
+    """A response that no point of the block can be read from."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class Postponed:
-    """Nothing can be asked for safely yet, or it is to be asked for otherwise at once (`at_once`)."""
+class WrongDevice:
+    """Another device than the one that the profile describes."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deferral:
+    """No safe request is possible yet, or another request is to be tried now (`at_once`)."""
 
     at_once: bool = False
 
 
-Outcome = Answered | Rejected | Silent | Objected | Postponed
+AttemptResult = BlockReadings | DeviceException | ResponseTimeout | BadFrame | WrongDevice | Deferral
 
 
-async def tried(link: Link, job: Job) -> Outcome:
-    """Ask once for `job`, and before that what the device is, if that is not known. Raises LinkError."""
+async def poll(link: Link, job: Job) -> AttemptResult:
+    """One attempt of `job`; before it the device is identified, if it is not yet. Raises LinkError."""
     device, block = job.device, job.due.block
     if device.plan.identify is not None and not device.identified:
-        outcome = await _identified(link, job, device.plan.identify)
-        if outcome is not None:
-            return outcome
+        result = await _identified(link, job, device.plan.identify)
+        if result is not None:
+            return result
     device.identified = True
     if isinstance(block, ReplyBlock):
         return await _text(link, job, block)
@@ -75,8 +83,8 @@ async def tried(link: Link, job: Job) -> Outcome:
     return _answered(job, block, found, link.asked_at) if isinstance(found, tuple) else found
 
 
-async def together(link: Link, jobs: Sequence[Job]) -> AsyncIterator[tuple[Job, Outcome]]:
-    """Ask at once for `jobs`, which are of one device that is known; each with its outcome, as it comes. Raises LinkError."""
+async def poll_concurrently(link: Link, jobs: Sequence[Job]) -> AsyncIterator[tuple[Job, AttemptResult]]:
+    """One attempt of all `jobs` at once, of one identified device; each with its result, as it comes. Raises LinkError."""
     device = jobs[0].device
     blocks = [(job, job.due.block) for job in jobs]
     asked = [(job, block) for job, block in blocks if isinstance(block, RegisterBlock)]
@@ -86,69 +94,71 @@ async def together(link: Link, jobs: Sequence[Job]) -> AsyncIterator[tuple[Job, 
             case Registers(values):
                 yield job, _answered(job, block, values, asked_at)
             case Refused(code) if code not in UNREACHED:
-                yield job, Rejected(code, certain=True)
+                yield job, DeviceException(code, certain=True)
             case _:
-                yield job, Silent(f"no answer within {device.plan.timeout_ms} ms")
+                yield job, ResponseTimeout(f"no answer within {device.plan.timeout_ms} ms")
 
 
-def _read(device: Polled, block: RegisterBlock) -> Read:
+def _read(device: PolledDevice, block: RegisterBlock) -> Read:
     return Read(device.plan.unit, block.table, block.address, block.count)
 
 
-def _answered(job: Job, block: RegisterBlock, words: Sequence[int], asked_at: float) -> Answered:
-    return Answered(point_readings.from_registers(job.due.located, dict(enumerate(words, block.address))), asked_at)
+def _answered(job: Job, block: RegisterBlock, words: Sequence[int], asked_at: float) -> BlockReadings:
+    return BlockReadings(
+        point_readings.from_registers(job.due.located, dict(enumerate(words, block.address))), asked_at
+    )
 
 
 async def registers(
-    link: Link, device: Polled, read: Read, borders: Sequence[int]
-) -> tuple[int, ...] | Rejected | Silent | Postponed:
-    """The values of `read`, by reads that no late answer can satisfy; otherwise why there are none. Raises LinkError."""
+    link: Link, device: PolledDevice, read: Read, borders: Sequence[int]
+) -> tuple[int, ...] | DeviceException | ResponseTimeout | Deferral:
+    """Values of `read`, by reads that no late response can satisfy; otherwise why there are none. Raises LinkError."""
     plan = device.plan
-    parts = link.parts(read, borders, max_registers=plan.max_registers, refused=device.refused)
+    parts = link.parts(read, borders, max_registers=plan.max_registers, refused=device.refused_reads)
     if parts is None:
-        return Postponed()
+        return Deferral()
     found = await link.ask_parts(plan, parts)
     if isinstance(found, tuple):
         return found
     if found is None or found.code in UNREACHED:
-        return Silent(f"no answer within {plan.timeout_ms} ms")
+        return ResponseTimeout(f"no answer within {plan.timeout_ms} ms")
     if parts[0].longer and found.code in ABSENT:
-        device.refused.add(parts[0].read)
-        return Postponed(at_once=True)
-    return Rejected(found.code, certain=not link.doubtful(read))
+        device.refused_reads.add(parts[0].read)
+        return Deferral(at_once=True)
+    return DeviceException(found.code, certain=not link.doubtful(read))
 
 
-async def _identified(link: Link, job: Job, identify: Identify) -> Outcome | None:
-    """None if the device is the one that it should be."""
+async def _identified(link: Link, job: Job, identify: Identify) -> AttemptResult | None:
+    """Result that ends the attempt; None if the device is the right one."""
     register = identify.register
     read = Read(job.device.plan.unit, register.table, register.address, register.count)
     found = await registers(link, job.device, read, [register.address + register.count])
     if isinstance(found, tuple):
-        objection = identification.objection(identify, found)
-        return None if objection is None else Objected(objection)
-    if isinstance(found, Rejected) and found.code not in BUSY:
+        mismatch = identification.mismatch(identify, found)
+        return None if mismatch is None else WrongDevice(mismatch)
+    if isinstance(found, DeviceException) and found.code not in BUSY:
         place = identification.place(identify)
-        return Objected(f"it is another device: {place} is refused, {point_readings.exception(found.code)}")
+        return WrongDevice(f"it is another device: {place} is refused, {point_readings.exception(found.code)}")
     return found
 
 
 async def identity_of(link: Link, device: DevicePlan) -> str:
-    """What `device` says it is, by function 43/14 or 17; empty if it does not say. Raises LinkError."""
+    """Identity of `device` by function 43/14 or 17; empty if it tells none. Raises LinkError."""
     for function in FUNCTIONS:
         found = await link.exchange(Identification(device.unit, function), device)
         if isinstance(found, Identity):
             return " ".join(text for text in found.texts if text)
         if found is None:
-            break  # it is silent where it should refuse
+            break  # no response, where an exception was due
     return ""
 
 
-async def _text(link: Link, job: Job, block: ReplyBlock) -> Outcome:
+async def _text(link: Link, job: Job, block: ReplyBlock) -> AttemptResult:
     device = job.device.plan
     found = await link.exchange(Question(block.request, block.end), device)
     if not isinstance(found, Text):
-        return Silent(f"no answer within {device.timeout_ms} ms")
+        return ResponseTimeout(f"no answer within {device.timeout_ms} ms")
     read = point_readings.from_line(device, block.points, found.line)
-    return (
-        Silent(f"the answer `{found.line[:40]}` fits no expression") if read is None else Answered(read, link.asked_at)
-    )
+    if read is None:
+        return BadFrame(f"the answer `{found.line[:40]}` fits no expression")
+    return BlockReadings(read, link.asked_at)

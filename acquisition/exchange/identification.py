@@ -1,8 +1,8 @@
-"""Whether a device is what its profile says (pure): a wrong profile is a fault, not wrong numbers.
+"""Identification of a device by a register that its profile names (pure): a wrong profile is a fault, not wrong numbers.
 
-    not known ── identify register read ──► as the profile says: polled       otherwise: offline, asked again later
+    unknown ── identify register read ──► as the profile says: polled       otherwise: offline, read again later
 
-What a device is, is asked before anything else of it, and again whenever it comes back: it may have been exchanged.
+The register is read before any other of a device, and again whenever it comes back: it may have been exchanged.
 """
 
 import re
@@ -12,14 +12,14 @@ from acquisition.decoding.scaling import Reading
 from mapping.plan import Identify, PointPlan
 
 
-def objection(identify: Identify, raw: tuple[int, ...]) -> str | None:
-    """Why `raw`, what the identify register showed, is not this profile's device; None if it is."""
+def mismatch(identify: Identify, raw: tuple[int, ...]) -> str | None:
+    """Reason why `raw`, the identify register, is not of this profile's device; None if it is."""
     point = PointPlan(-1, "identify", "", identify.register, polled=True, stale_after_ms=0, every_ms=0)
     shown = scaling.reading(point, identify.register, raw)
     if _fits(identify, shown):
         return None
     wanted = f"{identify.equals!r}" if identify.match is None else f"a match of `{identify.match}`"
-    return f"it is another device: {place(identify)} is {_told(shown)}, the profile says {wanted}"
+    return f"it is another device: {place(identify)} is {_text(shown)}, the profile says {wanted}"
 
 
 def place(identify: Identify) -> str:
@@ -36,5 +36,5 @@ def _fits(identify: Identify, shown: Reading) -> bool:
     return shown.value == identify.equals
 
 
-def _told(shown: Reading) -> str:
+def _text(shown: Reading) -> str:
     return shown.reason if shown.value is None else repr(shown.value)

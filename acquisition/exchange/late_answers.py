@@ -1,108 +1,110 @@
-"""Which reply answers which request: late twins, and how not to be taken in by them (pure).
+"""Late responses: after a time-out no request is sent whose response could be confused with the missing one (pure).
 
-A Modbus RTU reply does not say which request it answers. After a time-out the answer may still come, and it fits the
-next request of the same unit, function and size: the wrong value with every sign of a good one. So each time-out leaves
-a *ghost*, the size of the answer that may still come. While it haunts, that unit is not asked for an answer of that
-size: a register more is asked for, behind the block or before it, or, where the device refuses that, a part of it. An
-answer that fits a ghost lays it; time lays the others.
+A Modbus RTU response does not name its request. After a time-out it may still come, and it fits the next request of the
+same unit, function and size: the wrong value with every sign of a good one. So each time-out leaves a LateResponse, the
+size of the response that may still come. While it may be pending, that unit is not asked for a response of that size: a
+register more is requested, behind the block or before it, or, where the device refuses that, a part of it. A response
+that fits settles it; time settles the others.
 
-    asked 10 registers, no answer in time          ghost: unit 3, function 4, 20 octets
-    next:  11 registers from the same address      a late answer of 20 octets cannot pass for one of 22
+    10 registers requested, none in time           outstanding: unit 3, function 4, 20 octets
+    next:  11 registers from the same address      a late response of 20 octets cannot pass for one of 22
 
 A write has no size to vary, and to repeat the last one does no harm: whichever confirmation comes, it was done. But once
-another value has been written there, the ghost takes the first confirmation that fits: the second one counts.
+another value has been written there, the first confirmation that fits is taken for the late one: the second one counts.
 """
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from acquisition.drivers.base import Ask, Foreign, Question, Read, Write
+from acquisition.drivers.base import Foreign, Read, Write
 
-HAUNTS_S: Final = 10.0
-HAUNTS_TIMEOUTS: Final = 20.0
+PENDING_S: Final = 10.0
+PENDING_TIMEOUTS: Final = 20.0
 LONGER_BY: Final = (1, 2)  # two, for devices whose values are all of two registers
 LONGER_STILL_BY: Final = (3, 4, 5, 6)  # where the block has no parts: a single value, asked for again and again
 REGISTERS_LIMIT: Final = 125
 BITS_LIMIT: Final = 2000
 
-Likeness = tuple[int | str | tuple[int, ...] | None, ...]
+Signature = tuple[int | str | tuple[int, ...] | None, ...]
 
 
 def octets_of(read: Read) -> int:
-    """The octets of data in the answer to `read`."""
+    """The octets of data in the response to `read`."""
     return -(-read.count // 8) if read.table in ("coil", "discrete") else 2 * read.count
 
 
-def likeness(ask: Read | Write) -> Likeness:
-    """All that an answer to `ask` shows of its question."""
-    if isinstance(ask, Read):
-        return (ask.unit, ask.table, octets_of(ask))
-    shown = ask.values if ask.function in (5, 6, 22) else (len(ask.values),)
-    return (ask.unit, ask.function, ask.address, shown)
+def signature(request: Read | Write) -> Signature:
+    """All that a response to `request` shows of it."""
+    if isinstance(request, Read):
+        return (request.unit, request.table, octets_of(request))
+    shown = request.values if request.function in (5, 6, 22) else (len(request.values),)
+    return (request.unit, request.function, request.address, shown)
 
 
 @dataclass(slots=True)
-class Ghost:
-    """An answer that may still come. `overtaken`: of a write, after which another value was written there."""
+class LateResponse:
+    """A response that may still come. `overtaken`: of a write, after which another value was written there."""
 
-    shown: Likeness
+    signature: Signature
     until: float
-    values: tuple[int, ...] = ()  # what was written
+    values: tuple[int, ...] = ()  # that were written
     overtaken: bool = False
 
 
 @dataclass(slots=True)
-class Ghosts:
-    """The ghosts of one line."""
+class LateResponses:
+    """Outstanding responses of one line."""
 
-    _all: list[Ghost] = field(default_factory=list)
+    _all: list[LateResponse] = field(default_factory=list)
 
-    def raise_for(self, ask: Read | Write, now: float, timeout_s: float) -> None:
-        """`ask` has timed out: its answer may still come."""
-        values = ask.values if isinstance(ask, Write) else ()
-        self._all.append(Ghost(likeness(ask), now + max(HAUNTS_S, HAUNTS_TIMEOUTS * timeout_s), values))
+    def expect(self, request: Read | Write, now: float, timeout_s: float) -> None:
+        """Remember that a response to `request` is outstanding for `PENDING_S` or 20 time-outs, whichever is longer."""
+        values = request.values if isinstance(request, Write) else ()
+        until = now + max(PENDING_S, PENDING_TIMEOUTS * timeout_s)
+        self._all.append(LateResponse(signature(request), until, values))
 
-    def lay(self, foreign: Foreign, tables: dict[int, str]) -> bool:
-        """A late answer has come; the ghost that it fits haunts no more. `tables` gives the table of a function."""
-        return self._lay((foreign.unit, tables.get(foreign.function), foreign.octets_of_data))
+    def settle(self, foreign: Foreign, tables: dict[int, str]) -> bool:
+        """Forget the outstanding response that `foreign` matches; True if there was one. `tables` by function."""
+        return self._settle((foreign.unit, tables.get(foreign.function), foreign.octets_of_data))
 
-    def lay_for(self, ask: Read | Write) -> bool:
-        """The late answer to `ask` has come. False if none was owed."""
-        return self._lay(likeness(ask))
+    def settle_request(self, request: Read | Write) -> bool:
+        """Forget the outstanding response to `request`; False if there was none."""
+        return self._settle(signature(request))
 
-    def written(self, write: Write) -> None:
-        """`write` is sent: those before it that differ can prove nothing any more."""
-        shown = likeness(write)
-        for ghost in self._all:
-            if (ghost.shown[0], ghost.shown[2:3], len(ghost.shown)) == (write.unit, (write.address,), len(shown)):
-                ghost.overtaken |= ghost.values != write.values
+    def overtake(self, write: Write) -> None:
+        """`write` is sent: confirmations of earlier ones that differ can prove nothing any more."""
+        shown = signature(write)
+        for one in self._all:
+            known = one.signature
+            if (known[0], known[2:3], len(known)) == (write.unit, (write.address,), len(shown)):
+                one.overtaken |= one.values != write.values
 
-    def take(self, write: Write, now: float) -> bool:
+    def settle_overtaken(self, write: Write, now: float) -> bool:
         """A confirmation that fits `write` has come: True if it may be that of a write that was overtaken since."""
-        shown = likeness(write)
-        for ghost in self._all:
-            if ghost.shown == shown and ghost.overtaken and ghost.until > now:
-                self._all.remove(ghost)
+        shown = signature(write)
+        for one in self._all:
+            if one.signature == shown and one.overtaken and one.until > now:
+                self._all.remove(one)
                 return True
         return False
 
-    def fits(self, read: Read, now: float) -> bool:
-        """True if an answer that is still to come could pass for that to `read`."""
+    def may_satisfy(self, read: Read, now: float) -> bool:
+        """True if a response that is still to come could pass for that to `read`."""
         if not self._all:
             return False
-        self._all = [ghost for ghost in self._all if ghost.until > now]
-        wanted = likeness(read)
-        return any(ghost.shown == wanted for ghost in self._all)
+        self._all = [one for one in self._all if one.until > now]
+        wanted = signature(read)
+        return any(one.signature == wanted for one in self._all)
 
-    def haunt(self, unit: int, table: str, now: float) -> bool:
-        """True if an exception from `unit` may be one that an earlier read of `table` is still owed."""
-        return any(ghost.shown[:2] == (unit, table) and ghost.until > now for ghost in self._all)
+    def may_be_pending(self, unit: int, table: str, now: float) -> bool:
+        """True if an exception from `unit` may be the late response to an earlier read of `table`."""
+        return any(one.signature[:2] == (unit, table) and one.until > now for one in self._all)
 
-    def _lay(self, wanted: Likeness) -> bool:
-        for ghost in self._all:
-            if ghost.shown == wanted:
-                self._all.remove(ghost)
+    def _settle(self, wanted: Signature) -> bool:
+        for one in self._all:
+            if one.signature == wanted:
+                self._all.remove(one)
                 return True
         return False
 
@@ -117,36 +119,36 @@ class Part:
 
     @property
     def longer(self) -> bool:
-        """True if more is asked for than is wanted."""
+        """True if it has more registers or bits than are wanted."""
         return self.read.count > self.count
 
 
 def safe_parts(
-    read: Read, borders: Sequence[int], ghosts: Ghosts, now: float, *, limit: int, refused: Collection[Read] = ()
+    read: Read, borders: Sequence[int], late: LateResponses, now: float, *, limit: int, refused: Collection[Read] = ()
 ) -> list[Part] | None:
-    """Reads that together bring `read`, of which no answer to come could pass for theirs; None if there are none yet.
+    """Reads that together bring `read`, and with which no late response could be confused; None if there are none yet.
 
     `borders` are the ends of its values (addresses, ascending): no value is torn. `refused`: longer reads to which this
     device says no.
     """
-    if not ghosts.fits(read, now):
+    if not late.may_satisfy(read, now):
         return [Part(read, read.address, read.count)]
     for longer in _longer(read, limit, LONGER_BY):
-        if longer not in refused and not ghosts.fits(longer, now):
+        if longer not in refused and not late.may_satisfy(longer, now):
             return [Part(longer, read.address, read.count)]
     for border in reversed(borders[:-1]):
         first = Read(read.unit, read.table, read.address, border - read.address)
         rest = Read(read.unit, read.table, border, read.address + read.count - border)
-        if octets_of(first) != octets_of(rest) and not ghosts.fits(first, now) and not ghosts.fits(rest, now):
+        if octets_of(first) != octets_of(rest) and not late.may_satisfy(first, now) and not late.may_satisfy(rest, now):
             return [Part(one, one.address, one.count) for one in (first, rest)]
     for longer in _longer(read, limit, LONGER_STILL_BY):
-        if longer not in refused and not ghosts.fits(longer, now):
+        if longer not in refused and not late.may_satisfy(longer, now):
             return [Part(longer, read.address, read.count)]
     return None
 
 
 def _longer(read: Read, limit: int, steps: Sequence[int]) -> Iterator[Read]:
-    """`read` with more behind it, then with more before it; of bits an octet of the answer for each step."""
+    """`read` with more behind it, then with more before it; of bits an octet of the response for each step."""
     more = [8 * step for step in steps] if read.table in ("coil", "discrete") else steps
     for step in more:
         if read.count + step <= limit and read.address + read.count + step <= 0x10000:
@@ -154,62 +156,3 @@ def _longer(read: Read, limit: int, steps: Sequence[int]) -> Iterator[Read]:
     for step in more:
         if read.count + step <= limit and read.address >= step:
             yield Read(read.unit, read.table, read.address - step, read.count + step)
-
-
-@dataclass(slots=True)
-class Echo:
-    """Whether the adapter hears itself: what we send comes back before the answer does.
-
-    The confirmation of some writes looks like their echo. So only a read can show that there is one; from then on each
-    frame's echo is taken away before anything is read from it.
-    """
-
-    known: bool = False
-    _due: bytes = b""
-
-    def sent(self, octets: bytes, ask: Ask) -> None:
-        """`octets` were sent for `ask`: they may come back."""
-        self._due = b"" if isinstance(ask, Write) and not self.known else octets
-
-    def strip(self, buffer: bytearray, ask: Ask) -> int:
-        """Take the echo from the front of `buffer`; how many octets that was. -1: it may still be coming, wait."""
-        due = self._due
-        if not due or not buffer:
-            return 0
-        if buffer.startswith(due):
-            del buffer[: len(due)]
-            self._due, self.known = b"", True
-            return len(due)
-        if due.startswith(bytes(buffer)):
-            return -1
-        self._due = b""
-        self.known = self.known and not isinstance(ask, Read | Question)
-        return 0
-
-
-@dataclass(slots=True)
-class Counters:
-    """What happened on a line, by kind; they travel in the heartbeat."""
-
-    requests: int = 0
-    answers: int = 0
-    timeouts: int = 0
-    late: int = 0  # answers after their time-out
-    doubled: int = 0  # answers that came twice
-    foreign: int = 0  # sound frames that answer something else
-    garbled: int = 0  # exchanges in which only unsound octets came: a wrong check sum, a cut frame
-    babble: int = 0  # exchanges put off since the line was never silent
-    echoes: int = 0  # frames that the adapter sent back to us
-    exceptions: int = 0
-    busy: int = 0
-    reconnects: int = 0
-    discarded_octets: int = 0
-
-    def as_dict(self, prefix: str) -> dict[str, int]:
-        """By name, each with the line's."""
-        return {f"{prefix}.{name}": getattr(self, name) for name in self.__slots__}
-
-
-def next_tag(tag: int) -> int:
-    """The transaction id behind `tag`: far from its neighbours, so that no wrong bit makes one of another."""
-    return (tag + 0x9E37) & 0xFFFF

@@ -1,7 +1,7 @@
-"""Several reads on their way at once: which answer is whose (pure).
+"""Pipelining: several reads outstanding at once, each response matched by its transaction id (pure).
 
-ask 1 ─► ask 2 ─► ask 3 ─►          the transaction id of a unit says to which of them it is judged
-◄─ 3    ◄─ 1    (2: its deadline)   an answer to none of them is Foreign, and the waiting goes on
+read 1 ─► read 2 ─► read 3 ─►       the transaction id of a unit says with which of them it is matched
+◄─ 3     ◄─ 1    (2: its deadline)  a response to none of them is Foreign, and the waiting goes on
 """
 
 from dataclasses import dataclass, field
@@ -10,15 +10,15 @@ from typing import NamedTuple
 from acquisition.drivers.base import Continue, Driver, DriverSpec, Foreign, Found, Read
 
 
-class Exchanged(NamedTuple):
-    """What came of the read at `place`: None, if it was not answered in its time. `asked_at`: when it was sent."""
+class ReadResponse(NamedTuple):
+    """Response to the read at `place` in its sequence; `found` None if none came in its time. `asked_at`: when it was sent."""
 
     place: int
     found: Found | None
     asked_at: float
 
 
-class _Asked(NamedTuple):
+class _Exchange(NamedTuple):
     place: int
     read: Read
     asked_at: float
@@ -26,37 +26,37 @@ class _Asked(NamedTuple):
 
 
 @dataclass(slots=True)
-class Awaited:
-    """The reads of one line that have no answer yet, by tag, in the order in which they were sent."""
+class OutstandingReads:
+    """Reads of one line that have no response yet, by tag, in the order in which they were sent."""
 
-    _asked: dict[int, _Asked] = field(default_factory=dict)
+    _exchanges: dict[int, _Exchange] = field(default_factory=dict)
 
-    def ask(self, tag: int, place: int, read: Read, asked_at: float, deadline: float) -> None:
-        """`read` was sent with `tag`; its answer is awaited until `deadline`."""
-        self._asked[tag] = _Asked(place, read, asked_at, deadline)
+    def add(self, tag: int, place: int, read: Read, asked_at: float, deadline: float) -> None:
+        """`read` was sent with `tag`; its response is awaited until `deadline`."""
+        self._exchanges[tag] = _Exchange(place, read, asked_at, deadline)
 
     @property
     def deadline(self) -> float | None:
-        """When the first of them is to be given up; None if none is awaited."""
-        return next((asked.deadline for asked in self._asked.values()), None)
+        """Time at which the first of them is to be given up; None if none is outstanding."""
+        return next((one.deadline for one in self._exchanges.values()), None)
 
-    def take(self, spec: DriverSpec, driver: Driver, buffer: bytearray) -> Exchanged | Foreign | None:
-        """The next unit in `buffer`, judged against the read whose tag it bears; None while there is no whole one.
+    def take(self, spec: DriverSpec, driver: Driver, buffer: bytearray) -> ReadResponse | Foreign | None:
+        """The next unit in `buffer`, matched with the read whose tag it bears; None while there is no whole one.
 
-        An answer with the tag of a read that is not an answer to it is Foreign, and the read stays awaited.
+        A unit with the tag of a read that is no response to it is Foreign, and the read stays outstanding.
         """
         assert spec.tag_of is not None  # noqa: S101 - the plan pipelines on no other line
         tag = spec.tag_of(buffer)
-        if tag not in self._asked:
-            tag = next(iter(self._asked))  # any: the unit does not bear it
-        found = driver.take(self._asked[tag].read, tag, buffer)
+        if tag not in self._exchanges:
+            tag = next(iter(self._exchanges))  # any: the unit does not bear it
+        found = driver.take(self._exchanges[tag].read, tag, buffer)
         if found is None or isinstance(found, Foreign):
             return found
-        assert not isinstance(found, Continue)  # noqa: S101 - a unit with a tag is the whole answer
-        asked = self._asked.pop(tag)
-        return Exchanged(asked.place, found, asked.asked_at)
+        assert not isinstance(found, Continue)  # noqa: S101 - a unit with a tag is the whole response
+        exchange = self._exchanges.pop(tag)
+        return ReadResponse(exchange.place, found, exchange.asked_at)
 
-    def give_up(self) -> Exchanged:
-        """Wait no more for the first of them."""
-        asked = self._asked.pop(next(iter(self._asked)))
-        return Exchanged(asked.place, None, asked.asked_at)
+    def give_up(self) -> ReadResponse:
+        """The first of them, without a response: it is outstanding no more."""
+        exchange = self._exchanges.pop(next(iter(self._exchanges)))
+        return ReadResponse(exchange.place, None, exchange.asked_at)

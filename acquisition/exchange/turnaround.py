@@ -1,19 +1,24 @@
-"""Turnaround of the units of one line: an exponentially smoothed mean of the time from a request to its answer."""
+"""Turnaround of the units of one line: an exponentially smoothed mean of the time from a request to its response (pure)."""
 
 from typing import Final
 
 ANSWERS: Final = 50  # before which nothing is said of a device
 
 
-class Smoothed:
-    """The turnarounds of the units of one line, in seconds."""
+class Turnarounds:
+    """Turnarounds of the units of one line, in seconds. `longest_s`: from the end of any request to its response."""
 
     def __init__(self) -> None:
+        self.longest_s = 0.0
         self._seconds: dict[int, float] = {}
         self._answers: dict[int, int] = {}
 
+    def responded(self, seconds: float) -> None:
+        """A response came `seconds` after its request."""
+        self.longest_s = max(self.longest_s, seconds)
+
     def add(self, unit: int, seconds: float) -> None:
-        """`unit` has thought for so long."""
+        """`unit` took `seconds` before it began its response."""
         before = self._seconds.get(unit, seconds)
         self._seconds[unit] = before + (max(seconds, 0.0) - before) / 16
         self._answers[unit] = self._answers.get(unit, 0) + 1

@@ -1,10 +1,10 @@
-"""The second path to a device: who speaks for it, its first line or its fallback (pure).
+"""Fail-over between the two paths to a device: its first line, and its fallback (pure).
 
-    FIRST ──silent on its first line──► SECOND ──the first line has it again──► FIRST
-                                          └── silent there too: it is offline, and whichever answers speaks
+    FIRST ──offline on its first line──► SECOND ──answers on the first line again──► FIRST
+                                           └── offline there too: whichever path answers first is the active one
 
-While the second path speaks, the first is probed as any dead device is, and what it finds out is not published: the
-device is not silent. While the first speaks, the second rests and asks nothing.
+While the second path is active, the first is probed as any dead device is, and publishes nothing: the device is online.
+While the first is active, the second is suspended and requests nothing.
 """
 
 from collections.abc import Callable, Iterable
@@ -19,11 +19,11 @@ class Path(Protocol):
     def name(self) -> str:
         """Its name."""
 
-    def rest(self, device: str) -> None:
-        """Ask `device` no more."""
+    def suspend(self, device: str) -> None:
+        """Request nothing of `device` any more."""
 
     def resume(self, device: str) -> None:
-        """Ask `device` all it has, now."""
+        """Request all blocks of `device` now."""
 
 
 @dataclass(slots=True)
@@ -33,47 +33,48 @@ class _Route:
     on_second: bool = False
 
 
-Told = Callable[[str], None]
+OnSwitch = Callable[[str, str], None]
+"""Gets the name of a device and a line of text about it."""
 
 
 class Paths:
-    """The devices of one worker that have two paths. `told` gets a line of text for each switch."""
+    """The devices of one worker that have two paths. `on_switch` is called for each switch."""
 
-    def __init__(self, told: Told) -> None:
-        self._told = told
+    def __init__(self, on_switch: OnSwitch) -> None:
+        self._on_switch = on_switch
         self._routes: dict[str, _Route] = {}
 
     def add(self, device: str, first: Path, second: Path) -> None:
-        """`device` is on `first`, and on `second` while it is silent there."""
+        """`device` is on `first`, and on `second` while it is offline there."""
         self._routes[device] = _Route(first, second)
 
     def devices(self) -> Iterable[str]:
-        """Those that have two paths."""
+        """Names of the devices that have two paths."""
         return self._routes.keys()
 
     def active(self, device: str) -> Path | None:
-        """The path that speaks for `device`; None if it has one only."""
+        """The active path of `device`; None if it has one only."""
         route = self._routes.get(device)
         return None if route is None else route.second if route.on_second else route.first
 
-    def speaks(self, device: str, path: Path) -> bool:
-        """True if what `path` finds out about `device` counts."""
+    def is_active(self, device: str, path: Path) -> bool:
+        """True if `path` publishes the values and the status of `device`."""
         return self.active(device) in (None, path)
 
-    def silent(self, device: str, path: Path, reason: str) -> None:
-        """`device` is silent on `path`: its second path takes over from the first."""
+    def failed(self, device: str, path: Path, reason: str) -> None:
+        """`device` is offline on `path`: its second path takes over from the first."""
         route = self._routes.get(device)
         if route is None or route.on_second or path is not route.first:
             return
         route.on_second = True
-        self._told(f"device {device}: by its second path, line {route.second.name}: {reason}")
+        self._on_switch(device, f"by its second path, line {route.second.name}: {reason}")
         route.second.resume(device)
 
-    def heard(self, device: str, path: Path) -> None:
-        """`device` has answered on `path`: if it is the first, it speaks again."""
+    def answered(self, device: str, path: Path) -> None:
+        """`device` has answered on `path`: if that is the first, it is the active one again."""
         route = self._routes.get(device)
         if route is None or not route.on_second or path is not route.first:
             return
         route.on_second = False
-        self._told(f"device {device}: by its first path again, line {route.first.name}")
-        route.second.rest(device)
+        self._on_switch(device, f"by its first path again, line {route.first.name}")
+        route.second.suspend(device)

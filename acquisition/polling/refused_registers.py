@@ -1,9 +1,9 @@
-"""Registers that a device refuses by themselves (exceptions 2 and 3): found by halving, and remembered over restarts (pure).
+"""Registers that a device refuses by themselves (exceptions 2 and 3): found by bisection, kept over restarts.
 
     state/holes-WORKER.json    {"feeder1": {"unit": 1, "profile": "eastron-sdm630", "identity": "...", "holes": [...]}}
 
-They are remembered for a device of that name, unit and profile, and for what it says it is (function 43/14 or 17, if it
-does): another one in its place is asked for all it should have.
+They are kept for a device of that name, unit and profile, with its identity (function 43/14 or 17, if it has one of
+them): of another device in its place all registers are requested.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,8 +14,8 @@ import msgspec
 from mapping.plan import DevicePlan, RegisterBlock, Table
 
 
-class Hole(msgspec.Struct, frozen=True):
-    """A value that a device does not have: where it would be, and the exception that says so."""
+class RefusedRange(msgspec.Struct, frozen=True):
+    """Registers of a value that a device does not have, and the exception code of its refusal."""
 
     table: Table
     address: int
@@ -23,21 +23,21 @@ class Hole(msgspec.Struct, frozen=True):
     code: int
 
     def place(self) -> str:
-        """As people write it."""
+        """The range as people write it."""
         end = self.address + self.count - 1
         return f"{self.table} {self.address}" + (f"..{end}" if self.count > 1 else "")
 
 
-class DeviceHoles(msgspec.Struct, frozen=True):
-    """The holes of one device, and which one it was."""
+class DeviceRefusals(msgspec.Struct, frozen=True):
+    """Refused ranges of one device, and its identity."""
 
     unit: int
     profile: str | None
-    holes: tuple[Hole, ...]
-    identity: str = ""  # what it said it was; empty: it did not say
+    ranges: tuple[RefusedRange, ...] = msgspec.field(name="holes")
+    identity: str = ""  # empty: it has told none
 
 
-Remembered = dict[str, DeviceHoles]
+KnownRefusals = dict[str, DeviceRefusals]
 
 
 def cut(block: RegisterBlock, start: int, end: int) -> RegisterBlock:
@@ -45,51 +45,51 @@ def cut(block: RegisterBlock, start: int, end: int) -> RegisterBlock:
     return RegisterBlock(block.table, start, end - start, block.every_ms, block.points)
 
 
-def noted(device: DevicePlan, holes: Sequence[Hole], identity: str) -> DeviceHoles:
-    """What is remembered of `device`, which says that it is `identity`."""
-    ordered = tuple(sorted(holes, key=lambda hole: (hole.table, hole.address)))
-    return DeviceHoles(device.unit, device.profile, ordered, identity)
+def refusals_of(device: DevicePlan, ranges: Sequence[RefusedRange], identity: str) -> DeviceRefusals:
+    """Entry of `device`, whose identity is `identity`: its refused ranges in order."""
+    ordered = tuple(sorted(ranges, key=lambda one: (one.table, one.address)))
+    return DeviceRefusals(device.unit, device.profile, ordered, identity)
 
 
-def known(remembered: Remembered, devices: Iterable[DevicePlan]) -> dict[str, DeviceHoles]:
-    """What is remembered of those `devices` that have the unit and the profile that they had."""
+def known(kept: KnownRefusals, devices: Iterable[DevicePlan]) -> dict[str, DeviceRefusals]:
+    """Entries of those `devices` that have the unit and the profile that they had."""
     return {
         device.name: found
         for device in devices
-        if (found := remembered.get(device.name)) and (found.unit, found.profile) == (device.unit, device.profile)
+        if (found := kept.get(device.name)) and (found.unit, found.profile) == (device.unit, device.profile)
     }
 
 
-def load(path: Path) -> Remembered:
-    """What is remembered in `path`; nothing if it is not there. Raises ValueError for a file that says nothing sound."""
+def load(path: Path) -> KnownRefusals:
+    """Entries in the file `path`; none if it is not there. Raises ValueError for a file of another form, OSError."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Remembered)
+        return msgspec.json.decode(path.read_bytes(), type=KnownRefusals)
     except FileNotFoundError:
         return {}
     except msgspec.MsgspecError as error:
         raise ValueError(f"{path}: {error}") from error
 
 
-def save(path: Path, remembered: Remembered) -> None:
+def save(path: Path, kept: KnownRefusals) -> None:
     """Write `path` whole or not at all. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(path.name + ".new")
-    fresh.write_bytes(msgspec.json.format(msgspec.json.encode(remembered), indent=2))
+    fresh.write_bytes(msgspec.json.format(msgspec.json.encode(kept), indent=2))
     fresh.replace(path)
 
 
 def report(state_dir: Path) -> str:
-    """What all workers of a site remember, a line for each register; empty if nothing. Raises ValueError, OSError."""
+    """Refused registers of all workers of a site, a line for each; empty if there are none. Raises ValueError, OSError."""
     rows = [
-        f"  {name:<16} {hole.place():<26} exception {hole.code}"
+        f"  {name:<16} {one.place():<26} exception {one.code}"
         for path in sorted(state_dir.glob("holes-*.json"))
         for name, found in load(path).items()
-        for hole in found.holes
+        for one in found.ranges
     ]
     head = "refused by the devices, asked for again daily and whenever they come back:"
     return "\n".join([head, *rows]) if rows else ""
 
 
 def file_of(state_dir: Path, worker: str) -> Path:
-    """Where a worker's holes are remembered."""
+    """File in which a worker keeps them."""
     return state_dir / f"holes-{worker}.json"

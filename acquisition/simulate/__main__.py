@@ -75,7 +75,7 @@ async def _run(plan: Plan, given: argparse.Namespace, faults: Timeline) -> int:
         control = Control(given.run_dir / "simulate.ctl", devices)
         await control.start()
         ticking = asyncio.ensure_future(_tick(devices, faults))
-        await processes.until_told(lambda: logs.ready(lines=overlay))
+        await processes.until_stopped(lambda: logs.ready(lines=overlay))
         ticking.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await ticking

@@ -1,4 +1,4 @@
-"""A line's frames as a file: each octet string that went out or came in, with its time. One JSON object a line.
+"""Capture of a line's frames in a file: each octet string that went out or came in, with its time. One JSON object a line.
 
 {"line": "rs485-1", "protocol": "modbus-rtu", "settings": {...}}        the head
 {"at": 0.0312, "out": "01040000000271cb"}                               seconds since the first opening
@@ -16,8 +16,8 @@ from mapping.plan import LinePlan
 SETTING: Final = "record"  # of a line's plan, never of a site's file: where its frames are written
 
 
-class RecordingPort:
-    """A port that writes down what passes through it. The file begins anew at the first opening and goes on at the next."""
+class CapturePort:
+    """A port that writes the octets that pass through it to a file, which begins anew at the first opening only."""
 
     def __init__(self, port: Port, plan: LinePlan) -> None:
         self._port = port
@@ -74,6 +74,6 @@ class RecordingPort:
             self._file.write(json.dumps(entry) + "\n")
 
 
-def recorded(port: Port, plan: LinePlan) -> Port:
-    """`port`, with its frames written down if the line's plan says so."""
-    return RecordingPort(port, plan) if SETTING in plan.settings else port
+def captured(port: Port, plan: LinePlan) -> Port:
+    """`port`, with its frames captured if the line's plan says so."""
+    return CapturePort(port, plan) if SETTING in plan.settings else port

@@ -1,6 +1,6 @@
 """Ports on the network beside plain TCP: TLS, streams whose unread octets must be thrown away, and UDP. Part of the shell.
 
-What has come and nobody has read stays bounded: a connection is not read any further, and of datagrams the latest stay.
+Unread octets are bounded: a connection is not read any further, and of datagrams the latest stay.
 """
 
 import asyncio
@@ -32,8 +32,8 @@ def client_context(settings: Settings) -> ssl.SSLContext:
     return context
 
 
-class _Inbox:
-    """What has come, and what ended it; `wait` is woken by either."""
+class _Received:
+    """Received octets or datagrams, and the reason of their end; `wait` is woken by either."""
 
     def __init__(self) -> None:
         self.came = asyncio.Event()
@@ -49,7 +49,7 @@ class _Inbox:
         self.came.set()
 
 
-class _Stream(_Inbox, asyncio.Protocol):
+class _Stream(_Received, asyncio.Protocol):
     """The receiving side of a connection."""
 
     def __init__(self) -> None:
@@ -74,7 +74,7 @@ class _Stream(_Inbox, asyncio.Protocol):
         self.closed.set()
 
     def taken(self) -> bytes:
-        """All that has come."""
+        """All received octets."""
         octets = bytes(self.received)
         self.received.clear()
         if self._paused and self._transport is not None and not self._transport.is_closing():
@@ -143,7 +143,7 @@ class ConnectionPort:
         transport.abort()
 
 
-class _Datagrams(_Inbox, asyncio.DatagramProtocol):
+class _Datagrams(_Received, asyncio.DatagramProtocol):
     """The receiving side of a UDP socket."""
 
     def __init__(self) -> None:
@@ -159,7 +159,7 @@ class _Datagrams(_Inbox, asyncio.DatagramProtocol):
 
 
 class UdpPort:
-    """A UDP socket that hears one device only; each `read` gives one datagram."""
+    """A UDP socket connected to one device; each `read` gives one datagram."""
 
     def __init__(self, settings: Settings) -> None:
         self._host, self._port = str(settings["host"]), int(settings["port"])

@@ -1,7 +1,7 @@
 """Ports: a serial device or a TCP connection as octets in, octets out. Part of the shell.
 
-A pseudo-terminal has neither speed nor parity: they are not set there (pyserial fails on it with parity). What the
-operating system says of a lost port becomes LinkError, in words that an operator understands.
+A pseudo-terminal has neither speed nor parity: they are not set there (pyserial fails on it with parity). Errors of
+the operating system about a lost port become LinkError, in words that an operator understands.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from typing import Any, Final, Protocol
 import serial
 from serial.rs485 import RS485Settings
 
-from acquisition.transport.receive_buffer import Inbox, LinkError, Receiver, UnsentError
+from acquisition.transport.receive_buffer import LinkError, ReceiveBuffer, Receiver, UnsentError
 from bus.endpoint import Endpoint
 
 __all__ = ["LinkError", "Port", "SerialPort", "TcpPort", "UnsentError", "refuse_ended"]
@@ -27,13 +27,13 @@ READ_OCTETS: Final = 4096
 CONNECT_TIMEOUT_S: Final = 3.0
 UNTAKEN_LIMIT_MS: Final = 1000
 """A request that the host has not taken for so long is dropped with its connection: a cable that is put back must not
-deliver a command whose client has been told no."""
+deliver a command that has been refused to its client meanwhile."""
 _DROP_UNTAKEN: Final = struct.pack("ii", 1, 0)  # closing throws it away instead of delivering it
 _PARITIES: Final = {"none": serial.PARITY_NONE, "even": serial.PARITY_EVEN, "odd": serial.PARITY_ODD}
 
 
 class Port(Protocol):
-    """One line's way out. `read` returns what has come, at the latest after `timeout_s` (then empty)."""
+    """Port of one line. `read` returns the octets received, at the latest after `timeout_s` (then none)."""
 
     async def open(self) -> None:
         """Raises LinkError if it cannot."""
@@ -45,7 +45,7 @@ class Port(Protocol):
         """Raises LinkError."""
 
     def discard(self) -> int:
-        """Throw away what has come unread; how many octets that was."""
+        """Throw away the octets that were not read; how many these were."""
 
     async def close(self) -> None:
         """May be called at any time."""
@@ -58,7 +58,7 @@ class SerialPort:
         self._settings = settings
         self._serial: serial.Serial | None = None
         self._descriptor = -1
-        self._inbox = Inbox()
+        self._received = ReceiveBuffer()
 
     async def open(self) -> None:
         path = str(self._settings["port"])
@@ -82,12 +82,12 @@ class SerialPort:
             except (OSError, ValueError) as error:
                 await self.close()
                 raise LinkError(f"{path}: no direction control, which `rts: rs485` needs") from error
-        self._inbox = Inbox()
+        self._received = ReceiveBuffer()
         self._descriptor = self._serial.fileno()
         asyncio.get_running_loop().add_reader(self._descriptor, self._readable)
 
     def _direction(self) -> RS485Settings:
-        """RTS while we send, told to the system's driver: it alone knows when the last character has left."""
+        """RTS while we send, set by the system's driver: it alone knows when the last character has left."""
         return RS485Settings(
             rts_level_for_tx=True,
             rts_level_for_rx=False,
@@ -104,18 +104,18 @@ class SerialPort:
             self._gone((error.strerror or str(error)).lower())
         else:
             if octets:
-                self._inbox.put(octets)
+                self._received.put(octets)
             else:
                 self._gone("end of file")
 
     def _gone(self, reason: str) -> None:
         """A lost port is readable for ever: it is watched no more."""
         asyncio.get_running_loop().remove_reader(self._descriptor)
-        self._inbox.fail(f"port lost: {reason}")
+        self._received.fail(f"port lost: {reason}")
 
     async def write(self, octets: bytes) -> None:
-        if self._serial is None or self._inbox.fault:
-            raise LinkError(self._inbox.fault or "port not open")
+        if self._serial is None or self._received.fault:
+            raise LinkError(self._received.fault or "port not open")
         view = memoryview(octets)
         while view:
             try:
@@ -126,17 +126,17 @@ class SerialPort:
                 raise LinkError(f"port lost: {(error.strerror or str(error)).lower()}") from error
 
     async def read(self, timeout_s: float) -> bytes:
-        return await self._inbox.take(timeout_s)
+        return await self._received.take(timeout_s)
 
     def discard(self) -> int:
-        if self._serial is not None and not self._inbox.fault:
-            with contextlib.suppress(OSError):  # a lost port tells that to whoever reads from it
+        if self._serial is not None and not self._received.fault:
+            with contextlib.suppress(OSError):  # the next read from a lost port raises
                 if self._serial.in_waiting:
                     self._readable()  # the system holds it, and the loop has not seen it yet
-        return self._inbox.discard()
+        return self._received.discard()
 
     async def set_baudrate(self, baudrate: int) -> None:
-        """Go on at `baudrate` once all that was written is on the line. Raises LinkError."""
+        """Go on at `baudrate` once all written octets are on the line. Raises LinkError."""
         if self._serial is None or str(Path(str(self._settings["port"])).resolve()).startswith("/dev/pts/"):
             return  # a pseudo-terminal has no speed
         try:
@@ -159,16 +159,16 @@ class TcpPort:
 
     def __init__(self, settings: dict[str, Any]) -> None:
         self._there = Endpoint(str(settings["host"]), int(settings.get("port", 502)))
-        self._inbox = Inbox()
+        self._received = ReceiveBuffer()
         self._transport: asyncio.Transport | None = None
 
     async def open(self) -> None:
-        inbox = self._inbox = Inbox()
+        received = self._received = ReceiveBuffer()
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 there = self._there
-                transport, _ = await loop.create_connection(lambda: Receiver(inbox, _lost), there.host, there.port)
+                transport, _ = await loop.create_connection(lambda: Receiver(received, _lost), there.host, there.port)
         except TimeoutError as error:
             raise LinkError(f"no connection to {self._there} within {CONNECT_TIMEOUT_S:g} s") from error
         except OSError as error:
@@ -182,22 +182,22 @@ class TcpPort:
         """One request is on its way at a time: the transport's own buffer holds no more than that."""
         if self._transport is None:
             raise LinkError("not connected")
-        refuse_ended(self._transport, self._inbox.fault)
+        refuse_ended(self._transport, self._received.fault)
         self._transport.write(octets)
 
     async def read(self, timeout_s: float) -> bytes:
         if self._transport is None:
             raise LinkError("not connected")
-        return await self._inbox.take(timeout_s)
+        return await self._received.take(timeout_s)
 
     def discard(self) -> int:
-        return self._inbox.discard()
+        return self._received.discard()
 
     async def close(self) -> None:
         transport, self._transport = self._transport, None
         if transport is None:
             return
-        if not self._inbox.fault:
+        if not self._received.fault:
             sock = transport.get_extra_info("socket")
             with contextlib.suppress(OSError):  # it has gone already
                 if _untaken(sock):

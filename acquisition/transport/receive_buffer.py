@@ -1,4 +1,4 @@
-"""Octets that have come and that nobody has read yet: where a port's callbacks meet the one who waits. Part of the shell.
+"""Receive buffer of a port: filled by the callbacks of asyncio, emptied by the task that waits. Part of the shell.
 
 One future and one timer for each wait, and none where something is there already: a worker waits thousands of times
 a second.
@@ -9,15 +9,15 @@ from collections.abc import Callable
 
 
 class LinkError(Exception):
-    """The port or the connection is gone, or cannot be had; the text is the reason."""
+    """The port or the connection is lost, or cannot be opened; the text is the reason."""
 
 
 class UnsentError(LinkError):
-    """The connection had ended before: nothing of what was to be written has left."""
+    """The connection had ended before: no octet of the request has left."""
 
 
-class Inbox:
-    """What came, in order, and then the reason why nothing more comes."""
+class ReceiveBuffer:
+    """Received octets in order, and then the reason why nothing more comes."""
 
     def __init__(self) -> None:
         self._octets = bytearray()
@@ -25,18 +25,18 @@ class Inbox:
         self._waiting: asyncio.Future[None] | None = None
 
     def put(self, octets: bytes) -> None:
-        """They have come."""
+        """Add received octets."""
         self._octets += octets
         self._wake()
 
     def fail(self, reason: str) -> None:
-        """Nothing more will come; the first reason is the one that is told."""
+        """Nothing more will come; the first reason is kept."""
         self._fault = self._fault or reason
         self._wake()
 
     @property
     def fault(self) -> str | None:
-        """Why nothing more comes; None while something may."""
+        """Reason why nothing more comes; None while something may."""
         return self._fault
 
     async def take(self, timeout_s: float) -> bytes:
@@ -73,14 +73,14 @@ def _end(waiting: "asyncio.Future[None]") -> None:
 
 
 class Receiver(asyncio.Protocol):
-    """A connection whose octets go to an inbox."""
+    """A connection whose octets go to a receive buffer. `reason_of` words its end."""
 
-    def __init__(self, inbox: Inbox, told: Callable[[Exception | None], str]) -> None:
-        self._inbox = inbox
-        self._told = told
+    def __init__(self, buffer: ReceiveBuffer, reason_of: Callable[[Exception | None], str]) -> None:
+        self._buffer = buffer
+        self._reason_of = reason_of
 
     def data_received(self, data: bytes) -> None:
-        self._inbox.put(data)
+        self._buffer.put(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._inbox.fail(self._told(exc))
+        self._buffer.fail(self._reason_of(exc))

@@ -1,7 +1,7 @@
-"""Commands on one line: each is written once or never, a pulse is ended, and what was written is read back.
+"""Write queue of one line: sends each command at most once, ends pulses, verifies by read-back.
 
-    order ──► written ──► ACCEPTED ──► read back, again every 0.1 s ──► PROVEN, or DIFFERS at the deadline
-                  └─ pulse: after its time the release ──────┴── nothing to read back: ENDED
+    enqueue ──► written ──► ACCEPTED ──► read back, again every 0.1 s ──► PROVEN, or DIFFERS at the deadline
+                    └─ pulse: after its time the release ──────┴── nothing to read back: ENDED
 
 One exchange a turn: polls go on between them. A pulse that may have begun is ended: after its time; at once if the reply is
 lost, though not to a device that comes back later than the pulse would have lasted; and when the line itself ends.
@@ -10,7 +10,6 @@ lost, though not to a device that comes back later than the pulse would have las
 import asyncio
 import contextlib
 import logging
-import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -21,8 +20,9 @@ from acquisition.decoding.point_readings import PointReading
 from acquisition.drivers.base import Confirmed, Refused
 from acquisition.exchange.link import Link
 from acquisition.transport.ports import LinkError, UnsentError
-from acquisition.writes.tasks import Commands, Task, proves, shown
+from acquisition.writes.tasks import Task, WriteTasks, proves, shown
 from bus.messages import Command, CommandResult, Outcome
+from bus.system_clock import SystemClock
 
 AGAIN_S: Final = 0.1  # between read-backs, and between attempts to end a pulse
 RELEASE_S: Final = 30.0  # how long the end of a pulse is tried
@@ -30,75 +30,77 @@ END_S: Final = 1.0  # for all that is pulsed when the line ends
 END_TRIES: Final = 2  # some devices close the connection after each answer
 
 log = logging.getLogger("acquisition.line")
-Answer = Callable[[CommandResult], None]
+OnResult = Callable[[CommandResult], None]
 ReadBack = Callable[[Task], Awaitable[tuple[int, ...] | None]]
 
 
 @dataclass(frozen=True, slots=True)
-class _Order:
-    """A command, and whom its results are told. `until`: of a release; `shown`: what the last read-back gave.
+class _QueuedWrite:
+    """A task, and the receiver of its results. `until`: of a release; `shown`: the registers of the last read-back.
 
-    `unsure`: the reply to its write is lost, which has been told.
+    `unsure`: the response to its write is lost, and the result says so already.
     """
 
     task: Task
-    answer: Answer
+    on_result: OnResult
     until: float = 0.0
     unsure: bool = False
     shown: str = "nothing"
 
 
-class Orders:
-    """What has been ordered on a line and is not at its end. `ready(task)`: why its device takes no command now."""
+class WriteQueue:
+    """Writes of a line that have no final result yet. `ready(task)`: the reason why its device takes no write now."""
 
     def __init__(
         self,
         link: Link,
-        commands: Commands,
+        tasks: WriteTasks,
+        clock: SystemClock,
         *,
         ready: Callable[[Task], str | None],
         read_back: ReadBack,
         emit: Callable[[list[PointReading]], None],
     ) -> None:
         self._link = link
-        self._commands = commands
+        self._tasks = tasks
+        self._clock = clock
         self._ready = ready
         self._read_back = read_back
         self._emit = emit
         self._loop = asyncio.get_running_loop()
-        self._writes: deque[_Order] = deque()
-        self._releases: deque[_Order] = deque()
-        self._checks: deque[_Order] = deque()
-        self._pulsed: dict[Command, _Order] = {}  # what may be on, and is to be ended
+        self._writes: deque[_QueuedWrite] = deque()
+        self._releases: deque[_QueuedWrite] = deque()
+        self._checks: deque[_QueuedWrite] = deque()
+        self._pulsed: dict[Command, _QueuedWrite] = {}  # pulses that may be on, and are to be ended
         self.wake = asyncio.Event()
 
-    def order(self, task: Task, answer: Answer) -> None:
+    def enqueue(self, task: Task, on_result: OnResult) -> None:
         """Write it at the next frame border, or never after its deadline."""
-        self._writes.append(_Order(task, answer))
+        self._writes.append(_QueuedWrite(task, on_result))
         self.wake.set()
 
     @property
     def pending(self) -> bool:
-        """True if a command waits to be written or to be proven."""
+        """True if a task waits to be written or to be proven."""
         return bool(self._writes or self._checks)
 
     def expire(self) -> None:
-        """While there is no line: end what its deadline has overtaken."""
+        """End the tasks whose deadline has passed, while the line is down."""
         for _ in range(len(self._writes)):
-            order = self._writes.popleft()
-            if self._expired(order):
-                self._say(order, Outcome.NO_ANSWER, "not written: the line is down")
+            write = self._writes.popleft()
+            if self._expired(write):
+                self._report(write, Outcome.NO_ANSWER, "not written: the line is down")
             else:
-                self._writes.append(order)
+                self._writes.append(write)
         for _ in range(len(self._checks)):
-            order = self._checks.popleft()
-            if self._unproven(order):
-                self._say(order, Outcome.DIFFERS, f"reads back {order.shown}")
+            write = self._checks.popleft()
+            if self._unproven(write):
+                self._report(write, Outcome.DIFFERS, f"reads back {write.shown}")
             else:
-                self._checks.append(order)
+                self._checks.append(write)
 
     async def turn(self) -> bool:
-        """Do one thing; False if there is nothing to do now. Raises LinkError."""
+        """One exchange; False if there is nothing to do now. Raises LinkError."""
         if self._releases:
             await self._release(self._releases.popleft())
         elif self._writes:
@@ -111,151 +113,152 @@ class Orders:
 
     # ------------------------------------------------------------------ steps
 
-    async def _write(self, order: _Order) -> None:
-        task = order.task
+    async def _write(self, write: _QueuedWrite) -> None:
+        task = write.task
         try:
             await self._link.open()  # which may take its time: the deadline is looked at behind it
             await self._link.silence(task.device)
         except UnsentError:
-            await self._anew(self._writes, order)
+            await self._requeue(self._writes, write)
             return
         except LinkError as error:
-            self._say(order, Outcome.NO_ANSWER, f"not written: {error}")
+            self._report(write, Outcome.NO_ANSWER, f"not written: {error}")
             raise
-        if self._expired(order):
-            self._say(order, Outcome.EXPIRED, "its deadline passed before it could be written")
+        if self._expired(write):
+            self._report(write, Outcome.EXPIRED, "its deadline passed before it could be written")
             return
         objection = self._ready(task)
         if objection is not None:
-            self._say(order, Outcome.NO_ANSWER, f"not written: {objection}")
+            self._report(write, Outcome.NO_ANSWER, f"not written: {objection}")
             return
         if task.release is not None:
-            self._pulsed[task.command] = order
+            self._pulsed[task.command] = write
         try:
             found = await self._link.exchange(task.write, task.device)
         except UnsentError:
             self._pulsed.pop(task.command, None)
-            await self._anew(self._writes, order)
+            await self._requeue(self._writes, write)
             return
         except LinkError as error:
-            self._say(order, Outcome.NO_ANSWER, str(error))
-            self._end_unsure(order)
+            self._report(write, Outcome.NO_ANSWER, str(error))
+            self._end_unsure(write)
             raise
         if isinstance(found, Refused):
             self._pulsed.pop(task.command, None)
-            self._say(order, Outcome.EXCEPTION, point_readings.exception(found.code), found.code)
+            self._report(write, Outcome.EXCEPTION, point_readings.exception(found.code), found.code)
         elif not isinstance(found, Confirmed):
-            self._say(order, Outcome.NO_ANSWER, f"no answer within {task.device.timeout_ms} ms")
-            self._end_unsure(order)
+            self._report(write, Outcome.NO_ANSWER, f"no answer within {task.device.timeout_ms} ms")
+            self._end_unsure(write)
         else:
-            self._say(order, Outcome.ACCEPTED, "")
+            self._report(write, Outcome.ACCEPTED, "")
             if task.release is not None:
                 pulse_s = task.command.pulse_ms / 1000
-                self._later(pulse_s, self._releases, replace(order, until=self._loop.time() + pulse_s + RELEASE_S))
+                self._later(pulse_s, self._releases, replace(write, until=self._loop.time() + pulse_s + RELEASE_S))
             elif task.proof is not None:
-                await self._check(order)
+                await self._check(write)
 
-    async def _anew(self, queue: deque[_Order], order: _Order) -> None:
-        """Begin `order` again on a new connection: nothing of it has left, and some devices close after each answer."""
+    async def _requeue(self, queue: deque[_QueuedWrite], write: _QueuedWrite) -> None:
+        """Put `write` back for a new connection: nothing of it has left, and some devices close after each answer."""
         await self._link.close()
-        queue.appendleft(order)
+        queue.appendleft(write)
 
-    def _end_unsure(self, order: _Order) -> None:
-        """Let a pulse end that nobody has confirmed."""
-        task = order.task
+    def _end_unsure(self, write: _QueuedWrite) -> None:
+        """Let a pulse end whose beginning was not confirmed."""
+        task = write.task
         if task.release is not None:
             until = self._loop.time() + task.command.pulse_ms / 1000
-            self._releases.append(replace(order, until=until, unsure=True))
+            self._releases.append(replace(write, until=until, unsure=True))
 
-    async def _release(self, order: _Order) -> None:
-        """End a pulse; it is tried again and again, since what stays on may do harm."""
-        task = order.task
+    async def _release(self, write: _QueuedWrite) -> None:
+        """End a pulse; it is tried again and again, since an output that stays on may do harm."""
+        task = write.task
         assert task.release is not None  # noqa: S101 - it is a pulse
-        if order.unsure and self._loop.time() >= order.until:
-            self._give_up(order)
+        if write.unsure and self._loop.time() >= write.until:
+            self._give_up(write)
             return
         try:
             found = await self._link.exchange(task.release, task.device)
         except UnsentError:
-            await self._anew(self._releases, order)
+            await self._requeue(self._releases, write)
             return
         except LinkError:
-            self._releases.append(order)
+            self._releases.append(write)
             raise
         if isinstance(found, Confirmed):
             self._pulsed.pop(task.command, None)
-            if order.unsure:
-                return  # what became of it was told
+            if write.unsure:
+                return  # its result was reported
             if task.proof is None:
-                self._say(order, Outcome.ENDED, "")
+                self._report(write, Outcome.ENDED, "")
             else:
-                await self._check(replace(order, task=replace(task, write=task.release)))
-        elif self._loop.time() < order.until:
-            self._later(AGAIN_S, self._releases, order)
+                await self._check(replace(write, task=replace(task, write=task.release)))
+        elif self._loop.time() < write.until:
+            self._later(AGAIN_S, self._releases, write)
         else:
-            self._give_up(order)
+            self._give_up(write)
 
-    def _give_up(self, order: _Order) -> None:
-        """Leave a pulse as it is, and say so."""
-        self._pulsed.pop(order.task.command, None)
-        log.error("%s: its pulse could not be ended", order.task.point.name)
-        if not order.unsure:
-            self._say(order, Outcome.NO_ANSWER, "the pulse could not be ended")
+    def _give_up(self, write: _QueuedWrite) -> None:
+        """Leave a pulse as it is, and report that."""
+        self._pulsed.pop(write.task.command, None)
+        subject = {"device": write.task.device.name}
+        log.error("%s: its pulse could not be ended", write.task.point.name, extra=subject)
+        if not write.unsure:
+            self._report(write, Outcome.NO_ANSWER, "the pulse could not be ended")
 
     async def end(self) -> None:
-        """End what is pulsed now: the line ends, and nobody would later. Begins with a link of its own."""
+        """End all pulses now, since the line ends. Begins with a connection of its own."""
         if not self._pulsed:
             return
         await self._link.close()  # an exchange may have been cut short
-        with contextlib.suppress(TimeoutError):  # what is left is said, one by one
+        with contextlib.suppress(TimeoutError):  # those that are left are reported, one by one
             async with asyncio.timeout(END_S):
-                for order in list(self._pulsed.values()):
-                    await self._end_now(order)
-        for order in list(self._pulsed.values()):
-            self._give_up(replace(order, unsure=True))
+                for write in list(self._pulsed.values()):
+                    await self._end_now(write)
+        for write in list(self._pulsed.values()):
+            self._give_up(replace(write, unsure=True))
 
-    async def _end_now(self, order: _Order) -> None:
-        """Try to end a pulse of a line that ends, on a connection more if the first one is lost."""
+    async def _end_now(self, write: _QueuedWrite) -> None:
+        """Try to end a pulse of a line that ends, on one connection more if the first one is lost."""
         for _ in range(END_TRIES):
             try:
-                await self._release(replace(order, unsure=True, until=self._loop.time() + END_S))
+                await self._release(replace(write, unsure=True, until=self._loop.time() + END_S))
             except LinkError:
                 await self._link.close()
-            if self._link.is_open or order.task.command not in self._pulsed:
+            if self._link.is_open or write.task.command not in self._pulsed:
                 return
 
-    async def _check(self, order: _Order) -> None:
-        """Read back, until it shows what was written or the deadline passes."""
+    async def _check(self, write: _QueuedWrite) -> None:
+        """Read back, until the registers show the written value or the deadline passes."""
         try:
-            raw = await self._read_back(order.task)
+            raw = await self._read_back(write.task)
         except LinkError:
-            self._checks.append(order)
+            self._checks.append(write)
             raise
-        if raw is not None and proves(order.task, raw):
-            self._emit([shown(order.task, raw)])
-            self._say(order, Outcome.PROVEN, "")
+        if raw is not None and proves(write.task, raw):
+            self._emit([shown(write.task, raw)])
+            self._report(write, Outcome.PROVEN, "")
             return
         if raw is not None:
-            order = replace(order, shown=" ".join(f"{one:04x}" for one in raw))
-        if self._unproven(order):
-            self._say(order, Outcome.DIFFERS, f"reads back {order.shown}")
+            write = replace(write, shown=" ".join(f"{one:04x}" for one in raw))
+        if self._unproven(write):
+            self._report(write, Outcome.DIFFERS, f"reads back {write.shown}")
         else:
-            self._later(AGAIN_S, self._checks, order)
+            self._later(AGAIN_S, self._checks, write)
 
-    def _later(self, seconds: float, queue: deque[_Order], order: _Order) -> None:
+    def _later(self, seconds: float, queue: deque[_QueuedWrite], write: _QueuedWrite) -> None:
         def queued() -> None:
-            queue.append(order)
+            queue.append(write)
             self.wake.set()
 
         self._loop.call_later(seconds, queued)
 
-    def _expired(self, order: _Order) -> bool:
-        return self._commands.expired(order.task.command, time.monotonic_ns(), time.time_ns())
+    def _expired(self, write: _QueuedWrite) -> bool:
+        return self._tasks.expired(write.task.command, self._clock.now())
 
-    def _unproven(self, order: _Order) -> bool:
-        """True if it has had its time to show: what is pulsed has that of the pulse besides."""
-        pulse_ns = order.task.command.pulse_ms * 1_000_000
-        return self._commands.expired(order.task.command, time.monotonic_ns() - pulse_ns, time.time_ns() - pulse_ns)
+    def _unproven(self, write: _QueuedWrite) -> bool:
+        """True if its time to be proven is over; a pulse has its own length besides."""
+        pulse_ns = write.task.command.pulse_ms * 1_000_000
+        return self._tasks.expired(write.task.command, self._clock.now(), pulse_ns)
 
-    def _say(self, order: _Order, outcome: Outcome, reason: str, detail: int = 0) -> None:
-        order.answer(self._commands.result(order.task.command, outcome, time.time_ns(), reason, detail))
+    def _report(self, write: _QueuedWrite, outcome: Outcome, reason: str, detail: int = 0) -> None:
+        write.on_result(self._tasks.result(write.task.command, outcome, self._clock.now(), reason, detail))

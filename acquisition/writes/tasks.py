@@ -1,8 +1,8 @@
-"""Commands: what is written for one, whether it may still be, and what the read-back proves (pure).
+"""Write tasks: the request that a command means, its deadline, and the proof by read-back (pure).
 
 received ── seen before? DUPLICATE ── other plan? ── point? ── value fits? ── deadline passed? EXPIRED
    └── written once ── confirmed: ACCEPTED ── read back: PROVEN or DIFFERS
-                   ── device says no: EXCEPTION ── silence: NO_ANSWER (never written again)
+                   ── exception: EXCEPTION ── time-out: NO_ANSWER (never written again)
 """
 
 from collections import OrderedDict
@@ -16,6 +16,7 @@ from acquisition.decoding.scaling import Reading
 from acquisition.drivers.base import Read, Write
 from bus import quality
 from bus.messages import Command, CommandResult, Outcome, Value
+from bus.quality import Stamp
 from mapping.plan import DevicePlan, PointPlan, Register
 
 REMEMBERED: Final = 4096
@@ -31,11 +32,11 @@ class Task:
     point: PointPlan
     write: Write
     proof: Read | None
-    release: Write | None = None  # what ends the pulse
-    factor: float = 1.0  # what the point's scale said, where another register holds it
+    release: Write | None = None  # ends the pulse
+    factor: float = 1.0  # of the point's scale, where another register holds it
 
     def by(self, device: DevicePlan) -> "Task":
-        """The same task for the same device as another path reaches it."""
+        """The same task for the same device on another path."""
         return replace(
             self,
             device=device,
@@ -49,8 +50,8 @@ Last = Callable[[int], tuple[Reading, int] | None]
 """The last reading of a point, and the monotonic time of its exchange in ns; None if there was none."""
 
 
-class Commands:
-    """The commands of one worker: which were seen, and what each means for a device."""
+class WriteTasks:
+    """Write tasks of one worker: the commands that were seen, and the task that each means for its device."""
 
     def __init__(
         self, worker: str, revision: str, boot: str, devices: list[DevicePlan], last: Last = lambda _number: None
@@ -62,37 +63,37 @@ class Commands:
         self._points = {point.number: (device, point) for device in devices for point in device.points}
         self._seen: OrderedDict[tuple[str, int], None] = OrderedDict()
 
-    def taken(self, command: Command, now_ns: int, utc_ns: int) -> Task | CommandResult:
+    def taken(self, command: Command, now: Stamp) -> Task | CommandResult:
         """The task that `command` means, or the result that ends it here."""
         key = (command.issuer, command.number)
         if key in self._seen:
-            return self.result(command, Outcome.DUPLICATE, utc_ns, "this command was seen before")
+            return self.result(command, Outcome.DUPLICATE, now, "this command was seen before")
         self._seen[key] = None
         if len(self._seen) > REMEMBERED:
             self._seen.popitem(last=False)
         if command.revision != self._revision:
-            return self.result(command, Outcome.OTHER_PLAN, utc_ns, f"issued under revision {command.revision}")
-        if self.expired(command, now_ns, utc_ns):
-            return self.result(command, Outcome.EXPIRED, utc_ns, "its deadline had passed when it came")
+            return self.result(command, Outcome.OTHER_PLAN, now, f"issued under revision {command.revision}")
+        if self.expired(command, now):
+            return self.result(command, Outcome.EXPIRED, now, "its deadline had passed when it came")
         device, point = self._points.get(command.point, (None, None))
         if device is None or point is None or point.write is None:
-            return self.result(command, Outcome.UNKNOWN_POINT, utc_ns, "no point of this worker that can be written")
+            return self.result(command, Outcome.UNKNOWN_POINT, now, "no point of this worker that can be written")
         try:
-            factor = self._factor(point, now_ns)
+            factor = self._factor(point, now.monotonic_ns)
             values = scaling.registers_of(point, point.write, _plausible(point, command.value), factor)
         except ValueError as error:
-            return self.result(command, Outcome.UNFIT_VALUE, utc_ns, str(error))
+            return self.result(command, Outcome.UNFIT_VALUE, now, str(error))
         write = _write(device.unit, point, point.write, values)
         proof = _proof(device.unit, point) if command.prove else None
         if not command.pulse_ms:
             return Task(command, device, point, write, proof, factor=factor)
         if command.value is not True:
-            return self.result(command, Outcome.UNFIT_VALUE, utc_ns, "a pulse is of true")
+            return self.result(command, Outcome.UNFIT_VALUE, now, "a pulse is of true")
         release = _write(device.unit, point, point.write, scaling.registers_of(point, point.write, False))
         return Task(command, device, point, write, proof, release)
 
     def _factor(self, point: PointPlan, now_ns: int) -> float:
-        """What the point's scale says now. Raises ValueError if that is not known."""
+        """Factor of the point's scale now. Raises ValueError if it is not known."""
         if point.scale_from is None:
             return 1.0
         _, scale = self._points[point.scale_from.point]
@@ -104,17 +105,17 @@ class Commands:
             raise ValueError(f"its scale is not known: {factor}")
         return factor
 
-    def expired(self, command: Command, now_ns: int, utc_ns: int) -> bool:
-        """True once `command` must not be written any more; by the monotonic clock where it is the same host's."""
+    def expired(self, command: Command, now: Stamp, grace_ns: int = 0) -> bool:
+        """True once the deadline of `command` is `grace_ns` ago; by the monotonic clock where it is the same host's."""
         if command.boot == self._boot:
-            return now_ns >= command.expires_monotonic_ns
-        return utc_ns >= command.expires_utc_ns
+            return now.monotonic_ns >= command.expires_monotonic_ns + grace_ns
+        return now.utc_ns >= command.expires_utc_ns + grace_ns
 
     def result(
-        self, command: Command, outcome: Outcome, utc_ns: int, reason: str = "", detail: int = 0
+        self, command: Command, outcome: Outcome, now: Stamp, reason: str = "", detail: int = 0
     ) -> CommandResult:
-        """What became of `command`."""
-        return CommandResult(command.issuer, command.number, outcome, detail, reason, utc_ns, self._worker)
+        """Result of `command`."""
+        return CommandResult(command.issuer, command.number, outcome, detail, reason, now.utc_ns, self._worker)
 
 
 def _plausible(point: PointPlan, value: Value) -> Value:
@@ -145,7 +146,7 @@ def _proof(unit: int, point: PointPlan) -> Read | None:
 
 
 def proves(task: Task, raw: tuple[int, ...]) -> bool:
-    """True if what was read back is what was commanded, as near as the register can say."""
+    """True if `raw`, read back, shows the commanded value, as near as the register can show it."""
     source = task.point.source
     if not isinstance(source, Register):
         return False
@@ -168,6 +169,6 @@ def _as_read(task: Task, source: Register) -> tuple[int, ...]:
 
 
 def shown(task: Task, raw: Sequence[int]) -> PointReading:
-    """What `raw`, read back, says of the point."""
+    """Reading of the point from `raw`, its registers as read back."""
     assert isinstance(task.point.source, Register)  # noqa: S101 - it was just read
     return PointReading(task.point.number, scaling.reading(task.point, task.point.source, raw, task.factor))

@@ -8,7 +8,7 @@ from typing import Final, Self
 
 from acquisition.drivers.base import Ask, Found
 from acquisition.drivers.registry import by_protocol
-from acquisition.exchange.late_answers import Counters
+from acquisition.exchange.counters import Counters
 from acquisition.exchange.link import Link
 from acquisition.exchange.port_factory import port_of
 from acquisition.transport.ports import Port

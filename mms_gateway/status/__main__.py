@@ -63,7 +63,7 @@ async def _run(plan: Plan, given: argparse.Namespace) -> int:
         return 2
     port = server.servers[0].sockets[0].getsockname()[1]
     ticking = asyncio.ensure_future(_tick(listener))
-    await processes.until_told(lambda: logs.ready(http=str(Endpoint(given.host, port))))
+    await processes.until_stopped(lambda: logs.ready(http=str(Endpoint(given.host, port))))
     told.set()
     server.should_exit = True
     await asyncio.wait([serving], timeout=1.5)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bus import quality
-from bus.liveness import Apply, Back, Dropped, Event, Lost
+from bus.liveness import Apply, Event, MessageDropped, WorkerBack, WorkerLost
 from bus.messages import DeviceState, Heartbeat, LineState, Sample, SampleBatch, Snapshot
 from mapping.plan import Own, Plan
 
@@ -58,11 +58,11 @@ class Board:
                     self.lines |= {line.line: line for line in beat.lines}
                     self.devices |= {device.device: device for device in beat.devices}
                     self.counters |= beat.counters
-                case Lost(worker):
+                case WorkerLost(worker):
                     self.workers[worker] = "silent"
-                case Back(worker):
+                case WorkerBack(worker):
                     self.workers[worker] = "alive"
-                case Dropped():
+                case MessageDropped():
                     self.dropped += 1
                 case _:
                     pass

@@ -7,7 +7,7 @@ from the start, and is not stored.
 from collections.abc import Callable
 from typing import Final
 
-from bus.quality import Now
+from bus.quality import Stamp
 from mapping.model import FC
 from mms_server.acsi.clients import Client
 from mms_server.mms.errors import DataAccessError
@@ -46,7 +46,7 @@ class GooseSvBlocks:
         """True if `slot` is such a control block, or an attribute of one."""
         return slot in self._owned
 
-    def write(self, _: Client, slot: int, tag: int, contents: bytes, now: Now) -> DataAccessError | None:
+    def write(self, _: Client, slot: int, tag: int, contents: bytes, now: Stamp) -> DataAccessError | None:
         """Write one attribute; the error, or None. GoEna becomes true only with a data set and without NdsCom."""
         block = self._enables.get(slot)
         if block is None:

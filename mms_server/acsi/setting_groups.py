@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from bus.quality import Now, UtcTime
+from bus.quality import Stamp, UtcTime
 from mapping.model import FC
 from mms_server.acsi import persisted_values
 from mms_server.acsi.access_callbacks import Call, Callback
@@ -110,7 +110,7 @@ class SettingGroups:
         node = self._model.node(slot)
         return node.fc is FC.SE and self._model.placed(slot).domain.name in self._by_domain
 
-    def objection(self, client: Client, slot: int, now: Now) -> DataAccessError | None:
+    def objection(self, client: Client, slot: int, now: Stamp) -> DataAccessError | None:
         """The error that refuses a write of `client` to the setting at `slot` now; None if it may, or if it is none."""
         if not self.grouped(slot):
             return None
@@ -150,14 +150,14 @@ class SettingGroups:
         block.settler, block.until_ns = client, NEVER
         return Call(write, (there,))
 
-    def settled(self, slot: int, now: Now) -> None:
+    def settled(self, slot: int, now: Stamp) -> None:
         """End the call of `question` for the attribute at `slot`; an edit that is still open gets its full time again."""
         block, _ = self._attributes[slot]
         block.settler = None
         if block.editor is not None:
             self._reserve(block, now)
 
-    def write(self, client: Client, slot: int, tag: int, contents: bytes, now: Now) -> DataAccessError | None:
+    def write(self, client: Client, slot: int, tag: int, contents: bytes, now: Stamp) -> DataAccessError | None:
         """Write one attribute of an SGCB; the error, or None."""
         if slot not in self._attributes:
             return _DENIED
@@ -178,7 +178,7 @@ class SettingGroups:
             return self._edit(block, client, int(str(value)), now)
         return self._confirm(block, client, value, now)
 
-    def _activate(self, block: SettingGroupControlBlock, group: int, now: Now) -> DataAccessError | None:
+    def _activate(self, block: SettingGroupControlBlock, group: int, now: Stamp) -> DataAccessError | None:
         if not 1 <= group <= block.count:
             return _INVALID
         self._load(block, group, now)
@@ -189,10 +189,10 @@ class SettingGroups:
         self._persistence.add(Put(ACTIVE, name + _SINCE, stamp.octets()))
         return None
 
-    def _load(self, block: SettingGroupControlBlock, group: int, now: Now) -> None:
+    def _load(self, block: SettingGroupControlBlock, group: int, now: Stamp) -> None:
         self._commit([(setting.sg, setting.values[group - 1]) for setting in block.settings], now)
 
-    def _edit(self, block: SettingGroupControlBlock, client: Client, group: int, now: Now) -> DataAccessError | None:
+    def _edit(self, block: SettingGroupControlBlock, client: Client, group: int, now: Stamp) -> DataAccessError | None:
         if not 0 <= group <= block.count:
             return _INVALID
         if (block.editor is not None and block.editor is not client) or block.settler is client:
@@ -208,7 +208,7 @@ class SettingGroups:
         return None
 
     def _confirm(
-        self, block: SettingGroupControlBlock, client: Client, value: Scalar, now: Now
+        self, block: SettingGroupControlBlock, client: Client, value: Scalar, now: Stamp
     ) -> DataAccessError | None:
         if block.editor is not client:
             return _DENIED
@@ -229,19 +229,19 @@ class SettingGroups:
 
     # ------------------------------------------------------------------ how an edit ends
 
-    def _reserve(self, block: SettingGroupControlBlock, now: Now) -> None:
+    def _reserve(self, block: SettingGroupControlBlock, now: Stamp) -> None:
         if "ResvTms" in block.slots:
             block.until_ns = now.monotonic_ns + block.resv_s * 1_000_000_000
             self._commit([(block.slots["ResvTms"], block.resv_s)], now)
 
-    def _drop(self, block: SettingGroupControlBlock, now: Now) -> None:
+    def _drop(self, block: SettingGroupControlBlock, now: Stamp) -> None:
         block.editor, block.until_ns = None, NEVER
         pairs: list[SlotValue] = [(block.slots["EditSG"], 0)]
         if "ResvTms" in block.slots:
             pairs.append((block.slots["ResvTms"], 0))
         self._commit(pairs, now)
 
-    def closed(self, client: Client, now: Now) -> None:
+    def closed(self, client: Client, now: Stamp) -> None:
         """`client` is gone: drop its edit, unless it is being written to the field."""
         for block in self._blocks:
             if block.editor is client and block.settler is not client:
@@ -251,7 +251,7 @@ class SettingGroups:
         """The monotonic time at which the next edit ends by itself."""
         return min((block.until_ns for block in self._blocks), default=NEVER)
 
-    def deadline(self, now: Now) -> None:
+    def deadline(self, now: Stamp) -> None:
         """Let time pass: drop the edits whose ResvTms is over."""
         for block in self._blocks:
             if block.until_ns <= now.monotonic_ns:

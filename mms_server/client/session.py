@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, NoReturn, Protocol, TypeVar
 
-from bus.quality import Now
+from bus.quality import Stamp
 from mms_server.association import client_end
 from mms_server.association.client_end import Answer, ClientAssociation, Closed, Opened, Phase, Unconfirmed
 from mms_server.client import services
@@ -26,7 +26,7 @@ T = TypeVar("T")
 class Wire(Protocol):
     """Moves octets to and from one server, and has the clocks."""
 
-    def now(self) -> Now:
+    def now(self) -> Stamp:
         """Both clocks."""
 
     def send(self, octets: bytes) -> None:
@@ -65,7 +65,7 @@ class Session:
         """True once the association is over."""
         return self._ended is not None
 
-    def now(self) -> Now:
+    def now(self) -> Stamp:
         """Both clocks."""
         return self._wire.now()
 

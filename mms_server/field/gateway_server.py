@@ -10,7 +10,7 @@ from typing import Final
 
 from bus.codec import Message
 from bus.endpoint import Endpoint
-from bus.liveness import Apply, Back, Dropped, Event, Liveness, Lost, NeedSnapshot
+from bus.liveness import Apply, Event, Liveness, MessageDropped, NeedSnapshot, WorkerBack, WorkerLost
 from bus.messages import Command, CommandResult, Heartbeat, SampleBatch, Snapshot, Value
 from bus.sockets import Subscriber
 from bus.system_clock import SystemClock
@@ -216,16 +216,17 @@ class GatewayServer:
                     self._take(self._values.samples(snapshot.samples, seen, snapshot.time_quality, self._clock.now()))
                 case NeedSnapshot(worker):
                     self._bus.request_snapshot(worker)
-                case Lost(worker):
-                    log.warning("worker %s is silent: all that it feeds is invalid", worker)
+                case WorkerLost(worker):
+                    log.warning("worker %s is silent: all that it feeds is invalid", worker, extra={"worker": worker})
                     self._commands.lost(worker)
                     self._commit(self._values.lost(worker, self._clock.now()))
-                case Back(worker, restarted):
-                    log.info("worker %s is %s", worker, "there again, restarted" if restarted else "there")
+                case WorkerBack(worker, restarted):
+                    known = "there again, restarted" if restarted else "there"
+                    log.info("worker %s is %s", worker, known, extra={"worker": worker})
                     if restarted:
                         self._commands.restarted(worker)
-                case Dropped(worker, reason):
-                    log.debug("message of worker %s dropped: %s", worker, reason)
+                case MessageDropped(worker, reason):
+                    log.debug("message of worker %s dropped: %s", worker, reason, extra={"worker": worker})
                 case _:
                     pass  # a heartbeat: that it came is what it says
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bus import quality
-from bus.quality import Now, Quality, UtcTime
+from bus.quality import Quality, Stamp, UtcTime
 from mms_server.field.bindings import NEVER, BoundObject, Feed, FieldPoint, taken_over
 from mms_server.mms.data import Float32, Float64, Integer, Kind, MmsString, Scalar, Unsigned, VisibleString
 from mms_server.model.tree import DataModel
@@ -95,7 +95,7 @@ class FieldValues:
         """Before the first sample: what the plan presets, and everything else of the process invalid."""
         return [*self._first.items()]
 
-    def succeed(self, before: "FieldValues", now: Now) -> list[Pair]:
+    def succeed(self, before: "FieldValues", now: Stamp) -> list[Pair]:
         """Take over from the bindings of another plan for the same model; what one commit then has to change.
 
         What stays bound keeps value, quality and time; what is bound no more is invalid; what is bound now, or converted
@@ -125,7 +125,7 @@ class FieldValues:
         back = [(slot, value) for slot, value in before._beneath.items() if slot not in self._first]
         return back + [(slot, value) for slot, value in self._first.items() if before._first.get(slot) != value]
 
-    def _say(self, bound: BoundObject, judged: Quality, now: Now, pairs: list[Pair]) -> None:
+    def _say(self, bound: BoundObject, judged: Quality, now: Stamp, pairs: list[Pair]) -> None:
         """An object's quality is another since now."""
         bound.said = judged
         if bound.q is not None:
@@ -133,7 +133,7 @@ class FieldValues:
         if bound.t is not None:
             pairs.append((bound.t, UtcTime(now.utc_ns, now.time_quality)))
 
-    def samples(self, samples: "Iterable[Sample]", seen_ns: Iterable[int], time_quality: int, now: Now) -> "Fed":
+    def samples(self, samples: "Iterable[Sample]", seen_ns: Iterable[int], time_quality: int, now: Stamp) -> "Fed":
         """What the samples of one exchange, or of a snapshot, change. `seen_ns`: the monotonic time of each exchange.
 
         What is older than what is known already changes nothing; what is too old to be good is not good.
@@ -158,7 +158,7 @@ class FieldValues:
                 self._feed(feed, sample.value, judged, stamp, pairs)
         return fed
 
-    def lost(self, worker: str, now: Now) -> list[Pair]:
+    def lost(self, worker: str, now: Stamp) -> list[Pair]:
         """Nothing has come from `worker` for too long: nothing of it is good."""
         pairs: list[Pair] = []
         for point in self._points.values():
@@ -166,7 +166,7 @@ class FieldValues:
                 self._expire(point, now, pairs)
         return pairs
 
-    def stale(self, now: Now) -> list[Pair]:
+    def stale(self, now: Stamp) -> list[Pair]:
         """What has become too old by now."""
         if now.monotonic_ns < self._next_ns:
             return []
@@ -181,7 +181,7 @@ class FieldValues:
         """When `stale` is due, on the monotonic clock; NEVER if nothing is good."""
         return self._next_ns
 
-    def _expire(self, point: FieldPoint, now: Now, pairs: list[Pair]) -> None:
+    def _expire(self, point: FieldPoint, now: Stamp, pairs: list[Pair]) -> None:
         point.expires_ns = NEVER
         for feed in point.feeds:
             self._feed(feed, None, quality.STALE, UtcTime(now.utc_ns, now.time_quality), pairs)

@@ -6,7 +6,7 @@ import time
 from typing import Final
 
 from bus.endpoint import Endpoint
-from bus.quality import Now
+from bus.quality import Stamp
 from mms_server.client.client import MmsClient
 from mms_server.client.errors import MmsError
 
@@ -45,9 +45,9 @@ class SocketWire:
             plain.close()
             raise
 
-    def now(self) -> Now:
+    def now(self) -> Stamp:
         """Both clocks."""
-        return Now(time.monotonic_ns(), time.time_ns())
+        return Stamp(time.monotonic_ns(), time.time_ns())
 
     def send(self, octets: bytes) -> None:
         """Write them all. Raises OSError, a TimeoutError among them."""

@@ -11,7 +11,7 @@ from collections.abc import Coroutine
 from typing import Final, Protocol, cast
 
 from bus.endpoint import Endpoint
-from bus.quality import Now
+from bus.quality import Stamp
 from bus.system_clock import SystemClock
 from mms_server.acsi import audit_events
 from mms_server.acsi.audit_events import AuditEvent
@@ -105,6 +105,7 @@ class Connection(asyncio.Protocol):
         self._association = Association(server.own, self._loop.time())
         self._transport: asyncio.Transport | None = None
         self._peer = "?"
+        self._log = logging.LoggerAdapter(log, {"assoc": self.number, "peer": self._peer})
         self._timer: asyncio.TimerHandle | None = None
         self._stuck_timer: asyncio.TimerHandle | None = None
         self._decision: asyncio.Task[None] | None = None
@@ -122,9 +123,10 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         address = transport.get_extra_info("peername") or ("?", 0)
         self.host, self._peer = str(address[0]), str(Endpoint(str(address[0]), address[1]))
+        self._log = logging.LoggerAdapter(log, {"assoc": self.number, "peer": self._peer})
         refusal = self._server.admit(self)
         if refusal is not None:
-            self._server.refusals.say(self._who(), "connection refused: %s", refusal)
+            self._server.refusals.say(self._log, "connection refused: %s", refusal)
             self._transport.abort()
             return
         set_keepalive(transport.get_extra_info("socket"))
@@ -177,7 +179,7 @@ class Connection(asyncio.Protocol):
         try:
             plain = tls.receive(data)
         except TlsRefused as refused:
-            self._server.refusals.say(self._who(), "no TLS: %s", refused.reason)
+            self._server.refusals.say(self._log, "no TLS: %s", refused.reason)
             self._transport.write(refused.alert)
             self._transport.close()
             return None
@@ -276,7 +278,7 @@ class Connection(asyncio.Protocol):
             self._turn_due = True
             self._loop.call_soon(self._turn)
 
-    def _answer(self, request: Request, at: Now) -> None:
+    def _answer(self, request: Request, at: Stamp) -> None:
         if self.client is None:
             return  # it has gone while its requests waited
         with self._server.lock:
@@ -287,7 +289,7 @@ class Connection(asyncio.Protocol):
         elif pdu is not None:
             self._reply(self.client, pdu, request)
 
-    def _heard(self, answered: Answered, at: Now) -> None:
+    def _heard(self, answered: Answered, at: Stamp) -> None:
         if self.client is not None:
             with self._server.lock:
                 self._server.engine.answered(self.client, answered.tag, answered.body, at)
@@ -335,7 +337,7 @@ class Connection(asyncio.Protocol):
         try:
             return tls.send(octets)
         except TlsRefused as refused:
-            log.warning("TLS ended: %s", refused.reason, extra=self._who())
+            self._log.warning("TLS ended: %s", refused.reason)
             return b""
 
     def _read(self, wanted: bool) -> None:
@@ -350,7 +352,7 @@ class Connection(asyncio.Protocol):
     async def _decide(self, asked: Asked) -> None:
         password = asked.acse.password
         if asked.acse.mechanism is not None and password is None:
-            self._server.refusals.say(self._who(), "unknown authentication mechanism %s", asked.acse.mechanism)
+            self._server.refusals.say(self._log, "unknown authentication mechanism %s", asked.acse.mechanism)
         client = Client(self.number, self._peer, 0, None if self._tls is None else self._tls.certificate)
         if not await self._server.gate.authenticated(client, password):
             self._server.audited("refused", client, {"reason": "authentication failed"})
@@ -366,20 +368,17 @@ class Connection(asyncio.Protocol):
                 self.client = client
                 self._familiar = self._server.familiar(self._association.context)
                 self._room = Room.of(self._association.tpdu_octets, agreed.max_pdu)
-                log.info("associated, PDU %d octets", agreed.max_pdu, extra=self._who())
+                self._log.info("associated, PDU %d octets", agreed.max_pdu)
                 self._server.associated(client, self)
         self._turn()
 
     def _gone(self, reason: str, orderly: bool = False) -> None:
         client, self.client = self.client, None
         if client is not None:
-            log.info("association ended: %s", reason, extra=self._who())
+            self._log.info("association ended: %s", reason)
             self._server.left(client, reason)
         elif not orderly and not reason.startswith("connection lost"):
-            self._server.refusals.say(self._who(), "no association: %s", reason)
-
-    def _who(self) -> dict[str, object]:
-        return {"assoc": self.number, "peer": self._peer}
+            self._server.refusals.say(self._log, "no association: %s", reason)
 
     # ------------------------------------------------------------------ time
 
@@ -403,7 +402,7 @@ class Connection(asyncio.Protocol):
         if self._unsent() != unsent:
             unsent, since = self._unsent(), now
         if now - since >= STUCK_S and self._transport is not None:
-            log.warning("cut off: no octet left for %d s", STUCK_S, extra=self._who())
+            self._log.warning("cut off: no octet left for %d s", STUCK_S)
             self._transport.abort()
             return
         self._stuck_timer = self._loop.call_later(STUCK_CHECK_S, self._watch_stuck, unsent, since)

@@ -209,7 +209,8 @@ class MmsServer:
             commands.info("%s", one, extra=one.fields())
             self.audited(audit_events.COMMANDS[one.service], one.client, audit_events.commanded(one))
         for who, block, event in notices:
-            log.debug("%s: %s", block, event, extra={"peer": who.address if who else "-"})
+            if log.isEnabledFor(logging.DEBUG):
+                log.debug("%s: %s", block, event, extra=_subject(who))
             if self.on_notice is not None:
                 self.on_notice(who, block, event)
         for operation in due:
@@ -328,6 +329,10 @@ class MmsServer:
         """Tell the listeners who came or went."""
         for listener in self.listeners:
             listener(client, connected)
+
+
+def _subject(client: Client | None) -> dict[str, object]:
+    return {"peer": "-"} if client is None else {"assoc": client.association, "peer": client.address}
 
 
 def _tell_clock(before: ClockState | None, state: ClockState) -> None:

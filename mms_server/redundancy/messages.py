@@ -13,7 +13,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-from bus.codec import Refused
+from bus.codec import MessageError
 from bus.state_schema import FIRST
 from bus.topics import MESSAGE_LIMIT_OCTETS
 
@@ -103,13 +103,13 @@ def encode(message: PairMessage) -> bytes:
 
 
 def decode(frame: bytes) -> PairMessage:
-    """The message in `frame`. Raises Refused for another version, and for octets that are no message."""
+    """The message in `frame`. Raises MessageError for another version, and for octets that are no message."""
     if len(frame) > MESSAGE_LIMIT_OCTETS:
-        raise Refused(f"{len(frame)} octets, expected at most {MESSAGE_LIMIT_OCTETS}")
+        raise MessageError(f"{len(frame)} octets, expected at most {MESSAGE_LIMIT_OCTETS}")
     if frame[:2] != _MAGIC:
-        raise Refused(f"version {frame[:2].hex()}, expected {_MAGIC.hex()}")
+        raise MessageError(f"version {frame[:2].hex()}, expected {_MAGIC.hex()}")
     try:
         message: PairMessage = _KNOWN.decode(memoryview(frame)[2:])
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise Refused("octets that are no message") from error
+        raise MessageError("octets that are no message") from error
     return message

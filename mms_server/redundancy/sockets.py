@@ -7,7 +7,7 @@ from typing import Final
 
 import zmq
 
-from bus.codec import Refused
+from bus.codec import MessageError
 from bus.endpoint import Endpoint
 from bus.sockets import DRAIN_LIMIT, Readable
 from bus.topics import MESSAGE_LIMIT_OCTETS
@@ -74,9 +74,9 @@ class PairEndpoint:
             source = str(frames[-1].get("Peer-Address"))
             try:
                 if source not in self._allowed:
-                    raise Refused(f"not the peer: {source}")
+                    raise MessageError(f"not the peer: {source}")
                 message = messages.decode(frames[-1].bytes)
-            except Refused as refused:
+            except MessageError as refused:
                 self._on_refused(refused.reason)
                 continue
             self._on_message(frames[0].bytes, message)
@@ -125,7 +125,7 @@ class PairLink:
                 frame = self._dealer.recv(zmq.NOBLOCK)
             except zmq.Again:
                 return False
-            with contextlib.suppress(Refused):  # from an older or a newer version: as if nobody answered
+            with contextlib.suppress(MessageError):  # from an older or a newer version: as if nobody answered
                 self._on_message(messages.decode(frame))
         return True
 

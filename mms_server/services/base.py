@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bus.quality import Now
+from bus.quality import Stamp
 from mms_server.acsi.access_callbacks import AccessCallbacks, Deferred
 from mms_server.acsi.clients import Client
 from mms_server.acsi.control.control import Control
@@ -82,8 +82,8 @@ class Context:
     identity: Identity
     client: Client
     room: int
-    commit: Callable[[Iterable[tuple[int, object]], Now], Changes]
-    now: Now
+    commit: Callable[[Iterable[tuple[int, object]], Stamp], Changes]
+    now: Stamp
     invoke_id: int = 0
 
     def track(self, service: ServiceName, reference: str, error: DataAccessError | ServiceError | None) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bus.quality import Now
+from bus.quality import Stamp
 from mms_server.acsi.access_callbacks import Call, Verdict
 from mms_server.acsi.clients import Client
 from mms_server.engine import Engine, Waiting
@@ -53,8 +53,8 @@ class Clock:
     def __init__(self) -> None:
         self.ns = 1_000_000_000
 
-    def now(self) -> Now:
-        return Now(self.ns, 1_790_000_000_000_000_000 + self.ns)
+    def now(self) -> Stamp:
+        return Stamp(self.ns, 1_790_000_000_000_000_000 + self.ns)
 
     def pass_ms(self, milliseconds: float, *engines: Engine) -> None:
         """Let time pass; what is due in `engines` on the way happens at its time."""

@@ -13,8 +13,10 @@ from acquisition.drivers.registry import by_protocol
 from acquisition.line import Line
 from acquisition.simulate.device import SimulatedDevice
 from acquisition.simulate.lines import line_of
-from acquisition.writes.tasks import Commands, Task
+from acquisition.writes.tasks import Task, WriteTasks
 from bus.messages import Command, CommandResult, Outcome, Value
+from bus.quality import Stamp
+from bus.system_clock import SystemClock
 from mapping.plan import (
     Block,
     DevicePlan,
@@ -64,18 +66,19 @@ class Field:
             simulated.tick(0)
         self.last: dict[int, PointReading] = {}
         self.seen: list[PointReading] = []
-        self.times: list[tuple[int, int]] = []  # UTC and uncertainty of each publication, in ns
+        self.clock = SystemClock(0)  # which is exactly right
+        self.stamps: list[Stamp] = []  # of the publications
         self.results: list[CommandResult] = []
         self._published = asyncio.Event()
-        self._commands = Commands("w", "r", BOOT, list(plan.devices), self._reading)
+        self._commands = WriteTasks("w", "r", BOOT, list(plan.devices), self._reading)
         self._at_ns: dict[int, int] = {}
         self._number = 0
         self.line: Line
 
-    def publish(self, read: list[PointReading], monotonic_ns: int, utc_ns: int, uncertainty_ns: int) -> None:
-        self.times.append((utc_ns, uncertainty_ns))
+    def publish(self, read: list[PointReading], at: Stamp) -> None:
+        self.stamps.append(at)
         self.seen += read
-        self._at_ns |= dict.fromkeys((one.point for one in read), monotonic_ns)
+        self._at_ns |= dict.fromkeys((one.point for one in read), at.monotonic_ns)
         self.last |= {one.point: one for one in read}
         self._published.set()
 
@@ -102,9 +105,9 @@ class Field:
             time.time_ns() + until,
             pulse_ms=pulse_ms,
         )
-        taken = self._commands.taken(command, time.monotonic_ns(), time.time_ns())
+        taken = self._commands.taken(command, self.clock.now())
         if isinstance(taken, Task):
-            self.line.order(taken, self.heard)
+            self.line.enqueue(taken, self.heard)
         else:
             self.heard(taken)
 
@@ -133,7 +136,7 @@ async def polled(protocol: str, *devices: DevicePlan, **more: str | float | bool
     simulated = line_of(plan, by_unit)
     laid_over = {} if simulated is None else await simulated.start()
     plan = msgspec.structs.replace(plan, settings=settings | laid_over)
-    field.line = Line(plan, by_protocol()[protocol], field.publish, field._commands)
+    field.line = Line(plan, by_protocol()[protocol], field.publish, field._commands, field.clock)
     polling = asyncio.create_task(field.line.run())
     try:
         yield field

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from bus.quality import Now
+from bus.quality import Stamp
 from bus.system_clock import SystemClock
 from mms_server.engine import Engine
 from mms_server.network.access_control import Access
@@ -15,7 +15,7 @@ from tests.support.engine_client import CLOCK
 class StandingClock(SystemClock):
     """Time stands still: what is stamped is the same on both sides."""
 
-    def now(self) -> Now:
+    def now(self) -> Stamp:
         return CLOCK.now()
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from bus.quality import Now
+from bus.quality import Stamp
 from mms_server.acsi.clients import Client
 from mms_server.association.server_end import Asked, Association, Request
 from mms_server.client.client import MmsClient
@@ -28,7 +28,7 @@ class MemoryWire:
         self.elsewhere: Callable[[], None] | None = None
         self.closed = False
 
-    def now(self) -> Now:
+    def now(self) -> Stamp:
         return CLOCK.now()
 
     def send(self, octets: bytes) -> None:

@@ -16,9 +16,11 @@ from acquisition.decoding.point_readings import PointReading
 from acquisition.drivers.registry import by_protocol
 from acquisition.line import Line
 from acquisition.transport.ports import LinkError
-from acquisition.transport.receive_buffer import Inbox
-from acquisition.writes.tasks import Commands
+from acquisition.transport.receive_buffer import ReceiveBuffer
+from acquisition.writes.tasks import WriteTasks
 from bus import quality
+from bus.quality import Stamp
+from bus.system_clock import SystemClock
 from mapping.plan import DevicePlan, LinePlan
 
 CHARACTER_S = 10 / 19200
@@ -84,7 +86,7 @@ class Wire:
         self.random = random.Random(seed)
         self.echo = echo
         self.loop = asyncio.get_running_loop()
-        self.inbox = Inbox()
+        self.inbox = ReceiveBuffer()
         self.quiet_since = self.loop.time()
         self.gaps: list[float] = []
         self.late = 0
@@ -173,13 +175,13 @@ class Polling:
         self.wire = Wire(units, seed=seed, echo=echo)
         self.heard: list[Heard] = []
         self.last: dict[int, PointReading] = {}
-        self.commands = Commands("w", "r", "boot", devices)
+        self.commands = WriteTasks("w", "r", "boot", devices)
         given: dict[str, str | int | float | bool] = {"port": "", "baudrate": 19200, **(settings or {})}
         plan = LinePlan("bench", "modbus-rtu", given, tuple(devices))
         spec = by_protocol()["modbus-rtu"]
-        self.line = Line(plan, spec, self.publish, self.commands, port=self.wire)
+        self.line = Line(plan, spec, self.publish, self.commands, SystemClock(), port=self.wire)
 
-    def publish(self, read: list[PointReading], _monotonic_ns: int, _utc_ns: int, _uncertainty_ns: int) -> None:
+    def publish(self, read: list[PointReading], _: Stamp) -> None:
         self.heard.append(Heard(asyncio.get_running_loop().time(), read))
         self.last |= {one.point: one for one in read}
 

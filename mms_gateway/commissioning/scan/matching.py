@@ -82,7 +82,7 @@ def match(profile: DevicePlan, unit: int, answers: Mapping[Read, Found | None], 
     name = profile.profile or profile.name
     if profile.identify is not None:
         found = answers.get(wanted(profile, unit)[0])
-        proven = isinstance(found, Registers) and identification.objection(profile.identify, found.values) is None
+        proven = isinstance(found, Registers) and identification.mismatch(profile.identify, found.values) is None
         return Match(name, 1.0, proven=True) if proven else None
     total = weights = 0.0
     for point, register in _telling(profile):

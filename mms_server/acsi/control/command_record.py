@@ -27,7 +27,9 @@ class CommandRecord:
     def fields(self) -> dict[str, object]:
         """The fields of a log line beside its text."""
         result = "ok" if self.refused is None else self.refused.name.lower()
-        shown: dict[str, object] = {"peer": self.client.address, "service": self.service}
+        shown: dict[str, object] = {
+            "assoc": self.client.association, "peer": self.client.address, "service": self.service,
+        }  # fmt: skip
         if self.action is not None:
             shown |= {
                 "orCat": self.action.or_cat, "orIdent": self.action.or_ident.hex(), "ctlNum": self.action.ctl_num,

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from bus.quality import Now
+from bus.quality import Stamp
 from mms_server.acsi.clients import Client
 from mms_server.acsi.control import authority
 from mms_server.acsi.control.responses import ControlResponses, Post
@@ -86,7 +86,7 @@ class Control:
 
     # ------------------------------------------------------------------ what clients ask
 
-    def select(self, client: Client, slot: int, now: Now) -> bytes | Selection:
+    def select(self, client: Client, slot: int, now: Stamp) -> bytes | Selection:
         """The Data that a Read of SBO gives: the object's own reference if it is selected, else an empty string.
 
         A Selection where a check is to decide first.
@@ -119,7 +119,7 @@ class Control:
         return _TEXT.encode("" if one is None else one.sbo_text[:129])
 
     def write(
-        self, client: Client, slot: int, pairs: list[tuple[int, Scalar]], octets: bytes, now: Now
+        self, client: Client, slot: int, pairs: list[tuple[int, Scalar]], octets: bytes, now: Stamp
     ) -> ControlRefusal | Selection | Operation | None:
         """The outcome of a Write to SBOw, Oper or Cancel: done (None), refused, or an operation that needs a verdict."""
         one, service = self._by_slot[slot]
@@ -142,21 +142,21 @@ class Control:
             self.responses.record(one, service, client, action, answer)
         return answer
 
-    def write_undecoded(self, client: Client, slot: int, error: DataAccessError, now: Now) -> None:
+    def write_undecoded(self, client: Client, slot: int, error: DataAccessError, now: Stamp) -> None:
         """Record a Write to SBOw, Oper or Cancel whose Data could not be decoded, refused with `error`."""
         one, service = self._by_slot[slot]
         self.responses.track(one, service, None, ControlRefusal(error), now)
         self.responses.record(one, service, client, None, ControlRefusal(error))
 
     def _select(
-        self, one: ControlObject, client: Client, action: ControlAction, _: bytes, now: Now
+        self, one: ControlObject, client: Client, action: ControlAction, _: bytes, now: Stamp
     ) -> ControlRefusal | Selection | None:
         step = self.state(one).after(ControlService.SELECT, client, True)
         if isinstance(step, ControlRefusal):
             return step
         return self._not_allowed(one, action, AddCause.SELECT_FAILED) or self._hold(one, client, action, now)
 
-    def selected(self, selection: Selection, verdict: bool | AddCause, now: Now) -> ControlRefusal | None:
+    def selected(self, selection: Selection, verdict: bool | AddCause, now: Stamp) -> ControlRefusal | None:
         """Apply the verdict on a selection, or on an Oper with a time, that waited for it; the refusal, or None."""
         one, action, service = selection.target, selection.action, selection.service
         mine = self.state(one).pending is selection  # and has not ended meanwhile
@@ -178,7 +178,7 @@ class Control:
         return refused
 
     def _operate(
-        self, one: ControlObject, client: Client, action: ControlAction, octets: bytes, now: Now
+        self, one: ControlObject, client: Client, action: ControlAction, octets: bytes, now: Stamp
     ) -> ControlRefusal | Selection | Operation | None:
         state, model = self.state(one), one.ctl_model
         step = state.after(ControlService.OPERATE, client, model in (SBO_NORMAL, SBO_ENHANCED))
@@ -201,7 +201,7 @@ class Control:
         return operation
 
     def _later(
-        self, one: ControlObject, client: Client, action: ControlAction, octets: bytes, wait_ns: int, now: Now
+        self, one: ControlObject, client: Client, action: ControlAction, octets: bytes, wait_ns: int, now: Stamp
     ) -> ControlRefusal | Selection | None:
         """Keep an Oper with operTm until its time; it is checked now, where there is a check, and again at that time."""
         if not one.model.server.services.time_activated:
@@ -214,7 +214,7 @@ class Control:
         return judged
 
     def _cancel(
-        self, one: ControlObject, client: Client, action: ControlAction, _: bytes, now: Now
+        self, one: ControlObject, client: Client, action: ControlAction, _: bytes, now: Stamp
     ) -> ControlRefusal | None:
         state = self.state(one)
         step = state.after(ControlService.CANCEL, client, one.ctl_model in (SBO_NORMAL, SBO_ENHANCED))
@@ -242,13 +242,13 @@ class Control:
 
     # ------------------------------------------------------------------ what becomes of an operation
 
-    def started(self, operation: Operation, verdict: bool | AddCause, now: Now) -> ControlRefusal | None:
+    def started(self, operation: Operation, verdict: bool | AddCause, now: Stamp) -> ControlRefusal | None:
         """Apply the verdict of the process: operation taken (enhanced security), done (normal), or refused."""
         refused = self._begin(operation, verdict, now)
         self.responses.track(operation.target, "Oper", operation.action, refused, now)
         return refused
 
-    def _begin(self, operation: Operation, verdict: bool | AddCause, now: Now) -> ControlRefusal | None:
+    def _begin(self, operation: Operation, verdict: bool | AddCause, now: Stamp) -> ControlRefusal | None:
         one, action = operation.target, operation.action
         if verdict is True:
             self.responses.show(one, now, opOk=True)
@@ -263,7 +263,7 @@ class Control:
         self.responses.record(one, "Oper", operation.client, action, refused, operation, now)
         return refused
 
-    def ended(self, operation: Operation, verdict: bool | AddCause, now: Now) -> None:
+    def ended(self, operation: Operation, verdict: bool | AddCause, now: Stamp) -> None:
         """End an operation; with enhanced security its client gets CommandTermination. A second end changes nothing."""
         if operation.ended:
             return
@@ -276,7 +276,7 @@ class Control:
         if operation.enhanced and held:
             self.responses.terminated(operation, cause, now)
 
-    def _after(self, operation: Operation, now: Now) -> None:
+    def _after(self, operation: Operation, now: Stamp) -> None:
         operation.ended = True
         one = operation.target
         self.responses.show(one, now, opRcvd=False, opOk=False)
@@ -290,7 +290,7 @@ class Control:
     # ------------------------------------------------------------------ selections
 
     def _hold(
-        self, one: ControlObject, client: Client, action: ControlAction | None, now: Now, *, again: bool = False
+        self, one: ControlObject, client: Client, action: ControlAction | None, now: Stamp, *, again: bool = False
     ) -> Selection | None:
         """Select `one`; the Selection if a check is to decide first. `again`: it was selected and stays selected."""
         until = now.monotonic_ns + one.select_ms * 1_000_000
@@ -303,11 +303,11 @@ class Control:
             self.responses.show(one, now, stSeld=True)
         return waiting
 
-    def _free(self, one: ControlObject, now: Now) -> None:
+    def _free(self, one: ControlObject, now: Stamp) -> None:
         if self._states.pop(one, None) is not None:
             self.responses.show(one, now, stSeld=False)
 
-    def _drop(self, one: ControlObject, state: ObjectState, why: AddCause, now: Now) -> None:
+    def _drop(self, one: ControlObject, state: ObjectState, why: AddCause, now: Stamp) -> None:
         """End a selection, or an Oper that waits for its time and will not be carried out."""
         self._free(one, now)
         if state.state is ControlState.WAITING and state.pending is None and state.owner is not None:
@@ -317,7 +317,7 @@ class Control:
         """When the next selection ends by itself."""
         return min((state.until_ns for state in self._states.values()), default=NEVER)
 
-    def deadline(self, now: Now) -> None:
+    def deadline(self, now: Stamp) -> None:
         """Let time pass: selections end, and time-activated operations are due."""
         for one, state in list(self._states.items()):
             if state.until_ns > now.monotonic_ns:
@@ -335,7 +335,7 @@ class Control:
             else:
                 self._free(one, now)
 
-    def fired(self, operation: Operation, verdict: bool | AddCause, now: Now) -> bool:
+    def fired(self, operation: Operation, verdict: bool | AddCause, now: Stamp) -> bool:
         """Apply the verdict on a time-activated operation that was due; True if its end is still to come.
 
         Its Write has been answered already, so there is no answer to refuse.
@@ -347,7 +347,7 @@ class Control:
         self._begin(operation, True, now)
         return operation.enhanced
 
-    def closed(self, client: Client, now: Now) -> None:
+    def closed(self, client: Client, now: Stamp) -> None:
         """`client` is gone: its selections end; operations in execution go on, without CommandTermination."""
         for one, state in list(self._states.items()):
             if state.owner is client:

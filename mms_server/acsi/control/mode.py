@@ -5,7 +5,7 @@ Oper(Mod) ──► 1..5 ──► Mod.stVal, q, t ──► Beh of the LN, or o
 
 from typing import Final
 
-from bus.quality import Now, UtcTime
+from bus.quality import Stamp, UtcTime
 from mapping.model import FC
 from mms_server.acsi.controllable_objects import ControlAction, ControlObject
 from mms_server.mms.add_cause import AddCause
@@ -23,7 +23,7 @@ def objection(action: ControlAction) -> AddCause | None:
     return None if known else AddCause.INCONSISTENT_PARAMETERS
 
 
-def changed(target: ControlObject, action: ControlAction, now: Now) -> list[tuple[int, object]]:
+def changed(target: ControlObject, action: ControlAction, now: Stamp) -> list[tuple[int, object]]:
     """The leaves of Mod once `action` is carried out."""
     shown = {"stVal": action.value, "q": _GOOD, "t": UtcTime(now.utc_ns, now.time_quality)}
     slots = [(target.slot(FC.ST, name), value) for name, value in shown.items()]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from bus.quality import Now, UtcTime
+from bus.quality import Stamp, UtcTime
 from mapping.model import FC
 from mms_server.acsi.clients import Client
 from mms_server.acsi.control.authority import OR_IDENT_LIMIT
@@ -26,7 +26,7 @@ class ControlResponses:
         self._commit = commit
         self._tracking = tracking
 
-    def begun(self, operation: Operation, now: Now) -> None:
+    def begun(self, operation: Operation, now: Stamp) -> None:
         """Show ctlNum, origin and opRcvd of an operation that goes to the process, before the status that it brings."""
         one, action = operation.target, operation.action
         pairs: list[SlotValue] = []
@@ -42,11 +42,11 @@ class ControlResponses:
         self._commit(pairs, now)
         self.show(one, now, opRcvd=True)
 
-    def refused(self, operation: Operation, now: Now) -> None:
+    def refused(self, operation: Operation, now: Stamp) -> None:
         """Restore the ctlNum and origin of the command before, since the process has refused this one."""
         self._commit(list(operation.before), now)
 
-    def terminated(self, operation: Operation, cause: AddCause | None, now: Now) -> None:
+    def terminated(self, operation: Operation, cause: AddCause | None, now: Stamp) -> None:
         """Send CommandTermination for an operation with enhanced security: positive without `cause`, else negative."""
         one, client = operation.target, operation.client
         error = None if cause is None else _error(one, "Oper", operation.action, cause)
@@ -56,7 +56,7 @@ class ControlResponses:
         if len(pdu) <= client.max_pdu:
             self._post(client, [pdu])
 
-    def show(self, one: ControlObject, now: Now, **flags: bool) -> None:
+    def show(self, one: ControlObject, now: Stamp, **flags: bool) -> None:
         """Set those of the flags that the object has; tOpOk is set with opOk."""
         pairs: list[SlotValue] = []
         for name, value in flags.items():
@@ -70,7 +70,7 @@ class ControlResponses:
             self._commit(pairs, now)
 
     def track(
-        self, one: ControlObject, service: str, action: ControlAction | None, refused: ControlRefusal | None, now: Now
+        self, one: ControlObject, service: str, action: ControlAction | None, refused: ControlRefusal | None, now: Stamp
     ) -> None:
         """Track the answer, where the model has service tracking."""
         if self._tracking is not None:
@@ -85,7 +85,7 @@ class ControlResponses:
         action: ControlAction | None,
         refused: ControlRefusal | None,
         since: Operation | Selection | ObjectState | None = None,
-        now: Now | None = None,
+        now: Stamp | None = None,
     ) -> None:
         """Leave the record of a command that has ended; without `since` it ended at once."""
         result = None if refused is None else refused.error if refused.cause is None else refused.cause

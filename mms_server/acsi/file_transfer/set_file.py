@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from bus.quality import Now
+from bus.quality import Stamp
 from mms_server.acsi.clients import Client
 from mms_server.acsi.file_transfer.files import PARTIAL, Files, name_of
 from mms_server.mms import file_names
@@ -63,7 +63,7 @@ class SetFile:
     _count: int = 0
 
     def begin(
-        self, client: Client, invoke_id: int, source: list[bytes], destination: list[bytes], now: Now
+        self, client: Client, invoke_id: int, source: list[bytes], destination: list[bytes], now: Stamp
     ) -> ServiceError | None:
         """Begin to fetch the client's file `source` to `destination`; the error, or None: the answer comes later."""
         if not client.takes_requests:
@@ -98,7 +98,7 @@ class SetFile:
 
     # ------------------------------------------------------------------ what the client answers
 
-    def answered(self, client: Client, tag: int | None, body: bytes, now: Now) -> None:
+    def answered(self, client: Client, tag: int | None, body: bytes, now: Stamp) -> None:
         """Take the client's answer to our request: the service element `tag`, or None for an error."""
         transfer = self._transfers.get(client)
         if transfer is None:
@@ -207,7 +207,7 @@ class SetFile:
         """The monotonic time of the next time-out."""
         return min((one.until_ns for one in self._transfers.values()), default=NEVER)
 
-    def deadline(self, now: Now) -> None:
+    def deadline(self, now: Stamp) -> None:
         """Let time pass: end the transfers that have taken too long."""
         late = [client for client, one in self._transfers.items() if one.until_ns <= now.monotonic_ns]
         for client in late:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from bus.quality import Now
+from bus.quality import Stamp
 from mapping.model import FC, LogControl, Setting
 from mms_server.acsi import persisted_values
 from mms_server.acsi.clients import Client
@@ -178,7 +178,7 @@ class Logs:
             for slot in self._model.triggering(member.slot):
                 self._index.setdefault(slot, []).append((block, number))
 
-    def changed(self, changes: Changes, now: Now) -> None:
+    def changed(self, changes: Changes, now: Stamp) -> None:
         """Log the changes of one commit: at most one entry for each block."""
         if not self._index:
             return
@@ -192,7 +192,7 @@ class Logs:
         for block, members in touched.items():
             self._file(block, sorted(members.items()), now)
 
-    def _file(self, block: LogBlock, members: list[tuple[int, int]], now: Now) -> None:
+    def _file(self, block: LogBlock, members: list[tuple[int, int]], now: Stamp) -> None:
         if block.data_set is None:
             return
         read, all_members = self._model.cache.read, block.data_set.members
@@ -228,12 +228,12 @@ class Logs:
 
     # ------------------------------------------------------------------ time
 
-    def start_timers(self, now: Now) -> None:
+    def start_timers(self, now: Stamp) -> None:
         """Begin the integrity periods."""
         for block in self._blocks.values():
             self._restart(block, now)
 
-    def _restart(self, block: LogBlock, now: Now) -> None:
+    def _restart(self, block: LogBlock, now: Stamp) -> None:
         period_ms = block.number("IntgPd")
         wanted = block.enabled and period_ms and block.number("TrgOps") & INTEGRITY
         block.integrity_at_ns = (
@@ -244,7 +244,7 @@ class Logs:
         """The monotonic time of the next integrity entry."""
         return min((block.integrity_at_ns for block in self._blocks.values()), default=NEVER)
 
-    def deadline(self, now: Now) -> None:
+    def deadline(self, now: Stamp) -> None:
         """Let time pass: write the integrity entries that are due."""
         for block in self._blocks.values():
             if block.integrity_at_ns <= now.monotonic_ns and block.data_set is not None:
@@ -257,7 +257,7 @@ class Logs:
         """True if `slot` is a log control block, or an attribute of one."""
         return slot in self._attributes or slot in self._blocks
 
-    def write(self, client: Client, slot: int, tag: int, contents: bytes, now: Now) -> DataAccessError | None:
+    def write(self, client: Client, slot: int, tag: int, contents: bytes, now: Stamp) -> DataAccessError | None:
         """Write one attribute of a log control block; the error, or None."""
         if slot not in self._attributes:
             return _DENIED

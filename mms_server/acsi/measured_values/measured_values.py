@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from bus import quality
-from bus.quality import Now, UtcTime, Validity
+from bus.quality import Stamp, UtcTime, Validity
 from mms_server.acsi.measured_values.deadband import Bounds
 from mms_server.acsi.measured_values.objects import Leaf, MeasuredNumber, MeasuredObject, found
 from mms_server.mms.data import Scalar
@@ -55,7 +55,7 @@ class MeasuredValues:
         self._held = frozenset(held)
         self._by_leaf = _by_leaf(self._objects)
 
-    def judged(self, pairs: Iterable[SlotValue], now: Now) -> Iterable[SlotValue]:
+    def judged(self, pairs: Iterable[SlotValue], now: Stamp) -> Iterable[SlotValue]:
         """The values to commit instead of `pairs`. Raises TypeError or ValueError as the commit would."""
         by_leaf = self._by_leaf
         if not by_leaf:
@@ -71,7 +71,7 @@ class MeasuredValues:
 
     # ------------------------------------------------------------------ one object
 
-    def _judge(self, one: MeasuredObject, new: NewValues, now: Now) -> None:
+    def _judge(self, one: MeasuredObject, new: NewValues, now: Stamp) -> None:
         fed, configured = not one.values.isdisjoint(new), not one.settings.isdisjoint(new)
         bounds = self._bounds(one, new, configured=configured)
         first, one.fed = fed and not one.fed, fed or one.fed
@@ -156,7 +156,7 @@ class MeasuredValues:
                 new[shown] = self._process(shown)
 
     def _stamp(
-        self, one: MeasuredObject, new: NewValues, now: Now, *, moved: bool, fed: bool, configured: bool
+        self, one: MeasuredObject, new: NewValues, now: Stamp, *, moved: bool, fed: bool, configured: bool
     ) -> None:
         """Set `t`: the field's moves with the shown values; an embedding program gives `t` with its own values."""
         if one.t is None:

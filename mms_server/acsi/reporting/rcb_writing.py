@@ -6,7 +6,7 @@
 The block itself decides if a client may write an attribute at all: see `rcb`.
 """
 
-from bus.quality import Now
+from bus.quality import Stamp
 from mms_server.acsi.clients import Client
 from mms_server.acsi.reporting import rcb
 from mms_server.acsi.reporting.entry_buffer import Entry
@@ -35,7 +35,7 @@ class RcbWriting:
         """True if `slot` is an attribute of a block, or a block itself."""
         return slot in self._attributes or slot in self._blocks
 
-    def write(self, client: Client, slot: int, tag: int, contents: bytes, now: Now) -> DataAccessError | None:
+    def write(self, client: Client, slot: int, tag: int, contents: bytes, now: Stamp) -> DataAccessError | None:
         """Write one attribute; the error, or None. A block as a whole is not written."""
         if slot not in self._attributes:
             return DataAccessError.OBJECT_ACCESS_DENIED
@@ -70,7 +70,7 @@ class RcbWriting:
             case _:
                 return self._configure(block, client, name, value, now)
 
-    def _enable(self, block: ReportControlBlock, client: Client, now: Now) -> DataAccessError | None:
+    def _enable(self, block: ReportControlBlock, client: Client, now: Stamp) -> DataAccessError | None:
         if block.enabled:
             return rcb.UNAVAILABLE
         found = self._find(client, str(block.get("DatSet")))
@@ -105,7 +105,7 @@ class RcbWriting:
         body = Body(tuple((number, 0) for number in range(len(members))), tuple(read(one.slot) for one in members))
         return report.fits(block.header(Entry(0, body)), body, block.owner.max_pdu)
 
-    def _disable(self, block: ReportControlBlock, now: Now) -> None:
+    def _disable(self, block: ReportControlBlock, now: Stamp) -> None:
         if not block.enabled:
             return
         self._dispatch.note(block.owner, block, "disabled")
@@ -162,7 +162,7 @@ class RcbWriting:
         return None
 
     def _configure(
-        self, block: ReportControlBlock, client: Client, name: str, value: object, now: Now
+        self, block: ReportControlBlock, client: Client, name: str, value: object, now: Stamp
     ) -> DataAccessError | None:
         if name == "DatSet" and value and self._find(client, str(value)) is None:
             return rcb.INVALID
@@ -183,7 +183,7 @@ class RcbWriting:
             self._reporting.restart_integrity(block, now)
         return None
 
-    def closed(self, client: Client, now: Now) -> None:
+    def closed(self, client: Client, now: Stamp) -> None:
         """`client` is gone: its blocks are free, at once or after ResvTms; no block keeps a data set of that client."""
         for block in self._dispatch.forget(client):
             if block.enabled:

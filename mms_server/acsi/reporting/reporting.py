@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Final
 
-from bus.quality import Now
+from bus.quality import Stamp
 from mapping.model import FC, Setting
 from mms_server.acsi import persisted_values
 from mms_server.acsi.clients import Client
@@ -114,12 +114,12 @@ class Reporting:
 
     # ------------------------------------------------------------------ events
 
-    def changed(self, changes: Changes, now: Now) -> None:
+    def changed(self, changes: Changes, now: Stamp) -> None:
         """Report the changes of one commit."""
         for data_set_blocks, members in self._trigger_index.touched(changes):
             self._events(data_set_blocks, members, now)
 
-    def _events(self, data_set_blocks: DataSetBlocks, members: dict[int, int], now: Now) -> None:
+    def _events(self, data_set_blocks: DataSetBlocks, members: dict[int, int], now: Stamp) -> None:
         """Make entries for the blocks of one data set; those with the same triggers share a body."""
         bodies: dict[int, Body] = {}  # by the triggers that count
         seen = 0
@@ -139,7 +139,7 @@ class Reporting:
         reasons = sorted((member, reason & triggers) for member, reason in members.items() if reason & triggers)
         return Body(tuple(reasons), tuple([read(there[member].slot) for member, _ in reasons]))
 
-    def _event(self, block: ReportControlBlock, body: Body, now: Now) -> None:
+    def _event(self, block: ReportControlBlock, body: Body, now: Stamp) -> None:
         window_ms = block.number("BufTm")
         if window_ms == 0 and not block.pending:
             self._file(block, Entry(now.utc_ns, body), now)
@@ -154,7 +154,7 @@ class Reporting:
             block.window_until_ns = now.monotonic_ns + window_ms * 1_000_000
             self.wake(block.window_until_ns, block)
 
-    def flush(self, block: ReportControlBlock, now: Now) -> None:
+    def flush(self, block: ReportControlBlock, now: Stamp) -> None:
         """End the window of BufTm: the events in it become an entry."""
         block.window_until_ns = 0
         if not block.pending:
@@ -164,7 +164,7 @@ class Reporting:
         members = tuple((member, reason) for member, (reason, _) in pending)
         self._file(block, Entry(now.utc_ns, Body(members, tuple(data for _, (_, data) in pending))), now)
 
-    def whole(self, block: ReportControlBlock, reason: int, now: Now) -> None:
+    def whole(self, block: ReportControlBlock, reason: int, now: Stamp) -> None:
         """Make an entry of every member (GI, integrity); earlier events go first."""
         self.flush(block, now)
         if block.data_set is None:
@@ -174,7 +174,7 @@ class Reporting:
         members = tuple((number, reason) for number in range(len(data)))
         self._file(block, Entry(now.utc_ns, Body(members, data), interrogation=reason == rcb.GI), now)
 
-    def _file(self, block: ReportControlBlock, entry: Entry, now: Now) -> None:
+    def _file(self, block: ReportControlBlock, entry: Entry, now: Stamp) -> None:
         if block.buffer is None:
             self.dispatch.report(block, entry)
             return
@@ -215,7 +215,7 @@ class Reporting:
         """The monotonic time at which `deadline` is to be called; NEVER if nothing is due."""
         return self._timers[0][0] if self._timers else NEVER
 
-    def deadline(self, now: Now) -> None:
+    def deadline(self, now: Stamp) -> None:
         """Let time pass: windows end, integrity reports are due, reservations lapse."""
         while self._timers and self._timers[0][0] <= now.monotonic_ns:
             _, _, block = heapq.heappop(self._timers)
@@ -228,12 +228,12 @@ class Reporting:
                 block.release()
                 self.dispatch.note(None, block, "released")
 
-    def start_timers(self, now: Now) -> None:
+    def start_timers(self, now: Stamp) -> None:
         """Begin the integrity periods of the blocks that listen from the start."""
         for block in self.blocks.values():
             self.restart_integrity(block, now)
 
-    def restart_integrity(self, block: ReportControlBlock, now: Now) -> None:
+    def restart_integrity(self, block: ReportControlBlock, now: Stamp) -> None:
         """Begin the integrity period anew, or end it, as IntgPd and TrgOps now say."""
         period_ms = block.number("IntgPd")
         block.integrity_at_ns = 0
@@ -241,7 +241,7 @@ class Reporting:
             block.integrity_at_ns = now.monotonic_ns + max(period_ms, SHORTEST_INTEGRITY_MS) * 1_000_000
             self.wake(block.integrity_at_ns, block)
 
-    def _next_integrity(self, block: ReportControlBlock, now: Now) -> None:
+    def _next_integrity(self, block: ReportControlBlock, now: Stamp) -> None:
         period_ns = max(block.number("IntgPd"), SHORTEST_INTEGRITY_MS) * 1_000_000
         missed = (now.monotonic_ns - block.integrity_at_ns) // period_ns
         block.integrity_at_ns += (missed + 1) * period_ns

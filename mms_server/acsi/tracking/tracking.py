@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from bus.quality import Now, UtcTime
+from bus.quality import Stamp, UtcTime
 from mapping.model import FC
 from mms_server.acsi.clients import Client
 from mms_server.acsi.controllable_objects import ControlAction, ControlObject
@@ -96,7 +96,7 @@ class Tracking:
     # ------------------------------------------------------------------ control blocks
 
     def block(
-        self, client: Client, slot: int, tag: int, contents: bytes, error: DataAccessError | None, now: Now
+        self, client: Client, slot: int, tag: int, contents: bytes, error: DataAccessError | None, now: Stamp
     ) -> None:
         """Track a Write of those Data to the control block (or its attribute) at `slot`, answered with `error`."""
         block = self._blocks.get(slot)
@@ -124,7 +124,7 @@ class Tracking:
         action: ControlAction | None,
         error: DataAccessError | None,
         cause: AddCause | None,
-        now: Now,
+        now: Stamp,
     ) -> None:
         """Track SBO, SBOw, Oper or Cancel of `one`, answered with `error`; `action` None: its Data could not be decoded."""
         name = _CONTROLS[service]
@@ -132,7 +132,7 @@ class Tracking:
             name = ServiceName.TIME_ACTIVATED_OPERATE
         self._controlled(one, name, action, status_of(error, cause), _said(error is None, cause), now)
 
-    def terminated(self, one: ControlObject, action: ControlAction, cause: AddCause | None, now: Now) -> None:
+    def terminated(self, one: ControlObject, action: ControlAction, cause: AddCause | None, now: Stamp) -> None:
         """Track CommandTermination of `one`: positive, or negative with `cause`."""
         status = ServiceStatus.NO_ERROR if cause is None else ServiceStatus.FAILED_DUE_TO_SERVER_CONSTRAINT
         self._controlled(one, ServiceName.COMMAND_TERMINATION, action, status, _said(cause is None, cause), now)
@@ -144,7 +144,7 @@ class Tracking:
         action: ControlAction | None,
         status: ServiceStatus,
         cause: AddCause,
-        now: Now,
+        now: Stamp,
     ) -> None:
         if one not in self._by_control:
             own = [tracker for tracker in self._objects if tracker.placed.domain is one.placed.domain]
@@ -164,14 +164,14 @@ class Tracking:
         service: ServiceName,
         reference: str,
         error: DataAccessError | ServiceError | None,
-        now: Now,
+        now: Stamp,
     ) -> None:
         """Track a service without a tracking object of its own, about `reference`, answered with `error`."""
         if self._generic is not None:
             values = _common(reference, service, status_of(error), client.address_octets, now)
             self._show(self._generic, values, now)
 
-    def _show(self, tracker: TrackingObject, values: Mapping[str, object], now: Now) -> None:
+    def _show(self, tracker: TrackingObject, values: Mapping[str, object], now: Stamp) -> None:
         self._commit(tracker.filled(values), now)
 
 
@@ -182,7 +182,7 @@ def tracking_of(model: DataModel, commit: Commit) -> Tracking | None:
 
 
 def _common(
-    reference: str, service: ServiceName, status: ServiceStatus, originator: bytes, now: Now
+    reference: str, service: ServiceName, status: ServiceStatus, originator: bytes, now: Stamp
 ) -> dict[str, object]:
     return {
         "objRef": reference,

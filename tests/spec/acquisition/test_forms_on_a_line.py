@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from acquisition.decoding.derived_points import Derived
+from acquisition.decoding.derived_points import DerivedPoints
 from acquisition.decoding.point_readings import PointReading
 from bus import quality
 from bus.messages import Outcome
@@ -46,7 +46,7 @@ class Follower:
 
     def __init__(self, field: Field, plan: DevicePlan) -> None:
         self._field = field
-        self._derived = Derived(plan.points)
+        self._derived = DerivedPoints(plan.points)
         self._names = {one.number: one.local_name for one in plan.points}
 
     def now(self) -> dict[str, PointReading]:

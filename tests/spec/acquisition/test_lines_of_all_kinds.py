@@ -251,7 +251,7 @@ def test_of_datagrams_that_are_cut_doubled_late_or_two_in_one_only_the_whole_ans
         where = {"host": "127.0.0.1", "port": transport.get_extra_info("sockname")[1]}
         plan = LinePlan("bench", "modbus-udp", where, (meter("meter", 1, 0),))
         field = Field(plan)
-        field.line = Line(plan, by_protocol()["modbus-udp"], field.publish, field._commands)
+        field.line = Line(plan, by_protocol()["modbus-udp"], field.publish, field._commands, field.clock)
         polling = asyncio.create_task(field.line.run())
         await field.until(lambda: len(asked) > 5)
         polling.cancel()

@@ -9,6 +9,7 @@ from acquisition.decoding.point_readings import PointReading
 from acquisition.decoding.scaling import Reading
 from acquisition.worker import Worker
 from bus import quality
+from bus.clock import middle
 from tests.support.sites import SITE, compile_folder, write_site
 
 ROWS = "points:\n  LD0/GGIO1.AnIn1: io1.temperature\nunmapped: [LD0/GGIO1, LD0/XCBR1, LD0/MMTR1]\n"
@@ -25,7 +26,9 @@ def test_a_snapshot_claims_no_more_than_its_worst_stamp(tmp_path: Path) -> None:
         try:
             claimed = []
             for point, uncertainty_ns in ((0, 0), (1, 25_000_000), (0, 100_000), (1, 100_000)):
-                worker._publish([PointReading(point, Reading(1.0, quality.GOOD))], 0, 0, uncertainty_ns)
+                worker._publish(
+                    [PointReading(point, Reading(1.0, quality.GOOD))], middle(worker._clock.now(), uncertainty_ns)
+                )
                 claimed.append(worker._snapshot().time_quality)
             return claimed
         finally:

@@ -1,6 +1,16 @@
 """Who of the workers lives, in virtual time: holes, silence, restarts, and a process that woke up too late."""
 
-from bus.liveness import SILENCE_S, Apply, Back, Dropped, Event, Liveness, Lost, NeedSnapshot, Phase
+from bus.liveness import (
+    SILENCE_S,
+    Apply,
+    Event,
+    Liveness,
+    MessageDropped,
+    NeedSnapshot,
+    WorkerBack,
+    WorkerLost,
+    WorkerPhase,
+)
 from bus.messages import Heartbeat, Snapshot
 
 
@@ -27,8 +37,8 @@ def synced() -> Liveness:
 def test_a_worker_heard_for_the_first_time_is_asked_for_a_snapshot() -> None:
     liveness = Liveness(["w"], 0.0)
     first = beat(5)
-    assert liveness.heard(first, 0.1) == [Back("w", restarted=False), Apply(first), NeedSnapshot("w")]
-    assert liveness.phase("w") is Phase.SYNCING
+    assert liveness.heard(first, 0.1) == [WorkerBack("w", restarted=False), Apply(first), NeedSnapshot("w")]
+    assert liveness.phase("w") is WorkerPhase.SYNCING
     assert kinds(liveness.heard(snapshot(5), 0.2)) == [Apply]
     assert liveness.synced()
 
@@ -57,22 +67,22 @@ def test_a_snapshot_from_before_the_hole_is_not_enough() -> None:
 
 def test_what_was_heard_already_is_dropped() -> None:
     liveness = synced()
-    assert liveness.heard(beat(1), 0.1) == [Dropped("w", "sequence 1 again")]
+    assert liveness.heard(beat(1), 0.1) == [MessageDropped("w", "sequence 1 again")]
 
 
 def test_silence_is_loss_once_and_the_return_is_told() -> None:
     liveness = synced()
     assert liveness.next_deadline() == SILENCE_S
     assert liveness.tick(SILENCE_S - 0.01) == []
-    assert liveness.tick(SILENCE_S) == [Lost("w")]
+    assert liveness.tick(SILENCE_S) == [WorkerLost("w")]
     assert liveness.tick(SILENCE_S + 1) == []
-    assert kinds(liveness.heard(beat(2), 4.0)) == [Back, Apply, NeedSnapshot]
+    assert kinds(liveness.heard(beat(2), 4.0)) == [WorkerBack, Apply, NeedSnapshot]
 
 
 def test_a_younger_instance_is_believed_and_the_older_one_no_more() -> None:
     liveness = synced()
-    assert liveness.heard(beat(1, started=2), 0.5)[0] == Back("w", restarted=True)
-    assert liveness.heard(beat(2, started=1), 0.6) == [Dropped("w", "an older instance of the worker")]
+    assert liveness.heard(beat(1, started=2), 0.5)[0] == WorkerBack("w", restarted=True)
+    assert liveness.heard(beat(2, started=1), 0.6) == [MessageDropped("w", "an older instance of the worker")]
 
 
 def test_a_snapshot_that_does_not_come_is_asked_for_again_each_second() -> None:
@@ -83,24 +93,24 @@ def test_a_snapshot_that_does_not_come_is_asked_for_again_each_second() -> None:
 
 
 def test_a_worker_that_the_plan_lacks_is_dropped() -> None:
-    assert synced().heard(beat(1, worker="x"), 0.0) == [Dropped("x", "a worker that the plan lacks")]
+    assert synced().heard(beat(1, worker="x"), 0.0) == [MessageDropped("x", "a worker that the plan lacks")]
 
 
 def test_another_plan_brings_workers_takes_some_and_leaves_what_is_known_of_the_rest() -> None:
     liveness = synced()
     liveness.follow(["w", "fresh"], 1.0)
-    assert (liveness.phase("w"), liveness.phase("fresh")) == (Phase.ALIVE, Phase.UNHEARD)
+    assert (liveness.phase("w"), liveness.phase("fresh")) == (WorkerPhase.ALIVE, WorkerPhase.UNHEARD)
     assert kinds(liveness.heard(beat(2), 1.0)) == [Apply]
     liveness.follow(["fresh"], 1.5)
-    assert liveness.heard(beat(3), 1.6) == [Dropped("w", "a worker that the plan lacks")]
-    assert liveness.tick(1.0 + SILENCE_S) == [Lost("fresh")]
+    assert liveness.heard(beat(3), 1.6) == [MessageDropped("w", "a worker that the plan lacks")]
+    assert liveness.tick(1.0 + SILENCE_S) == [WorkerLost("fresh")]
 
 
 def test_a_younger_instance_counts_anew_however_long_the_older_one_had_lived() -> None:
     liveness = synced()
     liveness.heard(beat(2000), 0.1)
     liveness.heard(snapshot(2000), 0.1)
-    assert kinds(liveness.heard(beat(1, started=2), 0.5)) == [Back, Apply, NeedSnapshot]
+    assert kinds(liveness.heard(beat(1, started=2), 0.5)) == [WorkerBack, Apply, NeedSnapshot]
     assert kinds(liveness.heard(snapshot(1, started=2), 0.5)) == [Apply]
     assert [kinds(liveness.heard(beat(number, started=2), 0.6)) for number in (2, 3)] == [[Apply], [Apply]]
     assert liveness.synced()

@@ -6,8 +6,9 @@ import pytest
 from msgspec import structs
 
 from acquisition.drivers.base import Read, Write
-from acquisition.writes.tasks import REMEMBERED, Commands, Task, proves
+from acquisition.writes.tasks import REMEMBERED, Task, WriteTasks, proves
 from bus.messages import Command, CommandResult, Outcome, Value
+from bus.quality import Stamp
 from mapping.plan import Register
 from tests.support.field import BOOT, device, point, register
 
@@ -16,9 +17,9 @@ FLAG = Register("holding", 7, "bit", 1, low_bit=3, high_bit=3)
 SWAPPED = Register("holding", 8, "float32", 2, "cdab")
 
 
-def commands(**more: Any) -> Commands:
+def commands(**more: Any) -> WriteTasks:
     """Of a worker with one point."""
-    return Commands("w", "r", BOOT, [device("io", 9, [point(1, "io.point", **more)], [])])
+    return WriteTasks("w", "r", BOOT, [device("io", 9, [point(1, "io.point", **more)], [])])
 
 
 def command(value: Value, **more: Any) -> Command:
@@ -39,20 +40,20 @@ def command(value: Value, **more: Any) -> Command:
 def test_the_register_decides_with_which_function_it_is_written(
     target: Register, write_with: int | None, value: Value, write: Write
 ) -> None:
-    task = commands(source=target, write=target, write_with=write_with).taken(command(value), 0, 0)
+    task = commands(source=target, write=target, write_with=write_with).taken(command(value), Stamp(0, 0))
     assert isinstance(task, Task)
     assert (task.write, task.proof) == (write, Read(9, target.table, target.address, target.count))
 
 
 def test_a_setpoint_is_written_in_the_registers_scale_and_proven_as_near_as_it_can_say() -> None:
-    task = commands(source=WORD, write=WORD, scale=0.1, offset=5.0).taken(command(12.34), 0, 0)
+    task = commands(source=WORD, write=WORD, scale=0.1, offset=5.0).taken(command(12.34), Stamp(0, 0))
     assert isinstance(task, Task)
     assert task.write.values == (73,)
     assert [proves(task, (raw,)) for raw in (72, 73, 74)] == [False, True, False]
 
 
 def test_a_pulse_has_its_end_with_it() -> None:
-    task = commands(source=RELAY, write=RELAY).taken(command(True, pulse_ms=500), 0, 0)
+    task = commands(source=RELAY, write=RELAY).taken(command(True, pulse_ms=500), Stamp(0, 0))
     assert isinstance(task, Task)
     assert (task.write.values, task.release) == ((1,), Write(9, 5, 20, (0,)))
 
@@ -70,10 +71,10 @@ def test_a_pulse_has_its_end_with_it() -> None:
 )
 def test_what_may_not_be_written_ends_here(given: Command, at: int, outcome: Outcome) -> None:
     worker = commands(source=RELAY, write=RELAY)
-    result = worker.taken(given, at, at)
+    result = worker.taken(given, Stamp(at, at))
     assert isinstance(result, CommandResult)
     assert result.outcome is outcome
-    again = worker.taken(given, 0, 0)
+    again = worker.taken(given, Stamp(0, 0))
     assert isinstance(again, CommandResult)
     assert again.outcome is Outcome.DUPLICATE
 

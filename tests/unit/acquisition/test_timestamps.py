@@ -4,12 +4,12 @@ import pytest
 
 from acquisition.decoding.point_readings import PointReading
 from acquisition.decoding.scaling import Reading
-from acquisition.decoding.timestamps import Stamp, clocks_of, stamp
+from acquisition.decoding.timestamps import clocks_of, stamp
 from bus import quality
-from bus.quality import TimeQuality
+from bus.quality import Stamp, TimeQuality
 from mapping.plan import DevicePlan, PointPlan, Register, RegisterType
 
-GATEWAY = Stamp(1_710_684_400_000_000_000, 0x8A)
+GATEWAY = Stamp(5_000, 1_710_684_400_000_000_000, 0x8A)
 FREE = TimeQuality.CLOCK_NOT_SYNCHRONIZED
 
 
@@ -25,7 +25,7 @@ def read(number: int, value: float | None, judged: int = quality.GOOD) -> PointR
 
 def test_a_devices_own_clock_stamps_what_was_read_with_it() -> None:
     found = stamp([read(4, 7), read(3, 1_710_684_309.25)], recorder(), GATEWAY)
-    assert found == Stamp(1_710_684_309_250_000_000, FREE | 9)
+    assert found == Stamp(5_000, 1_710_684_309_250_000_000, FREE | 9)
 
 
 RESOLUTIONS: list[tuple[RegisterType, float, int]] = [

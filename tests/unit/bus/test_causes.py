@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from acquisition.decoding import point_readings, scaling
-from acquisition.decoding.derived_points import Derived
+from acquisition.decoding.derived_points import DerivedPoints
 from acquisition.decoding.point_readings import PointReading
 from acquisition.decoding.scaling import Reading
 from bus import quality
@@ -36,18 +36,18 @@ def weighed() -> Reading:
 def unscaled() -> Reading:
     register = Register("holding", 0, "int16", 1)
     point = PointPlan(0, "m.p", "V", register, True, 3000, 1000, scale_from=ScaleFrom(1, True))
-    return point_readings.from_registers([point_readings.Located(point, register)], {0: 5})[0].reading
+    return point_readings.from_registers([point_readings.PointRegister(point, register)], {0: 5})[0].reading
 
 
 def counted() -> Reading:
     register = Register("holding", 0, "uint16", 1)
-    derived = Derived([PointPlan(0, "m.p", "Wh", register, True, 3000, 1000, counter=Counter())])
+    derived = DerivedPoints([PointPlan(0, "m.p", "Wh", register, True, 3000, 1000, counter=Counter())])
     derived.follow([PointReading(0, Reading(9, quality.GOOD))], 0)
     return derived.follow([PointReading(0, Reading(5, quality.GOOD))], 0)[0].reading
 
 
 def simulated() -> Reading:
-    return Derived([], [0]).follow([PointReading(0, Reading(5, quality.GOOD))], 0)[0].reading
+    return DerivedPoints([], [0]).follow([PointReading(0, Reading(5, quality.GOOD))], 0)[0].reading
 
 
 MADE: dict[str, Callable[[], Reading]] = {

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.clock import FINEST, UNKNOWN, ClockState, accuracy, blurred, time_quality, worst
+from bus.clock import FINEST, UNKNOWN, ClockState, accuracy, blurred, middle, time_quality, worst
+from bus.quality import Stamp
 from bus.system_clock import SystemClock, kernel_state
 
 UNSYNC, CLOCKERR, PLL, NANO, INSERT = 0x40, 0x1000, 0x01, 0x2000, 0x10
@@ -64,6 +65,13 @@ def test_the_bits_of_accuracy_hold_at_least_the_error(error_ns: int) -> None:
 )
 def test_a_stamp_is_no_better_than_the_exchange_that_it_comes_from(octet: int, error_ns: int, then: int) -> None:
     assert blurred(octet, error_ns) == then
+
+
+def test_the_stamp_of_an_exchange_is_its_middle_and_keeps_the_monotonic_time_of_its_end() -> None:
+    end = Stamp(7_000, 1_700_000_000_000_000_000, 0x8A)
+    assert middle(end, 25_000_000) == Stamp(7_000, 1_699_999_999_975_000_000, 0x85)
+    assert middle(end, 100_000) == Stamp(7_000, 1_699_999_999_999_900_000, 0x8A)
+    assert middle(end, 0) == end
 
 
 @pytest.mark.parametrize(

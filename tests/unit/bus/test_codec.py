@@ -5,13 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bus import codec
-from bus.codec import Refused
+from bus.codec import MessageError
 from bus.messages import (
-    Asked,
     Command,
     CommandResult,
     Heartbeat,
     Outcome,
+    Request,
     Sample,
     SampleBatch,
     Snapshot,
@@ -20,7 +20,7 @@ from bus.messages import (
 
 SAMPLE = Sample(3, 230.5, 0, 1_700_000_000_000_000_000)
 PLAN = {"v": "other", "w": "r"}
-MESSAGES: list[codec.Message | Asked] = [
+MESSAGES: list[codec.Message | codec.Request] = [
     SampleBatch("w", 1, "r", 2, 3, 10, (SAMPLE, Sample(4, None, 0x0A00, 5, "no answer"))),
     Heartbeat("w", 1, "r", 2, 3, (), (), {"lan.requests": 7}),
     SnapshotRequest("r"),
@@ -31,10 +31,10 @@ MESSAGES: list[codec.Message | Asked] = [
 
 
 @pytest.mark.parametrize("message", MESSAGES, ids=lambda message: type(message).__name__)
-def test_a_message_survives_its_frame(message: codec.Message | Asked) -> None:
+def test_a_message_survives_its_frame(message: codec.Message | Request) -> None:
     frame = codec.encode(message)
     asked = isinstance(message, SnapshotRequest | Command)
-    assert (codec.decode_asked(frame, "r") if asked else codec.decode(frame, PLAN)) == message
+    assert (codec.decode_request(frame, "r") if asked else codec.decode(frame, PLAN)) == message
 
 
 @pytest.mark.parametrize("value", [True, False, 0, -1, 1 << 63, 1.5, "on", None])
@@ -46,44 +46,44 @@ def test_a_value_keeps_its_kind(value: bool | float | str | None) -> None:
 
 
 def test_a_message_of_another_revision_is_refused() -> None:
-    with pytest.raises(Refused, match=r"^revision r, expected s$"):
+    with pytest.raises(MessageError, match=r"^revision r, expected s$"):
         codec.decode(codec.encode(MESSAGES[0]), {"v": "r", "w": "s"})
-    with pytest.raises(Refused, match=r"^revision r, expected s$"):
-        codec.decode_asked(codec.encode(SnapshotRequest("r")), "s")
+    with pytest.raises(MessageError, match=r"^revision r, expected s$"):
+        codec.decode_request(codec.encode(SnapshotRequest("r")), "s")
 
 
 def test_a_command_of_another_revision_is_heard_so_that_it_can_be_answered() -> None:
     command = Command("mms", 1, "r", 3, True, "boot", 5, 6)
-    assert codec.decode_asked(codec.encode(command), "s") == command
+    assert codec.decode_request(codec.encode(command), "s") == command
 
 
 def test_a_worker_that_the_plan_lacks_is_refused() -> None:
-    with pytest.raises(Refused, match=r"^worker w, which the plan lacks$"):
+    with pytest.raises(MessageError, match=r"^worker w, which the plan lacks$"):
         codec.decode(codec.encode(MESSAGES[0]), {"v": "r"})
 
 
 def test_an_answer_is_no_question() -> None:
-    with pytest.raises(Refused, match=r"^octets that are no message$"):
-        codec.decode_asked(codec.encode(MESSAGES[0]), "r")
+    with pytest.raises(MessageError, match=r"^octets that are no message$"):
+        codec.decode_request(codec.encode(MESSAGES[0]), "r")
 
 
 def test_a_message_of_another_schema_is_refused() -> None:
     frame = codec.encode(MESSAGES[0])
-    with pytest.raises(Refused, match=r"^schema 4d63, expected 4d01$"):
+    with pytest.raises(MessageError, match=r"^schema 4d63, expected 4d01$"):
         codec.decode(frame[:1] + b"c" + frame[2:], PLAN)
 
 
 def test_a_frame_over_the_limit_is_refused_unread() -> None:
-    with pytest.raises(Refused, match=r"expected at most 16777216$"):
+    with pytest.raises(MessageError, match=r"expected at most 16777216$"):
         codec.decode(bytes(16 * 1024 * 1024 + 1), PLAN)
 
 
 def test_a_text_that_is_not_utf8_is_refused() -> None:
-    with pytest.raises(Refused, match=r"^octets that are no message$"):
+    with pytest.raises(MessageError, match=r"^octets that are no message$"):
         codec.decode(bytes.fromhex("4d0191a400000080"), PLAN)
 
 
 @given(st.binary(max_size=200))
 def test_no_octets_are_half_understood(octets: bytes) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(MessageError):
         codec.decode(b"\x4d\x01" + octets, PLAN)

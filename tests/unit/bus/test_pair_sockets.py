@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from bus.codec import Refused
+from bus.codec import MessageError
 from bus.endpoint import Endpoint
 from mms_gateway.runtime.preflight import fixed
 from mms_server.redundancy.messages import Ack, Begin, Drop, File, PairMessage, Put, Role, Rows, Status, decode, encode
@@ -24,7 +24,7 @@ def test_every_message_comes_back_and_no_part_of_it_is_one(message: PairMessage)
     frame = encode(message)
     assert decode(frame) == message
     for length in range(len(frame)):
-        with pytest.raises(Refused):
+        with pytest.raises(MessageError):
             decode(frame[:length])
 
 
@@ -38,7 +38,7 @@ def test_every_message_comes_back_and_no_part_of_it_is_one(message: PairMessage)
     ],
 )
 def test_what_is_no_message_is_refused_with_the_reason(frame: bytes, reason: str) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(MessageError) as refused:
         decode(frame)
     assert refused.value.reason == reason
 

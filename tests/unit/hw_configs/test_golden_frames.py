@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from acquisition.decoding import point_readings, scaling
-from acquisition.decoding.derived_points import Derived
-from acquisition.decoding.point_readings import Located, PointReading
+from acquisition.decoding.derived_points import DerivedPoints
+from acquisition.decoding.point_readings import PointReading, PointRegister
 from acquisition.drivers.base import Read, Registers
 from acquisition.drivers.modbus_rtu import ModbusRtu
 from bus import quality
@@ -47,7 +47,7 @@ def from_frames(plan: DevicePlan, frames: list[dict[str, str]]) -> list[PointRea
     found: list[PointReading] = []
     for table, values in tables.items():
         located = [
-            Located(one, one.source)
+            PointRegister(one, one.source)
             for one in plan.points
             if isinstance(one.source, Register) and one.source.table == table
         ]
@@ -70,7 +70,7 @@ def values_of(plan: DevicePlan, case: dict[str, Any]) -> dict[str, Any]:
     """The good values of the case by name, computed points too."""
     read = from_frames(plan, case["frames"]) if "frames" in case else from_lines(plan, case["lines"])
     polled = [msgspec.structs.replace(point, polled=True) for point in plan.points]
-    whole = Derived(polled).follow(read, 0)
+    whole = DerivedPoints(polled).follow(read, 0)
     names = {point.number: point.local_name for point in plan.points}
     return {names[number]: reading.value for number, reading in whole if quality.is_good(reading.quality)}
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from acquisition.exchange.turnaround import ANSWERS, Smoothed
-from acquisition.learned_devices import Stopwatch
+from acquisition.exchange.turnaround import ANSWERS, Turnarounds
+from acquisition.learned_devices import LearnedTurnarounds
 from mapping.plan import LinePlan, RegisterBlock
 from mapping.polling import planner, turnaround
 from mapping.polling.turnaround import Turnaround
@@ -35,7 +35,7 @@ def test_what_is_kept_is_read_again_and_what_is_broken_is_told(tmp_path: Path) -
 
 
 def test_nothing_is_said_of_a_device_before_it_has_answered_often_enough_and_a_spike_moves_little() -> None:
-    smoothed = Smoothed()
+    smoothed = Turnarounds()
     for _ in range(ANSWERS - 1):
         smoothed.add(3, 0.02)
     assert smoothed.known() == {}
@@ -47,7 +47,7 @@ def test_nothing_is_said_of_a_device_before_it_has_answered_often_enough_and_a_s
 
 def test_a_step_is_kept_when_it_changes_and_only_then(tmp_path: Path) -> None:
     path = turnaround.file_of(tmp_path, "w")
-    watch = Stopwatch(path)
+    watch = LearnedTurnarounds(path)
     watch.keep({"meter": (1, 0.018)})
     assert turnaround.load([path]) == ({"meter": Turnaround(1, 20)}, [])
     path.unlink()

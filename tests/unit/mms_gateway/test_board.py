@@ -1,7 +1,7 @@
 """The status board: the reason and the time of every point that is not good."""
 
 from bus import quality
-from bus.liveness import Apply, Lost
+from bus.liveness import Apply, WorkerLost
 from bus.messages import Sample, SampleBatch
 from mapping.plan import DevicePlan, LinePlan, Own, Plan, PointPlan, Register, RegisterBlock, WorkerPlan
 from mms_gateway.status.board import Board
@@ -64,5 +64,5 @@ def test_a_questionable_point_grows_old_like_any_other() -> None:
 
 def test_what_a_lost_worker_said_is_good_no_more() -> None:
     one = board()
-    one.follow([heard(1, 5, quality.GOOD), Lost("tcp")])
+    one.follow([heard(1, 5, quality.GOOD), WorkerLost("tcp")])
     assert shown(one, 2) == (5, "invalid (failure, oldData)", "not refreshed for 1 s", "2024-03-17T12:00:02Z")

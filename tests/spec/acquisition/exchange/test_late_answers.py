@@ -13,7 +13,7 @@ from acquisition.drivers.registry import by_protocol
 from acquisition.exchange import attempt
 from acquisition.exchange.attempt import Rejected
 from acquisition.exchange.late_answers import HAUNTS_S
-from acquisition.exchange.link import CUT_OCTETS, SILENCE_CHARACTERS, Link
+from acquisition.exchange.timing import CUT_OCTETS, SILENCE_CHARACTERS, Link
 from acquisition.polling.scheduler import Polled
 from bus import quality
 from mapping.plan import DevicePlan, LinePlan, PointPlan, Register, RegisterBlock

@@ -13,9 +13,11 @@ from acquisition.decoding.point_readings import PointReading
 from acquisition.drivers.registry import by_protocol
 from acquisition.line import Line
 from acquisition.transport.ports import LinkError
-from acquisition.writes.tasks import Commands
+from acquisition.writes.tasks import WriteTasks
 from bus import quality
 from bus.messages import Outcome
+from bus.quality import Stamp
+from bus.system_clock import SystemClock
 from mapping.passes.devices import TAGGED
 from mapping.plan import DevicePlan, LinePlan, Own, RegisterBlock
 from tests.support import steady_loop
@@ -82,9 +84,9 @@ class Polling:
         self.heard: list[PointReading] = []
         line = LinePlan("lan", "modbus-tcp", {"host": "", "port": 502}, (plan,))
         spec = by_protocol()["modbus-tcp"]
-        self.line = Line(line, spec, self._publish, Commands("w", "r", "boot", [plan]), port=self.lan)
+        self.line = Line(line, spec, self._publish, WriteTasks("w", "r", "boot", [plan]), SystemClock(), port=self.lan)
 
-    def _publish(self, read: list[PointReading], _monotonic_ns: int, _utc_ns: int, _uncertainty_ns: int) -> None:
+    def _publish(self, read: list[PointReading], _: Stamp) -> None:
         self.heard += read
 
     async def poll(self, seconds: float) -> None:

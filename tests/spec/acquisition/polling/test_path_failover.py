@@ -1,4 +1,4 @@
-"""A device with two paths: who speaks, and when."""
+"""A device with two paths: which of them is active, and when."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from acquisition.line import Line
 from acquisition.polling.path_failover import Paths
 from acquisition.simulate.device import Fault, SimulatedDevice
 from acquisition.simulate.lines import TcpLine
-from acquisition.writes.queue import Answer
+from acquisition.writes.queue import OnResult
 from acquisition.writes.tasks import Task
 from bus import quality
 from bus.messages import Outcome
@@ -27,41 +27,42 @@ class Recorded:
     name: str
     told: list[str] = field(default_factory=list)
 
-    def rest(self, device: str) -> None:
-        self.told.append(f"rest {device}")
+    def suspend(self, device: str) -> None:
+        self.told.append(f"suspend {device}")
 
     def resume(self, device: str) -> None:
         self.told.append(f"resume {device}")
 
 
-def test_the_second_path_speaks_while_the_first_is_silent_and_each_switch_is_told() -> None:
+def test_the_second_path_is_active_while_the_device_is_offline_on_the_first_and_each_switch_is_told() -> None:
     said: list[str] = []
-    first, second, paths = Recorded("rs485-1"), Recorded("lan-2"), Paths(said.append)
+    first, second = Recorded("rs485-1"), Recorded("lan-2")
+    paths = Paths(lambda device, text: said.append(f"device {device}: {text}"))
     paths.add("feeder", first, second)
-    assert (paths.speaks("feeder", first), paths.speaks("feeder", second)) == (True, False)
-    paths.silent("feeder", second, "no answer")  # it rests: it has nothing to say
-    paths.heard("feeder", first)
+    assert (paths.is_active("feeder", first), paths.is_active("feeder", second)) == (True, False)
+    paths.failed("feeder", second, "no answer")  # it is suspended
+    paths.answered("feeder", first)
     assert (said, second.told) == ([], [])
-    paths.silent("feeder", first, "no answer within 300 ms")
-    paths.silent("feeder", first, "port lost")
-    assert (paths.speaks("feeder", first), paths.speaks("feeder", second)) == (False, True)
-    paths.silent("feeder", second, "no answer within 300 ms")  # dead on both: whoever answers speaks
-    paths.heard("feeder", second)
-    assert paths.speaks("feeder", second)
-    paths.heard("feeder", first)
+    paths.failed("feeder", first, "no answer within 300 ms")
+    paths.failed("feeder", first, "port lost")
+    assert (paths.is_active("feeder", first), paths.is_active("feeder", second)) == (False, True)
+    paths.failed("feeder", second, "no answer within 300 ms")  # offline on both: the first to answer is active
+    paths.answered("feeder", second)
+    assert paths.is_active("feeder", second)
+    paths.answered("feeder", first)
     assert paths.active("feeder") is first
-    assert second.told == ["resume feeder", "rest feeder"]
+    assert second.told == ["resume feeder", "suspend feeder"]
     assert said == [
         "device feeder: by its second path, line lan-2: no answer within 300 ms",
         "device feeder: by its first path again, line rs485-1",
     ]
 
 
-def test_a_device_with_one_path_speaks_by_it() -> None:
-    paths = Paths(pytest.fail)
-    paths.silent("alone", Recorded("a"), "no answer")
-    paths.heard("alone", Recorded("a"))
-    assert paths.speaks("alone", Recorded("a"))
+def test_a_device_with_one_path_is_always_active_on_it() -> None:
+    paths = Paths(lambda device, text: pytest.fail(f"device {device}: {text}"))
+    paths.failed("alone", Recorded("a"), "no answer")
+    paths.answered("alone", Recorded("a"))
+    assert paths.is_active("alone", Recorded("a"))
     assert paths.active("alone") is None
 
 
@@ -83,20 +84,20 @@ def line_plan(name: str, *devices: DevicePlan, fallbacks: tuple[DevicePlan, ...]
 
 @dataclass
 class By:
-    """Orders go by the path that speaks, as the worker has it."""
+    """Writes go by the active path, as the worker has it."""
 
     line: Line
 
-    def order(self, task: Task, answer: Answer) -> None:
+    def enqueue(self, task: Task, on_result: OnResult) -> None:
         reached = self.line.reached("relay")
         assert reached is not None
-        self.line.order(task.by(reached), answer)
+        self.line.enqueue(task.by(reached), on_result)
 
 
 def test_values_and_commands_go_by_the_second_path_and_come_back_to_the_first() -> None:
     async def scenario() -> None:
         said: list[str] = []
-        paths = Paths(said.append)
+        paths = Paths(lambda device, text: said.append(f"device {device}: {text}"))
         seen = Field(line_plan("a", RELAY))
         here, there = seen.devices["relay"], SimulatedDevice(ELSEWHERE)  # one device, as each line reaches it
         there.tick(0)
@@ -104,9 +105,9 @@ def test_values_and_commands_go_by_the_second_path_and_come_back_to_the_first() 
         servers = [TcpLine(line_plan("a", RELAY), {1: here}), TcpLine(line_plan("b"), {7: there})]
         ports = [int((await server.start())["port"]) for server in servers]
         spec = by_protocol()["modbus-tcp"]
-        first = Line(line_plan("a", RELAY, port=ports[0]), spec, seen.publish, seen._commands, paths=paths)
+        first = Line(line_plan("a", RELAY, port=ports[0]), spec, seen.publish, seen._commands, seen.clock, paths=paths)
         second_plan = line_plan("b", fallbacks=(ELSEWHERE,), port=ports[1])
-        second = Line(second_plan, spec, seen.publish, seen._commands, paths=paths)
+        second = Line(second_plan, spec, seen.publish, seen._commands, seen.clock, paths=paths)
         paths.add("relay", first, second)
         running = [asyncio.create_task(one.run()) for one in (first, second)]
         await seen.until(lambda: 0 in seen.last)

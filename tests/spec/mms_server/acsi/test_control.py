@@ -643,7 +643,8 @@ def test_an_operation_is_audited_at_its_end_with_its_time_and_what_the_process_s
     (audit,) = bench.engine.audits()
     assert str(audit) == "DEMOLD0/CSWI1.SboEnhanced = True: the spring is not charged"
     assert audit.fields() == {
-        "peer": bench.client.client.address, "service": "Oper", "orCat": 3, "orIdent": "6d65", "ctlNum": 7, "test": False,
+        "assoc": bench.client.client.association, "peer": bench.client.client.address, "service": "Oper",
+        "orCat": 3, "orIdent": "6d65", "ctlNum": 7, "test": False,
         "result": "blocked_by_process", "ms": 1500,
     }  # fmt: skip
     bench.verdict = AddCause.BLOCKED_BY_INTERLOCKING

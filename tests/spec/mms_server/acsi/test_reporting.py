@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bus.quality import Now
+from bus.quality import Stamp
 from mapping.model import ClientLn, DataSet, DataSetMember, Edition, ReportControl, ReportSettings, Setting
 from mms_server.acsi.clients import OUTBOX_OCTETS
 from mms_server.engine import Engine
@@ -247,7 +247,7 @@ def test_integrity_reports_that_were_missed_are_not_made_up_for(bench: Bench) ->
 def test_a_jump_of_the_clock_changes_times_of_entry_and_no_period(bench: Bench, hours: int) -> None:
     bench.enable(**IMMEDIATE | {"IntgPd": unsigned(500)})
 
-    def jumped() -> Now:
+    def jumped() -> Stamp:
         now = CLOCK.now()
         return now._replace(utc_ns=now.utc_ns + hours * 3_600_000_000_000)
 

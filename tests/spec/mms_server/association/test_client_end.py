@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bus.quality import Now
+from bus.quality import Stamp
 from mms_server.association.client_end import (
     PROPOSED,
     Answer,
@@ -174,8 +174,8 @@ class Script:
     def session(self) -> Session:
         return Session(self, "script")
 
-    def now(self) -> Now:
-        return Now(self._ns, 0)
+    def now(self) -> Stamp:
+        return Stamp(self._ns, 0)
 
     def send(self, octets: bytes) -> None:
         if self._server.negotiated is None:

@@ -7,7 +7,7 @@ import pytest
 
 from bus import quality
 from bus.messages import Sample
-from bus.quality import Now, UtcTime
+from bus.quality import Stamp, UtcTime
 from mapping.diagnostics import Diagnostics
 from mapping.scl.access_points import server
 from mapping.scl.reader import read
@@ -31,8 +31,8 @@ COVERS = """\
 UTC = 1_700_000_000_000_000_000
 
 
-def at(seconds: float) -> Now:
-    return Now(round(seconds * 1e9), UTC + round(seconds * 1e9))
+def at(seconds: float) -> Stamp:
+    return Stamp(round(seconds * 1e9), UTC + round(seconds * 1e9))
 
 
 class Bench:

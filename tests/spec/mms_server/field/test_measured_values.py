@@ -8,7 +8,7 @@ import pytest
 
 from bus import quality
 from bus.messages import Sample
-from bus.quality import Now, UtcTime
+from bus.quality import Stamp, UtcTime
 from mapping.compile import Compiled
 from mapping.diagnostics import Diagnostics
 from mapping.scl.access_points import server
@@ -48,8 +48,8 @@ TEMPERATURE = 0
 UTC = 1_700_000_000_000_000_000
 
 
-def at(seconds: float) -> Now:
-    return Now(round(seconds * 1e9), UTC + round(seconds * 1e9))
+def at(seconds: float) -> Stamp:
+    return Stamp(round(seconds * 1e9), UTC + round(seconds * 1e9))
 
 
 @dataclass

@@ -8,7 +8,7 @@ import pytest
 
 from bus import quality
 from bus.messages import Sample
-from bus.quality import Now, UtcTime
+from bus.quality import Stamp, UtcTime
 from mapping.diagnostics import Diagnostics
 from mapping.plan import Plan
 from mapping.scl.access_points import server
@@ -25,8 +25,8 @@ REST = "unmapped: [LD0/GGIO1, LD0/XCBR1, LD0/MMTR1]\n"
 BEFORE = {"AnIn1": "io1.temperature", "AnIn2": "io1.power"}
 
 
-def at(seconds: float) -> Now:
-    return Now(round(seconds * 1e9), UTC + round(seconds * 1e9))
+def at(seconds: float) -> Stamp:
+    return Stamp(round(seconds * 1e9), UTC + round(seconds * 1e9))
 
 
 @dataclass

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bus import quality
 from bus.messages import Sample
-from bus.quality import Now, UtcTime
+from bus.quality import Stamp, UtcTime
 from mapping.diagnostics import Diagnostics
 from mapping.plan import Plan
 from mapping.scl.access_points import server
@@ -34,8 +34,8 @@ TEMPERATURE, POWER, BREAKER, ENERGY, RELAY, ONLINE = 0, 1, 2, 3, 4, 6
 UTC = 1_700_000_000_000_000_000
 
 
-def at(seconds: float) -> Now:
-    return Now(round(seconds * 1e9), UTC + round(seconds * 1e9))
+def at(seconds: float) -> Stamp:
+    return Stamp(round(seconds * 1e9), UTC + round(seconds * 1e9))
 
 
 @dataclass

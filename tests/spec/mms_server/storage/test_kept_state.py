@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from acquisition.polling import refused_registers
-from acquisition.polling.refused_registers import DeviceHoles, Hole
+from acquisition.polling.refused_registers import DeviceRefusals, RefusedRange
 from bus.quality import UtcTime
 from bus.state_schema import FILE, SCHEMA, NewerStateError
 from bus.version import version
@@ -234,8 +234,8 @@ def test_the_audit_log_goes_on_behind_its_lines(folder: Path) -> None:
 
 def test_refused_registers_and_turnarounds_are_known() -> None:
     folder = VECTORS / VERSION / "run"
-    lacks = tuple(Hole("holding", address, 2, 2) for address in (40, 42, 44))
-    known = {"meter1": DeviceHoles(7, None, lacks, "simulated meter1 1.0")}
+    lacks = tuple(RefusedRange("holding", address, 2, 2) for address in (40, 42, 44))
+    known = {"meter1": DeviceRefusals(7, None, lacks, "simulated meter1 1.0")}
     assert refused_registers.load(refused_registers.file_of(folder, "rs485-1")) == known
     assert turnaround.of_site(folder) == ({"meter1": Turnaround(7, 10)}, [])
     assert "meter1           holding 40..41" in refused_registers.report(folder)
