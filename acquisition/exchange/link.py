@@ -39,6 +39,11 @@ class Link:
         self.turnarounds = Turnarounds()  # of the units of a serial line
         self.asked_at = 0.0
 
+    @property
+    def is_open(self) -> bool:
+        """True while the port is open."""
+        return self._connection.is_open
+
     async def open(self) -> None:
         """Open the port unless it is open. Responses outstanding from an earlier opening may come in this one."""
         if await self._connection.open():

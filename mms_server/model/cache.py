@@ -9,7 +9,7 @@ browse asks for them), and so is what lies inside an object of fixed size, which
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple, cast
 
-from bus.quality import Now
+from bus.quality import Stamp
 from mms_server.mms.data import Scalar
 from mms_server.model.layout import DCHG, DUPD, QCHG, Node
 from mms_server.stack import ber
@@ -17,7 +17,7 @@ from mms_server.stack import ber
 SlotValue = tuple[int, object]
 """The slot of a leaf and the value that it is to have."""
 
-Commit = Callable[[list[SlotValue], Now], object]
+Commit = Callable[[list[SlotValue], Stamp], object]
 """Takes new values for leaves, in one commit of the engine: reports and logs follow."""
 
 _NO_LEAF: Final = "a structure, expected one of its attributes"

@@ -42,7 +42,7 @@ def _log(process: str, form: logs.Format, **subject: str) -> Iterator[io.StringI
     text = io.StringIO()
     try:
         sys.stderr = text
-        logs.configure(process, form, **subject)
+        logs.configure(process, form, logging.INFO, **subject)
         yield text
     finally:
         sys.stderr, root.handlers[:] = stderr, handlers

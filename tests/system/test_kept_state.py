@@ -207,7 +207,7 @@ def test_a_standby_refuses_the_store_of_a_newer_gateway_with_one_line(tmp_path: 
         async def speak() -> None:
             link = PairLink(mine, lambda _message: None)
             for turn in range(200):
-                link.send(Status(other, Role.ACTIVE, 1 << 60, first=True))
+                link.send(Status(str(other), Role.ACTIVE, 1 << 60, first=True))
                 if link.send(Begin("CAB", turn + 1, NEWER)) and f"schema number {NEWER}" in log.read_text():
                     break
                 await asyncio.sleep(0.1)

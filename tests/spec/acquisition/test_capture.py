@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from acquisition.transport.capture import SETTING, RecordingPort, recorded
+from acquisition.transport.capture import SETTING, CapturePort, captured
 from acquisition.transport.ports import LinkError
 from mapping.plan import LinePlan
 from tests.support import steady_loop
@@ -22,7 +22,7 @@ def test_a_port_that_is_opened_again_goes_on_in_the_same_file(tmp_path: Path) ->
     file = tmp_path / "frames.jsonl"
 
     async def play() -> None:
-        port = recorded(Wire({1: Unit()}), line_to(file))
+        port = captured(Wire({1: Unit()}), line_to(file))
         for _ in range(2):
             await port.open()
             await port.write(ASK)
@@ -41,7 +41,7 @@ def test_a_new_port_begins_the_file_anew(tmp_path: Path) -> None:
     file.write_text("old\n")
 
     async def play() -> None:
-        port = recorded(Wire({1: Unit()}), line_to(file))
+        port = captured(Wire({1: Unit()}), line_to(file))
         await port.open()
         await port.close()
 
@@ -53,7 +53,7 @@ def test_a_file_that_cannot_be_written_is_a_link_error(tmp_path: Path) -> None:
     file = tmp_path / "none" / "frames.jsonl"
 
     async def play() -> None:
-        port = RecordingPort(Wire({1: Unit()}), line_to(file))
+        port = CapturePort(Wire({1: Unit()}), line_to(file))
         with pytest.raises(LinkError, match=r"frames\.jsonl: no such file or directory$"):
             await port.open()
 

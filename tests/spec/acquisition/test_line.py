@@ -293,7 +293,7 @@ def test_every_pulse_ends_with_its_line_though_the_connection_ends_behind_each_a
         host, port = server.sockets[0].getsockname()
         plan = LinePlan("bench", "modbus-tcp", {"host": host, "port": port}, (coils("io", 1, 0),))
         field = Field(plan)
-        field.line = Line(plan, by_protocol()["modbus-tcp"], field.publish, field._commands)
+        field.line = Line(plan, by_protocol()["modbus-tcp"], field.publish, field._commands, field.clock)
         polling = asyncio.create_task(field.line.run())
         await pulsed(field, 0, 1, 2)
         assert coil == {20: 1, 21: 1, 22: 1}
@@ -491,7 +491,7 @@ def test_a_command_whose_deadline_passes_while_the_connection_is_made_is_never_w
         port = SlowPort(address)
         port.takes_s = 0.2
         plan = LinePlan("bench", "modbus-tcp", address, plan.devices)
-        field.line = Line(plan, by_protocol()["modbus-tcp"], field.publish, field._commands, port=port)
+        field.line = Line(plan, by_protocol()["modbus-tcp"], field.publish, field._commands, field.clock, port=port)
         field.command(0, True, within_s=0.05 if late else 10)
         polling = asyncio.create_task(field.line.run())
         await field.until(lambda: field.outcomes[-1:] in ([Outcome.EXPIRED], [Outcome.PROVEN]))

@@ -27,7 +27,7 @@ def timing(protocol: str = "modbus-rtu", **settings: int | str) -> LineTiming:
 def test_a_frame_waits_for_the_silence_of_its_line(
     settings: dict[str, int | str], character_s: float, silence_s: float
 ) -> None:
-    found = timing(**settings)
+    found = timing("modbus-rtu", **settings)
     assert (found.character_s, found.silence_s) == pytest.approx((character_s, silence_s))
     assert FrameSilence(found, 5.0).free_at(METER) == pytest.approx(5.0 + silence_s)
 

@@ -83,7 +83,7 @@ def test_of_more_commands_than_are_remembered_the_oldest_are_forgotten() -> None
     worker = commands(source=RELAY, write=RELAY)
 
     def duplicate(number: int) -> bool:
-        taken = worker.taken(command(True, number=number), 0, 0)
+        taken = worker.taken(command(True, number=number), Stamp(0, 0))
         return isinstance(taken, CommandResult) and taken.outcome is Outcome.DUPLICATE
 
     last = 2 * REMEMBERED
@@ -95,5 +95,5 @@ def test_of_more_commands_than_are_remembered_the_oldest_are_forgotten() -> None
 
 def test_a_number_is_seen_before_only_from_the_same_issuer() -> None:
     worker = commands(source=RELAY, write=RELAY)
-    taken = [worker.taken(structs.replace(command(True), issuer=one), 0, 0) for one in ("i", "j", "i")]
+    taken = [worker.taken(structs.replace(command(True), issuer=one), Stamp(0, 0)) for one in ("i", "j", "i")]
     assert [isinstance(one, Task) for one in taken] == [True, True, False]

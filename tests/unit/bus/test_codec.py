@@ -20,7 +20,7 @@ from bus.messages import (
 
 SAMPLE = Sample(3, 230.5, 0, 1_700_000_000_000_000_000)
 PLAN = {"v": "other", "w": "r"}
-MESSAGES: list[codec.Message | codec.Request] = [
+MESSAGES: list[codec.Message | Request] = [
     SampleBatch("w", 1, "r", 2, 3, 10, (SAMPLE, Sample(4, None, 0x0A00, 5, "no answer"))),
     Heartbeat("w", 1, "r", 2, 3, (), (), {"lan.requests": 7}),
     SnapshotRequest("r"),

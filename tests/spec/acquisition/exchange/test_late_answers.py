@@ -11,10 +11,12 @@ from msgspec import structs
 from acquisition.drivers.base import Confirmed, Read, Write
 from acquisition.drivers.registry import by_protocol
 from acquisition.exchange import attempt
-from acquisition.exchange.attempt import Rejected
-from acquisition.exchange.late_answers import HAUNTS_S
-from acquisition.exchange.timing import CUT_OCTETS, SILENCE_CHARACTERS, Link
-from acquisition.polling.scheduler import Polled
+from acquisition.exchange.attempt import DeviceException
+from acquisition.exchange.late_answers import PENDING_S
+from acquisition.exchange.link import Link
+from acquisition.exchange.responses import CUT_OCTETS
+from acquisition.exchange.timing import SILENCE_CHARACTERS
+from acquisition.polling.scheduler import PolledDevice
 from bus import quality
 from mapping.plan import DevicePlan, LinePlan, PointPlan, Register, RegisterBlock
 from tests.support.wire import CHARACTER_S, Heard, Polling, Unit, Wire, crc, run
@@ -198,19 +200,19 @@ def test_an_exception_that_may_be_a_late_one_to_another_read_is_in_doubt(code: i
     async def scenario() -> None:
         unit = Unit()
         link, wire, device = linked(unit, timeout_s=0.3)
-        other, polled = Read(1, "holding", 40, size), Polled(device, [])
+        other, polled = Read(1, "holding", 40, size), PolledDevice(device, [])
 
         async def asked(later: float) -> object:
             wire.loop.call_later(later, wire.say, refusal(1, 3, code))
             return await attempt.registers(link, polled, other, [40 + size])
 
         unit.dead = True
-        assert await asked(0.1) == Rejected(code, certain=True)  # nothing is owed
+        assert await asked(0.1) == DeviceException(code, certain=True)  # nothing is owed
         for _ in range(2):
             assert await link.exchange(READ, device) is None
-            assert await asked(0.1) == Rejected(code, certain=False)
-        await asyncio.sleep(HAUNTS_S + 1)
-        assert await asked(0.1) == Rejected(code, certain=True)
+            assert await asked(0.1) == DeviceException(code, certain=False)
+        await asyncio.sleep(PENDING_S + 1)
+        assert await asked(0.1) == DeviceException(code, certain=True)
 
     run(scenario())
 

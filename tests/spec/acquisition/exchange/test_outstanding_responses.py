@@ -48,7 +48,7 @@ BITS = [(1, 1), (7, 1), (8, 1), (9, 2), (15, 2), (16, 2), (17, 3), (24, 3), (200
 
 @pytest.mark.parametrize(("count", "octets"), BITS)
 @pytest.mark.parametrize(("table", "function"), [("coil", 1), ("discrete", 2)])
-def test_bits_come_eight_in_an_octet_and_their_late_answer_lays_their_ghost(
+def test_bits_come_eight_in_an_octet_and_their_late_response_settles_them(
     table: Table, function: int, count: int, octets: int
 ) -> None:
     read, pdu = Read(3, table, 100, count), bytes((function, octets)) + b"\x55" * octets
@@ -56,10 +56,10 @@ def test_bits_come_eight_in_an_octet_and_their_late_answer_lays_their_ghost(
     assert judge(read, 3, pdu) == Registers(tuple((place + 1) % 2 for place in range(count)))
     late = LateResponses()
     late.expect(read, 0.0, 0.3)
-    late = judge(Read(3, "holding", 0, 1), 3, pdu)
-    assert isinstance(late, Foreign)
+    foreign = judge(Read(3, "holding", 0, 1), 3, pdu)
+    assert isinstance(foreign, Foreign)
     assert late.may_satisfy(Read(3, table, 7, 8 * octets), 0.1)  # whatever is asked for with as many octets
-    assert [late.lay(late, TABLES), late.lay(late, TABLES)] == [True, False]
+    assert [late.settle(foreign, TABLES), late.settle(foreign, TABLES)] == [True, False]
     assert not late.may_satisfy(read, 0.1)
 
 
