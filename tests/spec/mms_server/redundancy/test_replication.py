@@ -105,7 +105,7 @@ class Pairing:
                 if self.replication.state is CopyState.IN_STEP and not self.there and self.replica.complete:
                     return
             self.pass_time(PATIENCE_S)
-        raise AssertionError(f"never in step: {self.following.phase}")
+        raise AssertionError(f"never in step: {self.replication.state}")
 
 
 def rows(database: sqlite3.Connection) -> list[list[tuple[object, ...]]]:
