@@ -28,7 +28,7 @@ Priority = Literal["high", "normal", "low"]
 
 
 class Register(msgspec.Struct, frozen=True, tag_field="kind", tag="register"):
-    """Where a quantity stands in a Modbus device. `count` registers (or one bit in coil and discrete tables)."""
+    """The register of a quantity in a Modbus device: `count` registers (or one bit in coil and discrete tables)."""
 
     table: Table
     address: int  # zero-based protocol address
@@ -40,7 +40,7 @@ class Register(msgspec.Struct, frozen=True, tag_field="kind", tag="register"):
 
 
 class Reply(msgspec.Struct, frozen=True, tag_field="kind", tag="reply"):
-    """How a serial instrument is asked, and which part of its answer is the value."""
+    """The request to a serial instrument, and the part of its answer that is the value."""
 
     request: str  # with escapes resolved, sent as ASCII
     pattern: str  # regular expression, matched against the whole line
@@ -50,7 +50,7 @@ class Reply(msgspec.Struct, frozen=True, tag_field="kind", tag="reply"):
 
 
 class Obis(msgspec.Struct, frozen=True, tag_field="kind", tag="obis"):
-    """Which line of a meter's readout is the value (IEC 62056-21)."""
+    """The line of a meter's readout that has the value (IEC 62056-21)."""
 
     request: str  # the sign-on, with the meter's address where it has one
     code: str  # C.D.E, with medium and channel, and period, where they matter
@@ -84,7 +84,7 @@ class ScaleFrom(msgspec.Struct, frozen=True):
 
 
 class Simulation(msgspec.Struct, frozen=True):
-    """How a point of a simulated device moves: as `follows` says, by `values`; or a step for each `up` and `down`."""
+    """The motion of a point in a simulated device: after `follows`, by `values`; or a step for each `up` and `down`."""
 
     after_ms: int
     follows: str | None = None
@@ -256,7 +256,7 @@ class Proof(msgspec.Struct, frozen=True):
 
 
 class CommandBinding(msgspec.Struct, frozen=True):
-    """The way of a control to the field."""
+    """The binding of a control to a point of the field."""
 
     reference: str  # ACSI, `LD/LN.DO`
     point: int
@@ -363,11 +363,11 @@ class Plan(msgspec.Struct, frozen=True):
         return _named(self.ieds, name)
 
     def revisions(self) -> dict[str, str]:
-        """By worker, 16 hexadecimal digits over all that it takes from the plan."""
+        """The revision of each worker: 16 hexadecimal digits over its part of the plan."""
         return {worker.name: _digest((worker, self.assumed_clock_error_ns)) for worker in self.workers}
 
     def workers_of_points(self) -> dict[int, str]:
-        """Which worker each point of the site belongs to, by the point's number."""
+        """The worker of each point of the site, by the point's number."""
         return {
             point.number: worker.name
             for worker in self.workers

@@ -194,7 +194,7 @@ def _value(node: ast.expr, n: int) -> int:
 
 
 class _Places:
-    """Where a range and all in it is written."""
+    """The places of a range and of all in it."""
 
     def __init__(self, located: Located, template: Path_) -> None:
         self._of = [(places, list(_below(places, template))) for places in (located.values, located.keys)]

@@ -145,7 +145,7 @@ class _Binder:
             self._preset(leaf, value)
 
     def _preset_unit(self, target: Target, point: DraftPoint, leaf: Leaf) -> None:
-        """Where the file does not say the unit, it is that of the point."""
+        """Preset the object's unit to that of the point, where the file gives none."""
         unit = self._object.leaf("units.SIUnit")
         own = parse(point.plan.unit)
         if unit is None or own is None or self._object.configured("units.SIUnit") is not None:

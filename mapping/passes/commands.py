@@ -61,7 +61,7 @@ class _Command:
             self._say(error.code, self._at("to"), str(error), error.hint)
 
     def bind_setting(self, setting: Leaf) -> None:
-        """The way of a setting: it is written when its group is activated, or when a client writes it."""
+        """The binding of a setting: it is written when its group is activated, or when a client writes it."""
         more = self._command.model_fields_set - {"to", "timeout"}
         if more:
             name = min(more)
@@ -196,7 +196,7 @@ class _Command:
         return Proof(proof.plan.number, within, values, back.scale, back.offset, _step(proof))
 
     def _back(self, to: DraftPoint) -> Conversion:
-        """From the object's unit to that of the point that is written."""
+        """The conversion from the object's unit to that of the point that is written."""
         leaves = self._target.object.value_leaves()
         found = conversion(self._target, to, leaves[0]) if leaves else Conversion()
         return Conversion(1 / found.scale, -found.offset / found.scale)

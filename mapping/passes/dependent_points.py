@@ -255,14 +255,14 @@ def _below(number: int, points: dict[int, DraftPoint]) -> set[int]:
 
 
 def _link(point: DraftPoint) -> Span | None:
-    """Where `point` says that it comes with others."""
+    """The place of the key by which `point` comes with others in one request."""
     assert point.file is not None  # noqa: S101 - the worker's own come with nobody
     keys = ((*point.path, key) for key in ("together", "scale_from"))
     return next((point.file.values[key] for key in keys if key in point.file.values), None)
 
 
 def _apart(first: PointPlan, other: PointPlan) -> str | None:
-    """Why two points cannot come in one request; None if they can."""
+    """The reason for which two points cannot come in one request; None if they can."""
     here, there = first.source, other.source
     if not isinstance(here, Register) or not isinstance(there, Register):
         return "one is no register"

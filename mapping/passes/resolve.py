@@ -188,7 +188,7 @@ def _proposals(device: DraftDevice, ln_class: str) -> dict[tuple[str, ...], Draf
 
 
 def from_place(ied: DraftIed, key: str) -> Span:
-    """Where the row `key` says what feeds it: its `from`, or the whole of a short row."""
+    """The place of the source in the row `key`: its `from`, or the whole of a short row."""
     return ied.map_file.values.get(("points", key, "from")) or ied.map_file.at("points", key)
 
 

@@ -76,7 +76,7 @@ class _Weighed:
                 return
 
     def periods(self) -> Iterator[str]:
-        """By how much longer periods make room."""
+        """The factor for longer periods, where the line has no room."""
         if self._full:
             yield f"periods {self.cost.load / FULL:.1f} times as long: load {self.cost.load:.1%} -> {FULL:.1%}"
 

@@ -8,7 +8,7 @@ from mapping.schema.fields import Number, Period, Plain, Strict
 
 
 class Command(Strict):
-    """The way of a control to the field."""
+    """The command of a data object: the point that is written, its limits and its proof."""
 
     to: Annotated[str, Field(description="the point that is written")]
     timeout: Annotated[Period | None, Field(description="until it is written and proven")] = None

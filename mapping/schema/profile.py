@@ -23,7 +23,7 @@ Proposal = Annotated[str, AfterValidator(_proposal)]
 
 
 class Register(Strict):
-    """Where a quantity stands: `holding 100 float32 cdab`, or written long."""
+    """The register of a quantity: `holding 100 float32 cdab`, or written long."""
 
     table: Table
     address: Annotated[
@@ -87,7 +87,7 @@ class Counter(Strict):
 
 
 class Simulate(Strict):
-    """How a point moves in a simulated device, because another point of it did. The gateway itself knows nothing of it."""
+    """The motion of a point in a simulated device, after another point of it. The gateway itself does not use it."""
 
     follows: Annotated[Name | None, Field(description="the point that it follows")] = None
     values: Annotated[dict[str, Plain], Field(description="what it becomes for each value of `follows`; else 0")] = {}
@@ -206,7 +206,7 @@ class Point(Strict):
 
 
 class DeviceKeys(Strict):
-    """How a device is talked to; what a site says wins over its profile."""
+    """The settings of exchanges with a device; a key of the site wins over that of the profile."""
 
     every: Period | None = None
     timeout: Annotated[Period | None, Field(description="of each try; default 500ms")] = None
@@ -309,7 +309,7 @@ _OF_REGISTERS: Final = ("write_with", "enum", "scale_from", "counter", "together
 
 
 def form_objection(point: Point) -> str | None:
-    """Why the forms that `point` has cannot be together; None if they can."""
+    """The reason for which the keys of `point` cannot stand together; None if they can."""
     register = point.read or point.write
     return (
         _computed(point)

@@ -41,7 +41,7 @@ class Document:
         return str(element.tag).rpartition("}")[2]
 
     def span(self, element: Element, text: str = "") -> Span:
-        """Where `element` stands; if `text` is in its line, the place of that."""
+        """The place of `element`; if `text` is in its line, the place of that."""
         line = line_of(element) or 1
         column = 0
         if text:

@@ -113,7 +113,7 @@ class ControlObject:
 
     @property
     def select_ms(self) -> int:
-        """How long a selection lasts."""
+        """The duration of a selection: sboTimeout, or SBO_TIMEOUT_MS where that is 0 or absent."""
         return self.number(FC.CF, "sboTimeout") or SBO_TIMEOUT_MS
 
     @property

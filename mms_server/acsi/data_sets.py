@@ -190,7 +190,7 @@ def _key(name: ObjectName) -> str:
 
 
 def _content(data_set: DataSet) -> bytes:
-    """As the store keeps it: for each member its name, and where it is part of an array the index and the component."""
+    """The data set as stored: for each member its name, and for a part of an array the index and the component."""
     rows = []
     for member in data_set.members:
         index, component = member.selection or (-1, b"")

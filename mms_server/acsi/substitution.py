@@ -54,12 +54,12 @@ class Substitution:
     def __init__(self, model: DataModel) -> None:
         self._model = model
         self._values = model.cache.values
-        self._raw: dict[int, Scalar] = {}  # what the process says of leaves that are covered
-        self._frozen: dict[int, Scalar] = {}  # what it said of leaves when they were blocked
+        self._raw: dict[int, Scalar] = {}  # the process values of leaves that are overridden
+        self._frozen: dict[int, Scalar] = {}  # their process values when they were blocked
         self._by_control: dict[int, list[_Overridable]] = {}  # by the leaf that decides
         self._by_leaf: dict[int, _Overridable] = {}
         self._modes: dict[int, list[tuple[int, int, int | None]]] = {}  # Mod -> (Beh, Mod of the LN, Mod of LLN0)
-        self._objects: dict[Layout, list[_Overridable]] = {}  # what each layout has, by its indexes
+        self._objects: dict[Layout, list[_Overridable]] = {}  # the objects of each layout, by its indexes
         for placed in model.nodes():
             self._place(placed)
         self._objects.clear()

@@ -59,7 +59,7 @@ def parts(octets: bytes, start: int, end: int) -> Iterator[tuple[int, int, int]]
 
 
 def part(octets: bytes, start: int, end: int, tag: int) -> tuple[int, int]:
-    """Where the contents of the first element with `tag` start and end. Raises WireError if there is none."""
+    """Start and end of the contents of the first element with `tag`. Raises WireError if there is none."""
     for found, first, after in parts(octets, start, end):
         if found == tag:
             return first, after

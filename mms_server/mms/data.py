@@ -52,7 +52,7 @@ class Kind(Protocol):
 
     @property
     def fixed_octets(self) -> int:
-        """How many octets every value of it takes on the wire; 0 if that depends on the value."""
+        """The octets that every value of it takes on the wire; 0 if that depends on the value."""
 
     def taken(self, value: object) -> tuple[Scalar, bytes]:
         """`value` as the cache keeps it, and its Data: `check` and `encode` in one. Raises as `check` does."""
@@ -120,7 +120,7 @@ class Integer(_Plain):
 
     @property
     def fixed_octets(self) -> int:
-        """Of 8 bits: always one octet of contents."""
+        """Three for 8 bits, which always have one octet of contents; otherwise by the value."""
         return 3 if self.bits == 8 else 0
 
     def check(self, value: object) -> int:
@@ -326,7 +326,7 @@ class OctetString(_Plain):
 
     @property
     def fixed_octets(self) -> int:
-        """Of a fixed one."""
+        """Header and octets of a fixed string; otherwise by the value."""
         return 2 + self.octets if self.fixed and self.octets < 0x80 else 0
 
     def check(self, value: object) -> bytes:

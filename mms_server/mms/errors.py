@@ -23,7 +23,7 @@ class DataAccessError(IntEnum):
     OBJECT_VALUE_INVALID = 11
 
     def result(self) -> bytes:
-        """As one AccessResult of a Read: `80 01 xx`."""
+        """The error as one AccessResult of a Read: `80 01 xx`."""
         return bytes((0x80, 1, self.value))
 
 

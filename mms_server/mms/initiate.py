@@ -97,7 +97,7 @@ class Negotiated:
 
 
 class Refusal(IntEnum):
-    """Why an Initiate is refused: codes of ServiceError class initiate."""
+    """The reason of a refused Initiate: codes of ServiceError class initiate."""
 
     OTHER = 0
     VERSION_INCOMPATIBLE = 1

@@ -1,4 +1,4 @@
-"""From the engineered server to layouts and the values that a start finds: built once, shared by all LNs that look alike."""
+"""Builder of layouts and initial values from the engineered server: one layout for all LNs that look alike."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -22,7 +22,7 @@ class PlacedMember:
 
     @property
     def reference(self) -> str:
-        """As reports tell it: `LD/LN$FC$DO$DA`, an element of an array as `...$HA(7)$cVal`."""
+        """The data reference in reports: `LD/LN$FC$DO$DA`, an element of an array as `...$HA(7)$cVal`."""
         text = f"{self.domain.decode()}/{self.item.decode()}"
         if self.selection is None:
             return text
@@ -30,7 +30,7 @@ class PlacedMember:
         return f"{text}({index})" + (f"${component.decode()}" if component else "")
 
     def encoded(self) -> bytes:
-        """As one variable of a GetNamedVariableListAttributes response."""
+        """The member as one variable of a GetNamedVariableListAttributes response."""
         if self.selection is None:
             return access.encode_variable(self.domain, self.item)
         index, component = self.selection
@@ -55,5 +55,5 @@ class DataSet:
 
     @cached_property
     def told(self) -> Members:
-        """Its members as reports tell them."""
+        """Its members as reports have them."""
         return Members([member.reference for member in self.members])

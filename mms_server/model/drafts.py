@@ -1,4 +1,4 @@
-"""From the engineered types to drafts of nodes: functional constraints on top, settings twice, arrays unrolled.
+"""Drafts of nodes from the engineered types: functional constraints on top, settings twice, arrays unrolled.
 
 SCL has LN / DO / DA with a functional constraint on each DA; MMS shows LN / FC / DO / DA. A setting stands in the file
 once, as SE (or SG in Edition 1), and online under both: SG is the active group, SE the one being edited.

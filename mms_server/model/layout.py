@@ -88,7 +88,7 @@ class Node:
         return None if self.array else next((node for node in self.children if node.name == name), None)
 
     def below(self, path: bytes) -> int | None:
-        """How far below this node the one at `DO$DA$...` is: 0 for an empty path, None if there is none."""
+        """The offset from this node to the one at `DO$DA$...`: 0 for an empty path, None if there is none."""
         node: Node | None = self
         for name in path.split(b"$") if path else ():
             node = node.child(name) if node else None
@@ -113,7 +113,7 @@ class Layout:
 
     @property
     def size(self) -> int:
-        """How many slots an instance takes."""
+        """The number of slots of an instance."""
         return len(self.nodes)
 
     def _lay(self, draft: Draft, parent: int, suffix: bytes | None, fc: FC | None) -> Node:

@@ -55,7 +55,7 @@ def _element(node: Node, number: str) -> Node | None:
 
 
 def _unknown(groups: Sequence[Node], path: Sequence[str], reference: str) -> str:
-    """Where the path leaves the model, and what there is at that place."""
+    """The message for an unknown path: the first step that is not in the model, and the names at that place."""
     if not groups:
         return f"no such functional constraint in `{reference}`"
     for length in range(len(path)):

@@ -47,7 +47,7 @@ def header(buffer: bytes, position: int, end: int) -> tuple[int, int, int]:
 
 
 def elements(buffer: bytes, position: int, end: int, within: frozenset[int] = frozenset()) -> list[tuple[int, int]]:
-    """Where each of the elements in `buffer[position:end]` begins and ends.
+    """Start and end of each of the elements in `buffer[position:end]`.
 
     Raises WireError for a broken one, also inside elements whose tag is in `within`, however deep.
     """

@@ -54,7 +54,7 @@ def decode(spdu: bytes) -> Spdu:
 
 
 def data_offset(tsdu: bytes) -> int | None:
-    """Where the PPDU starts in `tsdu` if it is data, None if it is another SPDU.
+    """The offset of the PPDU in `tsdu` if it is data, None if it is another SPDU.
 
     Raises WireError for a GIVE TOKENS that no DATA TRANSFER follows.
     """

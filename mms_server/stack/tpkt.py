@@ -14,7 +14,7 @@ LONGEST: Final = 0xFFFF
 
 
 def packet_octets(buffer: bytes | bytearray, position: int, limit: int = LONGEST) -> int:
-    """How many octets the packet at `position` has, its header included; at least four octets are there.
+    """The octets of the packet at `position`, its header included; at least four octets are there.
 
     Raises WireError for a header that no peer could mean, so at most `limit` octets are ever awaited.
     """

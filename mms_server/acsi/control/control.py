@@ -314,7 +314,7 @@ class Control:
             self.responses.record(one, "Oper", state.owner, state.action, ControlRefusal(DENIED, why), state, now)
 
     def next_deadline_ns(self) -> int:
-        """When the next selection ends by itself."""
+        """The monotonic time at which the next selection ends, or the next operation is due."""
         return min((state.until_ns for state in self._states.values()), default=NEVER)
 
     def deadline(self, now: Stamp) -> None:

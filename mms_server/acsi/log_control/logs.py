@@ -48,7 +48,7 @@ class LogEntry:
     rows: tuple[tuple[bytes, bytes, int], ...]
 
     def content(self) -> bytes:
-        """As the store keeps it."""
+        """The entry as stored."""
         rows = (octets_of(iter((reference, data, bytes((reason,))))) for reference, data, reason in self.rows)
         return octets_of(rows)
 

@@ -113,7 +113,7 @@ class EntryBuffer:
         return oldest.entry_id
 
     def _hollow_unsent_interrogations(self) -> None:
-        """Of several general interrogations only the newest is sent."""
+        """Make unsent general interrogations hollow: only the newest of several is sent."""
         for entry in self._entries[self._next :]:
             if entry.interrogation and not entry.hollow:
                 self._octets -= entry.octets - ENTRY_OCTETS

@@ -45,7 +45,7 @@ class TrackingObject:
         ]
 
     def likeness(self, ctl_val: Node | None) -> int:
-        """How well its ctlVal takes that of a control: 2 the same type, 1 the same on the wire or none to take, 0 not at all."""
+        """Likeness of its ctlVal to that of a control: 2 the same type, 1 the same on the wire or none, 0 another one."""
         own = self.node.child(b"ctlVal")
         return 1 if own is None or ctl_val is None else _likeness(own, ctl_val)
 
