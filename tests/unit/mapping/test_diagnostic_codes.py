@@ -18,7 +18,7 @@ from tools.diagnostics_doc import document
 
 ROOMS = ("acquisition", "bus", "mapping", "mms_gateway", "mms_server")
 CASES = ROOT / "tests" / "cases"
-EMITTING = {"error", "warning", "warn", "_say", "_refuse", "UnsuitableError", "_PlacedError", "Miss"}
+EMITTING = {"error", "warning", "warn", "_say", "_refuse", "BindingError", "_PlacedBindingError", "Miss"}
 """Functions and exceptions that take a code among their first two arguments."""
 
 NO_FRAGMENT = {"file-not-utf8", "file-too-large", "unknown-unit"}
