@@ -11,6 +11,7 @@ from typing import Final
 
 from mapping.model import Services
 from mms_server.acsi import persistence
+from mms_server.acsi.behaviour import Behaviour
 from mms_server.acsi.clients import Client
 from mms_server.acsi.persistence import Journal, Put, Stored
 from mms_server.mms.access import Component, Range, Selection, Variable
@@ -26,7 +27,7 @@ MEMBERS_LIMIT: Final = 1024
 _OWN: Final = b"@"
 
 
-class CreatedDataSets:
+class CreatedDataSets(Behaviour):
     """The data sets of one server that clients may make and delete."""
 
     def __init__(self, model: DataModel, journal: Journal, stored: Stored | None) -> None:

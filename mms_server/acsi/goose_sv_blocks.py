@@ -9,6 +9,7 @@ from typing import Final
 
 from bus.quality import Now
 from mapping.model import FC
+from mms_server.acsi.behaviour import ControlBlocks
 from mms_server.acsi.clients import Client
 from mms_server.mms.errors import DataAccessError
 from mms_server.model.control_blocks import block_names
@@ -22,7 +23,7 @@ Find = Callable[[Client | None, str], DataSet | None]
 Commit = Callable[[list[tuple[int, object]], Now], object]
 
 
-class Publishing:
+class Publishing(ControlBlocks):
     """The GOOSE and sampled value control blocks of a server. `find` resolves a data set's name as DatSet has it."""
 
     def __init__(self, model: DataModel, find: Find, commit: Commit) -> None:

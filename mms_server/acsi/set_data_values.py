@@ -11,13 +11,13 @@ What a client writes to configuration and settings is kept: it survives a restar
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
 from mapping.model import FC
 from mms_server.acsi import persisted_values
-from mms_server.acsi.access_callbacks import Guards
+from mms_server.acsi.access_callbacks import Permissions
+from mms_server.acsi.behaviour import Behaviour
 from mms_server.acsi.persistence import Journal, Stored
 from mms_server.acsi.setting_groups import Settings
 from mms_server.mms.data import Kind, Scalar
@@ -35,17 +35,19 @@ _INCONSISTENT: Final = DataAccessError.TYPE_INCONSISTENT
 Pairs = list[tuple[int, Scalar]]
 
 
-@dataclass(slots=True)
-class Writing:
-    """What clients may write in one server. `open_fcs`: the functional constraints that are writable at all."""
+class Writing(Behaviour):
+    """What clients may write in one server, as its `permissions` say; what they have written before is given back."""
 
-    model: DataModel
-    journal: Journal
-    guards: Guards
-    settings: Settings
-    open_fcs: set[FC]
+    def __init__(
+        self, model: DataModel, journal: Journal, stored: Stored | None, permissions: Permissions, settings: Settings
+    ) -> None:
+        self.model = model
+        self.journal = journal
+        self.permissions = permissions
+        self.settings = settings
+        self.problems = [] if stored is None else self._restored(stored)
 
-    def restore(self, stored: Stored) -> list[str]:
+    def _restored(self, stored: Stored) -> list[str]:
         """Give back what clients have written before; what does not fit the model any more is told."""
         problems = []
         for key, octets in stored.values.get(KIND, {}).items():
@@ -64,7 +66,7 @@ class Writing:
             return _DENIED
         if node.suffix is not None and node.suffix.count(b"$") < 2:
             return _DENIED  # all of a functional constraint at once
-        if node.fc not in self.open_fcs and self.guards.of(slot) is None:
+        if node.fc not in self.permissions.open_fcs and self.permissions.writes.of(slot) is None:
             return _DENIED
         locked = self.model.locked
         return _DENIED if any(one in locked for one in range(slot, slot + node.size)) else None

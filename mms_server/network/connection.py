@@ -150,7 +150,7 @@ class Connection(asyncio.Protocol):
 
     def _answer_known(self, familiar: Familiar, data: bytes) -> bytes:
         """Answer the Reads at the front of `data` that have been asked before; what is left of it."""
-        if not self._association.idle or self._server.engine.behaviour.read_guards.any:
+        if not self._association.idle or self._server.engine.behaviour.permissions.reads.any:
             return data
         answers: list[bytes] = []
         position, end = 0, len(data)

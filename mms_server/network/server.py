@@ -11,19 +11,17 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import replace
-from pathlib import Path
 from typing import Final, cast
 
 from bus.clock import ClockState
 from bus.system_clock import SystemClock
 from mapping.model import FC
 from mms_server.acsi import audit_events
-from mms_server.acsi.access_callbacks import Call, Callback, Verdict
+from mms_server.acsi.access_callbacks import Verdict
 from mms_server.acsi.audit_events import Deed
+from mms_server.acsi.behaviour import NEVER
 from mms_server.acsi.clients import Client
 from mms_server.acsi.control.states import Operation
-from mms_server.acsi.reporting.reporting import NEVER
 from mms_server.association.read_fast_path import Familiar
 from mms_server.engine import Engine
 from mms_server.mms.add_cause import AddCause
@@ -34,9 +32,8 @@ from mms_server.network.connection import Connection
 from mms_server.network.refused_peers import Refusals
 from mms_server.network.sockets import listening_socket
 from mms_server.network.tls import TlsPort
-from mms_server.storage.audit_log import FOLDER as AUDIT
 from mms_server.storage.audit_log import AuditLog
-from mms_server.storage.store import Store
+from mms_server.storage.store import Mirror, Store
 
 HANDSHAKES_LIMIT: Final = 64
 CRL_CHECK_S: Final = 60.0
@@ -48,32 +45,39 @@ clock_log = logging.getLogger("mms.clock")
 commands = logging.getLogger("mms.command")
 
 Listener = Callable[[Client, bool], None]
+NoticeListener = Callable[[Client | None, str, str], None]
 
 
 class MmsServer:
-    """One listening port and its connections. `lock` guards the engine: whoever commits values takes it."""
+    """The ports of one engine and their connections. `lock` guards the engine: whoever commits values takes it.
+
+    `due` is called before anything is asked; `on_connection(client, connected)` when a client has associated or gone, and
+    `on_notice(client, block, event)` when something happens to a report control block. What is kept goes to `store`, and
+    from there to `mirror`; what clients do, to `audit`.
+    """
 
     def __init__(
         self,
         engine: Engine,
         access: Access,
         *,
-        due: Callable[[], None] | None = None,
+        store: Store | None = None,
+        mirror: Mirror | None = None,
+        audit: AuditLog | None = None,
         clock: SystemClock | None = None,
+        due: Callable[[], None] | None = None,
+        on_connection: Listener | None = None,
+        on_notice: NoticeListener | None = None,
     ) -> None:
-        self.clock = SystemClock() if clock is None else clock
-        self.clock.on_change = _tell_clock
+        self.clock = SystemClock(on_change=tell_clock) if clock is None else clock
         self.engine = engine
         self.gate = Gate(access)
         self.refusals = Refusals()
-        self.store: Store | None = None
-        self.audit: AuditLog | None = None
-        self.complete_operation: Callback | None = None  # brings operations with enhanced security to their end
+        self.audit = audit
+        self._store, self._mirror = store, mirror
+        self._on_connection, self._on_notice = on_connection, on_notice
         self._operations: set[asyncio.Task[None]] = set()
-        self.on_notice: Callable[[Client | None, str, str], None] | None = None
         self.lock = threading.RLock()
-        self.listeners: list[Listener] = []
-        self.own = Own(services=engine.supported())
         self._due = due
         self._numbers = 0
         self._connections: set[Connection] = set()
@@ -87,13 +91,10 @@ class MmsServer:
         self._listening: list[asyncio.Server] = []
         self._gone = asyncio.Event()  # no connection is left
 
-    def serve_files(self, folder: Path, *, delete: bool, rename: bool, obtain: bool) -> None:
-        """Offer the files below `folder`; with them the audit log and the event export, where there is one. Before `start`."""
-        files = self.engine.behaviour.files
-        files.folder, files.may_delete, files.may_rename, files.may_obtain = folder, delete, rename, obtain
-        if self.audit is not None:
-            files.own[AUDIT], files.made = self.audit.folder, self.engine.behaviour.logs.exported
-        self.own = replace(self.own, services=self.engine.supported())
+    @property
+    def own(self) -> Own:
+        """The server's side of Initiate."""
+        return Own(services=self.engine.supported())
 
     async def start(self, host: str, port: int, tls: TlsPort | None = None) -> int:
         """Listen; the port that it is (0 takes a free one). With `tls` it speaks TLS only. Raises OSError."""
@@ -128,8 +129,8 @@ class MmsServer:
                 timer.cancel()
         self._pump()
         self.refusals.end()
-        if self.store is not None:
-            await asyncio.to_thread(self.store.close)
+        if self._store is not None:
+            await asyncio.to_thread(self._store.close)
         self._loop = None
         await asyncio.sleep(0.01)  # handles close at the end of a turn of the loop
 
@@ -153,8 +154,8 @@ class MmsServer:
     def _begin(self) -> None:
         for problem in self.engine.problems:
             log.warning("%s", problem)
-        if self.store is not None:
-            self.store.start(self._stored)
+        if self._store is not None:
+            self._store.start(self._stored, self._mirror)
         with self.lock:
             self.engine.start(self.clock.now())
         self._pump()
@@ -172,7 +173,7 @@ class MmsServer:
 
     def stir(self) -> None:
         """Look again at what waits, in another turn."""
-        self.engine.stirred = True
+        self.engine.stir()
         self.changed()
 
     def _stored(self, ticket: int) -> None:
@@ -192,29 +193,23 @@ class MmsServer:
         """Give the store and every client what waits for them, and set the timer anew."""
         self._pump_due = False
         with self.lock:
-            self.engine.stirred = False
-            operations, ticket = self.engine.journal.take()
-            receivers = self.engine.receivers()
-            notices = self.engine.notices()
-            audits = self.engine.audits()
-            due = self.engine.due()
-            deadline_ns = self.engine.next_deadline_ns()
-        if operations and self.store is not None:
-            self.store.write(operations, ticket)
-        for client in receivers:
+            found = self.engine.outgoing()
+        if found.kept and self._store is not None:
+            self._store.write(found.kept, found.ticket)
+        for client in found.receivers:
             connection = self._by_client.get(client)
             if connection is not None:
                 connection.push()
-        for one in audits:
+        for one in found.audits:
             commands.info("%s", one, extra=one.fields())
             self.audited(audit_events.COMMANDS[one.service], one.client, audit_events.commanded(one))
-        for who, block, event in notices:
+        for who, block, event in found.notices:
             log.debug("%s: %s", block, event, extra={"peer": who.address if who else "-"})
-            if self.on_notice is not None:
-                self.on_notice(who, block, event)
-        for operation in due:
+            if self._on_notice is not None:
+                self._on_notice(who, block, event)
+        for operation in found.due:
             self.beside(self._fired(operation))
-        self._set_timer(deadline_ns)
+        self._set_timer(found.deadline_ns)
 
     def beside(self, work: Coroutine[None, None, None]) -> None:
         """Do `work` beside everything else, until it ends or the server stops."""
@@ -225,7 +220,8 @@ class MmsServer:
 
     async def _fired(self, operation: Operation) -> None:
         """Begin what has waited for its time: the process is asked again."""
-        verdict = await verdict_of(Call(self.engine.behaviour.execute, (operation,)))
+        question = self.engine.question(operation)
+        verdict = True if question is None else await verdict_of(question)
         with self.lock:
             begun = verdict if isinstance(verdict, AddCause) else verdict is True
             goes_on = self.engine.fired(operation, begun, self.clock.now())
@@ -253,14 +249,13 @@ class MmsServer:
         self.beside(self._completed(operation))
 
     async def _completed(self, operation: Operation) -> None:
-        verdict: Verdict = True
-        if self.complete_operation is not None:
-            limit_ms = operation.target.number(FC.CF, "operTimeout")
-            try:
-                async with asyncio.timeout(limit_ms / 1000 if limit_ms else None):
-                    verdict = await verdict_of(Call(self.complete_operation, (operation,)))
-            except TimeoutError:
-                verdict = AddCause.TIME_LIMIT_OVER
+        verdict: Verdict
+        limit_ms = operation.target.number(FC.CF, "operTimeout")
+        try:
+            async with asyncio.timeout(limit_ms / 1000 if limit_ms else None):
+                verdict = await verdict_of(self.engine.ending(operation))
+        except TimeoutError:
+            verdict = AddCause.TIME_LIMIT_OVER
         with self.lock:
             ended = verdict if isinstance(verdict, AddCause) else verdict is True
             self.engine.ended(operation, ended, self.clock.now())
@@ -325,12 +320,12 @@ class MmsServer:
             self._gone.set()
 
     def told(self, client: Client, connected: bool) -> None:
-        """Tell the listeners who came or went."""
-        for listener in self.listeners:
-            listener(client, connected)
+        """Tell who came or went."""
+        if self._on_connection is not None:
+            self._on_connection(client, connected)
 
 
-def _tell_clock(before: ClockState | None, state: ClockState) -> None:
+def tell_clock(before: ClockState | None, state: ClockState) -> None:
     """One line for each change of what the clock is worth; how it is at the start is no change for the worse."""
     worse = logging.INFO if before is None else logging.WARNING
     if state.failed:

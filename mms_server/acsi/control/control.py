@@ -4,7 +4,8 @@
 
 A refusal is a LastApplError before the negative answer. With normal security the answer to Oper waits for the end of the
 operation; with enhanced security it waits for its start, and CommandTermination brings the end. `stVal` is never set here:
-it changes when the process says so. Whatever was asked, however it ended, leaves one Audit.
+it changes when the process says so. Mod alone is carried out here, with all that follows from it. Whatever was asked,
+however it ended, leaves one Audit.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,12 +13,14 @@ from dataclasses import replace
 from typing import Final
 
 from bus.quality import Now
+from mms_server.acsi.access_callbacks import Call, Verdict
+from mms_server.acsi.behaviour import NEVER, Behaviour
 from mms_server.acsi.clients import Client
-from mms_server.acsi.control import authority
+from mms_server.acsi.control import authority, mode
+from mms_server.acsi.control.process import Process
 from mms_server.acsi.control.responses import Commit, Post, Telling
 from mms_server.acsi.control.states import (
     DENIED,
-    NEVER,
     OTHER_PARAMETERS,
     Ask,
     Operation,
@@ -45,11 +48,14 @@ SERVICES: Final = ("SBO", "SBOw", "Oper", "Cancel")
 _TEXT: Final = VisibleString(129)
 
 
-class Control:
+class Control(Behaviour):
     """All controllable objects of a server. `post` queues what is told later, `commit` takes what changes in the model."""
 
-    def __init__(self, model: DataModel, post: Post, commit: Commit, tracking: Tracking | None = None) -> None:
+    def __init__(
+        self, model: DataModel, post: Post, commit: Commit, process: Process, tracking: Tracking | None
+    ) -> None:
         self._commit = commit
+        self._process = process
         self.telling = Telling(post, commit, tracking)
         self._objects = list(control_objects(model))
         self._states: dict[ControlObject, State] = {}
@@ -58,7 +64,6 @@ class Control:
         }
         self._rivals: dict[ControlObject, tuple[ControlObject, ...]] = {}
         self.due: list[Operation] = []  # what has waited for its time
-        self.selections_wait = False  # for a verdict, see `selected`
         self.selectors = {slot for slot, (_, name) in self._by_slot.items() if name == "SBO"}
         self.origins: Mapping[int, Kind] = {slot: kind for one in self._objects for slot, kind in one.origins()}
 
@@ -152,6 +157,23 @@ class Control:
             return step
         return self._not_allowed(one, action, AddCause.SELECT_FAILED) or self._hold(one, client, action, now)
 
+    # ------------------------------------------------------------------ what the process is asked, and says
+
+    def question(self, asked: Selection | Operation) -> Call | None:
+        """The question to the process that decides on `asked`; None: nobody is asked, and the verdict is True."""
+        if isinstance(asked, Operation) and not self._own(asked.target):
+            return Call(self._process.begin, (asked,))
+        return Call(self._process.check, (asked,)) if self._process.checks(asked.target) else None
+
+    def judged(self, asked: Selection | Operation, verdict: Verdict, now: Now) -> Refused | None:
+        """Take the verdict on a selection or an operation; why it is refused, or None."""
+        said = verdict if isinstance(verdict, AddCause) else verdict is True
+        return self.selected(asked, said, now) if isinstance(asked, Selection) else self.started(asked, said, now)
+
+    def _own(self, one: ControlObject) -> bool:
+        """True for what is carried out here: Mod, unless the process does."""
+        return one.is_mode and not self._process.sets_mode(one)
+
     def selected(self, selection: Selection, verdict: bool | AddCause, now: Now) -> Refused | None:
         """What has been said of a selection, or an Oper for later, that waited; why it is none, or None."""
         one, action, service = selection.target, selection.action, selection.service
@@ -203,7 +225,7 @@ class Control:
         if not one.model.server.services.time_activated:
             return Refused(DENIED, AddCause.NOT_SUPPORTED)
         until = now.monotonic_ns + wait_ns
-        judged = Selection(one, action, client, "Oper", until, now.monotonic_ns) if self.selections_wait else None
+        judged = Selection(one, action, client, "Oper", until, now.monotonic_ns) if self._process.checks(one) else None
         self._states[one] = State(
             Phase.WAITING, client, until if judged is None else NEVER, action, octets, judged, now.monotonic_ns
         )
@@ -223,12 +245,14 @@ class Control:
         return None
 
     def _not_allowed(self, one: ControlObject, action: ControlAction, bad_origin: AddCause) -> Refused | None:
-        """Why `action` is refused whatever the process says: its origin, the switching authority, the mode."""
+        """Why `action` is refused whatever the process says: its origin, the switching authority, the mode, a wrong Mod."""
         if not authority.knows_origin(one, action):
             return Refused(DENIED, bad_origin)
         cause = authority.operable(one, action)
         if cause is None and self._rival(one):
             cause = AddCause.ONE_OF_N_CONTROL
+        if cause is None and self._own(one):
+            cause = mode.objection(action)
         return None if cause is None else Refused(DENIED, cause)
 
     def _rival(self, one: ControlObject) -> bool:
@@ -240,11 +264,14 @@ class Control:
         """The process has taken the operation (with enhanced security), done it (with normal), or refused it."""
         refused = self._begin(operation, verdict, now)
         self.telling.note(operation.target, "Oper", operation.action, refused, now)
+        self._end_own(operation, now)
         return refused
 
     def _begin(self, operation: Operation, verdict: bool | AddCause, now: Now) -> Refused | None:
         one, action = operation.target, operation.action
         if verdict is True:
+            if self._own(one):
+                self._commit(mode.changed(one, action, now), now)
             self.telling.show(one, now, opOk=True)
             if not operation.enhanced:
                 self.ended(operation, True, now)
@@ -256,6 +283,11 @@ class Control:
         self.telling.say(one, "Oper", operation.client, action, refused)
         self.telling.audit(one, "Oper", operation.client, action, refused, operation, now)
         return refused
+
+    def _end_own(self, operation: Operation, now: Now) -> None:
+        """End an operation with enhanced security that nobody else ends: it is done already."""
+        if operation.enhanced and self._own(operation.target):
+            self.ended(operation, True, now)
 
     def ended(self, operation: Operation, verdict: bool | AddCause, now: Now) -> None:
         """The operation has come to its end; with enhanced security its client is told. A second end is none."""
@@ -291,7 +323,7 @@ class Control:
         """Select `one`; what it waits for, if it does. `again`: it was selected, and goes on so."""
         until = now.monotonic_ns + one.select_ms * 1_000_000
         waiting = None
-        if self.selections_wait and not again:
+        if not again and self._process.checks(one):
             service = "SBO" if action is None else "SBOw"
             waiting = Selection(one, action or one.selecting(), client, service, until, now.monotonic_ns)
         self._states[one] = State(Phase.READY, client, until, action, asked=waiting)
@@ -338,7 +370,8 @@ class Control:
             self.ended(operation, verdict, now)
             return False
         self._begin(operation, True, now)
-        return operation.enhanced
+        self._end_own(operation, now)
+        return operation.enhanced and not operation.ended
 
     def closed(self, client: Client, now: Now) -> None:
         """`client` is gone: its selections end; what is being carried out goes on, and nobody is told."""

@@ -23,6 +23,7 @@ from typing import Final
 
 from bus import quality
 from bus.quality import Now, UtcTime, Validity
+from mms_server.acsi.behaviour import Behaviour
 from mms_server.acsi.measured_values.deadband import Bounds
 from mms_server.acsi.measured_values.objects import Leaf, MeasuredNumber, MeasuredObject, found
 from mms_server.mms.data import Scalar
@@ -36,7 +37,7 @@ Said = dict[int, Scalar]  # what one commit says, by slot
 _NOTHING: Final[Said] = {}
 
 
-class Measuring:
+class Measuring(Behaviour):
     """The measured values of one server. `process` gives what the process says of a leaf, whatever covers it."""
 
     def __init__(self, model: DataModel, process: Callable[[int], Scalar]) -> None:

@@ -7,6 +7,7 @@ Whether a client may write at all, the block itself says: see `rcb`.
 """
 
 from bus.quality import Now
+from mms_server.acsi.behaviour import ControlBlocks
 from mms_server.acsi.clients import Client
 from mms_server.acsi.reporting import rcb
 from mms_server.acsi.reporting.entry_buffer import Entry
@@ -18,7 +19,7 @@ from mms_server.mms.report import Body
 from mms_server.model.tree import DataModel
 
 
-class BlockWriting:
+class BlockWriting(ControlBlocks):
     """The clients' side of all report control blocks. `find` resolves a data set's name as clients write it into DatSet."""
 
     def __init__(self, model: DataModel, find: Find, reporting: Reporting) -> None:
