@@ -29,8 +29,9 @@ from mms_server.mms.data import UtcTimestamp
 from mms_server.model.tree import DataModel
 from mms_server.network.access_control import Access, Authenticator, password_is
 from mms_server.network.callback_process import CallbackProcess
+from mms_server.network.client_events import Listener, NoticeListener
 from mms_server.network.event_loop import loop_factory
-from mms_server.network.server import Listener, MmsServer, NoticeListener
+from mms_server.network.server import MmsServer
 from mms_server.network.tls import TlsPort
 from mms_server.services.base import Identity
 from mms_server.storage.audit_log import FOLDER, AuditLog
