@@ -15,8 +15,9 @@ from typing import Protocol, cast
 from bus.quality import Now
 from bus.system_clock import SystemClock
 from mms_server.acsi.clients import Client
+from mms_server.association.events import Answered, Asked, Request
 from mms_server.association.read_fast_path import Familiar, Room
-from mms_server.association.server_end import Answered, Asked, Association, Request
+from mms_server.association.server_end import Association
 from mms_server.engine import Engine, Waiting
 from mms_server.mms.initiate import Negotiated, Own
 from mms_server.network.access_control import Gate

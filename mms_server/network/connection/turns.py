@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from mms_server.association.server_end import Association, Event, Request
+from mms_server.association.events import Event, Request
+from mms_server.association.server_end import Association
 from mms_server.network.connection.outlet import Outlet
 
 TURN_REQUESTS: Final = 32  # requests of one client before the others get their turn
