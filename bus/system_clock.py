@@ -59,7 +59,7 @@ class SystemClock:
         assumed = ClockState(synchronized=True, error_ns=assumed_error_ns)
         self._read = read if assumed_error_ns is None else lambda: assumed
         self._monotonic_ns = monotonic_ns
-        self.on_change = on_change
+        self._on_change = on_change
         self._state: ClockState | None = None
         self._quality = 0
         self._next_ns = -1
@@ -75,5 +75,5 @@ class SystemClock:
         self._next_ns = monotonic_ns + LOOK_EVERY_NS
         before, state = self._state, self._read()
         self._state, self._quality = state, time_quality(state)
-        if self.on_change is not None and (before is None or before[:2] != state[:2]):
-            self.on_change(before, state)
+        if self._on_change is not None and (before is None or before[:2] != state[:2]):
+            self._on_change(before, state)

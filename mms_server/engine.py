@@ -10,31 +10,24 @@ Every request gets exactly one answer, none longer than what its client takes. R
 connection takes them.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from bus.quality import Stamp
-from mms_server.acsi.access_callbacks import AccessCallbacks, Call, Deferred, Verdict
+from mms_server.acsi.access_callbacks import Call, Deferred, Permissions, Verdict
+from mms_server.acsi.behaviours import Behaviours
 from mms_server.acsi.clients import Client
 from mms_server.acsi.control.command_record import CommandRecord
-from mms_server.acsi.control.control import Control
+from mms_server.acsi.control.process import Process
 from mms_server.acsi.control.states import Operation
-from mms_server.acsi.data_sets import CreatedDataSets
-from mms_server.acsi.file_transfer.files import Files
-from mms_server.acsi.file_transfer.set_file import SetFile
-from mms_server.acsi.goose_sv_blocks import GooseSvBlocks
-from mms_server.acsi.log_control.logs import Logs
-from mms_server.acsi.measured_values.measured_values import MeasuredValues
-from mms_server.acsi.persistence import Persistence, StoredState
+from mms_server.acsi.persistence import Operation as Kept
+from mms_server.acsi.persistence import StoredState
 from mms_server.acsi.reporting.dispatch import Notice
 from mms_server.acsi.reporting.entry_buffer import BufferLimits
-from mms_server.acsi.reporting.rcb_writing import RcbWriting
-from mms_server.acsi.reporting.reporting import Reporting
-from mms_server.acsi.set_data_values import OPEN_TO_CLIENTS, SetDataValues
-from mms_server.acsi.setting_groups import SettingGroups
-from mms_server.acsi.substitution import Substitution
-from mms_server.acsi.tracking.tracking import tracking_of
+from mms_server.acsi.set_data_values import OPEN_TO_CLIENTS
 from mms_server.mms import reject
 from mms_server.mms.add_cause import AddCause
 from mms_server.mms.data import Scalar
@@ -43,7 +36,7 @@ from mms_server.mms.reject import Reason
 from mms_server.model.cache import Changes
 from mms_server.model.tree import DataModel
 from mms_server.services import registry
-from mms_server.services.base import Behaviour, Check, Context, Identity, Later, Service
+from mms_server.services.base import Context, Identity, Later, Service
 from mms_server.stack import ber
 from mms_server.stack.errors import WireError
 
@@ -79,48 +72,52 @@ class Obtained:
     result: str
 
 
+class Outgoing(NamedTuple):
+    """All that has come about since it was asked for last, and when the engine is to be called next."""
+
+    kept: list[Kept]  # for the store, as one transaction
+    ticket: int  # give it to `stored` when the store has them
+    receivers: list[Client]  # for whom `pull`, `asks` or `answers` have something
+    notices: list[Notice]
+    audits: list[CommandRecord]
+    due: list[Operation]  # whose time has come; `fired` takes how they began
+    deadline_ns: int
+
+
 class Engine:
-    """One server's behaviour towards all its clients. `stored` is what the store had; None where there is none."""
+    """One server's behaviour towards all its clients.
+
+    `stored` is what the store had, None where there is none. `process` carries out what clients command; without one all of it
+    succeeds. `permissions` are those of clients, by default all that a client may ever write; `buffers` limit what
+    buffered blocks keep. `own_folders` are files of the server's own, which clients may fetch.
+    """
 
     def __init__(
         self,
         model: DataModel,
         identity: Identity,
         stored: StoredState | None = None,
+        *,
+        process: Process | None = None,
+        permissions: Permissions | None = None,
         buffers: BufferLimits | None = None,
+        own_folders: Mapping[str, Path] = MappingProxyType({}),
     ) -> None:
         self.model = model
-        self.persistence = Persistence(durable=stored is not None, next_id=stored.next_id if stored else 0)
-        sets = CreatedDataSets(model, self.persistence, stored)
-        setting_groups = SettingGroups(model, self.persistence, stored, self.commit)
-        writing = SetDataValues(model, self.persistence, AccessCallbacks(model), setting_groups, set(OPEN_TO_CLIENTS))
-        self.problems = [*sets.problems, *(writing.restore(stored) if stored else ())]
-        reporting = Reporting(model, sets.by_text, self.persistence, stored, buffers)
-        logs = Logs(model, sets.by_text, self.persistence, stored)
-        goose_sv_blocks = GooseSvBlocks(model, sets.by_text, self.commit)
-        tracking = tracking_of(model, self.commit)
-        control = Control(model, reporting.dispatch.post, self.commit, tracking)
-        files = Files()
-        self.behaviour = Behaviour(
-            persistence=self.persistence,
-            sets=sets,
-            reporting=reporting,
-            blocks=RcbWriting(model, sets.by_text, reporting),
-            setting_groups=setting_groups,
-            writing=writing,
-            control=control,
-            files=files,
-            set_file=SetFile(files),
-            logs=logs,
-            goose_sv_blocks=goose_sv_blocks,
-            tracking=tracking,
-            read_callbacks=AccessCallbacks(model),
-            execute=_at_once,
+        self.behaviour = Behaviours(
+            model,
+            stored,
+            self.commit,
+            process or Process(),
+            permissions or Permissions.of(model, OPEN_TO_CLIENTS),
+            buffers,
+            own_folders,
         )
+        self.persistence = self.behaviour.persistence
+        self.problems = [problem for one in self.behaviour.walked for problem in one.problems]
         self.stirred = False  # something may wait to be stored, sent or told, or be due at another time: see to it
-        self._substitution = Substitution(model)
-        self._substitution.start()
-        self._measured_values = MeasuredValues(model, self._substitution.process)
+        self._substitution = self.behaviour.substitution
+        self._measured_values = self.behaviour.measured_values
         self._begun: list[Operation] = []
         self._identity = identity
         self._services = registry.by_tag()
@@ -156,11 +153,8 @@ class Engine:
             self._release(client, now)
 
     def _release(self, client: Client, now: Stamp) -> None:
-        self.behaviour.control.closed(client, now)
-        self.behaviour.setting_groups.closed(client, now)
-        self.behaviour.blocks.closed(client, now)
-        self.behaviour.files.closed(client)
-        self.behaviour.set_file.closed(client)
+        for one in self.behaviour.walked:
+            one.closed(client, now)
 
     def request(self, client: Client, invoke_id: int, tag: int, body: bytes, now: Stamp) -> bytes | Waiting | None:
         """The PDU that answers one confirmed request, or what it waits for; None: `answers` will have it."""
@@ -207,6 +201,14 @@ class Engine:
         due, control.due = control.due, []
         return due
 
+    def question(self, operation: Operation) -> Call | None:
+        """The question to the process that begins an operation which is `due`; None: its verdict is True."""
+        return self.behaviour.control.question(operation)
+
+    def ending(self, operation: Operation) -> Call:
+        """The question to the process how an operation that has `begun` ends; `ended` takes its verdict."""
+        return Call(self.behaviour.process.complete, (operation,))
+
     def fired(self, operation: Operation, verdict: bool | AddCause, now: Stamp) -> bool:
         """A time-activated operation has begun, or not; True if its end is still to come."""
         self.stirred = True
@@ -216,11 +218,6 @@ class Engine:
         """An operation has come to its end, well or for a reason."""
         self.stirred = True
         self.behaviour.control.ended(operation, verdict, now)
-
-    def check_selections(self, check: Check) -> None:
-        """Ask `check(selection)` before an object is selected; its verdict is True, False or an AddCause."""
-        self.behaviour.check = check
-        self.behaviour.control.selections_wait = True
 
     # ------------------------------------------------------------------ values
 
@@ -234,8 +231,8 @@ class Engine:
         self.stirred = True
         changes = self._taken(self._measured_values.judged(pairs, now), force=force)
         if not quiet:
-            self.behaviour.reporting.changed(changes, now)
-            self.behaviour.logs.changed(changes, now)
+            for one in self.behaviour.listening:
+                one.changed(changes, now)
         return changes
 
     def process(self, slot: int) -> Scalar:
@@ -263,13 +260,25 @@ class Engine:
 
     # ------------------------------------------------------------------ what leaves without being asked
 
+    def stir(self) -> None:
+        """Let `outgoing` be asked once more, whatever happens."""
+        self.stirred = True
+
+    def outgoing(self) -> Outgoing:
+        """All that waits to be stored, sent and told; asked again once `stirred` is true."""
+        self.stirred = False
+        kept, ticket = self.persistence.take()
+        return Outgoing(
+            kept, ticket, self.receivers(), self.notices(), self.audits(), self.due(), self.next_deadline_ns()
+        )
+
     def receivers(self) -> list[Client]:
         """The clients for which reports, requests or late answers wait."""
-        return [*self.behaviour.reporting.dispatch.receivers(), *self.behaviour.set_file.receivers()]
+        return [*self.behaviour.dispatch.receivers(), *self.behaviour.set_file.receivers()]
 
     def pull(self, client: Client) -> list[bytes]:
         """The PDUs that `client` is to get now, none longer than it takes; a turn's worth."""
-        return self.behaviour.reporting.dispatch.pull(client)
+        return self.behaviour.dispatch.pull(client)
 
     def asks(self, client: Client) -> list[bytes]:
         """The service elements of our requests to `client`, to be asked one after the other; see `answered`."""
@@ -295,7 +304,7 @@ class Engine:
         """The store has everything up to `ticket`."""
         self.stirred = True
         self.persistence.stored(ticket)
-        self.behaviour.reporting.dispatch.stored()
+        self.behaviour.dispatch.stored()
 
     def audits(self) -> list[CommandRecord]:
         """The commands that have come to their end since the last call."""
@@ -305,7 +314,7 @@ class Engine:
 
     def notices(self) -> list[Notice]:
         """What has happened to report control blocks since the last call: client, block, event."""
-        dispatch = self.behaviour.reporting.dispatch
+        dispatch = self.behaviour.dispatch
         notices, dispatch.notices = dispatch.notices, []
         return notices
 
@@ -313,27 +322,17 @@ class Engine:
 
     def start(self, now: Stamp) -> None:
         """The server begins: periods run from now on."""
-        self.behaviour.reporting.start_timers(now)
-        self.behaviour.logs.start_timers(now)
+        for one in self.behaviour.walked:
+            one.start(now)
 
     def deadline(self, now: Stamp) -> None:
         """Let time pass."""
-        self.behaviour.control.deadline(now)
-        self.behaviour.setting_groups.deadline(now)
-        self.behaviour.logs.deadline(now)
-        self.behaviour.set_file.deadline(now)
-        self.behaviour.reporting.deadline(now)
+        for one in self.behaviour.walked:
+            one.deadline(now)
 
     def next_deadline_ns(self) -> int:
         """When `deadline` is to be called, on the monotonic clock."""
-        behaviour = self.behaviour
-        timed = (behaviour.reporting, behaviour.control, behaviour.setting_groups, behaviour.logs, behaviour.set_file)
-        return min(one.next_deadline_ns() for one in timed)
-
-
-def _at_once(_operation: Operation) -> bool:
-    """Nobody carries operations out: they succeed, and change nothing."""
-    return True
+        return min([one.next_deadline_ns() for one in self.behaviour.walked])
 
 
 def _pdu(client: Client, invoke_id: int, element: bytes | ServiceError | ServiceFailure) -> bytes:

@@ -8,7 +8,7 @@ server.stop()
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from os import PathLike
 from pathlib import Path
@@ -20,23 +20,21 @@ from mapping.diagnostics import Diagnostic, Diagnostics
 from mapping.model import FC, Server
 from mapping.scl.access_points import server as read_server
 from mapping.scl.reader import read
-from mms_server.acsi.access_callbacks import AccessCallbacks, Call, Callback, Verdict
+from mms_server.acsi.access_callbacks import AccessCallbacks, Callback, Permissions
 from mms_server.acsi.clients import Client
-from mms_server.acsi.control import mode
-from mms_server.acsi.control.states import Operation, Selection
 from mms_server.acsi.reporting.entry_buffer import BufferLimits
 from mms_server.acsi.set_data_values import OPEN_TO_CLIENTS
 from mms_server.engine import Engine
 from mms_server.mms.data import UtcTimestamp
 from mms_server.model.tree import DataModel
 from mms_server.network.access_control import Access, Authenticator, password_is
-from mms_server.network.callbacks import verdict_of
+from mms_server.network.callback_process import CallbackProcess
+from mms_server.network.client_events import Listener, NoticeListener
 from mms_server.network.event_loop import loop_factory
-from mms_server.network.server import Listener, MmsServer
+from mms_server.network.server import MmsServer
 from mms_server.network.tls import TlsPort
 from mms_server.services.base import Identity
-from mms_server.simulated_process import SimulatedProcess
-from mms_server.storage.audit_log import AuditLog
+from mms_server.storage.audit_log import FOLDER, AuditLog
 from mms_server.storage.store import Store
 
 Handle = NewType("Handle", int)
@@ -46,7 +44,6 @@ Values = (
     | Mapping[str | Handle, object]
     | Iterable[tuple[str | Handle, object]]
 )
-ReportListener = Callable[[Client | None, str, str], None]
 DEFAULT_CLIENTS = 64
 OPEN_IN_THE_LIBRARY = frozenset({FC.SP, FC.SV, FC.SE, FC.BL})
 
@@ -54,6 +51,11 @@ OPEN_IN_THE_LIBRARY = frozenset({FC.SP, FC.SV, FC.SE, FC.BL})
 def identity_of(server: Server) -> Identity:
     """What Identify answers for `server`: the file's manufacturer and type, our own version."""
     return Identity(server.manufacturer or "mms-gateway", server.ied_type or server.ied_name, version)
+
+
+def folders_of(audit: AuditLog | None) -> dict[str, Path]:
+    """The server's own folders that clients may fetch files from, by name."""
+    return {} if audit is None else {FOLDER: audit.folder}
 
 
 class IedServer:
@@ -78,17 +80,27 @@ class IedServer:
         self.port: int | None = None
         self._described = server
         store = None if state_dir is None else Store(Path(state_dir), server.ied_name)
-        self._engine = Engine(DataModel(server), identity_of(server), None if store is None else store.load(), buffers)
-        self._engine.behaviour.writing.open_fcs = set(OPEN_IN_THE_LIBRARY)
+        audit = None if state_dir is None else AuditLog(Path(state_dir), server.ied_name)
+        model = DataModel(server)
+        self._process = CallbackProcess(model)
+        self._permissions = Permissions.of(model, OPEN_IN_THE_LIBRARY)
+        self._engine = Engine(
+            model,
+            identity_of(server),
+            None if store is None else store.load(),
+            process=self._process,
+            permissions=self._permissions,
+            buffers=buffers,
+            own_folders=folders_of(audit),
+        )
         self._access = Access(server.services.dyn_association_max or DEFAULT_CLIENTS)
-        self._mms = MmsServer(self._engine, self._access)
+        self._on_connection: list[Listener] = []
+        self._on_report_control: list[NoticeListener] = []
+        self._mms = MmsServer(
+            self._engine, self._access, store=store, audit=audit, on_connection=self._connected, on_notice=self._noticed
+        )
         nodes = self.model.cache.nodes
         self._stamps = frozenset(slot for slot in self.model.leaves() if isinstance(nodes[slot].kind, UtcTimestamp))
-        self._checks, self._controls = AccessCallbacks(self.model), AccessCallbacks(self.model)
-        self._engine.behaviour.execute = self._begin
-        self._mms.complete_operation = self._complete
-        self._mms.store = store
-        self._mms.audit = None if state_dir is None else AuditLog(Path(state_dir), server.ied_name)
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
@@ -138,7 +150,11 @@ class IedServer:
 
     def on_connection(self, listener: Listener) -> None:
         """Call `listener(client, connected)` whenever a client has associated or gone, on the server's thread."""
-        self._mms.listeners.append(listener)
+        self._on_connection.append(listener)
+
+    def _connected(self, client: Client, connected: bool) -> None:
+        for listener in self._on_connection:
+            listener(client, connected)
 
     # ------------------------------------------------------------------ what clients may do
 
@@ -151,11 +167,11 @@ class IedServer:
         for one in (*fcs, *named):
             if FC(one) not in OPEN_TO_CLIENTS:
                 raise ValueError(f"{FC(one).value} is never written by clients")
-            self._engine.behaviour.writing.open_fcs.add(FC(one))
+            self._permissions.open_fcs.add(FC(one))
 
     def deny_writes(self, *fcs: FC | str) -> None:
         """Let clients write these functional constraints no more, but where a callback grants it."""
-        self._engine.behaviour.writing.open_fcs.difference_update(FC(one) for one in fcs)
+        self._permissions.open_fcs.difference_update(FC(one) for one in fcs)
 
     def on_write(self, where: str | FC, callback: Callback) -> None:
         """Ask `callback(client, reference, value)` before a client writes what `where` names.
@@ -164,14 +180,14 @@ class IedServer:
         False (object-access-denied) or a DataAccessError; plain or async. It opens what `allow_writes` has not. Raises
         KeyError for an unknown reference.
         """
-        self._guard(self._engine.behaviour.writing.callbacks, where, callback)
+        self._guard(self._permissions.writes, where, callback)
 
     def on_read(self, where: str | FC, callback: Callback) -> None:
         """Ask `callback(client, reference)` before a client reads what `where` names, as `on_write` does.
 
         What is refused is an error where it is read by itself, and shows the file's default inside a structure.
         """
-        self._guard(self._engine.behaviour.read_callbacks, where, callback)
+        self._guard(self._permissions.reads, where, callback)
 
     def on_control(self, where: str | FC, callback: Callback) -> None:
         """Let `callback(client, reference, action)` carry out the controls of what `where` names: an object, or an LN.
@@ -181,7 +197,7 @@ class IedServer:
         CommandTermination tells the end. Without a callback a control succeeds and changes nothing: `stVal` is yours to
         update, here as everywhere. Mod alone the server carries out itself: Mod.stVal and what follows from it.
         """
-        self._guard(self._controls, where, callback)
+        self._guard(self._process.controls, where, callback)
 
     def on_check(self, where: str | FC, callback: Callback) -> None:
         """Ask `callback(client, reference, action)` before a control begins: interlocks, synchrocheck, authority.
@@ -189,8 +205,7 @@ class IedServer:
         It is asked at the select too, where there is one (`action.select`). It says True, False or the AddCause with
         which the client is answered negatively.
         """
-        self._guard(self._checks, where, callback)
-        self._engine.check_selections(self._check)
+        self._guard(self._process.checking, where, callback)
 
     def one_of(self, references: Iterable[str]) -> None:
         """Let no two of these controllable objects be selected or operated at the same time (1-of-n control).
@@ -205,43 +220,21 @@ class IedServer:
             raise KeyError(f"`{unfit[0]}` takes no commands")
         control.one_of([by_reference[one] for one in named])
 
-    async def _check(self, selection: Selection) -> Verdict:
-        return await self._say(self._checks, selection)
-
-    async def _begin(self, operation: Operation) -> Verdict:
-        verdict = await self._say(self._checks, operation)
-        if verdict is not True or operation.enhanced:
-            return verdict
-        return await self._complete(operation)
-
-    async def _complete(self, operation: Operation) -> Verdict:
-        target = operation.target
-        if not target.is_mode or self._controls.of(target.slots["Oper"]) is not None:
-            return await self._say(self._controls, operation)
-        objection = mode.objection(operation.action)
-        if objection is None:
-            shown = mode.changed(target, operation.action, self._mms.clock.now())
-            self.update([(Handle(slot), value) for slot, value in shown])
-        return True if objection is None else objection
-
-    async def _say(self, guards: AccessCallbacks, operation: Operation | Selection) -> Verdict:
-        target = operation.target
-        callback = guards.of(target.slots["Oper"])
-        if callback is None:
-            return True
-        return await verdict_of(Call(callback, (operation.client, target.reference, operation.action)))
-
     def _guard(self, guards: AccessCallbacks, where: str | FC, callback: Callback) -> None:
         for one in (FC(where),) if where in FC.__members__ else self.model.find_all(where):
             guards.add(one, callback)
 
-    def on_report_control(self, listener: ReportListener) -> None:
+    def on_report_control(self, listener: NoticeListener) -> None:
         """Call `listener(client, block, event)` on the server's thread, when something happens to a report control block.
 
         `block` is `LD/LN$BR$name01`; events are reserved, released, enabled, disabled, gi, purged, overflow (buffered
         entries were lost) and dropped (an unbuffered report was).
         """
-        self._mms.on_notice = listener
+        self._on_report_control[:] = [listener]
+
+    def _noticed(self, client: Client | None, block: str, event: str) -> None:
+        for listener in self._on_report_control:
+            listener(client, block, event)
 
     def serve_files(
         self, folder: str | PathLike[str], *, delete: bool = False, rename: bool = False, obtain: bool = False
@@ -251,7 +244,7 @@ class IedServer:
         Where there is a state folder, `audit/` has the audit log and `events/` an export of each log. With `obtain`
         clients may put files there: new ones of at most 16 MiB, and over old ones if `delete` is allowed too.
         """
-        self._mms.serve_files(Path(folder), delete=delete, rename=rename, obtain=obtain)
+        self._engine.behaviour.files.serve(Path(folder), delete=delete, rename=rename, obtain=obtain)
 
     # ------------------------------------------------------------------ values
 
@@ -308,9 +301,7 @@ class IedServer:
 
     def simulate_process(self) -> None:
         """Let every accepted control drive its own status, instead of callbacks: for trying clients out."""
-        process = SimulatedProcess(lambda pairs: self.update([(Handle(slot), value) for slot, value in pairs]))
-        self._engine.behaviour.execute = process.begin
-        self._mms.complete_operation = process.complete
+        self._process.simulate(lambda pairs: self.update([(Handle(slot), value) for slot, value in pairs]))
 
     # ------------------------------------------------------------------ running
 

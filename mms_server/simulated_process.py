@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from mapping.model import FC
+from mms_server.acsi.control.process import Process
 from mms_server.acsi.control.states import Operation
 from mms_server.acsi.controllable_objects import ControlObject
 from mms_server.mms.data import BitString
@@ -16,7 +17,7 @@ LOWER, HIGHER = 1, 2  # of a Tcmd
 Update = Callable[[list[tuple[int, object]]], None]
 
 
-class SimulatedProcess:
+class SimulatedProcess(Process):
     """Carries operations out on the model itself, through `update`."""
 
     def __init__(self, update: Update) -> None:

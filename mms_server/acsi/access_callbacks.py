@@ -4,7 +4,7 @@ A callback is registered for a data attribute, object or functional constraint o
 first slot), or for a functional constraint everywhere. The nearest one is asked: the slot's own, then what stands above it.
 """
 
-from collections.abc import Awaitable, Callable, Container, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,3 +102,17 @@ class AccessCallbacks:
         """The callbacks that are registered for nodes below `slot`, by slot."""
         end = slot + self._model.node(slot).size
         return ((at, callback) for at, callback in sorted(self._by_slot.items()) if slot < at < end)
+
+
+@dataclass(frozen=True, slots=True)
+class Permissions:
+    """What clients may write and read: the functional constraints open for writing, and the callbacks that are asked."""
+
+    open_fcs: set[FC]
+    writes: AccessCallbacks
+    reads: AccessCallbacks
+
+    @classmethod
+    def of(cls, model: DataModel, open_fcs: Iterable[FC]) -> "Permissions":
+        """Those of a server in which `open_fcs` may be written and nobody is asked."""
+        return cls(set(open_fcs), AccessCallbacks(model), AccessCallbacks(model))

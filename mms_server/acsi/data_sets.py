@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from mapping.model import Services
+from mms_server.acsi.behaviour import Behaviour
 from mms_server.acsi.clients import Client
 from mms_server.acsi.persistence import Persistence, Put, StoredState, octets_of, parts_of
 from mms_server.mms.access import AccessSelection, Component, Range, Variable
@@ -25,7 +26,7 @@ MEMBERS_LIMIT: Final = 1024
 _OWN: Final = b"@"
 
 
-class CreatedDataSets:
+class CreatedDataSets(Behaviour):
     """The data sets of one server that clients may make and delete."""
 
     def __init__(self, model: DataModel, persistence: Persistence, stored: StoredState | None) -> None:

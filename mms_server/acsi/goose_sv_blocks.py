@@ -9,6 +9,7 @@ from typing import Final
 
 from bus.quality import Stamp
 from mapping.model import FC
+from mms_server.acsi.behaviour import ControlBlocks
 from mms_server.acsi.clients import Client
 from mms_server.mms.errors import DataAccessError
 from mms_server.model.cache import Commit
@@ -22,7 +23,7 @@ _UNAVAILABLE: Final = DataAccessError.TEMPORARILY_UNAVAILABLE
 Find = Callable[[Client | None, str], DataSet | None]
 
 
-class GooseSvBlocks:
+class GooseSvBlocks(ControlBlocks):
     """The GOOSE and sampled value control blocks of a server. `find` resolves a data set's name as DatSet has it."""
 
     def __init__(self, model: DataModel, find: Find, commit: Commit) -> None:

@@ -11,13 +11,13 @@ Values written to configuration and settings are stored: they survive a restart.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
 from mapping.model import FC
 from mms_server.acsi import persisted_values
-from mms_server.acsi.access_callbacks import AccessCallbacks
+from mms_server.acsi.access_callbacks import Permissions
+from mms_server.acsi.behaviour import Behaviour
 from mms_server.acsi.persistence import Persistence, StoredState
 from mms_server.acsi.setting_groups import SettingGroups
 from mms_server.mms.data import Kind, Scalar
@@ -35,17 +35,24 @@ _INCONSISTENT: Final = DataAccessError.TYPE_INCONSISTENT
 LeafValues = list[tuple[int, Scalar]]
 
 
-@dataclass(slots=True)
-class SetDataValues:
-    """The writes of clients to one server. `open_fcs`: the functional constraints that are writable at all."""
+class SetDataValues(Behaviour):
+    """The writes of clients to one server, as its `permissions` say; what they have written before is given back."""
 
-    model: DataModel
-    persistence: Persistence
-    callbacks: AccessCallbacks
-    setting_groups: SettingGroups
-    open_fcs: set[FC]
+    def __init__(
+        self,
+        model: DataModel,
+        persistence: Persistence,
+        stored: StoredState | None,
+        permissions: Permissions,
+        setting_groups: SettingGroups,
+    ) -> None:
+        self.model = model
+        self.persistence = persistence
+        self.permissions = permissions
+        self.setting_groups = setting_groups
+        self.problems = [] if stored is None else self._restored(stored)
 
-    def restore(self, stored: StoredState) -> list[str]:
+    def _restored(self, stored: StoredState) -> list[str]:
         """Restore the values that clients have written before; one sentence for each that the model has no more."""
         problems = []
         for key, octets in stored.values.get(KIND, {}).items():
@@ -64,7 +71,7 @@ class SetDataValues:
             return _DENIED
         if node.suffix is not None and node.suffix.count(b"$") < 2:
             return _DENIED  # all of a functional constraint at once
-        if node.fc not in self.open_fcs and self.callbacks.of(slot) is None:
+        if node.fc not in self.permissions.open_fcs and self.permissions.writes.of(slot) is None:
             return _DENIED
         locked = self.model.locked
         return _DENIED if any(one in locked for one in range(slot, slot + node.size)) else None

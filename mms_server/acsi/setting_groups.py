@@ -10,15 +10,17 @@ another such write: until then it is temporarily unavailable, and the edit stays
 over.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from bus.quality import Stamp, UtcTime
 from mapping.model import FC
 from mms_server.acsi import persisted_values
-from mms_server.acsi.access_callbacks import Call, Callback
+from mms_server.acsi.access_callbacks import Call
+from mms_server.acsi.behaviour import NEVER, ControlBlocks
 from mms_server.acsi.clients import Client
+from mms_server.acsi.control.process import Process
 from mms_server.acsi.persistence import Persistence, Put, StoredState
 from mms_server.mms.data import Scalar
 from mms_server.mms.errors import DataAccessError
@@ -30,13 +32,10 @@ KIND: Final = "setting"
 ACTIVE: Final = "setting group"
 _SINCE: Final = "$LActTm"
 _TIME_OCTETS: Final = 8
-NEVER: Final = 1 << 63
 DEFAULT_RESV_S: Final = 300  # where there is ResvTms and the file does not say how long
 _DENIED: Final = DataAccessError.OBJECT_ACCESS_DENIED
 _UNAVAILABLE: Final = DataAccessError.TEMPORARILY_UNAVAILABLE
 _INVALID: Final = DataAccessError.OBJECT_VALUE_INVALID
-
-ToField = tuple[Callable[[int], bool], Callback]  # whether a setting stands in a register; who writes such ones
 
 
 @dataclass(eq=False, slots=True)
@@ -63,19 +62,20 @@ class SettingGroupControlBlock:
     settler: Client | None = None  # whose write is being settled with the field
 
 
-class SettingGroups:
+class SettingGroups(ControlBlocks):
     """The setting groups of every LD of a server."""
 
-    def __init__(self, model: DataModel, persistence: Persistence, stored: StoredState | None, commit: Commit) -> None:
+    def __init__(
+        self, model: DataModel, persistence: Persistence, stored: StoredState | None, commit: Commit, process: Process
+    ) -> None:
         self._model = model
         self._persistence = persistence
         self._commit = commit
+        self._process = process
         self._blocks = [block for placed in model.nodes() if (block := _block(model, placed)) is not None]
         self._attributes = {slot: (block, name) for block in self._blocks for name, slot in block.slots.items()}
         self._tops = {min(block.slots.values()) - 1 for block in self._blocks}
         self._by_domain = {block.domain.name: block for block in self._blocks}
-        self.to_field: ToField | None = None
-        self.problems: list[str] = []
         if stored is not None:
             for block in self._blocks:
                 self._restore(block, stored)
@@ -130,7 +130,7 @@ class SettingGroups:
         `before` has the values that the same request writes earlier. The verdict is that of a write callback: if it is
         no yes, the active values stay. Either way `settled` has to follow.
         """
-        if self.to_field is None or slot not in self._attributes:
+        if slot not in self._attributes:
             return None
         block, name = self._attributes[slot]
         if block.settler is not None and name in ("ActSG", "CnfEdit"):
@@ -143,12 +143,11 @@ class SettingGroups:
             active = [(one, one.values[value - 1]) for one in block.settings]
         elif name == "CnfEdit" and value is True and block.editor is client and self._edits_active(block):
             active = [(one, before.get(one.se, values[one.se])) for one in block.settings]  # type: ignore[arg-type]
-        bound, write = self.to_field
-        there = [(one.sg, setting, values[one.sg]) for one, setting in active if bound(one.sg)]
+        there = [(one.sg, setting, values[one.sg]) for one, setting in active if self._process.holds(one.sg)]
         if not there:
             return None
         block.settler, block.until_ns = client, NEVER
-        return Call(write, (there,))
+        return Call(self._process.write_settings, (there,))
 
     def settled(self, slot: int, now: Stamp) -> None:
         """End the call of `question` for the attribute at `slot`; an edit that is still open gets its full time again."""

@@ -14,6 +14,7 @@ from typing import Final
 
 from bus import quality
 from mapping.model import FC
+from mms_server.acsi.behaviour import Behaviour
 from mms_server.mms.data import Scalar
 from mms_server.model.cache import SlotValue
 from mms_server.model.layout import Layout, Node
@@ -48,7 +49,7 @@ class _Overridable:
         return _Overridable(moved[0], beh, moved[1], moved[2], moved[3], pairs, held)
 
 
-class Substitution:
+class Substitution(Behaviour):
     """All overrides of process values in one server."""
 
     def __init__(self, model: DataModel) -> None:
@@ -64,6 +65,7 @@ class Substitution:
             self._place(placed)
         self._objects.clear()
         self._deciding = self._by_control.keys() | self._modes.keys()
+        self._apply()
 
     def _place(self, placed: PlacedNode) -> None:
         beh = _leaf(placed, b"$ST$Beh$stVal")
@@ -130,7 +132,7 @@ class Substitution:
                     pairs += self._refreshed(target)
         return pairs
 
-    def start(self) -> None:
+    def _apply(self) -> None:
         """Apply the file's values at the start: Beh after a Mod that is not on, substitutions, blocks."""
         commit, values = self._model.cache.commit, self._values
         commit(self.follow([slot for slot in self._modes if _mode(values[slot]) != ON]))

@@ -10,27 +10,25 @@ connection once `closing` is true and all is written. What is wrong with the oct
 that the peer is owed and a `Closed` event.
 """
 
-from collections import deque
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from mms_server.association.calls import OwnCall, PeerCalls
+from mms_server.association.connect_request import Asking
 from mms_server.association.connect_request import decode as decode_asking
+from mms_server.association.events import Asked, Closed, Event, Request
+from mms_server.association.packet_buffer import PacketBuffer
 from mms_server.mms import initiate, reject
-from mms_server.mms.initiate import Negotiated, Proposal, Refusal, ServerLimits
+from mms_server.mms.initiate import Negotiated, Refusal, ServerLimits
 from mms_server.stack import acse, ber, cotp, presentation, session, tpkt
-from mms_server.stack.acse import AssociateRequest
 from mms_server.stack.cotp import Reassembly
 from mms_server.stack.errors import FaultAnswer, WireError
-from mms_server.stack.presentation import ConnectPresentation
 from mms_server.stack.session import Spdu
 
 HANDSHAKE_S: Final = 10.0
 FRAGMENT_S: Final = 60.0
 OVERHEAD_OCTETS: Final = 1024  # session, presentation and ACSE around the largest PDU
-WAITING_LIMIT: Final = (
-    64  # requests beyond the agreed number that wait for their turn; then nothing more is taken apart
-)
 _CONCLUDE_RESPONSE: Final = b"\x8c\x00"
 _INVOKE_ID_LIMIT: Final = 0xFFFFFFFF
 
@@ -54,73 +52,29 @@ class Selectors:
     presentation: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A client asks to associate: who it says it is, and what it proposes. Answer with `accept` or `refuse`."""
-
-    acse: AssociateRequest
-    proposal: Proposal
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One confirmed request: the service's tag (as in stack.ber) and its contents. Owed exactly one answer."""
-
-    invoke_id: int
-    service: int
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Closed:
-    """It is over; `reason` for the log. `orderly` if the client concluded or nothing was wrong."""
-
-    reason: str
-    orderly: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """What the peer says to our one request: the tag and contents of the service's element; tag None: it says no."""
-
-    tag: int | None
-    body: bytes = b""
-
-
-Event = Asked | Request | Answered | Closed
-
-
 class Association:
     """The server's end of one association. See the module for its phases and its owner's duties."""
 
     __slots__ = (
-        "_acse_context", "_asked_peer", "_asked_peers", "_connect", "_connect_spdu", "_cr", "_deadline", "_events",
-        "_fragments", "_mms_context", "_needed", "_open_calls", "_out", "_own", "_pdu_octets", "_pending", "_selectors",
-        "_tpdu_octets", "_waiting", "asked", "negotiated", "phase",
+        "_asking", "_calls", "_deadline", "_events", "_fragments", "_mms_context", "_out", "_own", "_own_call", "_packets",
+        "_pdu_octets", "_selectors", "_tpdu_octets", "phase",
     )  # fmt: skip
 
     def __init__(self, own: ServerLimits, now: float, selectors: Selectors = Selectors()) -> None:
         self.phase = Phase.TRANSPORT
-        self.asked: Asked | None = None
-        self.negotiated: Negotiated | None = None
         self._own = own
         self._selectors = selectors
         self._deadline: float | None = now + HANDSHAKE_S
-        self._pending = bytearray()
-        self._needed = tpkt.HEADER_OCTETS
+        self._packets = PacketBuffer()
         self._fragments = Reassembly(own.max_pdu + OVERHEAD_OCTETS)
+        self._asking: Asking | None = None  # from ASKED on
+        self._calls = PeerCalls()
+        self._own_call = OwnCall()
         self._events: list[Event] = []
         self._out: list[bytes] = []
-        self._open_calls = 0
-        self._waiting: deque[Request] = deque()
         self._tpdu_octets = 1 << cotp.LARGEST_TPDU
         self._pdu_octets = own.max_pdu
-        self._mms_context = self._acse_context = 0
-        self._cr: cotp.ConnectRequest | None = None
-        self._connect_spdu: Spdu | None = None
-        self._connect: ConnectPresentation | None = None
-        self._asked_peer: int | None = None  # the invokeID of our request that is open
-        self._asked_peers = 0
+        self._mms_context = 0
 
     # ------------------------------------------------------------------ the owner's side
 
@@ -133,23 +87,22 @@ class Association:
         """Take what the peer sent. What it means waits in `events`."""
         if self.phase is Phase.CLOSED:
             return
-        if self._pending:
-            self._pending += octets
-            if self.full or len(self._pending) < self._needed:
+        if self._packets:
+            joined = self._packets.joined(octets, full=self._calls.full)
+            if joined is None:
                 return
-            octets = bytes(self._pending)
-            self._pending.clear()
+            octets = joined
         self._take(octets, now)
 
     @property
     def full(self) -> bool:
         """True while more requests wait than it keeps: the owner stops reading until `answer` has made room."""
-        return len(self._waiting) >= WAITING_LIMIT
+        return self._calls.full
 
     @property
     def idle(self) -> bool:
         """True while it is open, owes no answer, and waits for no rest of a message."""
-        return self.phase is Phase.OPEN and not (self._open_calls or self._pending or self._fragments)
+        return self.phase is Phase.OPEN and not (self._calls.open or self._packets or self._fragments)
 
     @property
     def context(self) -> int:
@@ -163,7 +116,7 @@ class Association:
 
     def _take(self, octets: bytes, now: float) -> None:
         try:
-            self._packets(octets, now)
+            self._each_packet(octets, now)
         except WireError as fault:
             self._fail(fault)
 
@@ -182,21 +135,21 @@ class Association:
 
     def accept(self) -> Negotiated | None:
         """Answer the client's request with yes. None if what it proposes cannot work, in which case it is told and closed."""
-        asked, connect = self._expected()
-        agreed = initiate.negotiate(asked.proposal, self._own)
+        asking = self._expected()
+        agreed = initiate.negotiate(asking.proposal, self._own)
         if isinstance(agreed, Refusal):
-            self._answer_connect(connect, acse.ACCEPTED, 0, initiate.encode_error(agreed))
+            self._answer_connect(asking, acse.ACCEPTED, 0, initiate.encode_error(agreed))
             self._close(f"initiate refused: {agreed.name.lower().replace('_', ' ')}")
             return None
-        self._answer_connect(connect, acse.ACCEPTED, 0, initiate.encode_response(agreed))
-        self.negotiated, self.phase, self._deadline = agreed, Phase.OPEN, None
+        self._answer_connect(asking, acse.ACCEPTED, 0, initiate.encode_response(agreed))
+        self.phase, self._deadline = Phase.OPEN, None
+        self._calls.agree(agreed.calling)
         self._pdu_octets = agreed.max_pdu
         return agreed
 
     def refuse(self, diagnostic: int = acse.AUTHENTICATION_FAILURE, reason: str = "authentication failed") -> None:
         """Answer the client's request with no: reject-permanent with the service user's `diagnostic`."""
-        _, connect = self._expected()
-        self._answer_connect(connect, acse.REJECTED_PERMANENT, diagnostic, None)
+        self._answer_connect(self._expected(), acse.REJECTED_PERMANENT, diagnostic, None)
         self._close(f"refused: {reason}")
 
     def send(self, pdu: bytes) -> None:
@@ -210,24 +163,19 @@ class Association:
     def answer(self, pdu: bytes, now: float) -> None:
         """Queue the one answer that a Request is owed; the next waiting request becomes an event."""
         self.send(pdu)
-        if not self._waiting:
-            self._open_calls -= 1
-            return
-        was_full = self.full
-        self._events.append(self._waiting.popleft())
-        if was_full and self._pending:
-            octets = bytes(self._pending)
-            self._pending.clear()
-            self._take(octets, now)
+        was_full = self._calls.full
+        request = self._calls.answered()
+        if request is not None:
+            self._events.append(request)
+        if was_full and self._packets:
+            self._take(self._packets.taken(), now)
 
     def ask(self, element: bytes) -> None:
         """Send a confirmed request of ours, `element` its service; an answer becomes an Answered event.
 
         One at a time: what is answered to an earlier one is dropped from now on. Raises ValueError for one that is too long.
         """
-        self._asked_peers = self._asked_peers % 0x7FFF + 1
-        self._asked_peer = self._asked_peers
-        self.send(ber.tlv(0xA0, ber.tlv(0x02, ber.unsigned(self._asked_peer)) + element))
+        self.send(self._own_call.pdu(element))
 
     def next_deadline(self) -> float | None:
         """When `expire` is to be called, None if never."""
@@ -241,28 +189,27 @@ class Association:
     def abort(self, reason: str) -> None:
         """End it from our side, telling the peer."""
         if self.phase is Phase.OPEN:
-            abort = presentation.wrap(self._acse_context, acse.encode_abort(by_provider=True))
+            abort = presentation.wrap(self._acse_context(), acse.encode_abort(by_provider=True))
             self._send_tsdu(session.encode_abort(abort))
         self._close(reason)
 
     # ------------------------------------------------------------------ packets and TPDUs
 
-    def _packets(self, octets: bytes, now: float) -> None:
-        position, end = 0, len(octets)
+    def _each_packet(self, octets: bytes, now: float) -> None:
+        position, end, needed = 0, len(octets), tpkt.HEADER_OCTETS
         while end - position >= tpkt.HEADER_OCTETS:
             length = tpkt.packet_octets(octets, position)
             if length > end - position:
-                self._needed = length
+                needed = length
                 break
             self._tpdu(octets, position + tpkt.HEADER_OCTETS, position + length, now)
             if self.phase is Phase.CLOSED:
                 return
             position += length
-            if self.full:
+            if self._calls.full:
                 break
-        else:
-            self._needed = tpkt.HEADER_OCTETS
-        self._pending += octets[position:]
+        if position < end:
+            self._packets.keep(octets[position:], needed)
 
     def _tpdu(self, octets: bytes, start: int, end: int, now: float) -> None:
         if octets[start] == 2 and octets[start + 1] == cotp.Tpdu.DT:
@@ -280,7 +227,6 @@ class Association:
             self._out.append(cotp.encode_disconnect(request, reason=2))
             self._close("another T-selector was called")
             return
-        self._cr = request
         self._tpdu_octets = 1 << request.tpdu_size
         self._out.append(cotp.encode_confirm(request))
         self.phase = Phase.SESSION
@@ -306,40 +252,40 @@ class Association:
 
     def _connect_tsdu(self, tsdu: bytes) -> None:
         asking = decode_asking(tsdu)
-        self._acse_context, self._mms_context = asking.acse_context, asking.mms_context
-        self._connect_spdu, self._connect = asking.spdu, asking.connect
-        if not self._selectors_fit(asking.spdu, asking.connect):
+        self._asking, self._mms_context = asking, asking.mms_context
+        if not self._selectors_fit(asking):
             self._close("another S- or P-selector was called")
             return
-        asked = asking.acse
-        self.asked = Asked(asked, asking.proposal)
         self.phase = Phase.ASKED
-        if asked.application != acse.MMS_APPLICATION:
-            self.refuse(acse.APPLICATION_CONTEXT_UNKNOWN, f"application context {asked.application}")
+        if asking.acse.application != acse.MMS_APPLICATION:
+            self.refuse(acse.APPLICATION_CONTEXT_UNKNOWN, f"application context {asking.acse.application}")
         else:
-            self._events.append(self.asked)
+            self._events.append(Asked(asking.acse, asking.proposal))
 
-    def _selectors_fit(self, spdu: Spdu, connect: ConnectPresentation) -> bool:
-        spdu.selector(0x33)
+    def _selectors_fit(self, asking: Asking) -> bool:
+        asking.spdu.selector(0x33)
         pairs = (
-            (self._selectors.session, spdu.selector(0x34)),
-            (self._selectors.presentation, connect.called),
+            (self._selectors.session, asking.spdu.selector(0x34)),
+            (self._selectors.presentation, asking.connect.called),
         )
         return all(wanted is None or wanted == called for wanted, called in pairs)
 
-    def _expected(self) -> tuple[Asked, ConnectPresentation]:
-        if self.phase is not Phase.ASKED or self.asked is None or self._connect is None:
+    def _expected(self) -> Asking:
+        if self.phase is not Phase.ASKED or self._asking is None:
             raise RuntimeError(f"nothing to accept or refuse: the association {self.phase.value}")
-        return self.asked, self._connect
+        return self._asking
 
-    def _answer_connect(self, connect: ConnectPresentation, result: int, diagnostic: int, mms: bytes | None) -> None:
+    def _answer_connect(self, asking: Asking, result: int, diagnostic: int, mms: bytes | None) -> None:
         aare = acse.encode_answer(result, diagnostic, self._mms_context, mms)
-        assert self._connect_spdu is not None  # noqa: S101 - ASKED implies it
-        self._send_tsdu(session.encode_accept(self._connect_spdu, presentation.encode_accept(connect, aare)))
+        self._send_tsdu(session.encode_accept(asking.spdu, presentation.encode_accept(asking.connect, aare)))
+
+    def _acse_context(self) -> int:
+        assert self._asking is not None  # noqa: S101 - OPEN implies it
+        return self._asking.acse_context
 
     def _leave(self, spdu: Spdu) -> None:
         if spdu.identifier == session.FINISH:
-            release = presentation.wrap(self._acse_context, acse.RLRE)
+            release = presentation.wrap(self._acse_context(), acse.RLRE)
             self._send_tsdu(session.encode(session.DISCONNECT, b"", release))
             self._close("released", orderly=True)
         elif spdu.identifier == session.ABORT:
@@ -356,8 +302,8 @@ class Association:
     def _close(self, reason: str, *, orderly: bool = False) -> None:
         if self.phase is not Phase.CLOSED:
             self.phase, self._deadline = Phase.CLOSED, None
-            self._pending.clear()
-            self._waiting.clear()
+            self._packets.clear()
+            self._calls.clear()
             self._events.append(Closed(reason, orderly))
 
     # ------------------------------------------------------------------ MMS
@@ -374,7 +320,7 @@ class Association:
             start, end = 0, len(tsdu)
         if context == self._mms_context:
             self._mms(tsdu, start, end)
-        elif context == self._acse_context:
+        elif context == self._acse_context():
             self._close("aborted or released by the peer", orderly=True)
         else:
             raise WireError("presentation", 0, f"context {context}, expected {self._mms_context}", FaultAnswer.ABORT)
@@ -423,27 +369,13 @@ class Association:
             self._requested(Request(invoke_id, service, octets[first:after]))
 
     def _answered(self, tag: int, octets: bytes, start: int, end: int) -> None:
-        """An answer to our request; whatever nobody asked for, or is garbled, is dropped."""
-        try:
-            first_tag, first, after = ber.header(octets, start, end)
-            if first_tag not in (0x02, 0x80) or ber.decode_unsigned(octets, first, after) != self._asked_peer:
-                return
-            answer = Answered(None)
-            if tag == 0xA1:
-                service, first, after = ber.header(octets, after, end)
-                answer = Answered(service, octets[first:after])
-        except WireError:
-            return
-        self._asked_peer = None
-        self._events.append(answer)
+        answer = self._own_call.answer(tag, octets, start, end)
+        if answer is not None:
+            self._events.append(answer)
 
     def _requested(self, request: Request) -> None:
-        assert self.negotiated is not None  # noqa: S101 - OPEN implies it
-        if self._open_calls < self.negotiated.calling:
-            self._open_calls += 1
+        if self._calls.taken(request):
             self._events.append(request)
-        else:
-            self._waiting.append(request)
 
     # ------------------------------------------------------------------ down the layers
 

@@ -19,11 +19,13 @@ from typing import Final, NamedTuple
 from bus.messages import Command, CommandResult, Outcome, Sample, Value
 from mapping.expressions import compile_expression
 from mapping.plan import CommandBinding, PointPlan, Proof, SettingBinding
+from mms_server.acsi.control.process import Process, Setting
 from mms_server.acsi.control.states import Operation, Selection
-from mms_server.acsi.controllable_objects import ControlAction
+from mms_server.acsi.controllable_objects import ControlAction, ControlObject
 from mms_server.field.feedback import Watch, WatchedPoints
 from mms_server.field.pulses import Pulses
 from mms_server.mms.add_cause import AddCause
+from mms_server.mms.data import Scalar
 from mms_server.mms.errors import DataAccessError
 
 GRACE_S: Final = 0.5  # for a result to come back after the deadline
@@ -44,7 +46,6 @@ HIGHER: Final = 2  # of a Tcmd
 
 log = logging.getLogger("mms.command")
 Send = Callable[[str, Command], bool]
-Setting = tuple[int, Value, Value]  # the slot, the value that it is to have, the one in force
 _LOST: Final = (10, 11)  # exceptions of a Modbus gateway: nobody answers behind it
 _FAILED: Final = 4  # the exception of a device that cannot
 _TEXTS: Final = {
@@ -105,8 +106,8 @@ class CommandPlan(NamedTuple):
     revisions: Mapping[str, str]  # by worker
 
 
-class FieldCommands:
-    """The commands of one IED; must be made within a running loop."""
+class FieldCommands(Process):
+    """The process of one IED is its field: commands and settings leave by `send`. Must be made within a running loop."""
 
     def __init__(self, ied: str, plan: CommandPlan, send: Send) -> None:
         self._issuer = f"mms.{ied}.{time.time_ns()}"
@@ -140,12 +141,16 @@ class FieldCommands:
 
     # ------------------------------------------------------------------ what control asks
 
-    async def check(self, selection: Selection) -> bool | AddCause:
+    def checks(self, target: ControlObject) -> bool:
+        """True for every object of a site that has commands, but for Mod, which no worker has to do with."""
+        return bool(self._bindings) and not target.is_mode
+
+    async def check(self, asked: Selection | Operation) -> bool | AddCause:
         """Whether an object may be selected: its rule holds, and what is to be done could be."""
-        refusal = self._refusal(selection.target.reference, selection.action)
+        refusal = self._refusal(asked.target.reference, asked.action)
         if refusal is None:
             return True
-        selection.note = refusal.text
+        asked.note = refusal.text
         return refusal.cause
 
     async def begin(self, operation: Operation) -> bool | AddCause:
@@ -233,18 +238,18 @@ class FieldCommands:
 
     # ------------------------------------------------------------------ what settings ask
 
-    def bound(self, slot: int) -> bool:
+    def holds(self, slot: int) -> bool:
         """True if the setting at `slot` stands in a register."""
         return slot in self._settings
 
-    async def set_all(self, settings: Iterable[Setting]) -> bool | DataAccessError:
+    async def write_settings(self, settings: Iterable[Setting]) -> bool | DataAccessError:
         """Write settings, one behind the other, each proven by reading back; what stands in no register is passed over.
 
         If one fails, those before it, and it unless nothing of it was written, get back what was in force. Two clients'
         settings do not mix.
         """
         async with self.settling:
-            begun: list[tuple[SettingBinding, Value]] = []
+            begun: list[tuple[SettingBinding, Scalar]] = []
             for slot, value, before in settings:
                 binding = self._settings.get(slot)
                 if binding is None:
@@ -260,7 +265,7 @@ class FieldCommands:
                     return DataAccessError.HARDWARE_FAULT
         return True
 
-    async def _take_back(self, begun: list[tuple[SettingBinding, Value]]) -> None:
+    async def _take_back(self, begun: list[tuple[SettingBinding, Scalar]]) -> None:
         """Write what was in force, the last first; where that fails the registers stay as they are, and it is said."""
         for binding, before in reversed(begun):
             heard = await self._set(binding, before)
@@ -268,7 +273,7 @@ class FieldCommands:
                 log.error("%s: its register may not have the setting that is in force", binding.target)
                 return
 
-    async def _set(self, binding: SettingBinding, setting: Value) -> Heard | None:
+    async def _set(self, binding: SettingBinding, setting: Scalar) -> Heard | None:
         """What became of one setting; None if nothing was sent."""
         value = _converted(binding, setting)
         way = None if value is None else self._started(binding.point, value, binding.timeout_ms, 0, None)

@@ -11,29 +11,25 @@ from typing import Final
 from bus.codec import Message
 from bus.endpoint import Endpoint
 from bus.liveness import Apply, Event, Liveness, MessageDropped, NeedSnapshot, WorkerBack, WorkerLost
-from bus.messages import Command, CommandResult, Heartbeat, SampleBatch, Snapshot, Value
+from bus.messages import Command, CommandResult, Heartbeat, SampleBatch, Snapshot
 from bus.sockets import Subscriber
 from bus.system_clock import SystemClock
 from mapping.diagnostics import Diagnostics
-from mapping.model import FC, Server
+from mapping.model import Server
 from mapping.plan import IedPlan, Plan, served
 from mapping.scl.access_points import server as read_server
 from mapping.scl.reader import read
-from mms_server.acsi.access_callbacks import Callback, Verdict
-from mms_server.acsi.clients import Client
-from mms_server.acsi.control import mode
-from mms_server.acsi.control.states import Operation, Selection
+from mms_server.acsi.access_callbacks import Permissions
 from mms_server.acsi.reporting.entry_buffer import BufferLimits
 from mms_server.acsi.set_data_values import OPEN_TO_CLIENTS
 from mms_server.engine import Engine
 from mms_server.field.bindings import NEVER
 from mms_server.field.commands import CommandPlan, FieldCommands
 from mms_server.field.values import Fed, FieldValues, Pair
-from mms_server.ied_server import DEFAULT_CLIENTS, identity_of
-from mms_server.mms.errors import DataAccessError
+from mms_server.ied_server import DEFAULT_CLIENTS, folders_of, identity_of
 from mms_server.model.tree import DataModel
 from mms_server.network.access_control import Access, password_is
-from mms_server.network.server import MmsServer
+from mms_server.network.server import MmsServer, tell_clock
 from mms_server.network.tls import TlsPort
 from mms_server.redundancy.replication_sender import ReplicationSender
 from mms_server.storage.audit_log import AuditLog
@@ -52,39 +48,43 @@ class GatewayServer:
         self, plan: Plan, ied: IedPlan, scl: Path, run_dir: Path, state_dir: Path | None, peer: Endpoint | None = None
     ) -> None:
         """`peer` takes a copy of what is kept. Raises OSError if the state folder, or the peer, cannot be used."""
-        self._clock = SystemClock(plan.assumed_clock_error_ns)
+        self._clock = SystemClock(plan.assumed_clock_error_ns, on_change=tell_clock)
         self._plan, self._ied = plan, ied
         described = _described(ied, scl)
         model = DataModel(described)
         store = None if state_dir is None else Store(state_dir, ied.name)
-        buffers = BufferLimits(ied.report_buffer_octets, ied.report_buffer_age_ms / 1000)
-        self._engine = Engine(model, identity_of(described), None if store is None else store.load(), buffers)
-        self._engine.behaviour.writing.open_fcs = {fc for fc in OPEN_TO_CLIENTS if ied.writes.get(fc.value, True)}
+        audit = None if state_dir is None else AuditLog(state_dir, ied.name)
+        self._commands = FieldCommands(ied.name, _commands(plan, ied, model), self._send_command)
+        self._engine = Engine(
+            model,
+            identity_of(described),
+            None if store is None else store.load(),
+            process=self._commands,
+            permissions=Permissions.of(model, (fc for fc in OPEN_TO_CLIENTS if ied.writes.get(fc.value, True))),
+            buffers=BufferLimits(ied.report_buffer_octets, ied.report_buffer_age_ms / 1000),
+            own_folders=folders_of(audit),
+        )
         self._values = self._values_of(plan, ied)
         self._engine.field_feeds(self._values.held())
         self._loop = asyncio.get_running_loop()
         self._liveness = Liveness((worker.name for worker in plan.workers), self._loop.time())
-        self._server = MmsServer(self._engine, _access(ied, described), due=self._due, clock=self._clock)
-        self._server.store = store
-        self._server.audit = None if state_dir is None else AuditLog(state_dir, ied.name)
+        self._mirror = None if store is None or peer is None else ReplicationSender(ied.name, peer, store)
+        self._server = MmsServer(
+            self._engine, _access(ied, described), store=store, mirror=self._mirror, audit=audit, clock=self._clock,
+            due=self._due,
+        )  # fmt: skip
         if ied.files is not None:
             allowed = ied.files
-            self._server.serve_files(
+            self._engine.behaviour.files.serve(
                 Path(allowed.folder), delete=allowed.delete, rename=allowed.rename, obtain=allowed.obtain
             )
-        self._mirror: ReplicationSender | None = None
-        if store is not None and peer is not None:
-            store.mirror = self._mirror = ReplicationSender(ied.name, peer, store)
         self._sequences: dict[str, int] = {}  # of each worker's last publication
         self._results: list[CommandResult] = []  # that wait for the publication with their proof
         self._serving = False  # the first fill is quiet
         self._timer: asyncio.TimerHandle | None = None
         self._filled = asyncio.Event()
         self._commit(self._values.start())
-        self._commands = FieldCommands(ied.name, _commands(plan, ied, model), self._send_command)
-        self._engine.behaviour.execute = self._begin
-        self._server.complete_operation = self._complete
-        self._bind_controls(ied, model)
+        self._group_controls(ied, model)
         self._bus = Subscriber(
             run_dir, plan.revisions(), on_messages=self._heard, on_refused=_Changes("message refused: %s")
         )
@@ -92,49 +92,13 @@ class GatewayServer:
     def _values_of(self, plan: Plan, ied: IedPlan) -> FieldValues:
         return FieldValues(ied, plan.points(), plan.workers_of_points(), self._engine.model, self._engine.process)
 
-    def _bind_controls(self, ied: IedPlan, model: DataModel) -> None:
-        """What control and settings ask of the field."""
-        behaviour = self._engine.behaviour
-        behaviour.control.ungroup()
-        behaviour.writing.callbacks.clear()
-        if ied.commands:
-            self._engine.check_selections(self._check)
-        objects = {one.reference: one for one in behaviour.control.objects()}
+    def _group_controls(self, ied: IedPlan, model: DataModel) -> None:
+        """Let no two objects of a group of the plan be selected or operated at a time."""
+        control = self._engine.behaviour.control
+        control.ungroup()
+        objects = {one.reference: one for one in control.objects()}
         for group in {one.one_of for one in ied.commands if one.one_of is not None}:
-            behaviour.control.one_of(
-                [objects[_full(model, one.reference)] for one in ied.commands if one.one_of == group]
-            )
-        for one in ied.settings:
-            slot = _slot(model, one.target)
-            if model.node(slot).fc is FC.SP and ied.writes.get(FC.SP.value, True):
-                behaviour.writing.callbacks.add(slot, self._set_one(slot))
-        behaviour.setting_groups.to_field = (self._commands.bound, self._commands.set_all)
-
-    def _set_one(self, slot: int) -> Callback:
-        async def decide(_client: Client, _reference: str, value: Value) -> bool | DataAccessError:
-            before: Value = self._engine.model.cache.values[slot]  # type: ignore[assignment]
-            return await self._commands.set_all([(slot, value, before)])
-
-        return decide
-
-    # ------------------------------------------------------------------ controls: Mod is ours, the others are the field's
-
-    async def _check(self, selection: Selection) -> Verdict:
-        if selection.target.is_mode:
-            return mode.objection(selection.action) or True
-        return await self._commands.check(selection)
-
-    async def _begin(self, operation: Operation) -> Verdict:
-        if operation.target.is_mode:
-            return mode.objection(operation.action) or (operation.enhanced or self._set_mode(operation))
-        return await self._commands.begin(operation)
-
-    async def _complete(self, operation: Operation) -> Verdict:
-        return self._set_mode(operation) if operation.target.is_mode else await self._commands.complete(operation)
-
-    def _set_mode(self, operation: Operation) -> bool:
-        self._commit(mode.changed(operation.target, operation.action, self._clock.now()))
-        return True
+            control.one_of([objects[_full(model, one.reference)] for one in ied.commands if one.one_of == group])
 
     async def start(self, host: str, port: int, tls: TlsPort | None = None) -> int:
         """Fill the cache, then listen, with `tls` for TLS only; the port. May be called for each. Raises OSError."""
@@ -163,7 +127,7 @@ class GatewayServer:
             with self._server.lock:
                 self._engine.field_feeds(values.held())
                 self._commands.follow(commands)
-                self._bind_controls(ied, model)
+                self._group_controls(ied, model)
             self._liveness.follow(plan.revisions(), self._loop.time())
             self._bus.follow(plan.revisions())
             self._commit(values.succeed(before, self._clock.now()))

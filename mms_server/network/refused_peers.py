@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from typing import Final
 
 PERIOD_S: Final = 10.0
@@ -17,13 +18,13 @@ class Refusals:
         self._said = self._more = 0
         self._period: asyncio.TimerHandle | None = None
 
-    def say(self, who: logging.LoggerAdapter[logging.Logger], text: str, *args: object) -> None:
-        """Log through `who`, which names the peer, why it was refused, or count it; within a running loop."""
+    def say(self, who: Mapping[str, object], text: str, *args: object) -> None:
+        """Log why the peer `who` (`assoc`, `peer`) was refused, or count it; within a running loop."""
         if self._period is None:
             self._period = asyncio.get_running_loop().call_later(PERIOD_S, self.end)
         if self._said < LINES:
             self._said += 1
-            who.warning(text, *args)
+            log.warning(text, *args, extra=dict(who))
         else:
             self._more += 1
 

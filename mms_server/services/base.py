@@ -13,31 +13,16 @@ The engine checks the answer's size; a service whose answer can be cut (GetNameL
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from bus.quality import Stamp
-from mms_server.acsi.access_callbacks import AccessCallbacks, Deferred
+from mms_server.acsi.access_callbacks import Deferred
+from mms_server.acsi.behaviours import Behaviours
 from mms_server.acsi.clients import Client
-from mms_server.acsi.control.control import Control
-from mms_server.acsi.control.states import Operation, Selection
-from mms_server.acsi.data_sets import CreatedDataSets
-from mms_server.acsi.file_transfer.files import Files
-from mms_server.acsi.file_transfer.set_file import SetFile
-from mms_server.acsi.goose_sv_blocks import GooseSvBlocks
-from mms_server.acsi.log_control.logs import Logs
-from mms_server.acsi.persistence import Persistence
-from mms_server.acsi.reporting.rcb_writing import RcbWriting
-from mms_server.acsi.reporting.reporting import Reporting
-from mms_server.acsi.set_data_values import SetDataValues
-from mms_server.acsi.setting_groups import SettingGroups
 from mms_server.acsi.tracking.service_names import ServiceName
-from mms_server.acsi.tracking.tracking import Tracking
 from mms_server.mms.errors import DataAccessError, ServiceError, ServiceFailure
 from mms_server.model.cache import Changes
 from mms_server.model.tree import DataModel
-
-Execute = Callable[[Operation], Any]
-Check = Callable[[Selection], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,35 +35,14 @@ class Identity:
 
 
 @dataclass(slots=True)
-class Behaviour:
-    """What has a memory: the behaviours of one server, each a module of acsi/."""
-
-    persistence: Persistence
-    sets: CreatedDataSets
-    reporting: Reporting
-    blocks: RcbWriting
-    setting_groups: SettingGroups
-    writing: SetDataValues
-    control: Control
-    files: Files
-    set_file: SetFile
-    logs: Logs
-    goose_sv_blocks: GooseSvBlocks
-    tracking: Tracking | None  # None: the model tracks no services
-    read_callbacks: AccessCallbacks
-    execute: Execute  # how an operation begins; its verdict is True, False or an AddCause
-    check: Check | None = None  # whether a selection may be; None: nobody is asked
-
-
-@dataclass(slots=True)
 class Context:
-    """What a service may look at: the model and what behaves, who the server is, who asks, how long an answer may be.
+    """What a service works with: the model and the behaviours, who the server is, who asks, how long an answer may be.
 
     `commit` takes values as the field's do: reports follow. `now` is the time of the request.
     """
 
     model: DataModel
-    behaviour: Behaviour
+    behaviour: Behaviours
     identity: Identity
     client: Client
     room: int

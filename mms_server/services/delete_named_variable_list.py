@@ -43,8 +43,8 @@ def answer(context: Context, body: bytes) -> bytes | ServiceFailure:
 
 def _deleted(context: Context, name: ObjectName) -> ServiceError | None:
     """Delete one data set; why not, or None."""
-    reporting, logs = context.behaviour.reporting, context.behaviour.logs
-    error = context.behaviour.sets.delete(context.client, name, lambda one: reporting.uses(one) or logs.uses(one))
+    behaviour = context.behaviour
+    error = behaviour.sets.delete(context.client, name, lambda found: any(one.uses(found) for one in behaviour.walked))
     context.track(ServiceName.DELETE_DATA_SET, name.reference, error)
     return error
 

@@ -15,7 +15,6 @@ from mms_server.acsi.access_callbacks import Call, Deferred, Verdict, hiding, re
 from mms_server.acsi.control.states import Selection
 from mms_server.mms import access
 from mms_server.mms.access import Variable
-from mms_server.mms.add_cause import AddCause
 from mms_server.mms.errors import ArgumentError, DataAccessError, ServiceError
 from mms_server.mms.names import ASSOCIATION_SPECIFIC, ObjectName
 from mms_server.model import alternate_access
@@ -42,7 +41,7 @@ def answer(context: Context, body: bytes) -> bytes | ServiceError | Deferred:
         if plan.shared:
             model.plans.keep(body, plan)
     selects = not plan.shared and context.behaviour.control.selectors
-    if selects or context.behaviour.read_callbacks.any:
+    if selects or context.behaviour.permissions.reads.any:
         return _asked(context, plan, _selected(context, plan) if selects else (*plan.slots, *plan.parts))
     results = plan.results(model.cache, context.client.max_pdu)
     if results is None:
@@ -113,7 +112,7 @@ def _asked(context: Context, plan: ReadPlan, parts: Sequence[_Part]) -> bytes | 
         results = []
         for part, asked in zip(parts, questions, strict=True):
             if isinstance(part, Selection):
-                results.append(_taken(context, part, next(said)))
+                results.append(_taken(context, part, next(said) if asked else True))
                 continue
             refused = {slot: no for slot, _ in asked if (no := refusal(next(said))) is not None}
             seen = _seen(model, part, refused, context.client.max_pdu)
@@ -128,10 +127,10 @@ def _asked(context: Context, plan: ReadPlan, parts: Sequence[_Part]) -> bytes | 
 
 def _questions(context: Context, part: _Part) -> list[tuple[int, Call]]:
     """What the embedding program is asked before a part is shown, each with the slot that it is about."""
-    model, callbacks = context.model, context.behaviour.read_callbacks
+    model, callbacks = context.model, context.behaviour.permissions.reads
     if isinstance(part, Selection):
-        assert context.behaviour.check is not None  # noqa: S101 - it would not wait otherwise
-        return [(UNKNOWN, Call(context.behaviour.check, (part,)))]
+        question = context.behaviour.control.question(part)
+        return [] if question is None else [(UNKNOWN, question)]
     if isinstance(part, bytes) or not callbacks.any:
         return []
     slot = part if isinstance(part, int) else part.slot
@@ -144,7 +143,7 @@ def _questions(context: Context, part: _Part) -> list[tuple[int, Call]]:
 
 def _taken(context: Context, selection: Selection, verdict: Verdict) -> bytes:
     control = context.behaviour.control
-    refused = control.selected(selection, verdict if isinstance(verdict, AddCause) else verdict is True, context.now)
+    refused = control.judged(selection, verdict, context.now)
     return control.sbo(selection.target if refused is None else None)
 
 

@@ -12,15 +12,10 @@ from typing import Final
 
 from mms_server.acsi.access_callbacks import Call, Deferred, Verdict, refusal
 from mms_server.acsi.control.states import ControlRefusal, Operation, Selection
-from mms_server.acsi.goose_sv_blocks import GooseSvBlocks
-from mms_server.acsi.log_control.logs import Logs
-from mms_server.acsi.reporting.rcb_writing import RcbWriting
 from mms_server.acsi.set_data_values import LeafValues
-from mms_server.acsi.setting_groups import SettingGroups
 from mms_server.acsi.tracking.service_names import ServiceName
 from mms_server.mms import access
 from mms_server.mms.access import Variable
-from mms_server.mms.add_cause import AddCause
 from mms_server.mms.data import Scalar
 from mms_server.mms.errors import ArgumentError, DataAccessError, ServiceError
 from mms_server.mms.names import ObjectName
@@ -53,20 +48,14 @@ class _Plain:
 
 
 @dataclass(frozen=True, slots=True)
-class _Operate:
-    """An operation that one call begins."""
+class _Command:
+    """A selection or an operation, and whether one of the calls decides on it."""
 
-    operation: Operation
-
-
-@dataclass(frozen=True, slots=True)
-class _Select:
-    """A selection on which one call decides."""
-
-    selection: Selection
+    asked: Selection | Operation
+    calls: int
 
 
-_Item = _Block | _Plain | _Operate | _Select | DataAccessError | None  # None: done already
+_Item = _Block | _Plain | _Command | DataAccessError | None  # None: done already
 
 
 def answer(context: Context, body: bytes) -> bytes | ServiceError | Deferred:
@@ -141,7 +130,7 @@ def _item(
 ) -> _Item:
     if isinstance(target, DataAccessError):
         return target
-    if _owner(context, target) is not None:
+    if context.behaviour.owner(target) is not None:
         tag, first, after = ber.header(body, start, end)
         contents = body[first:after]
         question = context.behaviour.setting_groups.question(context.client, target, tag, contents, written)
@@ -165,18 +154,6 @@ def _item(
     return _Plain(pairs, len(calls) - before)
 
 
-def _owner(context: Context, target: int) -> RcbWriting | SettingGroups | Logs | GooseSvBlocks | None:
-    """Whose control block `target` belongs to."""
-    behaviour = context.behaviour
-    if behaviour.blocks.owns(target):
-        return behaviour.blocks
-    if behaviour.setting_groups.owns(target):
-        return behaviour.setting_groups
-    if behaviour.logs.owns(target):
-        return behaviour.logs
-    return behaviour.goose_sv_blocks if behaviour.goose_sv_blocks.owns(target) else None
-
-
 def _control(context: Context, target: int, body: bytes, start: int, end: int, calls: list[Call]) -> _Item:
     """SBOw, Oper or Cancel, as a whole."""
     behaviour = context.behaviour
@@ -187,25 +164,25 @@ def _control(context: Context, target: int, body: bytes, start: int, end: int, c
     answer = behaviour.control.write(context.client, target, pairs, body[start:end], context.now)
     if isinstance(answer, ControlRefusal):
         return answer.error
-    if isinstance(answer, Selection):
-        assert behaviour.check is not None  # noqa: S101 - it would not wait otherwise
-        calls.append(Call(behaviour.check, (answer,)))
-        return _Select(answer)
     if answer is None:
         return None
-    calls.append(Call(behaviour.execute, (answer,)))
-    return _Operate(answer)
+    question = behaviour.control.question(answer)
+    calls += [] if question is None else [question]
+    return _Command(answer, int(question is not None))
 
 
 def _ask(context: Context, target: int, pairs: LeafValues, calls: list[Call]) -> None:
-    callbacks, model = context.behaviour.writing.callbacks, context.model
-    if not callbacks.any:
-        return
-    values = dict(pairs)
-    own = callbacks.of(target)
-    asked = [] if own is None else [(target, own)]
-    for slot, callback in [*asked, *callbacks.below(target)]:
-        calls.append(Call(callback, (context.client, model.plain_reference(slot), model.value(slot, values))))
+    """Ask the callbacks for what is to be written, then the process for what stands in registers."""
+    callbacks, process, model = context.behaviour.permissions.writes, context.behaviour.process, context.model
+    if callbacks.any:
+        values = dict(pairs)
+        own = callbacks.of(target)
+        asked = [] if own is None else [(target, own)]
+        for slot, callback in [*asked, *callbacks.below(target)]:
+            calls.append(Call(callback, (context.client, model.plain_reference(slot), model.value(slot, values))))
+    held = [(slot, value, model.cache.values[slot]) for slot, value in pairs if process.holds(slot)]
+    if held:
+        calls.append(Call(process.write_settings, (held,)))
 
 
 def _carried_out(context: Context, items: Sequence[_Item], verdicts: Sequence[Verdict]) -> list[DataAccessError | None]:
@@ -216,20 +193,11 @@ def _carried_out(context: Context, items: Sequence[_Item], verdicts: Sequence[Ve
     for item in items:
         if item is None or isinstance(item, DataAccessError):
             results.append(item)
-        elif isinstance(item, _Operate):
-            verdict = verdicts[at]
-            at += 1
-            not_begun = context.behaviour.control.started(
-                item.operation, verdict if isinstance(verdict, AddCause) else verdict is True, context.now
-            )
-            results.append(None if not_begun is None else not_begun.error)
-        elif isinstance(item, _Select):
-            verdict = verdicts[at]
-            at += 1
-            unselected = context.behaviour.control.selected(
-                item.selection, verdict if isinstance(verdict, AddCause) else verdict is True, context.now
-            )
-            results.append(None if unselected is None else unselected.error)
+        elif isinstance(item, _Command):
+            verdict = verdicts[at] if item.calls else True
+            at += item.calls
+            refused = context.behaviour.control.judged(item.asked, verdict, context.now)
+            results.append(None if refused is None else refused.error)
         elif isinstance(item, _Block):
             said = [refusal(verdict) for verdict in verdicts[at : at + item.calls]]
             at += item.calls
@@ -256,7 +224,7 @@ def _commit(context: Context, taken: LeafValues) -> None:
 
 def _written(context: Context, item: _Block, refused: DataAccessError | None) -> DataAccessError | None:
     """Write to a control block, unless that is `refused` already; why not, or None."""
-    owner = _owner(context, item.slot)
+    owner = context.behaviour.owner(item.slot)
     assert owner is not None  # noqa: S101 - it was found before
     if item.calls:
         context.behaviour.setting_groups.settled(item.slot, context.now)
@@ -282,7 +250,7 @@ def _track(
     for variable, target, error in zip(wanted, targets, results, strict=True):
         service = ServiceName.SET_DATA_VALUES
         if isinstance(target, int):
-            if _owner(context, target) is not None or behaviour.control.find(target) is not None:
+            if behaviour.owner(target) is not None or behaviour.control.find(target) is not None:
                 continue
             if behaviour.setting_groups.grouped(target):
                 service = ServiceName.SET_EDIT_SG_VALUE

@@ -63,7 +63,7 @@ class Store:
         """Open it, or make it. Raises OSError if the folder cannot hold it."""
         folder.mkdir(parents=True, exist_ok=True)
         self.path = file_of(folder, name)
-        self.mirror: Mirror | None = None
+        self._mirror: Mirror | None = None
         self._jobs: queue.SimpleQueue[Job | _Copy | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._failing = False
@@ -122,8 +122,12 @@ class Store:
 
     # ------------------------------------------------------------------ while serving
 
-    def start(self, stored: StoredUpTo) -> None:
-        """Begin to write; `stored(ticket)` is called on the store's own thread. After `close`, it opens again."""
+    def start(self, stored: StoredUpTo, mirror: Mirror | None = None) -> None:
+        """Begin to write; `stored(ticket)` is called on the store's own thread. After `close`, it opens again.
+
+        A `mirror` is told of each transaction, and says when it counts as stored.
+        """
+        self._mirror = mirror
         if self._closed:
             self._database, self._closed = self._fresh(), False
             self._database.execute("INSERT OR REPLACE INTO kept VALUES (?, 'ended', ?)", (STATE, b"running"))
@@ -161,13 +165,13 @@ class Store:
             if found:
                 operations = [operation for part, _ in found for operation in part]
                 self._transaction(operations)
-                if self.mirror is None:
+                if self._mirror is None:
                     stored(found[-1][1])
                 else:
-                    self.mirror.committed(operations, found[-1][1], stored)
+                    self._mirror.committed(operations, found[-1][1], stored)
             for job in jobs:
-                if isinstance(job, _Copy) and self.mirror is not None:
-                    self._give(job, self.mirror)
+                if isinstance(job, _Copy) and self._mirror is not None:
+                    self._give(job, self._mirror)
 
     def _give(self, asked: _Copy, mirror: Mirror) -> None:
         try:

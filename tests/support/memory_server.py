@@ -6,7 +6,7 @@ from bus.quality import Stamp
 from bus.system_clock import SystemClock
 from mms_server.engine import Engine
 from mms_server.network.access_control import Access
-from mms_server.network.connection import Connection
+from mms_server.network.connection.connection import Connection
 from mms_server.network.server import MmsServer
 from tests.support.client import CONNECT, CR
 from tests.support.engine_client import CLOCK

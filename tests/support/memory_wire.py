@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from bus.quality import Stamp
 from mms_server.acsi.clients import Client
-from mms_server.association.server_end import Asked, Association, Request
+from mms_server.association.events import Asked, Request
+from mms_server.association.server_end import Association
 from mms_server.client.client import MmsClient
 from mms_server.engine import Engine, Waiting
 from mms_server.mms.add_cause import AddCause

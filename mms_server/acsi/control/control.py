@@ -4,7 +4,8 @@
 
 A refusal is a LastApplError before the negative answer. With normal security the answer to Oper waits for the end of the
 operation; with enhanced security it waits for its start, and CommandTermination brings the end. `stVal` is never set here:
-it changes when the process says so. Each command leaves one CommandRecord, also if it was refused.
+it changes when the process says so. Mod alone is carried out here, with all that follows from it. Each command leaves one
+CommandRecord, also if it was refused.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,12 +13,14 @@ from dataclasses import replace
 from typing import Final
 
 from bus.quality import Stamp
+from mms_server.acsi.access_callbacks import Call, Verdict
+from mms_server.acsi.behaviour import NEVER, Behaviour
 from mms_server.acsi.clients import Client
-from mms_server.acsi.control import authority
+from mms_server.acsi.control import authority, mode
+from mms_server.acsi.control.process import Process
 from mms_server.acsi.control.responses import ControlResponses, Post
 from mms_server.acsi.control.states import (
     DENIED,
-    NEVER,
     OTHER_PARAMETERS,
     ControlRefusal,
     ControlService,
@@ -46,11 +49,14 @@ SERVICES: Final = ("SBO", "SBOw", "Oper", "Cancel")
 _TEXT: Final = VisibleString(129)
 
 
-class Control:
+class Control(Behaviour):
     """The controllable objects of a server. `post` queues CommandTermination, `commit` takes new values of the model."""
 
-    def __init__(self, model: DataModel, post: Post, commit: Commit, tracking: Tracking | None = None) -> None:
+    def __init__(
+        self, model: DataModel, post: Post, commit: Commit, process: Process, tracking: Tracking | None
+    ) -> None:
         self._commit = commit
+        self._process = process
         self.responses = ControlResponses(post, commit, tracking)
         self._objects = list(control_objects(model))
         self._states: dict[ControlObject, ObjectState] = {}
@@ -59,7 +65,6 @@ class Control:
         }
         self._rivals: dict[ControlObject, tuple[ControlObject, ...]] = {}
         self.due: list[Operation] = []  # what has waited for its time
-        self.selections_wait = False  # for a verdict, see `selected`
         self.selectors = {slot for slot, (_, name) in self._by_slot.items() if name == "SBO"}
         self.origins: Mapping[int, Kind] = {slot: kind for one in self._objects for slot, kind in one.origins()}
 
@@ -156,6 +161,23 @@ class Control:
             return step
         return self._not_allowed(one, action, AddCause.SELECT_FAILED) or self._hold(one, client, action, now)
 
+    # ------------------------------------------------------------------ what the process is asked, and says
+
+    def question(self, asked: Selection | Operation) -> Call | None:
+        """The question to the process that decides on `asked`; None: nobody is asked, and the verdict is True."""
+        if isinstance(asked, Operation) and not self._own(asked.target):
+            return Call(self._process.begin, (asked,))
+        return Call(self._process.check, (asked,)) if self._process.checks(asked.target) else None
+
+    def judged(self, asked: Selection | Operation, verdict: Verdict, now: Stamp) -> ControlRefusal | None:
+        """Take the verdict on a selection or an operation; why it is refused, or None."""
+        said = verdict if isinstance(verdict, AddCause) else verdict is True
+        return self.selected(asked, said, now) if isinstance(asked, Selection) else self.started(asked, said, now)
+
+    def _own(self, one: ControlObject) -> bool:
+        """True for what is carried out here: Mod, unless the process does."""
+        return one.is_mode and not self._process.sets_mode(one)
+
     def selected(self, selection: Selection, verdict: bool | AddCause, now: Stamp) -> ControlRefusal | None:
         """Apply the verdict on a selection, or on an Oper with a time, that waited for it; the refusal, or None."""
         one, action, service = selection.target, selection.action, selection.service
@@ -207,7 +229,7 @@ class Control:
         if not one.model.server.services.time_activated:
             return ControlRefusal(DENIED, AddCause.NOT_SUPPORTED)
         until = now.monotonic_ns + wait_ns
-        judged = Selection(one, action, client, "Oper", until, now.monotonic_ns) if self.selections_wait else None
+        judged = Selection(one, action, client, "Oper", until, now.monotonic_ns) if self._process.checks(one) else None
         self._states[one] = ObjectState(
             ControlState.WAITING, client, until if judged is None else NEVER, action, octets, judged, now.monotonic_ns
         )
@@ -229,12 +251,14 @@ class Control:
         return None
 
     def _not_allowed(self, one: ControlObject, action: ControlAction, bad_origin: AddCause) -> ControlRefusal | None:
-        """The refusal of `action` by its origin, the switching authority, the mode or 1-of-n control; None if it may be."""
+        """The refusal of `action` by its origin, the authority, 1-of-n control, the mode or a wrong Mod; None if it may be."""
         if not authority.knows_origin(one, action):
             return ControlRefusal(DENIED, bad_origin)
         cause = authority.operable(one, action)
         if cause is None and self._rival(one):
             cause = AddCause.ONE_OF_N_CONTROL
+        if cause is None and self._own(one):
+            cause = mode.objection(action)
         return None if cause is None else ControlRefusal(DENIED, cause)
 
     def _rival(self, one: ControlObject) -> bool:
@@ -246,11 +270,14 @@ class Control:
         """Apply the verdict of the process: operation taken (enhanced security), done (normal), or refused."""
         refused = self._begin(operation, verdict, now)
         self.responses.track(operation.target, "Oper", operation.action, refused, now)
+        self._end_own(operation, now)
         return refused
 
     def _begin(self, operation: Operation, verdict: bool | AddCause, now: Stamp) -> ControlRefusal | None:
         one, action = operation.target, operation.action
         if verdict is True:
+            if self._own(one):
+                self._commit(mode.changed(one, action, now), now)
             self.responses.show(one, now, opOk=True)
             if not operation.enhanced:
                 self.ended(operation, True, now)
@@ -262,6 +289,11 @@ class Control:
         self.responses.last_appl_error(one, "Oper", operation.client, action, refused)
         self.responses.record(one, "Oper", operation.client, action, refused, operation, now)
         return refused
+
+    def _end_own(self, operation: Operation, now: Stamp) -> None:
+        """End an operation with enhanced security that nobody else ends: it is done already."""
+        if operation.enhanced and self._own(operation.target):
+            self.ended(operation, True, now)
 
     def ended(self, operation: Operation, verdict: bool | AddCause, now: Stamp) -> None:
         """End an operation; with enhanced security its client gets CommandTermination. A second end changes nothing."""
@@ -295,7 +327,7 @@ class Control:
         """Select `one`; the Selection if a check is to decide first. `again`: it was selected and stays selected."""
         until = now.monotonic_ns + one.select_ms * 1_000_000
         waiting = None
-        if self.selections_wait and not again:
+        if not again and self._process.checks(one):
             service = "SBO" if action is None else "SBOw"
             waiting = Selection(one, action or one.selecting(), client, service, until, now.monotonic_ns)
         self._states[one] = ObjectState(ControlState.READY, client, until, action, pending=waiting)
@@ -345,7 +377,8 @@ class Control:
             self.ended(operation, verdict, now)
             return False
         self._begin(operation, True, now)
-        return operation.enhanced
+        self._end_own(operation, now)
+        return operation.enhanced and not operation.ended
 
     def closed(self, client: Client, now: Stamp) -> None:
         """`client` is gone: its selections end; operations in execution go on, without CommandTermination."""

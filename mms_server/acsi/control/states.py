@@ -21,12 +21,12 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from mms_server.acsi.behaviour import NEVER
 from mms_server.acsi.clients import Client
 from mms_server.acsi.controllable_objects import ControlAction, ControlObject
 from mms_server.mms.add_cause import AddCause
 from mms_server.mms.errors import DataAccessError
 
-NEVER: Final = 1 << 63
 DENIED: Final = DataAccessError.OBJECT_ACCESS_DENIED
 UNAVAILABLE: Final = DataAccessError.TEMPORARILY_UNAVAILABLE
 

@@ -10,13 +10,15 @@ one for each request: an open file costs its handle and no more. It ends where i
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from bus.quality import Stamp
+from mms_server.acsi.behaviour import Behaviour
 from mms_server.acsi.clients import Client
 from mms_server.mms.errors import ServiceError
 
@@ -67,7 +69,7 @@ class OpenFile:
 
 
 @dataclass(slots=True)
-class Files:
+class Files(Behaviour):
     """The files of one server. `folder` None: there are none, and the services are not there.
 
     `own` are folders of the server's own by the name under which they appear; `made` gives what is under `events/`.
@@ -77,10 +79,14 @@ class Files:
     may_delete: bool = False
     may_rename: bool = False
     may_obtain: bool = False
-    own: dict[str, Path] = field(default_factory=dict)
+    own: Mapping[str, Path] = field(default_factory=dict)
     made: Callable[[], Sequence[GeneratedFile]] | None = None
     _open: dict[Client, dict[int, OpenFile]] = field(default_factory=dict)
     _next: int = 1
+
+    def serve(self, folder: Path, *, delete: bool, rename: bool, obtain: bool) -> None:
+        """Offer the files below `folder` from now on, and let clients change them as it says."""
+        self.folder, self.may_delete, self.may_rename, self.may_obtain = folder, delete, rename, obtain
 
     # ------------------------------------------------------------------ names
 
@@ -214,7 +220,7 @@ class Files:
         handle.file.close()
         return None
 
-    def closed(self, client: Client) -> None:
+    def closed(self, client: Client, _now: Stamp) -> None:
         """`client` is gone: close its files."""
         for handle in self._open.pop(client, {}).values():
             handle.file.close()

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from bus.quality import Stamp
+from mms_server.acsi.behaviour import NEVER, Behaviour
 from mms_server.acsi.clients import Client
 from mms_server.acsi.file_transfer.files import PARTIAL, Files, name_of
 from mms_server.mms import file_names
@@ -25,7 +26,6 @@ from mms_server.stack.errors import WireError
 OCTETS_LIMIT: Final = 16 * 1024 * 1024
 ANSWER_NS: Final = 10_000_000_000  # for each answer of the client
 WHOLE_NS: Final = 600_000_000_000  # for all of a file
-NEVER: Final = 1 << 63
 OPEN, READ, CLOSE = 0xBF48, 0x9F49, 0x9F4A
 _READ_ANSWER: Final = 0xBF49
 _DONE: Final = ber.tlv(0x9F2E, b"")
@@ -53,7 +53,7 @@ class _Transfer:
 
 
 @dataclass(slots=True)
-class SetFile:
+class SetFile(Behaviour):
     """The SetFile transfers of one server, at most one for each client."""
 
     files: Files
@@ -178,7 +178,7 @@ class SetFile:
         with contextlib.suppress(OSError):  # swept away at the next start
             transfer.partial.unlink()
 
-    def closed(self, client: Client) -> None:
+    def closed(self, client: Client, _now: Stamp) -> None:
         """`client` is gone: remove its incomplete file."""
         transfer = self._transfers.pop(client, None)
         if transfer is not None:

@@ -14,6 +14,7 @@ from typing import Final
 from bus.quality import Stamp
 from mapping.model import FC, LogControl, Setting
 from mms_server.acsi import persisted_values
+from mms_server.acsi.behaviour import NEVER, ControlBlocks
 from mms_server.acsi.clients import Client
 from mms_server.acsi.file_transfer.files import EVENTS, GeneratedFile
 from mms_server.acsi.log_control import export
@@ -28,7 +29,6 @@ ENTRIES_LIMIT: Final = 10_000
 MS_NS: Final = 1_000_000
 AGE_NS: Final = 90 * 24 * 3600 * 1_000_000_000
 SHORTEST_INTEGRITY_MS: Final = 20
-NEVER: Final = 1 << 63
 KIND: Final = "lcb"
 PREFIX: Final = "log "
 _KEPT: Final = ("LogEna", "DatSet", "TrgOps", "IntgPd")
@@ -109,7 +109,7 @@ class LogBlock:
         return self.get("LogEna") is True
 
 
-class Logs:
+class Logs(ControlBlocks):
     """All log control blocks and journals of a server."""
 
     def __init__(self, model: DataModel, find: Find, persistence: Persistence, stored: StoredState | None) -> None:
@@ -228,7 +228,7 @@ class Logs:
 
     # ------------------------------------------------------------------ time
 
-    def start_timers(self, now: Stamp) -> None:
+    def start(self, now: Stamp) -> None:
         """Begin the integrity periods."""
         for block in self._blocks.values():
             self._restart(block, now)

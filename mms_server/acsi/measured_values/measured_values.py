@@ -23,6 +23,7 @@ from typing import Final
 
 from bus import quality
 from bus.quality import Stamp, UtcTime, Validity
+from mms_server.acsi.behaviour import Behaviour
 from mms_server.acsi.measured_values.deadband import Bounds
 from mms_server.acsi.measured_values.objects import Leaf, MeasuredNumber, MeasuredObject, found
 from mms_server.mms.data import Scalar
@@ -36,7 +37,7 @@ NewValues = dict[int, Scalar]  # the values of one commit, by slot
 _NOTHING: Final[NewValues] = {}
 
 
-class MeasuredValues:
+class MeasuredValues(Behaviour):
     """The measured values of one server. `process` gives the process value of a leaf, overridden or not."""
 
     def __init__(self, model: DataModel, process: Callable[[int], Scalar]) -> None:

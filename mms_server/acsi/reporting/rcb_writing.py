@@ -7,6 +7,7 @@ The block itself decides if a client may write an attribute at all: see `rcb`.
 """
 
 from bus.quality import Stamp
+from mms_server.acsi.behaviour import ControlBlocks
 from mms_server.acsi.clients import Client
 from mms_server.acsi.reporting import rcb
 from mms_server.acsi.reporting.entry_buffer import Entry
@@ -18,7 +19,7 @@ from mms_server.mms.report import Body
 from mms_server.model.tree import DataModel
 
 
-class RcbWriting:
+class RcbWriting(ControlBlocks):
     """The clients' side of all report control blocks. `find` resolves a data set's name as clients write it into DatSet."""
 
     def __init__(self, model: DataModel, find: Find, reporting: Reporting) -> None:

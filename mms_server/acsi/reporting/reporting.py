@@ -17,6 +17,7 @@ from typing import Final
 from bus.quality import Stamp
 from mapping.model import FC, Setting
 from mms_server.acsi import persisted_values
+from mms_server.acsi.behaviour import NEVER, Behaviour
 from mms_server.acsi.clients import Client
 from mms_server.acsi.persistence import Drop, File, Persistence, Put, StoredState
 from mms_server.acsi.reporting import rcb
@@ -32,7 +33,6 @@ from mms_server.model.tree import UNKNOWN, DataModel, PlacedNode
 MEMORY_OCTETS: Final = 128 * 1024  # of one BRCB without a store
 STORED_OCTETS: Final = 1024 * 1024  # of one BRCB with a store
 SHORTEST_INTEGRITY_MS: Final = 20
-NEVER: Final = 1 << 63
 TIMERS_OF_A_BLOCK: Final = 8  # it never needs more than three: the rest is over
 KIND: Final = "rcb"
 SIGNATURE: Final = "rcb members"
@@ -42,7 +42,7 @@ KEPT: Final = ("RptID", "DatSet", "ConfRev", "OptFlds", "BufTm", "TrgOps", "Intg
 Find = Callable[[Client | None, str], DataSet | None]
 
 
-class Reporting:
+class Reporting(Behaviour):
     """All report control blocks. `find` resolves a data set's name as clients write it into DatSet."""
 
     def __init__(
@@ -51,13 +51,14 @@ class Reporting:
         find: Find,
         persistence: Persistence,
         stored: StoredState | None,
-        limits: BufferLimits | None = None,
+        dispatch: Dispatch,
+        limits: BufferLimits | None,
     ) -> None:
         self._model = model
         self._find = find
         self._persistence = persistence
         self._trigger_index = TriggerIndex(model)
-        self.dispatch = Dispatch(persistence)
+        self.dispatch = dispatch
         self._timers: list[tuple[int, int, ReportControlBlock]] = []
         self._numbers = count()
         self.blocks: dict[int, ReportControlBlock] = {}  # by slot
@@ -228,7 +229,7 @@ class Reporting:
                 block.release()
                 self.dispatch.note(None, block, "released")
 
-    def start_timers(self, now: Stamp) -> None:
+    def start(self, now: Stamp) -> None:
         """Begin the integrity periods of the blocks that listen from the start."""
         for block in self.blocks.values():
             self.restart_integrity(block, now)

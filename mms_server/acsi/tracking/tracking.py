@@ -14,6 +14,7 @@ from typing import Final
 
 from bus.quality import Stamp, UtcTime
 from mapping.model import FC
+from mms_server.acsi.behaviour import Behaviour
 from mms_server.acsi.clients import Client
 from mms_server.acsi.controllable_objects import ControlAction, ControlObject
 from mms_server.acsi.tracking.objects import TrackingObject, tracker_of, tracking_objects
@@ -64,7 +65,7 @@ class _Block:
     tracker: TrackingObject
 
 
-class Tracking:
+class Tracking(Behaviour):
     """The tracking objects of one server, filled after each service."""
 
     def __init__(self, model: DataModel, objects: list[TrackingObject], commit: Commit) -> None:

@@ -8,12 +8,15 @@ from bus.quality import UtcTime
 from mapping.model import FC, BasicType, EnumType, LogicalNodeType
 from mms_server.acsi.clients import Client
 from mms_server.acsi.control.control import Control
+from mms_server.acsi.control.process import Process
 from mms_server.acsi.control.states import STEP, ControlService, ControlState, Operation, Selection
+from mms_server.acsi.controllable_objects import ControlObject
 from mms_server.engine import Engine, Waiting
 from mms_server.mms.add_cause import AddCause
 from mms_server.model.tree import DataModel
 from tests.support import mms_oracle, models
 from tests.support.engine_client import CLOCK, IDENTITY, EngineClient, bare, read_request, variable, write_body
+from tests.support.scripted_process import ScriptedProcess
 from tests.support.wire_data import bits, boolean, integer, octets, structure, unsigned
 
 LD = "DEMOLD0"
@@ -35,14 +38,20 @@ def controllable(name: str, ctl_model: int, *, many: bool = False, value: BasicT
         category = models.leaf("orCat", BasicType.ENUM, enum=ORIGINATOR)
     origin = models.struct("origin", None, category, models.leaf("orIdent", BasicType.OCTET_64))
     timed = (models.leaf("operTm", BasicType.TIMESTAMP),) if name.startswith("Timed") else ()
-    common = (models.leaf("ctlVal", value), *timed, origin, models.leaf("ctlNum", BasicType.INT8U))
+    ordinals = [models.BEHAVIOUR] if value is BasicType.ENUM else []
+    common = (
+        models.leaf("ctlVal", value, enum=ordinals[0] if ordinals else None),
+        *timed,
+        origin,
+        models.leaf("ctlNum", BasicType.INT8U),
+    )
     rest = (models.leaf("T", BasicType.TIMESTAMP), models.leaf("Test", BasicType.BOOLEAN))
     check = models.leaf("Check", BasicType.CHECK)
     shown = models.struct(
         "origin", FC.ST, models.leaf("orCat", BasicType.INT8), models.leaf("orIdent", BasicType.OCTET_64)
     )
     return models.data_object(
-        name, "SPC", *models.status(name).members, shown,
+        name, "SPC", *models.status(name, value, *ordinals).members, shown,
         models.leaf("ctlNum", BasicType.INT8U, FC.ST), models.leaf("stSeld", BasicType.BOOLEAN, FC.ST, dchg=True),
         models.leaf("opRcvd", BasicType.BOOLEAN, FC.OR), models.leaf("opOk", BasicType.BOOLEAN, FC.OR),
         models.leaf("tOpOk", BasicType.TIMESTAMP, FC.OR),
@@ -73,17 +82,11 @@ class Bench:
     """An engine with one object of each control model, whose process says `verdict`."""
 
     def __init__(self) -> None:
+        self.process = ScriptedProcess()
         self.engine = Engine(DataModel(models.server(models.lln0(), models.node(models.MMXU), models.node(models.GGIO),
-                                                     models.node(XCBR))), IDENTITY)  # fmt: skip
-        self.verdict: Any = True
-        self.done: list[Operation] = []
-        self.judged: list[Selection] = []
-        self.engine.behaviour.execute = self._execute
+                                                     models.node(XCBR))), IDENTITY, process=self.process)  # fmt: skip
+        self.judged: list[Selection | Operation] = []
         self.client, self.other = EngineClient(self.engine), EngineClient(self.engine, address="127.0.0.1:50001")
-
-    def _execute(self, operation: Operation) -> Any:
-        self.done.append(operation)
-        return self.verdict
 
     def oper(self, name: str, *, service: str = "Oper", client: EngineClient | None = None, value: bool = True,
              or_cat: int = 3, num: int = 1, test: bool = False, check: str | None = "00", time: bytes = TIME,
@@ -103,11 +106,11 @@ class Bench:
     def judge(self, verdict: Any) -> None:
         """Check every selection, with `verdict`."""
 
-        def check(selection: Selection) -> Any:
-            self.judged.append(selection)
+        def check(asked: Selection | Operation) -> Any:
+            self.judged.append(asked)
             return verdict
 
-        self.engine.check_selections(check)
+        self.process.judge = check
 
     @staticmethod
     def written(name: str, service: str, value: bool, or_cat: int, num: int, test: bool, check: str | None,
@@ -174,7 +177,7 @@ def bench() -> Bench:
 @pytest.mark.conformance("DON-1", "CT-4")
 def test_a_direct_control_is_done_when_it_is_answered(bench: Bench) -> None:
     assert bench.oper("Direct") == "success"
-    (operation,) = bench.done
+    (operation,) = bench.process.done
     assert (operation.action.reference, operation.action.value) == ("DEMOLD0/CSWI1.Direct", True)
     assert (bench.status("Direct", "ctlNum"), bench.status("Direct", "origin")) == (1, [3, b"me"])
     assert bench.status("Direct", "stVal") is False  # the process says so, nobody else
@@ -196,13 +199,13 @@ def test_whose_command_it_was_stands_there_when_the_status_comes(bench: Bench, n
     def process(operation: Operation) -> Any:
         bench.set(f"{name}.stVal", True)
         seen.append(named())
-        return bench.verdict
+        return bench.process.verdict
 
-    bench.engine.behaviour.execute = process
+    bench.process.begins = process
     assert bench.oper(name, num=8, or_cat=2) == "success"
     bench.end()
     assert seen == [[8, 2]]
-    bench.verdict = AddCause.BLOCKED_BY_PROCESS
+    bench.process.verdict = AddCause.BLOCKED_BY_PROCESS
     assert bench.oper(name, num=1) == 3
     assert bench.oper(name, num=1, test=True) == 3  # by the mode
     assert named() == [8, 2]
@@ -232,7 +235,7 @@ def test_a_selection_that_is_being_judged_is_not_operated_in_the_same_write(
         for service in ("SBOw", "Oper")
     ]
     assert bench.client.write(LD, *written) == [answer, 3]
-    assert bench.done == []
+    assert bench.process.done == []
     assert bench.status("SboEnhanced", "stSeld") is verdict
     assert bench.oper("SboEnhanced") == answer
 
@@ -241,18 +244,18 @@ def test_a_selection_that_is_being_judged_is_not_operated_in_the_same_write(
 def test_what_is_so_already_may_be_commanded_again(bench: Bench) -> None:
     bench.set("Direct.stVal", True)
     assert bench.oper("Direct", value=True) == "success"
-    assert len(bench.done) == 1
+    assert len(bench.process.done) == 1
 
 
 @pytest.mark.conformance("DON-2", "DOE-2", "CT-14")
 @pytest.mark.parametrize("name", ["Direct", "Enhanced"])
 @pytest.mark.parametrize("verdict", [False, AddCause.BLOCKED_BY_INTERLOCKING])
 def test_what_the_process_refuses_is_denied_with_its_cause(bench: Bench, name: str, verdict: Any) -> None:
-    bench.verdict = verdict
+    bench.process.verdict = verdict
     assert bench.oper(name) == 3
     assert bench.cause() == (f"DEMOLD0/CSWI1$CO${name}$Oper", verdict or AddCause.BLOCKED_BY_PROCESS)
     assert bench.terminations() == []
-    bench.verdict = True
+    bench.process.verdict = True
     assert bench.oper(name) == "success"
 
 
@@ -364,7 +367,7 @@ def test_operating_other_than_selected_is_refused_and_deselects(bench: Bench, ot
     assert bench.oper("SboEnhanced", **other) == 3
     assert bench.cause()[1] is AddCause.INCONSISTENT_PARAMETERS
     assert bench.status("SboEnhanced", "stSeld") is False
-    assert bench.done == []
+    assert bench.process.done == []
 
 
 @pytest.mark.conformance("SBE-9")
@@ -579,7 +582,7 @@ def test_every_state_is_shown_when_it_comes() -> None:
                 shown.append((reference, value))
         model.cache.commit(pairs)
 
-    control = Control(model, lambda _client, _pdus: None, commit)
+    control = Control(model, lambda _client, _pdus: None, commit, Process(), None)
     client, now = IDLE, CLOCK.now()
     slots = {name: model.slot(LD.encode(), f"CSWI1$CO$SboEnhanced${name}".encode()) for name in ("SBOw", "Oper")}
     pairs: dict[str, list[tuple[int, Any]]] = {
@@ -600,8 +603,91 @@ def test_every_state_is_shown_when_it_comes() -> None:
 def test_a_control_inside_another_object_is_one_like_any_other(bench: Bench) -> None:
     octets_of_it = Bench.written("Bank", "Oper", True, 3, 1, False, "00", TIME, TIME)
     assert bench.client.write(LD, ("CSWI1$CO$Bank$Step$Oper", octets_of_it)) == ["success"]
-    assert bench.done[0].action.reference == "DEMOLD0/CSWI1.Bank.Step"
+    assert bench.process.done[0].action.reference == "DEMOLD0/CSWI1.Bank.Step"
     assert bench.status("Bank", "Step$ctlNum") == 1
+
+
+# ---------------------------------------------------------------------- Mod
+
+
+class OwnMode(ScriptedProcess):
+    """A process that carries Mod out itself."""
+
+    def sets_mode(self, _mode: ControlObject) -> bool:
+        return True
+
+
+def with_mode(ctl_model: int, process: ScriptedProcess) -> tuple[Engine, EngineClient]:
+    """An engine whose CSWI1.Mod has that control model."""
+    beh = models.status("Beh", BasicType.ENUM, models.BEHAVIOUR)
+    ln = LogicalNodeType("CSWI", "CSWI", (controllable("Mod", ctl_model, value=BasicType.ENUM), beh))
+    engine = Engine(DataModel(models.server(models.lln0(), models.node(ln))), IDENTITY, process=process)
+    return engine, EngineClient(engine)
+
+
+def mode_of(client: EngineClient) -> list[Any]:
+    """Mod.stVal and the Beh that follows from it."""
+    return [bare(one["success"]) for one in client.read(LD, "CSWI1$ST$Mod$stVal", "CSWI1$ST$Beh$stVal")]
+
+
+def set_mode(client: EngineClient, mode: int, service: str = "Oper") -> Any:
+    octets_of_it = structure(
+        integer(mode), structure(integer(3), octets(b"me")), unsigned(1), TIME, boolean(False), bits("00")
+    )
+    (result,) = client.write(LD, (f"CSWI1$CO$Mod${service}", octets_of_it))
+    return result
+
+
+@pytest.mark.conformance("CT-1")
+@pytest.mark.parametrize("ctl_model", [DIRECT, ENHANCED, SBO_ENHANCED])
+def test_the_engine_itself_carries_mod_out_and_asks_no_process(ctl_model: int) -> None:
+    process = ScriptedProcess()
+    process.verdict = AddCause.BLOCKED_BY_PROCESS
+    engine, client = with_mode(ctl_model, process)
+    before = mode_of(client)
+    for mode in (5, 3):
+        if ctl_model == SBO_ENHANCED:
+            assert set_mode(client, mode, "SBOw") == "success"
+        assert mode_of(client) == before
+        assert set_mode(client, mode) == "success"
+        assert mode_of(client) == [mode, mode]
+        assert len(client.pdus()) == (ctl_model != DIRECT)  # CommandTermination
+        before = [mode, mode]
+    assert (process.done, engine.begun(), engine.due()) == ([], [], [])
+    assert [(one.service, one.refused) for one in engine.audits() if one.service == "Oper"] == [("Oper", None)] * 2
+
+
+@pytest.mark.conformance("CT-1")
+@pytest.mark.parametrize("mode", [0, 6, -1])
+@pytest.mark.parametrize(("ctl_model", "service"), [(DIRECT, "Oper"), (ENHANCED, "Oper"), (SBO_ENHANCED, "SBOw")])
+def test_a_mode_that_there_is_none_of_is_refused_at_once(ctl_model: int, service: str, mode: int) -> None:
+    _, client = with_mode(ctl_model, ScriptedProcess())
+    before = mode_of(client)
+    assert set_mode(client, mode, service) != "success"
+    assert mode_of(client) == before
+    assert client.pdus() == []
+
+
+@pytest.mark.conformance("CT-1")
+def test_an_interlock_of_the_program_is_asked_before_mod_changes() -> None:
+    process = ScriptedProcess()
+    process.judge = lambda _: AddCause.BLOCKED_BY_INTERLOCKING
+    _, client = with_mode(DIRECT, process)
+    before = mode_of(client)
+    assert (set_mode(client, 5), mode_of(client)) == (3, before)
+    process.judge = lambda _: True
+    assert (set_mode(client, 5), mode_of(client)) == ("success", [5, 5])
+
+
+@pytest.mark.conformance("CT-1")
+@pytest.mark.parametrize("ctl_model", [DIRECT, ENHANCED])
+def test_a_process_that_sets_the_mode_itself_is_asked_like_for_any_other_object(ctl_model: int) -> None:
+    process = OwnMode()
+    engine, client = with_mode(ctl_model, process)
+    before = mode_of(client)
+    assert (set_mode(client, 5), mode_of(client)) == ("success", before)
+    assert len(process.done) == 1
+    assert engine.begun() == (process.done if ctl_model == ENHANCED else [])
 
 
 # ---------------------------------------------------------------------- what is written down
@@ -638,7 +724,7 @@ def test_an_operation_is_audited_at_its_end_with_its_time_and_what_the_process_s
     bench.oper("SboEnhanced", num=7)
     assert audits(bench) == [("SBOw", "SboEnhanced", "ok", 0)]
     CLOCK.pass_ms(1500, bench.engine)
-    bench.done[0].note = "the spring is not charged"
+    bench.process.done[0].note = "the spring is not charged"
     bench.end(AddCause.BLOCKED_BY_PROCESS)
     (audit,) = bench.engine.audits()
     assert str(audit) == "DEMOLD0/CSWI1.SboEnhanced = True: the spring is not charged"
@@ -647,7 +733,7 @@ def test_an_operation_is_audited_at_its_end_with_its_time_and_what_the_process_s
         "orCat": 3, "orIdent": "6d65", "ctlNum": 7, "test": False,
         "result": "blocked_by_process", "ms": 1500,
     }  # fmt: skip
-    bench.verdict = AddCause.BLOCKED_BY_INTERLOCKING
+    bench.process.verdict = AddCause.BLOCKED_BY_INTERLOCKING
     bench.oper("Enhanced")
     assert audits(bench) == [("Oper", "Enhanced", "blocked_by_interlocking", 0)]
 
@@ -674,7 +760,7 @@ def test_a_structure_that_is_none_is_type_inconsistent_and_a_component_is_denied
     assert bench.client.write(LD, ("CSWI1$CO$Direct$Oper", boolean(True))) == [7]
     assert bench.client.write(LD, ("CSWI1$CO$Direct$Oper$ctlVal", boolean(True))) == [3]
     assert bench.client.write(LD, ("CSWI1$CO$Direct", structure())) == [3]
-    assert bench.done == []
+    assert bench.process.done == []
 
 
 @pytest.mark.conformance("CT-15")
@@ -683,7 +769,7 @@ def test_a_write_with_a_broken_value_begins_nothing_that_would_never_end(bench: 
     cut_off = bytes.fromhex("a20383057f")  # a structure whose member is longer than itself
     pairs = [("CSWI1$CO$Direct$Oper", sound), ("CSWI1$CO$Enhanced$Oper", cut_off)]
     assert bench.client.ask(0xA5, write_body(LD, *pairs)) == {"reject": {"pdu_error": 1}}
-    assert bench.done == []
+    assert bench.process.done == []
     assert bench.oper("Direct") == "success"
 
 
@@ -735,7 +821,7 @@ def in_ms(milliseconds: int) -> bytes:
 @pytest.mark.parametrize("name", ["TimedDirect", "TimedEnhanced"])
 def test_a_control_with_a_time_is_done_at_its_time(bench: Bench, name: str) -> None:
     assert bench.oper(name, at=in_ms(5000)) == "success"
-    assert bench.done == []
+    assert bench.process.done == []
     assert bench.oper(name) == 2
     assert bench.cause()[1] is AddCause.COMMAND_ALREADY_IN_EXECUTION
     CLOCK.pass_ms(4990, bench.engine)
@@ -775,7 +861,7 @@ def test_a_control_with_a_time_is_judged_when_it_is_asked_for_too(bench: Bench) 
 @pytest.mark.conformance("DON-3")
 def test_a_time_that_has_passed_means_now(bench: Bench) -> None:
     assert bench.oper("TimedDirect", at=in_ms(-5000)) == "success"
-    assert len(bench.done) == 1
+    assert len(bench.process.done) == 1
 
 
 @pytest.mark.conformance("DON-3")

@@ -37,8 +37,8 @@ def folder(tmp_path: Path) -> Path:
 
 def client_of(folder: Path | None, max_pdu: int = 4096, *, writable: bool = False) -> EngineClient:
     engine = Engine(DataModel(models.demo()), IDENTITY)
-    files = engine.behaviour.files
-    files.folder, files.may_delete, files.may_rename = folder, writable, writable
+    if folder is not None:
+        engine.behaviour.files.serve(folder, delete=writable, rename=writable, obtain=False)
     return EngineClient(engine, max_pdu)
 
 

@@ -46,7 +46,7 @@ class Bench:
             models.lln0(data_sets=(measured_models.ALL,), reports=(report,)), models.node(MMXU, values=values)
         )
         self.engine = Engine(DataModel(server), IDENTITY)
-        self.engine.behaviour.writing.open_fcs.add(FC.CF)
+        self.engine.behaviour.permissions.open_fcs.add(FC.CF)
         self.engine.start(CLOCK.now())
         self.client = EngineClient(self.engine)
 

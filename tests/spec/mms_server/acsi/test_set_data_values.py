@@ -12,6 +12,7 @@ from mms_server.mms.errors import DataAccessError
 from mms_server.model.tree import DataModel
 from tests.support import models
 from tests.support.engine_client import CLOCK, IDENTITY, EngineClient, index, name, select, tlv, variable
+from tests.support.scripted_process import ScriptedProcess
 from tests.support.wire_data import bits, boolean, integer, octets, single, structure, text, unsigned
 
 LD = "DEMOLD0"
@@ -179,7 +180,7 @@ def test_an_element_of_an_array_is_reached_by_alternate_access(client: EngineCli
     ],
 )
 def test_the_embedding_program_grants_or_refuses(client: EngineClient, verdict: Any, result: Any) -> None:
-    guards = client.engine.behaviour.writing.callbacks
+    guards = client.engine.behaviour.permissions.writes
     slot = client.engine.model.find("LD0/GAPC1.Limit.setMag.f")
     guards.add(slot, lambda *_: verdict)
     assert client.write(LD, ("GAPC1$SP$Limit$setMag$f", single(4)), ("GAPC1$DC$Fixed$d", text("x"))) == [
@@ -191,7 +192,7 @@ def test_the_embedding_program_grants_or_refuses(client: EngineClient, verdict: 
 
 
 def test_the_nearest_callback_is_asked_and_one_inside_a_structure_too(client: EngineClient) -> None:
-    model, guards = client.engine.model, client.engine.behaviour.writing.callbacks
+    model, guards = client.engine.model, client.engine.behaviour.permissions.writes
     asked: list[str] = []
 
     def named(label: str) -> Callable[..., bool]:
@@ -211,11 +212,27 @@ def test_the_nearest_callback_is_asked_and_one_inside_a_structure_too(client: En
     assert client.asked[1][1:] == ("DEMOLD0/GAPC1.TotW.units.multiplier", 3)
 
 
+@pytest.mark.conformance("SRV-6")
+def test_a_setting_that_stands_in_a_register_is_written_once_the_process_has_it() -> None:
+    process = ScriptedProcess()
+    client = EngineClient(engine(process=process))
+    slots = [client.engine.model.find(f"LD0/GAPC1.{path}") for path in ("Limit.setMag.f", "Kind.setVal")]
+    process.registers = set(slots)
+    process.written_as = DataAccessError.HARDWARE_FAULT
+    setting, ordinal = ("GAPC1$SP$Limit$setMag", structure(single(7.5))), ("GAPC1$SP$Kind$setVal", integer(3))
+    assert client.write(LD, setting, ("GAPC1$DC$Fixed$d", text("x"))) == [1, "success"]
+    assert client.engine.model.value(slots[0]) == 0
+    process.written_as = True
+    assert client.write(LD, setting, ordinal) == ["success", "success"]
+    assert [client.engine.model.value(one) for one in slots] == [7.5, 3]
+    assert process.written == [[(slots[0], 7.5, 0.0)], [(slots[0], 7.5, 0.0)], [(slots[1], 3, 1)]]
+
+
 def test_what_the_policy_closes_a_callback_opens(client: EngineClient) -> None:
-    writing = client.engine.behaviour.writing
-    writing.open_fcs.discard(FC.DC)
+    permissions = client.engine.behaviour.permissions
+    permissions.open_fcs.discard(FC.DC)
     assert client.write(LD, ("GAPC1$DC$Fixed$d", text("x"))) == [3]
-    writing.callbacks.add(client.engine.model.find("LD0/GAPC1.Fixed.d"), lambda *_: True)
+    permissions.writes.add(client.engine.model.find("LD0/GAPC1.Fixed.d"), lambda *_: True)
     assert client.write(LD, ("GAPC1$DC$Fixed$d", text("x"))) == ["success"]
 
 
@@ -223,7 +240,7 @@ def test_a_reader_may_be_refused_and_a_structure_hides_what_he_may_not_see(clien
     model = client.engine.model
     client.engine.commit([(model.find("LD0/GAPC1.TotW.mag.f"), 42.0)], CLOCK.now())
     whole = client.read(LD, "GAPC1$MX", "GAPC1$MX$TotW$q")
-    client.engine.behaviour.read_callbacks.add(model.find("LD0/GAPC1.TotW.mag"), lambda *_: False)
+    client.engine.behaviour.permissions.reads.add(model.find("LD0/GAPC1.TotW.mag"), lambda *_: False)
     assert client.read(LD, "GAPC1$MX$TotW$mag$f", "GAPC1$MX$TotW$mag") == [{"failure": 3}] * 2
     hidden = client.read(LD, "GAPC1$MX", "GAPC1$MX$TotW$q")
     assert hidden[1] == whole[1]

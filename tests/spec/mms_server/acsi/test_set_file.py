@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from mms_server.acsi.behaviour import NEVER
 from mms_server.acsi.file_transfer import set_file
 from mms_server.engine import Engine
 from mms_server.model.tree import DataModel
@@ -44,11 +45,9 @@ class Offering:
         return 0x9F4A, b""
 
 
-def engine_with(folder: Path, **switched: bool) -> EngineClient:
-    engine = Engine(DataModel(models.demo()), IDENTITY)
-    files = engine.behaviour.files
-    files.folder, files.may_obtain = folder, switched.get("obtain", True)
-    files.may_delete = switched.get("delete", False)
+def engine_with(folder: Path, *, obtain: bool = True, delete: bool = False, **own: Path) -> EngineClient:
+    engine = Engine(DataModel(models.demo()), IDENTITY, own_folders=own)
+    engine.behaviour.files.serve(folder, delete=delete, rename=False, obtain=obtain)
     return EngineClient(engine)
 
 
@@ -131,9 +130,7 @@ def test_a_file_that_is_there_is_replaced_only_where_deleting_is_allowed(tmp_pat
 
 
 def test_the_servers_own_files_are_never_written(tmp_path: Path) -> None:
-    client = engine_with(tmp_path, delete=True)
-    client.engine.behaviour.files.own["audit"] = tmp_path / "elsewhere"
-    client.engine.behaviour.files.made = client.engine.behaviour.logs.exported
+    client = engine_with(tmp_path, delete=True, audit=tmp_path / "elsewhere")
     for name in ("audit/audit.jsonl", "events/DEMOLD0_LD0.csv", "events/new.txt"):
         assert ask(client, name) == {"error": {"error": {"file": 6}}}
 
@@ -154,7 +151,7 @@ def test_a_client_that_never_answers_loses_its_transfer_and_nothing_else(tmp_pat
     CLOCK.pass_ms(1, client.engine)
     assert served(client, offering) == {"error": {"error": {"file": 0}}}
     assert left(tmp_path) == ["other.txt"]
-    assert client.engine.behaviour.set_file.next_deadline_ns() == set_file.NEVER
+    assert client.engine.behaviour.set_file.next_deadline_ns() == NEVER
 
 
 @pytest.mark.conformance("FT-N5")

@@ -11,6 +11,7 @@ from mms_server.mms.errors import DataAccessError
 from mms_server.model.tree import DataModel
 from tests.support import models
 from tests.support.engine_client import CLOCK, IDENTITY, EngineClient, bare, write_body
+from tests.support.scripted_process import ScriptedProcess
 from tests.support.wire_data import boolean, single, unsigned
 
 LD = "DEMOLD0"
@@ -21,7 +22,7 @@ def engine_of(stored: StoredState | None = None, **services: Any) -> Engine:
     server = models.server(
         models.lln0(), models.node(models.MMXU), models.node(models.GGIO), services=Services(**services)
     )
-    return Engine(DataModel(server), IDENTITY, stored)
+    return Engine(DataModel(server), IDENTITY, stored, process=ScriptedProcess())
 
 
 class Bench:
@@ -30,6 +31,14 @@ class Bench:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.client, self.other = EngineClient(engine), EngineClient(engine, address="127.0.0.1:50001")
+        assert isinstance(engine.behaviour.process, ScriptedProcess)
+        self.process = engine.behaviour.process
+        self.slot = engine.model.slot(LD.encode(), SG.encode())
+
+    def in_a_register(self) -> ScriptedProcess:
+        """The process, once the setting stands in one of its registers."""
+        self.process.registers = {self.slot}
+        return self.process
 
     def put(self, name: str, data: bytes, client: EngineClient | None = None) -> Any:
         (result,) = (client or self.client).write(LD, (f"{SGCB}${name}", data))
@@ -54,26 +63,12 @@ def bench() -> Bench:
     return Bench(engine_of(sg_resv_tms=True))
 
 
-class Registers:
-    """Settings that stand in registers: the values written, and the verdict on them."""
-
-    def __init__(self, bench: Bench) -> None:
-        self.written: list[list[tuple[int, Any, Any]]] = []
-        self.verdict: Any = True
-        self.slot = bench.engine.model.slot(LD.encode(), SG.encode())
-        bench.engine.behaviour.setting_groups.to_field = (lambda slot: slot == self.slot, self._write)
-
-    def _write(self, settings: list[tuple[int, Any, Any]]) -> Any:
-        self.written.append(settings)
-        return self.verdict
-
-
 @pytest.mark.conformance("SG-1", "SG-2")
 def test_a_group_is_active_once_its_registers_are_written(bench: Bench) -> None:
-    field = Registers(bench)
+    field = bench.in_a_register()
     assert bench.put("ActSG", unsigned(1)) == "success"
-    assert (field.written, bench.value(SG)) == ([[(field.slot, 1.5, 2.5)]], 1.5)
-    field.verdict = DataAccessError.HARDWARE_FAULT
+    assert (field.written, bench.value(SG)) == ([[(bench.slot, 1.5, 2.5)]], 1.5)
+    field.written_as = DataAccessError.HARDWARE_FAULT
     assert bench.put("ActSG", unsigned(2)) == 1
     assert (bench.read(f"{SGCB}$ActSG"), bench.value(SG)) == (1, 1.5)
     assert [bench.put("EditSG", unsigned(1)), bench.set(7.5), bench.put("CnfEdit", boolean(True))] == [
@@ -81,8 +76,8 @@ def test_a_group_is_active_once_its_registers_are_written(bench: Bench) -> None:
         "success",
         1,
     ]
-    assert (field.written[-1], bench.value(SG)) == ([(field.slot, 7.5, 1.5)], 1.5)
-    field.verdict = True
+    assert (field.written[-1], bench.value(SG)) == ([(bench.slot, 7.5, 1.5)], 1.5)
+    field.written_as = True
     assert bench.put("CnfEdit", boolean(True)) == "success"
     assert bench.value(SG) == 7.5
     assert [bench.put("EditSG", unsigned(3)), bench.set(9.5), bench.put("CnfEdit", boolean(True))] == ["success"] * 3
@@ -102,7 +97,7 @@ def begun(bench: Bench, name: str, data: bytes, client: EngineClient | None = No
 @pytest.mark.conformance("SG-2", "SG-3")
 @pytest.mark.parametrize("end", ["close", "time"])
 def test_what_the_field_has_taken_is_in_force_although_its_editor_is_gone(bench: Bench, end: str) -> None:
-    Registers(bench)
+    bench.in_a_register()
     bench.put("EditSG", unsigned(2))
     bench.set(9.5)
     waiting = begun(bench, "CnfEdit", boolean(True))
@@ -117,7 +112,7 @@ def test_what_the_field_has_taken_is_in_force_although_its_editor_is_gone(bench:
 @pytest.mark.conformance("SG-3")
 @pytest.mark.parametrize("end", ["close", "time"])
 def test_an_edit_that_the_field_refuses_is_dropped_after_all(bench: Bench, end: str) -> None:
-    Registers(bench)
+    bench.in_a_register()
     bench.put("EditSG", unsigned(2))
     bench.set(9.5)
     waiting = begun(bench, "CnfEdit", boolean(True))
@@ -132,7 +127,7 @@ def test_an_edit_that_the_field_refuses_is_dropped_after_all(bench: Bench, end: 
 
 @pytest.mark.conformance("SG-1", "SG-2")
 def test_nothing_else_becomes_active_while_the_field_takes_a_group(bench: Bench) -> None:
-    field = Registers(bench)
+    field = bench.in_a_register()
     bench.put("EditSG", unsigned(1), bench.other)
     bench.set(7.5, bench.other)
     waiting = begun(bench, "ActSG", unsigned(1))
@@ -142,19 +137,19 @@ def test_nothing_else_becomes_active_while_the_field_takes_a_group(bench: Bench)
     bench.engine.finish(waiting, [True], CLOCK.now())
     assert (bench.read(f"{SGCB}$ActSG"), bench.value(SG), field.written) == (1, 1.5, [])
     assert bench.put("CnfEdit", boolean(True), bench.other) == "success"
-    assert (bench.value(SG), field.written) == (7.5, [[(field.slot, 7.5, 1.5)]])
+    assert (bench.value(SG), field.written) == (7.5, [[(bench.slot, 7.5, 1.5)]])
 
 
 @pytest.mark.conformance("SG-2")
 def test_one_write_does_not_edit_what_it_confirms(bench: Bench) -> None:
-    field = Registers(bench)
+    field = bench.in_a_register()
     bench.put("EditSG", unsigned(2))
     bench.set(9.5)
     asked = [("EditSG", unsigned(1)), ("CnfEdit", boolean(True)), ("ActSG", unsigned(3))]
     assert bench.client.write(
         LD, *((f"{SGCB}${name}", data) for name, data in asked), (SE, single(4.5))
     ) == [2, "success", 2, 2]  # fmt: skip
-    assert (bench.value(SG), field.written) == (9.5, [[(field.slot, 9.5, 2.5)]])
+    assert (bench.value(SG), field.written) == (9.5, [[(bench.slot, 9.5, 2.5)]])
 
 
 @pytest.mark.conformance("SG-2", "SRV-7")
@@ -163,13 +158,13 @@ def test_one_write_does_not_edit_what_it_confirms(bench: Bench) -> None:
 def test_what_one_write_edits_and_then_confirms_is_confirmed(
     bench: Bench, group: int, in_force: float, field: bool
 ) -> None:
-    registers = Registers(bench) if field else None
+    registers = bench.in_a_register() if field else None
     bench.put("EditSG", unsigned(group))
     confirm = (f"{SGCB}$CnfEdit", boolean(True))
     assert bench.client.write(LD, (SE, single(9.5)), confirm) == ["success", "success"]
     assert bench.value(SG) == in_force
     if registers is not None:
-        assert registers.written == ([[(registers.slot, 9.5, 2.5)]] if group == 2 else [])
+        assert registers.written == ([[(bench.slot, 9.5, 2.5)]] if group == 2 else [])
     bench.put("EditSG", unsigned(group))
     assert bench.value(SE) == 9.5
 

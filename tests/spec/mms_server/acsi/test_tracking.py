@@ -17,7 +17,6 @@ from mapping.model import (
     LogicalNodeType,
     ReportControl,
 )
-from mms_server.acsi.control.states import Operation, Selection
 from mms_server.acsi.tracking.service_names import ServiceName, ServiceStatus, status_of
 from mms_server.engine import Engine
 from mms_server.mms.add_cause import AddCause
@@ -26,6 +25,7 @@ from mms_server.model.tree import DataModel
 from tests.support import models
 from tests.support.engine_client import CLOCK, IDENTITY, EngineClient, bare, name, tlv, variable
 from tests.support.models import leaf, struct
+from tests.support.scripted_process import ScriptedProcess
 from tests.support.wire_data import bits, boolean, integer, octets, single, structure, text, unsigned
 
 LD = "DEMOLD0"
@@ -148,15 +148,10 @@ class Bench:
         reports = (*EVENTS, WATCH) if ltrk is LTRK else EVENTS
         if ltrk is not None:
             nodes.append(models.node(ltrk))
-        self.engine = Engine(DataModel(models.server(models.lln0(data_sets=sets, reports=reports), *nodes)), IDENTITY)
-        self.verdict: Any = True
-        self.done: list[Operation] = []
-        self.engine.behaviour.execute = self._execute
+        server = models.server(models.lln0(data_sets=sets, reports=reports), *nodes)
+        self.process = ScriptedProcess()
+        self.engine = Engine(DataModel(server), IDENTITY, process=self.process)
         self.client, self.other = EngineClient(self.engine), EngineClient(self.engine, address="[::1]:50001")
-
-    def _execute(self, operation: Operation) -> Any:
-        self.done.append(operation)
-        return self.verdict
 
     def write(self, item: str, data: bytes, client: EngineClient | None = None) -> Any:
         (result,) = (client or self.client).write(LD, (item, data))
@@ -260,7 +255,7 @@ def test_a_control_shows_in_the_object_of_its_class_and_type(
 def test_a_refused_operation_shows_why(bench: Bench) -> None:
     assert bench.ask("Direct", boolean(True), or_cat=9) == 3
     assert bench.caused() == (ServiceName.OPERATE, VIOLATION, AddCause.INCONSISTENT_PARAMETERS)
-    bench.verdict = AddCause.BLOCKED_BY_INTERLOCKING
+    bench.process.verdict = AddCause.BLOCKED_BY_INTERLOCKING
     assert bench.ask("Direct", boolean(True)) == 3
     assert bench.caused() == (ServiceName.OPERATE, VIOLATION, AddCause.BLOCKED_BY_INTERLOCKING)
     assert bench.ask("None", boolean(True)) == 3
@@ -308,10 +303,7 @@ def test_a_select_by_a_read_is_tracked_accepted_and_refused(bench: Bench) -> Non
 def test_a_selection_on_which_the_program_decides_is_tracked_when_it_has(bench: Bench) -> None:
     verdicts: list[Any] = [AddCause.BLOCKED_BY_HEALTH, True, AddCause.BLOCKED_BY_PROCESS, True]
 
-    def check(_: Selection) -> Any:
-        return verdicts.pop(0)
-
-    bench.engine.check_selections(check)
+    bench.process.judge = lambda _: verdicts.pop(0)
     bench.watch()
     assert bench.ask("SboEnhanced", boolean(True), service="SBOw") == 3
     assert bench.caused("DpcTrk") == (ServiceName.SELECT_WITH_VALUE, VIOLATION, AddCause.BLOCKED_BY_HEALTH)
@@ -330,11 +322,11 @@ def test_a_command_termination_is_tracked_with_its_cause(bench: Bench) -> None:
     assert bench.ask("SboEnhanced", boolean(True), service="SBOw") == "success"
     assert bench.ask("SboEnhanced", boolean(True)) == "success"
     assert bench.caused("DpcTrk") == (ServiceName.OPERATE, NO_ERROR, AddCause.NONE)
-    bench.engine.ended(bench.done[0], True, CLOCK.now())
+    bench.engine.ended(bench.process.done[0], True, CLOCK.now())
     assert bench.caused("DpcTrk") == (ServiceName.COMMAND_TERMINATION, NO_ERROR, AddCause.NONE)
     assert bench.tracked("DpcTrk")["ctlVal"] is True
     assert bench.ask("Enhanced", boolean(True)) == "success"
-    bench.engine.ended(bench.done[1], AddCause.TIME_LIMIT_OVER, CLOCK.now())
+    bench.engine.ended(bench.process.done[1], AddCause.TIME_LIMIT_OVER, CLOCK.now())
     failed = ServiceStatus.FAILED_DUE_TO_SERVER_CONSTRAINT
     assert bench.caused() == (ServiceName.COMMAND_TERMINATION, failed, AddCause.TIME_LIMIT_OVER)
     assert bench.events() == [(["DpcTrk"], [DUPD])] * 3 + [(["SpcTrk"], [DUPD])] * 2
@@ -344,7 +336,7 @@ def test_a_command_termination_is_tracked_with_its_cause(bench: Bench) -> None:
 def test_a_client_that_has_gone_gets_no_termination_and_none_is_tracked(bench: Bench) -> None:
     assert bench.ask("Enhanced", boolean(True)) == "success"
     bench.client.close()
-    bench.engine.ended(bench.done[0], True, CLOCK.now())
+    bench.engine.ended(bench.process.done[0], True, CLOCK.now())
     assert bench.caused() == (ServiceName.OPERATE, NO_ERROR, AddCause.NONE)
 
 
@@ -576,7 +568,7 @@ def test_a_data_set_of_the_association_is_tracked_by_its_own_name(bench: Bench) 
 @pytest.mark.conformance("TRK-1")
 def test_a_file_deleted_shows_in_the_generic_object(bench: Bench, tmp_path: Any) -> None:
     (tmp_path / "old.txt").write_text("x")
-    bench.engine.behaviour.files.folder, bench.engine.behaviour.files.may_delete = tmp_path, True
+    bench.engine.behaviour.files.serve(tmp_path, delete=True, rename=False, obtain=False)
     body = tlv(0x19, b"old.txt")
     assert bench.client.octets(0xBF4C, body)[0] == 0xA1
     assert bench.shown("GenTrk") == ("old.txt", ServiceName.DELETE_FILE, NO_ERROR)

@@ -6,16 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mms_server.association.server_end import (
-    HANDSHAKE_S,
-    Answered,
-    Asked,
-    Association,
-    Closed,
-    Phase,
-    Request,
-    Selectors,
-)
+from mms_server.association.events import Answered, Asked, Closed, Request
+from mms_server.association.server_end import HANDSHAKE_S, Association, Phase, Selectors
 from mms_server.mms.initiate import Negotiated, Proposal, Refusal, ServerLimits, negotiate
 from mms_server.mms.reject import Reason, encode
 from mms_server.stack import ber

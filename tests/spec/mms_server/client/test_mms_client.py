@@ -8,7 +8,6 @@ import pytest
 
 from bus.quality import FAILURE, INVALID, Quality, UtcTime
 from mapping.model import FC, BasicType, DataObjectType, DataSet, DataSetMember, EnumType, LogicalNodeType
-from mms_server.acsi.control.states import Operation
 from mms_server.client.client import MmsClient
 from mms_server.client.controls import Operated, Origin
 from mms_server.client.errors import MmsError
@@ -19,6 +18,7 @@ from mms_server.model.tree import DataModel
 from tests.support import models
 from tests.support.engine_client import CLOCK, IDENTITY, EngineClient
 from tests.support.memory_wire import MemoryWire, connected
+from tests.support.scripted_process import ScriptedProcess
 
 CTL_MODEL = EnumType("CtlModelKind", {str(number): number for number in range(5)})
 
@@ -53,16 +53,10 @@ class Bench:
 
     def __init__(self) -> None:
         nodes = (models.lln0(), models.node(models.MMXU, "1", {"TotW.mag.f": 42.5}), models.node(models.GGIO, "1"))
-        self.engine = Engine(DataModel(models.server(*nodes, models.node(CSWI))), IDENTITY)
+        self.process = ScriptedProcess()
+        self.engine = Engine(DataModel(models.server(*nodes, models.node(CSWI))), IDENTITY, process=self.process)
         self.engine.start(CLOCK.now())
-        self.engine.behaviour.execute = self._execute
-        self.said: bool | AddCause = True
-        self.done: list[Operation] = []
         self.mms, self.wire = connected(self.engine)
-
-    def _execute(self, operation: Operation) -> Any:
-        self.done.append(operation)
-        return self.said
 
     def set(self, **values: Any) -> None:
         """One commit; `MMXU1_TotW_q=0` is `LD0/MMXU1.TotW.q`."""
@@ -228,7 +222,7 @@ def test_wait_says_what_was_there_instead_and_how_good_it_was(bench: Bench) -> N
 
 
 def test_a_value_is_written_for_its_type_and_a_refusal_says_why(bench: Bench) -> None:
-    bench.engine.behaviour.writing.open_fcs.add(FC.CF)
+    bench.engine.behaviour.permissions.open_fcs.add(FC.CF)
     bench.mms.write("LD0/MMXU1.TotW.db", 5)
     assert bench.mms.read("LD0/MMXU1.TotW.db") == 5
     with pytest.raises(MmsError, match=r"^LD0/MMXU1\.TotW\.mag\.f: object-access-denied$") as caught:
@@ -251,19 +245,19 @@ def test_what_is_several_variables_or_part_of_an_array_is_not_written(mms: MmsCl
 @pytest.mark.parametrize("name", NAMES[1:])
 def test_a_control_is_done_as_its_model_asks(bench: Bench, name: str) -> None:
     assert bench.mms.operate(f"LD0/CSWI1.{name}", True, origin=Origin(2, b"bench")) == Operated(ok=True)
-    (operation,) = bench.done
+    (operation,) = bench.process.done
     action = operation.action
     assert (action.reference, action.value, action.or_cat, action.or_ident, action.test) == (
         f"DEMOLD0/CSWI1.{name}", True, 2, b"bench", False,
     )  # fmt: skip
     assert (action.interlock_check, action.synchro_check) == (True, True)
     assert bench.mms.operate(f"LD0/CSWI1.{name}", False, interlock=False)
-    assert (bench.done[1].action.interlock_check, bench.done[1].action.synchro_check) == (False, True)
+    assert (bench.process.done[1].action.interlock_check, bench.process.done[1].action.synchro_check) == (False, True)
 
 
 @pytest.mark.parametrize("name", NAMES[1:])
 def test_a_refused_control_is_false_and_says_why(bench: Bench, name: str) -> None:
-    bench.said = AddCause.BLOCKED_BY_INTERLOCKING
+    bench.process.verdict = AddCause.BLOCKED_BY_INTERLOCKING
     done = bench.mms.operate(f"LD0/CSWI1.{name}", True)
     assert not done
     assert done == Operated(False, AddCause.BLOCKED_BY_INTERLOCKING, "operate: object-access-denied")
@@ -285,10 +279,10 @@ def test_a_select_that_fails_is_where_a_control_ends(bench: Bench) -> None:
         if name == "Sbo":
             holder.read("DEMOLD0", "CSWI1$CO$Sbo$SBO")
         else:
-            bench.engine.check_selections(lambda _: True)
+            bench.process.judge = lambda _: True
             _selected(other, name)
         assert bench.mms.operate(f"LD0/CSWI1.{name}", True) == expected
-    assert bench.done == []
+    assert bench.process.done == []
 
 
 def _selected(mms: MmsClient, name: str) -> None:
@@ -299,7 +293,7 @@ def _selected(mms: MmsClient, name: str) -> None:
 
 def test_a_number_is_the_f_of_an_analogue_value(bench: Bench) -> None:
     assert bench.mms.operate("LD0/CSWI1.Analogue", 2.5)
-    assert bench.done[0].action.value == {"i": 0, "f": 2.5}
+    assert bench.process.done[0].action.value == {"i": 0, "f": 2.5}
     with pytest.raises(MmsError, match=r"^LD0/CSWI1\.Direct: float 2\.5, expected a boolean$"):
         bench.mms.operate("LD0/CSWI1.Direct", 2.5)
 

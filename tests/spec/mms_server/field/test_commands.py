@@ -240,7 +240,7 @@ def test_a_setting_is_written_in_the_points_unit_and_stands_once_it_reads_back(
 ) -> None:
     async def scenario(way: Way) -> None:
         way.then = [lambda: way.result(*outcomes)]
-        assert await way.commands.set_all([(7, 2.5, 2.0), (8, 1.0, 0.0)]) is verdict
+        assert await way.commands.write_settings([(7, 2.5, 2.0), (8, 1.0, 0.0)]) is verdict
         back = [] if verdict is True or Outcome.EXCEPTION in outcomes else [(LIMIT, 20.0)]  # it may have been written
         assert [(one.point, one.value) for one in way.sent] == [(LIMIT, 25.0), *back]
 
@@ -254,10 +254,10 @@ def test_a_group_of_which_one_setting_fails_is_taken_back(caplog: pytest.LogCapt
     async def scenario(way: Way) -> None:
         said = [proven, refused, proven]
         way.then = [lambda: way.result(*said.pop(0))]
-        assert await way.commands.set_all([(7, 2.5, 2.0), (9, 4, 3)]) is DataAccessError.HARDWARE_FAULT
+        assert await way.commands.write_settings([(7, 2.5, 2.0), (9, 4, 3)]) is DataAccessError.HARDWARE_FAULT
         assert [(one.point, one.value) for one in way.sent] == [(LIMIT, 25.0), (TAP, 4), (LIMIT, 20.0)]
         said[:] = [proven, refused, refused]
-        assert await way.commands.set_all([(7, 2.5, 2.0), (9, 4, 3)]) is DataAccessError.HARDWARE_FAULT
+        assert await way.commands.write_settings([(7, 2.5, 2.0), (9, 4, 3)]) is DataAccessError.HARDWARE_FAULT
         assert len(way.sent) == 6
 
     run(scenario)
@@ -284,7 +284,7 @@ def test_settings_are_taken_back_in_the_opposite_order(fails: Outcome, back: lis
         said = [proven, proven, last, proven, proven, proven]
         way.then = [lambda: way.result(*said.pop(0))]
         wanted = [(7, 2.5, 2.0), (8, 1.0, 0.0), (9, 4, 3), (11, 1, 0)]
-        assert await way.commands.set_all(wanted) is DataAccessError.HARDWARE_FAULT
+        assert await way.commands.write_settings(wanted) is DataAccessError.HARDWARE_FAULT
         assert [(one.point, one.value) for one in way.sent] == BEGUN + back
 
     run(scenario)
@@ -296,7 +296,9 @@ def test_what_cannot_be_taken_back_ends_the_taking_back_and_is_said(caplog: pyte
         proven = (Outcome.ACCEPTED, Outcome.PROVEN)
         said = [proven, proven, (Outcome.EXCEPTION,), (Outcome.NO_ANSWER,)]
         way.then = [lambda: way.result(*said.pop(0))]
-        assert await way.commands.set_all([(7, 2.5, 2.0), (9, 4, 3), (11, 1, 0)]) is DataAccessError.HARDWARE_FAULT
+        assert (
+            await way.commands.write_settings([(7, 2.5, 2.0), (9, 4, 3), (11, 1, 0)]) is DataAccessError.HARDWARE_FAULT
+        )
         assert [(one.point, one.value) for one in way.sent] == [*BEGUN, BACK[1]]
 
     run(scenario)
@@ -308,7 +310,7 @@ def test_what_cannot_be_taken_back_ends_the_taking_back_and_is_said(caplog: pyte
 def test_the_settings_of_two_clients_do_not_mix() -> None:
     async def scenario(way: Way) -> None:
         way.then = [lambda: way.result(Outcome.ACCEPTED, Outcome.PROVEN)]
-        both = [way.commands.set_all([(7, one, 0.0), (9, one, 0)]) for one in (1, 2)]
+        both = [way.commands.write_settings([(7, one, 0.0), (9, one, 0)]) for one in (1, 2)]
         assert await asyncio.gather(*both) == [True, True]
         assert [(one.point, one.value) for one in way.sent] == [(LIMIT, 10.0), (TAP, 1), (LIMIT, 20.0), (TAP, 2)]
 

@@ -1,7 +1,6 @@
 """The log's lines about refused peers, in virtual time."""
 
 import asyncio
-import logging
 
 import pytest
 
@@ -9,8 +8,8 @@ from mms_server.network.refused_peers import LINES, PERIOD_S, Refusals
 from tests.support.wire import run
 
 
-def peer(number: int) -> "logging.LoggerAdapter[logging.Logger]":
-    return logging.LoggerAdapter(logging.getLogger("mms.association"), {"assoc": number, "peer": f"127.0.0.1:{number}"})
+def peer(number: int) -> dict[str, object]:
+    return {"assoc": number, "peer": f"127.0.0.1:{number}"}
 
 
 def test_a_flood_of_refused_peers_is_counted_and_not_repeated(caplog: pytest.LogCaptureFixture) -> None:

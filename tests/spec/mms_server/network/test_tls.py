@@ -145,7 +145,7 @@ def test_only_listed_peers_are_let_in(authority: Authority, caplog: pytest.LogCa
 def test_a_revoked_certificate_is_refused_and_a_new_crl_ends_sessions(
     authority: Authority, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mms_server.network.server.CRL_CHECK_S", 0.05)
+    monkeypatch.setattr("mms_server.network.ports.CRL_CHECK_S", 0.05)
     good, bad = authority.issue("scada"), authority.issue("stolen")
     crl = authority.revoke("stolen")
     with serving(authority, crl=crl) as server:

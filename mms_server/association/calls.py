@@ -1,0 +1,84 @@
+"""The confirmed requests of one association, in both directions, and how many of them are open (ISO 9506-2, Initiate)."""
+
+from collections import deque
+from typing import Final
+
+from mms_server.association.events import Answered, Request
+from mms_server.stack import ber
+from mms_server.stack.errors import WireError
+
+WAITING_LIMIT: Final = 64  # requests beyond the agreed number that wait for their turn; then no more octets are decoded
+
+
+class PeerCalls:
+    """The requests of the peer: as many are open as was agreed, the others wait for their turn."""
+
+    __slots__ = ("_agreed", "_open", "_waiting")
+
+    def __init__(self) -> None:
+        self._agreed = 0
+        self._open = 0
+        self._waiting: deque[Request] = deque()
+
+    @property
+    def open(self) -> int:
+        """How many of them are owed an answer."""
+        return self._open
+
+    @property
+    def full(self) -> bool:
+        """True while as many wait as may."""
+        return len(self._waiting) >= WAITING_LIMIT
+
+    def agree(self, number: int) -> None:
+        """Let `number` of them be open at a time."""
+        self._agreed = number
+
+    def taken(self, request: Request) -> bool:
+        """True if `request` is open now; else it waits for its turn."""
+        if self._open < self._agreed:
+            self._open += 1
+            return True
+        self._waiting.append(request)
+        return False
+
+    def answered(self) -> Request | None:
+        """One is answered; the request whose turn it is now, if one waits."""
+        if self._waiting:
+            return self._waiting.popleft()
+        self._open -= 1
+        return None
+
+    def clear(self) -> None:
+        """None of those that wait is ever answered."""
+        self._waiting.clear()
+
+
+class OwnCall:
+    """The one request of ours that may be open."""
+
+    __slots__ = ("_count", "_open")
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._open: int | None = None
+
+    def pdu(self, element: bytes) -> bytes:
+        """A request of the service `element`; an answer to an earlier one is dropped from now on."""
+        self._open = self._count = self._count % 0x7FFF + 1
+        return ber.tlv(0xA0, ber.tlv(0x02, ber.unsigned(self._open)) + element)
+
+    def answer(self, tag: int, octets: bytes, start: int, end: int) -> Answered | None:
+        """The answer in the PDU `tag` with the contents `octets[start:end]`; None if nobody asked for it, or it is garbled."""
+        try:
+            first_tag, first, after = ber.header(octets, start, end)
+            if first_tag not in (0x02, 0x80) or ber.decode_unsigned(octets, first, after) != self._open:
+                return None
+            answer = Answered(None)
+            if tag == 0xA1:
+                service, first, after = ber.header(octets, after, end)
+                answer = Answered(service, octets[first:after])
+        except WireError:
+            return None
+        self._open = None
+        return answer

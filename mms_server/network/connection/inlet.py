@@ -1,0 +1,51 @@
+"""The reading half of a connection (shell): octets of the peer, out of TLS where there is one, while they are wanted."""
+
+import asyncio
+
+from mms_server.network.connection.outlet import Outlet
+from mms_server.network.refused_peers import Refusals
+from mms_server.network.tls import TlsRefused, TlsSession
+
+
+class Inlet:
+    """What comes by `transport`; what TLS has to say in return leaves by `outlet`. `who` is for the log."""
+
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        tls: TlsSession | None,
+        outlet: Outlet,
+        refusals: Refusals,
+        who: dict[str, object],
+    ) -> None:
+        self._transport = transport
+        self._tls = tls
+        self._outlet = outlet
+        self._refusals = refusals
+        self._who = who
+
+    def plain(self, data: bytes) -> bytes:
+        """The octets for the association that `data` carry; none if there are none yet, or the peer is refused."""
+        if self._tls is None:
+            return data
+        try:
+            plain = self._tls.receive(data)
+        except TlsRefused as refused:
+            self._refusals.say(self._who, "no TLS: %s", refused.reason)
+            self._outlet.write_plain(refused.alert)
+            self._outlet.close()
+            return b""
+        said = self._tls.to_send()
+        if said:
+            self._outlet.write_plain(said)
+        return plain
+
+    def read(self, wanted: bool) -> None:
+        """Read from the peer, or not."""
+        transport = self._transport
+        if transport.is_closing() or transport.is_reading() == wanted:
+            return
+        if wanted:
+            transport.resume_reading()
+        else:
+            transport.pause_reading()

@@ -1,0 +1,86 @@
+"""The writing half of a connection (shell): octets leave at once, or wait until the peer reads.
+
+While more than WRITE_HIGH_OCTETS wait it is paused, and nothing is read from the peer or made for it; a peer that takes no
+octet for STUCK_S is cut off.
+"""
+
+import asyncio
+import logging
+from typing import Final
+
+from mms_server.network.tls import TlsRefused, TlsSession
+
+WRITE_HIGH_OCTETS: Final = 512 * 1024
+STUCK_S: Final = 30.0
+STUCK_CHECK_S: Final = 5.0
+
+log = logging.getLogger("mms.association")
+
+
+class Outlet:
+    """What leaves by `transport`, under `tls` where there is one. `who` is for the log."""
+
+    def __init__(self, transport: asyncio.Transport, tls: TlsSession | None, who: dict[str, object]) -> None:
+        self.paused = False
+        self._transport = transport
+        self._tls = tls
+        self._who = who
+        self._stuck_timer: asyncio.TimerHandle | None = None
+
+    def open(self) -> None:
+        """The peer is let in: limit what may wait."""
+        self._transport.set_write_buffer_limits(high=WRITE_HIGH_OCTETS)
+
+    @property
+    def closing(self) -> bool:
+        """True once nothing can be written any more."""
+        return self._transport.is_closing()
+
+    def write(self, octets: bytes) -> None:
+        """Send `octets` of the association."""
+        self._transport.write(octets if self._tls is None else self._sealed(self._tls, octets))
+
+    def write_plain(self, octets: bytes) -> None:
+        """Send octets of TLS itself."""
+        self._transport.write(octets)
+
+    def pause(self) -> None:
+        """The peer does not read: wait until it does, but no longer than STUCK_S."""
+        self.paused = True
+        self._watch_stuck(self._transport.get_write_buffer_size(), asyncio.get_running_loop().time())
+
+    def resume(self) -> None:
+        """The peer reads again."""
+        self.paused = False
+        self.stop_watching()
+
+    def stop_watching(self) -> None:
+        """Cut nobody off any more."""
+        if self._stuck_timer is not None:
+            self._stuck_timer.cancel()
+
+    def close(self) -> None:
+        """Close once everything is written."""
+        self._transport.close()
+
+    def cut(self) -> None:
+        """Close without waiting for the peer."""
+        self._transport.abort()
+
+    def _sealed(self, tls: TlsSession, octets: bytes) -> bytes:
+        try:
+            return tls.send(octets)
+        except TlsRefused as refused:
+            log.warning("TLS ended: %s", refused.reason, extra=self._who)
+            return b""
+
+    def _watch_stuck(self, unsent: int, since: float) -> None:
+        loop, left = asyncio.get_running_loop(), self._transport.get_write_buffer_size()
+        now = loop.time()
+        if left != unsent:
+            unsent, since = left, now
+        if now - since >= STUCK_S:
+            log.warning("cut off: no octet left for %d s", STUCK_S, extra=self._who)
+            self._transport.abort()
+            return
+        self._stuck_timer = loop.call_later(STUCK_CHECK_S, self._watch_stuck, unsent, since)

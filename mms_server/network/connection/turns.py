@@ -1,0 +1,51 @@
+"""Whose turn it is (shell): the events of one association, so many in one turn of the loop."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from mms_server.association.events import Event, Request
+from mms_server.association.server_end import Association
+from mms_server.network.connection.outlet import Outlet
+
+TURN_REQUESTS: Final = 32  # requests of one client before the others get their turn
+
+
+class Turns:
+    """The events that wait. Nothing is taken while the outlet is paused, or `consulting` the embedding program."""
+
+    def __init__(self, association: Association, outlet: Outlet, turn: Callable[[], None]) -> None:
+        self.consulting = False
+        self._association = association
+        self._outlet = outlet
+        self._turn = turn
+        self._loop = asyncio.get_running_loop()
+        self._events: list[Event] = []
+        self._due = False
+
+    @property
+    def idle(self) -> bool:
+        """True if what comes now may be answered at once: nothing waits before it."""
+        return not self._events and not self._outlet.paused and not self.consulting and self._association.idle
+
+    def events(self) -> Iterator[Event]:
+        """The events of one turn; those that are left get another."""
+        self._due = False
+        left = TURN_REQUESTS
+        while not self._outlet.paused and not self.consulting:
+            if not self._events:
+                self._events = self._association.events()
+                if not self._events:
+                    return
+            if left == 0:
+                self.again()
+                return
+            event = self._events.pop(0)
+            left -= isinstance(event, Request)
+            yield event
+
+    def again(self) -> None:
+        """Let there be another turn, after everybody else's."""
+        if not self._due:
+            self._due = True
+            self._loop.call_soon(self._turn)
