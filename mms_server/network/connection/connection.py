@@ -14,6 +14,7 @@ from typing import Protocol, cast
 
 from bus.quality import Now
 from bus.system_clock import SystemClock
+from mms_server.acsi import audit_events
 from mms_server.acsi.clients import Client
 from mms_server.association.events import Answered, Asked, Request
 from mms_server.association.read_fast_path import Familiar, Room
@@ -250,7 +251,8 @@ class Connection(asyncio.Protocol):
             if len(before) <= client.max_pdu:
                 self._association.send(before)
         client.before_answer.clear()
-        self._server.events.answered(client, request.service, request.body, pdu)
+        if request.service in audit_events.TOLD:
+            self._server.events.answered(client, request.service, request.body, pdu)
         self._association.answer(pdu, self._loop.time())
 
     async def _consult(self, waiting: Waiting, request: Request) -> None:
