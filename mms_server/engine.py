@@ -327,12 +327,12 @@ class Engine:
 
     def deadline(self, now: Stamp) -> None:
         """Let time pass."""
-        for one in self.behaviour.walked:
+        for one in self.behaviour.timed:
             one.deadline(now)
 
     def next_deadline_ns(self) -> int:
         """When `deadline` is to be called, on the monotonic clock."""
-        return min([one.next_deadline_ns() for one in self.behaviour.walked])
+        return min([one.next_deadline_ns() for one in self.behaviour.timed])
 
 
 def _pdu(client: Client, invoke_id: int, element: bytes | ServiceError | ServiceFailure) -> bytes:

@@ -146,7 +146,8 @@ class IedServer:
         if (decide is None) == (password is None):
             raise ValueError("either a callable or a password")
         chosen = password_is(password) if password is not None else decide
-        self._mms.gate.access = self._access = Access(self._access.max_clients, self._access.allow, chosen)
+        self._access = Access(self._access.max_clients, self._access.allow, chosen)
+        self._mms.gate.follow(self._access)
 
     def on_connection(self, listener: Listener) -> None:
         """Call `listener(client, connected)` whenever a client has associated or gone, on the server's thread."""

@@ -1,4 +1,4 @@
-"""All behaviours of one server. A new one is one line here.
+"""All behaviours of one server. A new one is one line here (D111).
 
 The engine walks them in the order in which they stand. When a client goes or time has passed, commands and edits end before
 reports are looked at, so that what they change is still reported; changes of values go to reports first, then to logs.
@@ -31,10 +31,11 @@ from mms_server.model.tree import DataModel
 
 
 class Behaviours:
-    """The behaviours of one server, and what they work with. `walked` has each once; `listening`, those that hear changes.
+    """The behaviours of one server, and what they work with.
 
-    `commit` takes values into the model, reports and all. `own_folders` are the server's files, by the name of their
-    folder; where there are some, clients see exports of the logs as well.
+    `walked` has each once. `listening` and `timed` are those of them that have something to do when values change, and when
+    time passes: they are walked with every commit. `commit` takes values into the model, reports and all. `own_folders`
+    are the server's files, by the name of their folder; where there are some, clients see exports of the logs as well.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Behaviours:
 
         self.walked: tuple[Behaviour, ...] = tuple(one for one in vars(self).values() if isinstance(one, Behaviour))
         self.listening = tuple(one for one in self.walked if type(one).changed is not Behaviour.changed)
+        self.timed = tuple(one for one in self.walked if type(one).next_deadline_ns is not Behaviour.next_deadline_ns)
         self._control_blocks = tuple(one for one in self.walked if isinstance(one, ControlBlocks))
 
     def owner(self, slot: int) -> ControlBlocks | None:

@@ -11,24 +11,15 @@ WAITING_LIMIT: Final = 64  # requests beyond the agreed number that wait for the
 
 
 class PeerCalls:
-    """The requests of the peer: as many are open as was agreed, the others wait for their turn."""
+    """The requests of the peer: so many are `open` as was agreed, the others wait. `full` while as many wait as may."""
 
-    __slots__ = ("_agreed", "_open", "_waiting")
+    __slots__ = ("_agreed", "_waiting", "full", "open")
 
     def __init__(self) -> None:
+        self.full = False
+        self.open = 0
         self._agreed = 0
-        self._open = 0
         self._waiting: deque[Request] = deque()
-
-    @property
-    def open(self) -> int:
-        """How many of them are owed an answer."""
-        return self._open
-
-    @property
-    def full(self) -> bool:
-        """True while as many wait as may."""
-        return len(self._waiting) >= WAITING_LIMIT
 
     def agree(self, number: int) -> None:
         """Let `number` of them be open at a time."""
@@ -36,22 +27,25 @@ class PeerCalls:
 
     def taken(self, request: Request) -> bool:
         """True if `request` is open now; else it waits for its turn."""
-        if self._open < self._agreed:
-            self._open += 1
+        if self.open < self._agreed:
+            self.open += 1
             return True
         self._waiting.append(request)
+        self.full = len(self._waiting) >= WAITING_LIMIT
         return False
 
     def answered(self) -> Request | None:
         """One is answered; the request whose turn it is now, if one waits."""
-        if self._waiting:
-            return self._waiting.popleft()
-        self._open -= 1
-        return None
+        if not self._waiting:
+            self.open -= 1
+            return None
+        self.full = False
+        return self._waiting.popleft()
 
     def clear(self) -> None:
         """None of those that wait is ever answered."""
         self._waiting.clear()
+        self.full = False
 
 
 class OwnCall:

@@ -165,8 +165,9 @@ class Association:
         self.send(pdu)
         was_full = self._calls.full
         request = self._calls.answered()
-        if request is not None:
-            self._events.append(request)
+        if request is None:
+            return
+        self._events.append(request)
         if was_full and self._packets:
             self._take(self._packets.taken(), now)
 

@@ -37,11 +37,15 @@ def password_is(expected: str) -> Authenticator:
 
 
 class Gate:
-    """Lets peers in, or not, as `access` says; it may be given another at any time."""
+    """Lets peers in, or not, as `access` says."""
 
     def __init__(self, access: Access) -> None:
         self.access = access
         self._failed: dict[str, int] = {}  # per address, since the last good one
+
+    def follow(self, access: Access) -> None:
+        """Let peers in as `access` says from now on; who is associated stays."""
+        self.access = access
 
     def closed_to(self, host: str, associated: int) -> str | None:
         """Why a peer at `host` may not even shake hands while `associated` clients are there; None if it may."""

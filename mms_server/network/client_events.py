@@ -34,8 +34,8 @@ class ClientEvents:
             self._audit.add(event, client, deed)
 
     def answered(self, client: Client, service: int, body: bytes, pdu: bytes) -> None:
-        """A request was answered with `pdu`: the audit log has what it changed."""
-        if self._audit is not None and service in audit_events.AUDITED:
+        """A request that the audit log is AUDITED of was answered with `pdu`."""
+        if self._audit is not None:
             for event, deed in audit_events.events_of(service, body, pdu):
                 self._audit.add(event, client, deed)
 

@@ -136,8 +136,10 @@ class MmsServer:
         if found.kept and self._store is not None:
             self._store.write(found.kept, found.ticket)
         self.connections.push(found.receivers)
-        self.events.commanded(found.audits)
-        self.events.noticed(found.notices)
+        if found.audits:
+            self.events.commanded(found.audits)
+        if found.notices:
+            self.events.noticed(found.notices)
         for operation in found.due:
             self.operations.fire(operation)
         self._wake_up.at(found.deadline_ns)

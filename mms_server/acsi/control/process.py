@@ -4,7 +4,7 @@
     simulated        every operation drives its own status                 simulated_process.py
     callbacks        those that the embedding program has registered       ied_server.py
 
-Mod has no process behind it: the engine carries it out, see `mode`.
+Mod has no process behind it: the engine carries it out, see `mode` (D110).
 """
 
 from collections.abc import Awaitable, Sequence

@@ -15,6 +15,7 @@ from typing import Protocol, cast
 from bus.endpoint import Endpoint
 from bus.quality import Stamp
 from bus.system_clock import SystemClock
+from mms_server.acsi import audit_events
 from mms_server.acsi.clients import Client
 from mms_server.association.events import Answered, Asked, Request
 from mms_server.association.read_fast_path import Familiar, Room
@@ -251,7 +252,8 @@ class Connection(asyncio.Protocol):
             if len(before) <= client.max_pdu:
                 self._association.send(before)
         client.before_answer.clear()
-        self._server.events.answered(client, request.service, request.body, pdu)
+        if request.service in audit_events.AUDITED:
+            self._server.events.answered(client, request.service, request.body, pdu)
         self._association.answer(pdu, self._loop.time())
 
     async def _consult(self, waiting: Waiting, request: Request) -> None:

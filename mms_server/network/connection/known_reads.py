@@ -11,6 +11,8 @@ from mms_server.network.connection.turns import TURN_REQUESTS
 class KnownReads:
     """The read fast path of one association. `guards` are asked before every Read: while there are any, none is known."""
 
+    __slots__ = ("_answer", "_guards", "_lock", "_room", "_write", "learn")
+
     def __init__(
         self, familiar: Familiar, room: Room, lock: threading.RLock, guards: AccessCallbacks, outlet: Outlet
     ) -> None:
@@ -19,7 +21,7 @@ class KnownReads:
         self._room = room
         self._lock = lock
         self._guards = guards
-        self._outlet = outlet
+        self._write = outlet.write
 
     def answer(self, data: bytes) -> bytes:
         """Answer the Reads at the front of `data` that have been asked before, a turn's worth; the rest of `data`."""
@@ -41,5 +43,5 @@ class KnownReads:
                 position += size
         if not position:
             return data
-        self._outlet.write(answers[0] if len(answers) == 1 else b"".join(answers))
+        self._write(answers[0] if len(answers) == 1 else b"".join(answers))
         return data[position:]

@@ -6,6 +6,7 @@ octet for STUCK_S is cut off.
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Final
 
 from mms_server.network.tls import TlsRefused, TlsSession
@@ -18,12 +19,14 @@ log = logging.getLogger("mms.association")
 
 
 class Outlet:
-    """What leaves by `transport`, under `tls` where there is one. `who` is for the log."""
+    """The octets that leave by `transport`, under `tls` where there is one. `who` is for the log."""
+
+    __slots__ = ("_stuck_timer", "_transport", "_who", "paused", "write")
 
     def __init__(self, transport: asyncio.Transport, tls: TlsSession | None, who: dict[str, object]) -> None:
         self.paused = False
+        self.write = transport.write if tls is None else self._sealing(tls)  # octets of the association
         self._transport = transport
-        self._tls = tls
         self._who = who
         self._stuck_timer: asyncio.TimerHandle | None = None
 
@@ -35,10 +38,6 @@ class Outlet:
     def closing(self) -> bool:
         """True once nothing can be written any more."""
         return self._transport.is_closing()
-
-    def write(self, octets: bytes) -> None:
-        """Send `octets` of the association."""
-        self._transport.write(octets if self._tls is None else self._sealed(self._tls, octets))
 
     def write_plain(self, octets: bytes) -> None:
         """Send octets of TLS itself."""
@@ -67,12 +66,16 @@ class Outlet:
         """Close without waiting for the peer."""
         self._transport.abort()
 
-    def _sealed(self, tls: TlsSession, octets: bytes) -> bytes:
-        try:
-            return tls.send(octets)
-        except TlsRefused as refused:
-            log.warning("TLS ended: %s", refused.reason, extra=self._who)
-            return b""
+    def _sealing(self, tls: TlsSession) -> Callable[[bytes], None]:
+        def write(octets: bytes) -> None:
+            try:
+                sealed = tls.send(octets)
+            except TlsRefused as refused:
+                log.warning("TLS ended: %s", refused.reason, extra=self._who)
+            else:
+                self._transport.write(sealed)
+
+        return write
 
     def _watch_stuck(self, unsent: int, since: float) -> None:
         loop, left = asyncio.get_running_loop(), self._transport.get_write_buffer_size()

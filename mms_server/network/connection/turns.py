@@ -14,6 +14,8 @@ TURN_REQUESTS: Final = 32  # requests of one client before the others get their 
 class Turns:
     """The events that wait. Nothing is taken while the outlet is paused, or `consulting` the embedding program."""
 
+    __slots__ = ("_association", "_due", "_events", "_loop", "_outlet", "_turn", "consulting")
+
     def __init__(self, association: Association, outlet: Outlet, turn: Callable[[], None]) -> None:
         self.consulting = False
         self._association = association

@@ -9,9 +9,10 @@ import pytest
 from mapping.model import FC, AttributeType, BasicType, DataObjectType, EnumType, LogicalNodeType
 from mms_gateway.runtime.serve import _Movement
 from mms_server import IedServer
+from mms_server.mms.add_cause import AddCause
 from tests.support import models
 from tests.support.client import Client as Peer
-from tests.support.wire_data import bits, boolean, integer, octets, structure, unsigned
+from tests.support.wire_data import bits, boolean, integer, octets, single, structure, unsigned
 
 CTL_MODEL = EnumType("CtlModelKind", {str(number): number for number in range(5)})
 ANALOGUE = models.leaf("f", BasicType.FLOAT32)
@@ -109,6 +110,16 @@ def test_what_travels_arrives_though_the_client_has_been_told_that_its_time_was_
         seen.append(server.get_value("LD0/GAPC1.Hasty.stVal"))
         time.sleep(0.02)
     assert set(seen) == {0, 1}
+
+
+def test_an_interlock_of_the_program_holds_for_the_simulated_process_too(server: IedServer, peer: Peer) -> None:
+    verdicts: list[bool | AddCause] = [AddCause.BLOCKED_BY_INTERLOCKING, True]
+    server.on_check("LD0/GAPC1.APC", lambda *_: verdicts.pop(0))
+    server.update({"LD0/GAPC1.APC.mxVal.f": 1.0})
+    assert operate(peer, "APC", structure(single(7.5))) == [3]
+    assert server.get_value("LD0/GAPC1.APC.mxVal.f") == 1.0
+    assert operate(peer, "APC", structure(single(7.5))) == ["success"]
+    assert server.get_value("LD0/GAPC1.APC.mxVal.f") == 7.5
 
 
 def test_measurands_move_slowly_and_setpoints_stay(server: IedServer) -> None:
