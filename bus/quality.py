@@ -59,8 +59,8 @@ DETAILS: Final[dict[Quality, str]] = {
     OPERATOR_BLOCKED: "operatorBlocked",
 }
 
-NO_ANSWER: Final = Quality(INVALID | FAILURE | OLD_DATA)  # nobody answered, or nothing sound came: the value is old
-REFUSED: Final = Quality(INVALID | FAILURE)  # the device answered, and said no
+NO_ANSWER: Final = Quality(INVALID | FAILURE | OLD_DATA)  # no response, or none that is sound: the value is old
+REFUSED: Final = Quality(INVALID | FAILURE)  # the device answered with an exception
 STALE: Final = NO_ANSWER  # not refreshed within its stale_after, for whatever reason
 IMPLAUSIBLE: Final = Quality(INVALID | OUT_OF_RANGE)  # beyond the limits that the point's `min` and `max` believe in
 RESET: Final = Quality(QUESTIONABLE | INCONSISTENT)  # a counter that fell: true, but no difference over it is
@@ -79,7 +79,7 @@ def is_good(quality: int) -> bool:
 
 
 def is_invalid(quality: int) -> bool:
-    """True if nobody may use the value."""
+    """True if the value must not be used."""
     return quality >> 11 == Validity.INVALID
 
 

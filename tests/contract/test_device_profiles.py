@@ -12,7 +12,7 @@ from pymodbus.pdu import DecodePDU
 from acquisition.decoding import point_readings, scaling
 from acquisition.drivers.base import Read, Registers
 from acquisition.drivers.modbus_rtu import ModbusRtu
-from acquisition.exchange.identification import objection
+from acquisition.exchange.identification import mismatch
 from acquisition.simulate import slave
 from acquisition.simulate.device import SimulatedDevice
 from bus import quality
@@ -159,8 +159,8 @@ def test_a_simulated_twin_is_the_device_that_the_profile_identifies(name: str, t
     device.tick(1_700_000_000)
     register = plan.identify.register
     raw = over_rtu(device, Read(plan.unit, register.table, register.address, register.count))
-    assert objection(plan.identify, raw) is None
-    assert objection(Identify(register, equals="another"), raw) is not None
+    assert mismatch(plan.identify, raw) is None
+    assert mismatch(Identify(register, equals="another"), raw) is not None
 
 
 @every_modbus

@@ -110,7 +110,7 @@ def compiled(folder: Path, text: str) -> DevicePlan:
 
 def read_all(plan: DevicePlan, registers: dict[int, int]) -> dict[str, Any]:
     """Each point's value if it is good, otherwise why it is not."""
-    located = [point_readings.Located(one, one.source) for one in plan.points if isinstance(one.source, Register)]
+    located = [point_readings.PointRegister(one, one.source) for one in plan.points if isinstance(one.source, Register)]
     names = {point.number: point.local_name for point in plan.points}
     return {
         names[number]: reading.value if quality.is_good(reading.quality) else reading.reason
