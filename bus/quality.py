@@ -1,6 +1,6 @@
-"""Quality, time and "now": the words that both sides of the bus use for how good a value is.
+"""Quality of a value, UTC time and stamps, as both sides of the bus have them.
 
-A quality is the 13-bit string of IEC 61850-7-3 as one integer, bit 0 of the string as the most significant bit,
+A quality is the 13-bit string of IEC 61850-7-3, Quality, as one integer, bit 0 of the string as the most significant bit,
 so that a comparison is an integer comparison and the wire form is a shift:
 
     bit   0 1        2        3          4            5           6       7       8            9          10     11   12
