@@ -24,7 +24,7 @@ def main() -> int:
     parser.add_argument("--plan", type=Path, required=True)
     parser.add_argument("--worker", required=True)
     parser.add_argument("--run-dir", type=Path, required=True)
-    parser.add_argument("--state-dir", type=Path, help="where it remembers what devices refuse; by default nowhere")
+    parser.add_argument("--state-dir", type=Path, help="folder for refused registers and turnarounds; by default none")
     parser.add_argument("--log-format", choices=("console", "json"), default="console")
     given = parser.parse_args()
     logs.configure(f"worker.{given.worker}", given.log_format, worker=given.worker)
@@ -51,9 +51,9 @@ async def _run(plan: plans.Plan, name: str, run_dir: Path, state_dir: Path | Non
         state_schema.note(state_dir)
     work = asyncio.ensure_future(worker.run())
     gc.freeze()  # the plan is for ever: a full collection need not walk through it, which takes a tenth of a second
-    told = asyncio.ensure_future(processes.until_stopped(lambda: logs.ready(worker=name)))
-    await asyncio.wait((work, told), return_when=asyncio.FIRST_COMPLETED)
-    told.cancel()
+    stopped = asyncio.ensure_future(processes.until_stopped(lambda: logs.ready(worker=name)))
+    await asyncio.wait((work, stopped), return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
     if work.done():
         work.result()  # it never ends by itself: this raises what ended it
     work.cancel()

@@ -62,7 +62,7 @@ class Line:
         plan: LinePlan,
         spec: DriverSpec,
         publish: Publish,
-        commands: WriteTasks,
+        tasks: WriteTasks,
         clock: SystemClock,
         *,
         refused: dict[str, DeviceRefusals] | None = None,
@@ -80,9 +80,9 @@ class Line:
         self._refused_changed = refused_changed
         self._loop = asyncio.get_running_loop()
         self._scheduler = Scheduler((*plan.devices, *plan.fallbacks), self._loop.time(), refused, phase)
-        self._second = {one.name for one in plan.fallbacks}
+        self._fallbacks = {one.name for one in plan.fallbacks}
         for device in self._scheduler.devices:
-            device.suspended = device.plan.name in self._second
+            device.suspended = device.plan.name in self._fallbacks
         self._reconnect_limit_s = _reconnect_limit_s(plan)
         self._logs = {
             name: logging.LoggerAdapter(log, {"device": name})
@@ -97,7 +97,7 @@ class Line:
         self._busy_s = 0.0
         self._load_since = self._loop.time()
         self._writes = WriteQueue(
-            self._link, commands, clock, ready=self._objection, read_back=self._read_back, emit=self._emit
+            self._link, tasks, clock, not_ready=self._not_ready, read_back=self._read_back, emit=self._emit
         )
 
     # ------------------------------------------------------------------ for the worker
@@ -141,7 +141,7 @@ class Line:
         return {
             one.plan.name: (one.plan.unit, known[one.plan.unit])
             for one in self._scheduler.devices
-            if one.plan.unit in known and one.plan.name not in self._second
+            if one.plan.unit in known and one.plan.name not in self._fallbacks
         }
 
     def state(self) -> LineState:
@@ -231,12 +231,9 @@ class Line:
 
     async def _recognize(self, device: PolledDevice) -> None:
         """Ask a device that refuses registers for its identity: those that another one has refused are requested again."""
-        if (
-            device.identity is not None
-            or device.down
-            or not (device.identified and device.refused_ranges())
-            or not self._spec.modbus
-        ):
+        if not self._spec.modbus or device.identity is not None or device.down:
+            return
+        if not (device.identified and device.refused_ranges()):
             return
         device.identity = await attempt.identity_of(self._link, device.plan)
         if not device.identity or device.identity == device.known_identity:
@@ -263,29 +260,29 @@ class Line:
                 self._scheduler.give_up(job, now, cost_s)
                 self._offline(job.device, reason)
             case DeviceException(code, certain):
-                self._rejected(job, code, now, certain=certain)
+                self._refused(job, code, now, certain=certain)
             case Deferral(at_once):
                 if not at_once:
                     self._scheduler.defer(job, now, min(job.due.period_s, DEFERRAL_S))
 
-    def _rejected(self, job: Job, code: int, now: float, *, certain: bool) -> None:
-        refused = point_readings.refused([one.point.number for one in job.due.located], code)
+    def _refused(self, job: Job, code: int, now: float, *, certain: bool) -> None:
+        read = point_readings.refused([one.point.number for one in job.due.located], code)
         if code in BUSY:
             if self._scheduler.busy(job, now, max(BUSY_WAIT_S, job.device.plan.pause_ms / 1000)):
                 return
         elif code in attempt.ABSENT and certain:
             known = job.due.refused is not None
             if self._scheduler.split(job, code, now):
-                refused = []
+                read = []
             elif not known:
                 place = job.due.refused.place() if job.due.refused is not None else ""
-                name, said = job.device.plan.name, point_readings.exception(code)
-                self._logs[name].warning("device %s: %s is refused, %s", name, place, said)
+                name, exception = job.device.plan.name, point_readings.exception(code)
+                self._logs[name].warning("device %s: %s is refused, %s", name, place, exception)
                 self._remember(job.device)
-            self._responded(job.device, refused)
+            self._responded(job.device, read)
             return
         self._scheduler.answered(job, now)
-        self._responded(job.device, refused)
+        self._responded(job.device, read)
 
     # ------------------------------------------------------------------ results
 
@@ -323,7 +320,7 @@ class Line:
             self._paths.failed(device.plan.name, self, reason)
 
     def _remember(self, device: PolledDevice) -> None:
-        if device.plan.name not in self._second:
+        if device.plan.name not in self._fallbacks:
             self._refused_changed(device.plan, device.refused_ranges(), device.known_identity)
 
     def _emit(self, read: list[PointReading], asked_at: float | None = None) -> None:
@@ -334,7 +331,7 @@ class Line:
 
     # ------------------------------------------------------------------ writes
 
-    def _objection(self, task: Task) -> str | None:
+    def _not_ready(self, task: Task) -> str | None:
         identified = task.device.identify is None or self._polled(task.device).identified
         return None if identified else "the device has not identified itself yet"
 

@@ -1,4 +1,4 @@
-"""Liveness of the workers, and gaps in their messages (pure; told the time).
+"""Liveness of the workers, and gaps in their messages (pure; time is a parameter).
 
     UNHEARD ──message──► SYNCING ──snapshot──► ALIVE ──silence──► LOST
                             ▲                     │ gap in the sequence   │ message

@@ -4,7 +4,7 @@ stderr   2026-01-31T12:00:00Z info    worker.tcp     acquisition.line   line lan
          {"process": "worker.tcp", "worker": "tcp", "line": "lan-1", "event": "line lan-1: connected", ...}     as JSON
 stdout   ready {"mms": "127.0.0.1:10102"}         once, when it serves
          alive                                    every second from then on
-         reloaded {"refused": null}               once for each `reload` that it is told on stdin; or why it has not
+         reloaded {"refused": null}               once for each `reload` on its stdin; or the reason why it has not
 
 A record carries its subject as fields. They are bound once: those of the OS process by `configure`, those of an asyncio
 task by `bound`. The console leaves out those that its name or the text of the message says already.
@@ -74,7 +74,7 @@ def ready(**facts: object) -> None:
 
 
 def reloaded(refused: str | None = None) -> None:
-    """Tell the supervisor that this OS process runs by the new plan, or why not."""
+    """Tell the supervisor that this OS process runs by the new plan, or the reason why it does not."""
     sys.stdout.write(f"{RELOADED} {json.dumps({'refused': refused})}\n")
     sys.stdout.flush()
 

@@ -101,7 +101,7 @@ class Command(msgspec.Struct, frozen=True, array_like=True, tag="command", gc=Fa
     `expires_utc_ns`. `issuer` and `number` identify the command: a worker executes each at most once.
     """
 
-    issuer: str  # process name and its start time
+    issuer: str  # name of the OS process and its start time
     number: int
     revision: str
     point: int

@@ -1,4 +1,4 @@
-"""Duties of every OS process of the gateway to its supervisor: it says that it lives, ends when told, and never outlives it.
+"""Duties of every OS process of the gateway to its supervisor: it says that it lives, ends on request, and never outlives it.
 
 The line `reload` on its stdin means: there is another plan in the file that it was started with.
 """

@@ -1,6 +1,6 @@
-"""Quality, time and "now": the words that both sides of the bus use for how good a value is.
+"""Quality of a value, UTC time and stamps, as both sides of the bus have them.
 
-A quality is the 13-bit string of IEC 61850-7-3 as one integer, bit 0 of the string as the most significant bit,
+A quality is the 13-bit string of IEC 61850-7-3, Quality, as one integer, bit 0 of the string as the most significant bit,
 so that a comparison is an integer comparison and the wire form is a shift:
 
     bit   0 1        2        3          4            5           6       7       8            9          10     11   12
@@ -59,8 +59,8 @@ DETAILS: Final[dict[Quality, str]] = {
     OPERATOR_BLOCKED: "operatorBlocked",
 }
 
-NO_ANSWER: Final = Quality(INVALID | FAILURE | OLD_DATA)  # nobody answered, or nothing sound came: the value is old
-REFUSED: Final = Quality(INVALID | FAILURE)  # the device answered, and said no
+NO_ANSWER: Final = Quality(INVALID | FAILURE | OLD_DATA)  # no response, or none that is sound: the value is old
+REFUSED: Final = Quality(INVALID | FAILURE)  # the device answered with an exception
 STALE: Final = NO_ANSWER  # not refreshed within its stale_after, for whatever reason
 IMPLAUSIBLE: Final = Quality(INVALID | OUT_OF_RANGE)  # beyond the limits that the point's `min` and `max` believe in
 RESET: Final = Quality(QUESTIONABLE | INCONSISTENT)  # a counter that fell: true, but no difference over it is
@@ -79,7 +79,7 @@ def is_good(quality: int) -> bool:
 
 
 def is_invalid(quality: int) -> bool:
-    """True if nobody may use the value."""
+    """True if the value must not be used."""
     return quality >> 11 == Validity.INVALID
 
 

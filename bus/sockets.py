@@ -112,7 +112,7 @@ class WorkerEndpoint:
         self._readable = Readable(self._router, self._asked)
 
     def publish(self, message: SampleBatch | Heartbeat) -> None:
-        """Send to whoever listens; subscribers that do not keep up see a hole in the sequence."""
+        """Send to all subscribers; those that do not keep up see a gap in the sequence."""
         self._publisher.send(codec.encode(message), zmq.NOBLOCK)
 
     def _asked(self) -> bool:

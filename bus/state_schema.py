@@ -16,7 +16,7 @@ from typing import Any, Final
 from bus.version import version as our_version
 
 SCHEMA: Final = 1
-FIRST: Final = 1  # of a folder or a store that does not say
+FIRST: Final = 1  # of a folder or a store without a number
 FILE: Final = "state.json"
 STORES: Final = "*.sqlite"
 
@@ -50,7 +50,7 @@ class NewerStateError(OSError):
 def check(folder: Path) -> None:
     """Look at the folder's number and at that of each store in it, without touching them.
 
-    Not within a process that has one of the stores open: closing a file drops the process's locks on it (fcntl). Raises
+    Not within an OS process that has one of the stores open: closing a file drops its locks on it (fcntl). Raises
     NewerStateError, and OSError for what cannot be read.
     """
     _check_folder(folder)
@@ -68,7 +68,7 @@ def note(folder: Path) -> None:
     """Give the folder this program's number. A disk that takes nothing leaves it without: the stores have theirs."""
     fresh = folder / f"{FILE}.{os.getpid()}.new"
     with contextlib.suppress(OSError):
-        number, _ = _said(folder)
+        number, _ = _recorded(folder)
         if number is not None and number >= SCHEMA:
             return
         try:
@@ -95,12 +95,12 @@ def number_of(path: Path) -> int:
 
 
 def _check_folder(folder: Path) -> None:
-    number, version = _said(folder)
+    number, version = _recorded(folder)
     if number is not None and number > SCHEMA:
         raise NewerStateError(str(folder / FILE), number, version)
 
 
-def _said(folder: Path) -> tuple[int | None, str | None]:
+def _recorded(folder: Path) -> tuple[int | None, str | None]:
     """The number in state.json and the version that wrote it; None where there is none, or it cannot be understood."""
     try:
         found: Any = json.loads((folder / FILE).read_bytes())

@@ -1,6 +1,6 @@
 """This host's clocks, with what the kernel says of them: adjtimex(2), looked at once a second. Shell.
 
-The kernel knows what the daemon that disciplines it has told it: chronyd (with `rtcsync`), ntpd, systemd-timesyncd, ptp4l
+The kernel has its state from the daemon that disciplines it: chronyd (with `rtcsync`), ntpd, systemd-timesyncd, ptp4l
 with phc2sys. Where there is no adjtimex, or it is forbidden, the clock counts as not synchronized.
 """
 
@@ -37,8 +37,8 @@ def kernel_state() -> ClockState:
     if sys.platform != "linux":
         return UNKNOWN
     found = _Timex()
-    verdict = ctypes.CDLL(None).adjtimex(ctypes.byref(found))
-    return UNKNOWN if verdict < 0 else ClockState.of_kernel(verdict, found.status, found.maxerror)
+    result = ctypes.CDLL(None).adjtimex(ctypes.byref(found))
+    return UNKNOWN if result < 0 else ClockState.of_kernel(result, found.status, found.maxerror)
 
 
 class SystemClock:

@@ -1,4 +1,4 @@
-"""Points that need more than one reading: computed points and counter roll-over (pure; told the time).
+"""Points that need more than one reading: computed points and counter roll-over (pure; time is a parameter).
 
     readings of an exchange ── simulated lines marked, counters judged ── computed points of these inputs ──► published together
 

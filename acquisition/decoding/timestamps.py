@@ -1,6 +1,6 @@
 """Time stamp of an exchange: the gateway's, or the device's own where its clock was read along (pure).
 
-Nothing tells how a device's clock is set: its stamp is never called synchronized, and is no finer than the register counts.
+It is not known how a device's clock is set: its stamp is never called synchronized, and is no finer than the register counts.
 """
 
 from collections.abc import Mapping, Sequence

@@ -80,19 +80,19 @@ async def poll(link: Link, job: Job) -> AttemptResult:
     if isinstance(block, ReplyBlock):
         return await _text(link, job, block)
     found = await registers(link, device, _read(device, block), job.due.borders)
-    return _answered(job, block, found, link.asked_at) if isinstance(found, tuple) else found
+    return _readings(job, block, found, link.asked_at) if isinstance(found, tuple) else found
 
 
 async def poll_concurrently(link: Link, jobs: Sequence[Job]) -> AsyncIterator[tuple[Job, AttemptResult]]:
     """One attempt of all `jobs` at once, of one identified device; each with its result, as it comes. Raises LinkError."""
     device = jobs[0].device
     blocks = [(job, job.due.block) for job in jobs]
-    asked = [(job, block) for job, block in blocks if isinstance(block, RegisterBlock)]
-    async for place, found, asked_at in link.exchanges([_read(device, block) for _, block in asked], device.plan):
-        job, block = asked[place]
+    reads = [(job, block) for job, block in blocks if isinstance(block, RegisterBlock)]
+    async for place, found, asked_at in link.exchanges([_read(device, block) for _, block in reads], device.plan):
+        job, block = reads[place]
         match found:
             case Registers(values):
-                yield job, _answered(job, block, values, asked_at)
+                yield job, _readings(job, block, values, asked_at)
             case Refused(code) if code not in UNREACHED:
                 yield job, DeviceException(code, certain=True)
             case _:
@@ -103,7 +103,7 @@ def _read(device: PolledDevice, block: RegisterBlock) -> Read:
     return Read(device.plan.unit, block.table, block.address, block.count)
 
 
-def _answered(job: Job, block: RegisterBlock, words: Sequence[int], asked_at: float) -> BlockReadings:
+def _readings(job: Job, block: RegisterBlock, words: Sequence[int], asked_at: float) -> BlockReadings:
     return BlockReadings(
         point_readings.from_registers(job.due.located, dict(enumerate(words, block.address))), asked_at
     )
@@ -143,7 +143,7 @@ async def _identified(link: Link, job: Job, identify: Identify) -> AttemptResult
 
 
 async def identity_of(link: Link, device: DevicePlan) -> str:
-    """Identity of `device` by function 43/14 or 17; empty if it tells none. Raises LinkError."""
+    """Identity of `device` by function 43/14 or 17; empty if it gives none. Raises LinkError."""
     for function in FUNCTIONS:
         found = await link.exchange(Identification(device.unit, function), device)
         if isinstance(found, Identity):

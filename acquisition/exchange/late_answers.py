@@ -128,8 +128,8 @@ def safe_parts(
 ) -> list[Part] | None:
     """Reads that together bring `read`, and with which no late response could be confused; None if there are none yet.
 
-    `borders` are the ends of its values (addresses, ascending): no value is torn. `refused`: longer reads to which this
-    device says no.
+    `borders` are the ends of its values (addresses, ascending): no value is torn. `refused`: longer reads that this
+    device refuses.
     """
     if not late.may_satisfy(read, now):
         return [Part(read, read.address, read.count)]

@@ -62,7 +62,7 @@ class Link:
     ) -> list[Part] | None:
         """Reads that bring `read`, and with which no late response could be confused; None if there are none yet.
 
-        `borders`: where its values end; `refused`: longer reads to which the device says no.
+        `borders`: where its values end; `refused`: longer reads that the device refuses.
         """
         if self._spec.tagged or self._spec.anonymous:
             return [Part(read, read.address, read.count)]
@@ -77,7 +77,7 @@ class Link:
         return not self._spec.tagged and late.may_be_pending(read.unit, read.table, self._loop.time())
 
     async def ask_parts(self, device: DevicePlan, parts: Sequence[Part]) -> tuple[int, ...] | Refused | None:
-        """The values of `parts`, joined; Refused if the device said no to one, None if one was not answered.
+        """The values of `parts`, joined; Refused if the device has refused one, None if one was not answered.
 
         `asked_at` is then that of the first.
         """
@@ -242,7 +242,7 @@ class Link:
     async def silence(self, device: DevicePlan) -> bool:
         """Wait for the silence before a frame: 3.5 characters of the line, and the device's own pause.
 
-        What comes meanwhile begins the silence anew; False if there is none for the device's time-out. Raises LinkError;
+        Octets that come meanwhile begin the silence anew; False if there is none for the device's time-out. Raises LinkError;
         UnsentError if it is a connection that has served.
         """
         try:

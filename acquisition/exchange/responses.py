@@ -1,4 +1,4 @@
-"""Responses of one line: octets that were received, cut into units and matched with the request (pure; told the time).
+"""Responses of one line: octets that were received, cut into units and matched with the request (pure; time is a parameter).
 
     encode ── sent ── receive ──► next: the response, or Continue, or None: wait for more octets
                          │          └── a unit that answers something else: counted, and the next one
@@ -101,7 +101,7 @@ class Responses:
             if isinstance(found, Foreign):
                 self._foreign(found)
             elif isinstance(found, Confirmed) and self._overtaken(request, now):
-                self._counters.late += 1  # the earlier one's, or this one's: the second tells
+                self._counters.late += 1  # the earlier one's, or this one's: the second one counts
             else:
                 return found
         return None

@@ -1,4 +1,4 @@
-"""Times of one line: how long a frame takes, and when the next one may be sent (pure; told the time).
+"""Times of one line: how long a frame takes, and when the next one may be sent (pure; time is a parameter).
 
 On a serial line a frame is preceded by a silence of 3.5 characters, above 19200 baud by 1.75 ms (Modbus over serial line,
 section 2.5.1.1). `delay_between` of the site and a device's own `pause_ms` make it longer. Octets that come meanwhile

@@ -1,6 +1,6 @@
 """Splits a block at registers that the device refuses (exceptions 2 and 3), found by bisection, and joins the rest (pure).
 
-    |--values--|··gap··|----values----|     as planned; the device says no
+    |--values--|··gap··|----values----|     as planned; the device refuses it
     |--values--|··gap··|---|··|-------|     halved, at the borders of values and of gaps, until each piece is known
     |--values--|refused|---|refused|--|     a register that it does not have costs itself alone, in a gap as in a value
     |--values--|refused|--------------|     one that it has after all: the registers between refused ones are one read again

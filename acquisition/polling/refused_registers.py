@@ -34,7 +34,7 @@ class DeviceRefusals(msgspec.Struct, frozen=True):
     unit: int
     profile: str | None
     ranges: tuple[RefusedRange, ...] = msgspec.field(name="holes")
-    identity: str = ""  # empty: it has told none
+    identity: str = ""  # empty: it has given none
 
 
 KnownRefusals = dict[str, DeviceRefusals]

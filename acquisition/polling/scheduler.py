@@ -39,7 +39,7 @@ class PolledDevice:
     failures: int = 0  # exchanges in a row
     probe_at: float = 0.0
     probe_wait_s: float = PROBE_FIRST_S
-    identity: str | None = None  # that it has told since it was last away; None: not asked yet, empty: it tells none
+    identity: str | None = None  # that it has given since it was last away; None: not asked yet, empty: it gives none
     known_identity: str = ""  # of the device whose refused ranges these are
     suspended: bool = False  # another path is active: nothing is requested
     refused_reads: set[Read] = field(default_factory=set)  # reads beyond a block that it refuses
@@ -255,7 +255,7 @@ class Scheduler:
             device.probe_wait_s = min(2 * device.probe_wait_s, PROBE_LIMIT_S)
         asked = [one for one in self.devices if one.blocks and not one.suspended]
         dead = sum(one.down for one in asked)
-        share = PROBE_SHARE * dead if dead < len(asked) else 0.0  # nobody is there whose time it would take
+        share = PROBE_SHARE * dead if dead < len(asked) else 0.0  # it takes no other device's time
         device.probe_at = now + min(max(device.probe_wait_s, share * cost_s), PROBE_LIMIT_S)
         return opens
 

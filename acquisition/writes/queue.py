@@ -49,7 +49,7 @@ class _QueuedWrite:
 
 
 class WriteQueue:
-    """Writes of a line that have no final result yet. `ready(task)`: the reason why its device takes no write now."""
+    """Writes of a line that have no final result yet. `not_ready(task)`: why its device takes no write now; None if it does."""
 
     def __init__(
         self,
@@ -57,14 +57,14 @@ class WriteQueue:
         tasks: WriteTasks,
         clock: SystemClock,
         *,
-        ready: Callable[[Task], str | None],
+        not_ready: Callable[[Task], str | None],
         read_back: ReadBack,
         emit: Callable[[list[PointReading]], None],
     ) -> None:
         self._link = link
         self._tasks = tasks
         self._clock = clock
-        self._ready = ready
+        self._not_ready = not_ready
         self._read_back = read_back
         self._emit = emit
         self._loop = asyncio.get_running_loop()
@@ -127,9 +127,9 @@ class WriteQueue:
         if self._expired(write):
             self._report(write, Outcome.EXPIRED, "its deadline passed before it could be written")
             return
-        objection = self._ready(task)
-        if objection is not None:
-            self._report(write, Outcome.NO_ANSWER, f"not written: {objection}")
+        reason = self._not_ready(task)
+        if reason is not None:
+            self._report(write, Outcome.NO_ANSWER, f"not written: {reason}")
             return
         if task.release is not None:
             self._pulsed[task.command] = write

@@ -1,5 +1,6 @@
 """Processes die and come back: what clients see meanwhile, and what is left when all is over."""
 
+import json
 import os
 import signal
 import subprocess
@@ -103,6 +104,23 @@ def test_the_end_leaves_no_process_no_socket_and_no_folder(tmp_path: Path) -> No
     for pid in children.values():
         assert gone(pid)()
     assert [path.name for path in tmp_path.iterdir()] == ["stderr.txt"]
+
+
+def test_json_logs_of_all_processes_name_their_ied_their_worker_and_their_line(tmp_path: Path) -> None:
+    with running(tmp_path, "demo", "--mms-port", "0", "--http-port", "0", "--log-format", "json") as gateway:
+        client = connect(gateway)
+        until(lambda: is_good(client, POINT), 5)
+        until(lambda: "device feeder2: online" in gateway.log.read_text(), 5)
+        client.close()
+        until(lambda: "association ended" in gateway.log.read_text(), 5)
+        lines = gateway.log.read_text().splitlines()
+    logged = [json.loads(line) for line in lines if line.startswith("{")]  # the demo says in words where it simulates
+    (online,) = [one for one in logged if one["event"] == "device feeder2: online"]
+    expected = {"process": "worker.rs485-1", "worker": "rs485-1", "line": "rs485-1", "device": "feeder2"}
+    assert {key: online[key] for key in expected} == expected
+    (ended,) = [one for one in logged if one["event"].startswith("association ended")]
+    assert (ended["process"], ended["ied"], ended["assoc"]) == ("mms.DEMO", "DEMO", 1)
+    assert ended["peer"].startswith("127.0.0.1:")
 
 
 def test_children_do_not_outlive_a_supervisor_that_was_killed(tmp_path: Path) -> None:
