@@ -137,6 +137,27 @@ def test_files_are_deleted_and_renamed_where_that_is_switched_on(folder: Path) -
     assert names(listing(client)) == ["COMTRADE/2026/two.dat", "COMTRADE/one.cfg"]
 
 
+OWN_NAMES = ["audit/audit.jsonl", "/audit/new.txt", "audit//x", "audit", "events/new.txt", "/events/x/y", "events"]
+
+
+@pytest.mark.parametrize("own", OWN_NAMES)
+def test_no_file_is_renamed_into_the_servers_own_folders_or_out_of_them(folder: Path, own: str) -> None:
+    elsewhere = folder.parent / "state"
+    elsewhere.mkdir()
+    (elsewhere / "audit.jsonl").write_text("who did what")
+    client = client_of(folder, writable=True)
+    files = client.engine.behaviour.files
+    files.own["audit"], files.made = elsewhere, client.engine.behaviour.logs.exported
+    denied = {"error": {"error": {"file": 6}}}
+    assert client.ask(RENAME, tlv(0xA0, part("log.txt")) + tlv(0xA1, part(own))) == denied
+    assert client.ask(RENAME, tlv(0xA0, part("log.txt")) + tlv(0xA1, part(own) + part("x"))) == denied
+    out = client.ask(RENAME, tlv(0xA0, part(own)) + tlv(0xA1, part("mine.txt")))
+    assert out == (denied if own == "audit/audit.jsonl" else NON_EXISTENT)
+    assert [one.name for one in elsewhere.iterdir()] == ["audit.jsonl"]
+    assert (elsewhere / "audit.jsonl").read_text() == "who did what"
+    assert sorted(one.name for one in folder.iterdir()) == ["COMTRADE", "empty", "link", "log.txt", "way-out"]
+
+
 @pytest.mark.conformance("FT-N2")
 def test_a_number_that_was_never_given_and_a_position_past_the_end(folder: Path) -> None:
     client = client_of(folder)
