@@ -47,13 +47,13 @@ class Pipe(asyncio.Transport):
             self._paused = True
             self.connection.pause_writing()
 
-    def read(self) -> bool:
-        """The peer reads everything; False if there was nothing."""
-        unread, self._unread = self._unread, 0
-        if self._paused:
+    def read(self, left: int = 0) -> bool:
+        """The peer reads all but `left` octets; False if there was nothing to read."""
+        unread, self._unread = self._unread, min(left, self._unread)
+        if self._paused and not left:
             self._paused = False
             self.connection.resume_writing()
-        return unread > 0
+        return unread > left
 
     def is_closing(self) -> bool:
         return self._closed

@@ -165,7 +165,7 @@ class ReportControlBlock:
         self.set("RptEna", False)
         self.set("GI", False)
         seconds = int(self.get_or("ResvTms", IMPLICIT_S))  # type: ignore[call-overload]
-        if not self.buffered or seconds <= 0:
+        if not self.buffered or seconds < 0:
             self.release()
             return
         self.owner = None

@@ -14,10 +14,11 @@ import pytest
 from bus.quality import UtcTime
 from mapping.diagnostics import MappingError
 from mms_server import Client, IedServer
-from mms_server.network.sockets import set_keepalive
+from mms_server.network.sockets import KEEPALIVE_IDLE_S, set_keepalive
 from tests.support.client import Client as Peer
 from tests.support.client import request
 from tests.support.engine_client import read_request, variable
+from tests.support.running import until
 
 DEMO = Path(__file__).parents[3] / "hw_configs" / "demo" / "demo.icd"
 READ_POWER = read_request(variable("DEMOMAIN", "MMXU1$MX$TotW$mag$f"))
@@ -186,7 +187,26 @@ def test_a_file_that_is_no_scl_is_a_mapping_error_that_names_it(tmp_path: Path) 
         IedServer.from_scl(tmp_path / "x.icd")
 
 
+def keepalive_s(port: int) -> list[float]:
+    """For each connection that `port` of this machine has accepted: when its keepalive is due; infinity without one."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]]
+    accepted = [row for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "01"]
+    timers = [row[5].split(":") for row in accepted]
+    return [int(due, 16) / 100 if kind == "02" else float("inf") for kind, due in timers]
+
+
 @pytest.mark.conformance("ASS-N4")
+def test_every_accepted_connection_is_kept_alive_so_that_a_peer_that_vanishes_is_noticed(server: IedServer) -> None:
+    assert server.port is not None
+    peers = [peer_of(server), peer_of(server)]
+    for peer in peers:
+        assert peer.associate()
+    assert len(keepalive_s(server.port)) == 2
+    until(lambda: max(keepalive_s(server.port or 0)) <= KEEPALIVE_IDLE_S, 10)  # an answer may still be unacknowledged
+    for peer in peers:
+        peer.close()
+
+
 def test_a_peer_that_vanishes_is_noticed_within_ten_seconds() -> None:
     with socket.create_server(("127.0.0.1", 0)) as theirs, socket.create_connection(theirs.getsockname()) as sock:
         set_keepalive(sock)

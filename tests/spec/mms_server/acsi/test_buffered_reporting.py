@@ -13,7 +13,7 @@ from mms_server.mms.report import Body
 from mms_server.model.tree import DataModel
 from tests.spec.mms_server.acsi.test_reporting import ALL_FIELDS, ALL_TRIGGERS, DCHG, GI, INTEGRITY, LD, Bench, members
 from tests.support import models
-from tests.support.engine_client import CLOCK, IDENTITY, EngineClient, Report
+from tests.support.engine_client import IDENTITY, EngineClient, Report
 from tests.support.wire_data import bits, boolean, octets, text, unsigned
 
 BRCB = "LLN0$BR$history01"
@@ -190,9 +190,9 @@ def test_a_change_of_meaning_purges_the_buffer_and_the_same_value_does_not(
 @pytest.mark.conformance("BR-11")
 def test_of_several_interrogations_only_the_newest_is_sent(bench: Buffered) -> None:
     bench.put(("RptEna", boolean(True)))
-    for _ in range(3):
+    for number in range(3):
         bench.put(("GI", boolean(True)))
-        bench.events(float(CLOCK.ns))
+        bench.events(number + 1.0)
         bench.pass_ms(1)
     reports = bench.reports()
     assert [report.reasons[0] for report in reports] == [DCHG, DCHG, GI, DCHG]
@@ -412,3 +412,61 @@ def test_entries_go_by_their_age_too() -> None:
     first = buffer.peek()
     assert first is not None
     assert first.entry_id == 20
+
+
+@pytest.mark.parametrize("resumes", [True, False])
+def test_a_client_that_resumes_at_an_entry_that_is_there_is_told_of_no_loss_before_it(resumes: bool) -> None:
+    limits = BufferLimits(4000)
+    bench = Buffered(Engine(DataModel(models.demo()), IDENTITY, None, buffers=limits))
+    for first in (1, 100):  # it overflows twice
+        bench.events(*(float(first + number) for number in range(60)))
+        entry = bench.show("EntryID")
+        written = [("EntryID", octets(entry))] if resumes else []
+        assert bench.put(*written, ("RptEna", boolean(True)))[-1] == "success"
+        bench.events(first + 70.0, first + 71.0)
+        reports = bench.reports()
+        assert [report.overflow for report in reports] == [not resumes, *[False] * (len(reports) - 1)]
+        assert (len(reports) == 2) is resumes
+        bench.put(("RptEna", boolean(False)))
+
+
+def test_an_interrogation_that_was_replaced_is_no_loss_when_it_leaves_the_buffer_and_the_newest_is() -> None:
+    def entry(number: int, *, interrogation: bool = False) -> Entry:
+        return Entry(number, Body(((0, 16),), (bytes(36),)), interrogation, number)
+
+    buffer = EntryBuffer(BufferLimits(3 * 100))
+    for number in (1, 2):
+        buffer.add(entry(number, interrogation=True))
+    buffer.add(entry(3))
+    assert (buffer.add(entry(4)), buffer.lost) == (1, False)  # the first interrogation was replaced by the second
+    assert (buffer.add(entry(5)), buffer.lost) == (2, True)
+    first = buffer.peek()
+    assert first is not None
+    assert first.entry_id == 3
+
+
+@pytest.mark.parametrize("block", [BRCB, "LLN0$RP$events01"])
+def test_the_integrity_period_of_a_buffered_block_runs_on_and_that_of_another_begins_when_it_is_enabled(
+    bench: Buffered, block: str
+) -> None:
+    attributes = ATTRIBUTES | {"TrgOps": bits("000010"), "IntgPd": unsigned(1000)}
+    bench.write(*attributes.items(), block=block)
+    for _ in range(2):
+        bench.pass_ms(600)
+        bench.write(("RptEna", boolean(True)), block=block)
+        bench.reports()
+        bench.pass_ms(399 if block == BRCB else 999)
+        assert bench.reports() == []
+        bench.pass_ms(1)
+        assert [report.reasons for report in bench.reports()] == [[INTEGRITY] * 4]
+        bench.write(("RptEna", boolean(False)), block=block)
+
+
+def test_a_reservation_that_was_given_back_is_nobodys_though_the_client_that_had_it_goes_later(bench: Buffered) -> None:
+    stranger = EngineClient(bench.engine, address="10.0.0.9:40000")
+    for client, other in ((bench.client, stranger), (stranger, EngineClient(bench.engine))):
+        assert bench.put(("ResvTms", unsigned(20)), ("ResvTms", unsigned(0)), client=client) == ["success"] * 2
+        client.close()
+        bench.client = other
+        assert bench.show("ResvTms") == 0
+        assert bench.put(("ResvTms", unsigned(5)), ("ResvTms", unsigned(0)), client=other) == ["success"] * 2

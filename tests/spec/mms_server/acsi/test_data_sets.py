@@ -1,5 +1,7 @@
 """Data sets made by clients: in a domain, of one association, within limits, and never pulled away from under a report."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +10,7 @@ from mapping.model import Services
 from mms_server.acsi.persistence import Put, StoredState
 from mms_server.engine import Engine
 from mms_server.model.tree import DataModel
+from mms_server.storage.store import Store
 from tests.support import models
 from tests.support.engine_client import CLOCK, IDENTITY, EngineClient, component, index, name, select, tlv, variable
 from tests.support.wire_data import bits, boolean, text
@@ -182,6 +185,34 @@ def test_a_persistent_data_set_survives_a_restart_and_one_without_its_members_do
     assert members(back, MINE) == members(client, MINE)
     assert engine.problems == ["data set DEMOLD0/LLN0$gone is left out: the model does not have what it was made of"]
     assert back.write(LD, ("LLN0$RP$events01$DatSet", text("DEMOLD0/LLN0$mine"))) == ["success"]
+
+
+@pytest.mark.conformance("DS-6")
+def test_what_was_deleted_or_made_anew_before_a_restart_is_so_after_it(tmp_path: Path) -> None:
+    second = name(LD, "LLN0$second")
+
+    def opened() -> tuple[Store, EngineClient]:
+        store = Store(tmp_path, "DEMO")
+        return store, EngineClient(Engine(DataModel(models.demo()), IDENTITY, store.load()))
+
+    def restarted(act: Callable[[EngineClient], object]) -> list[list[str]]:
+        """The members of the two data sets, if it is there, that the start after `act` finds."""
+        store, client = opened()
+        act(client)
+        store.start(lambda _ticket: None)
+        store.write(*client.engine.persistence.take())
+        store.close()
+        store, client = opened()
+        store.close()
+        return [in_order(members(client, one)) for one in (MINE, second) if members(client, one) != NON_EXISTENT]
+
+    totw, mod = "MMXU1$MX$TotW$mag$f", "LLN0$ST$Mod$stVal"
+    both = restarted(lambda client: [client.define(MINE, TOTW, MOD), client.define(second, MOD)])
+    assert both == [[totw, mod], [mod]]
+    assert restarted(lambda client: client.delete(MINE)) == [[mod]]
+    assert restarted(lambda client: client.define(MINE, MOD, TOTW)) == [[mod, totw], [mod]]
+    assert restarted(lambda client: [client.delete(MINE), client.define(MINE, TOTW)]) == [[totw], [mod]]
+    assert restarted(lambda client: client.delete(MINE, second)) == []
 
 
 def test_all_of_an_association_or_of_a_domain_can_be_deleted_at_once(client: EngineClient) -> None:

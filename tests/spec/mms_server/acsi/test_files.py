@@ -1,7 +1,9 @@
 """Files: listed, fetched in pieces, and nothing outside their folder (IEC 61850-7-2 file transfer, ISO 9506-2 annex D)."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -35,8 +37,13 @@ def folder(tmp_path: Path) -> Path:
     return inside
 
 
-def client_of(folder: Path | None, max_pdu: int = 4096, *, writable: bool = False) -> EngineClient:
-    engine = Engine(DataModel(models.demo()), IDENTITY)
+NO_FOLDERS: Mapping[str, Path] = MappingProxyType({})
+
+
+def client_of(
+    folder: Path | None, max_pdu: int = 4096, *, writable: bool = False, own: Mapping[str, Path] = NO_FOLDERS
+) -> EngineClient:
+    engine = Engine(DataModel(models.demo()), IDENTITY, own_folders=own)
     if folder is not None:
         engine.behaviour.files.serve(folder, delete=writable, rename=writable, obtain=False)
     return EngineClient(engine, max_pdu)
@@ -136,6 +143,25 @@ def test_files_are_deleted_and_renamed_where_that_is_switched_on(folder: Path) -
     assert client.ask(RENAME, rename) is None
     assert client.ask(DELETE, part("new") + part("name.txt")) is None
     assert names(listing(client)) == ["COMTRADE/2026/two.dat", "COMTRADE/one.cfg"]
+
+
+OWN_NAMES = ["audit/audit.jsonl", "/audit/new.txt", "audit//x", "audit", "events/new.txt", "/events/x/y", "events"]
+
+
+@pytest.mark.parametrize("own", OWN_NAMES)
+def test_no_file_is_renamed_into_the_servers_own_folders_or_out_of_them(folder: Path, own: str) -> None:
+    elsewhere = folder.parent / "state"
+    elsewhere.mkdir()
+    (elsewhere / "audit.jsonl").write_text("who did what")
+    client = client_of(folder, writable=True, own={"audit": elsewhere})
+    denied = {"error": {"error": {"file": 6}}}
+    assert client.ask(RENAME, tlv(0xA0, part("log.txt")) + tlv(0xA1, part(own))) == denied
+    assert client.ask(RENAME, tlv(0xA0, part("log.txt")) + tlv(0xA1, part(own) + part("x"))) == denied
+    out = client.ask(RENAME, tlv(0xA0, part(own)) + tlv(0xA1, part("mine.txt")))
+    assert out == (denied if own == "audit/audit.jsonl" else NON_EXISTENT)
+    assert [one.name for one in elsewhere.iterdir()] == ["audit.jsonl"]
+    assert (elsewhere / "audit.jsonl").read_text() == "who did what"
+    assert sorted(one.name for one in folder.iterdir()) == ["COMTRADE", "empty", "link", "log.txt", "way-out"]
 
 
 @pytest.mark.conformance("FT-N2")

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from mms_server.acsi.log_control.logs import ENTRIES_LIMIT
-from mms_server.acsi.persistence import File, StoredState
+from mms_server.acsi.persistence import Drop, File, StoredState
 from mms_server.engine import Engine
 from mms_server.model.tree import DataModel
 from tests.support import models
@@ -154,6 +154,63 @@ def test_a_log_keeps_so_many_entries_and_drops_the_oldest(bench: Bench) -> None:
         bench.set(float(number + 1))
     (found,) = bench.engine.behaviour.logs.journals.values()
     assert len(found.entries) == ENTRIES_LIMIT
+
+
+class Filed:
+    """A log whose entries are kept, and what a store has of them once it has carried out what it was told."""
+
+    def __init__(self) -> None:
+        self.bench = Bench(Engine(DataModel(models.demo()), IDENTITY, StoredState({}, {})))
+        self.kept: dict[int, File] = {}
+
+    def entries(self) -> list[int]:
+        for operation in self.bench.engine.persistence.take()[0]:
+            if isinstance(operation, File) and operation.block.startswith("log "):
+                self.kept[operation.entry_id] = operation
+            elif isinstance(operation, Drop) and operation.block.startswith("log "):
+                self.kept = {one: filed for one, filed in self.kept.items() if one > operation.entry_id}
+        (found,) = self.bench.engine.behaviour.logs.journals.values()
+        assert [one.entry_id for one in found.entries] == list(self.kept)
+        return list(self.kept)
+
+    def after_restart(self) -> int:
+        entries = self.entries()
+        block = self.kept[entries[0]].block
+        again = Bench(Engine(DataModel(models.demo()), IDENTITY, StoredState({}, {block: list(self.kept.values())})))
+        (found,) = again.engine.behaviour.logs.journals.values()
+        assert [one.entry_id for one in found.entries] == entries
+        return len(entries)
+
+
+def test_what_a_log_drops_is_dropped_from_the_store_too() -> None:
+    filed = Filed()
+    for number in range(ENTRIES_LIMIT):
+        filed.bench.set(float(number + 1))
+    first, second, third, *_ = filed.entries()
+    assert len(filed.kept) == ENTRIES_LIMIT
+    for oldest in (second, third):
+        filed.bench.set(float(-oldest & 0xFFFF))
+        assert filed.entries()[0] == oldest
+        assert first not in filed.kept
+    assert filed.after_restart() == ENTRIES_LIMIT
+
+
+def test_entries_of_a_log_go_after_ninety_days_from_the_store_too() -> None:
+    filed, day_ms = Filed(), 24 * 3600 * 1000
+    filed.bench.events(1)
+    CLOCK.pass_ms(day_ms)
+    filed.bench.events(2)
+    old, younger = filed.entries()
+    CLOCK.pass_ms(89 * day_ms - 2000)
+    filed.bench.set(3)
+    assert filed.entries()[:2] == [old, younger]
+    CLOCK.pass_ms(1500)
+    filed.bench.set(4)
+    assert filed.entries()[0] == younger
+    CLOCK.pass_ms(day_ms + 1000)
+    filed.bench.set(5)
+    assert len(filed.entries()) == 3
+    assert filed.after_restart() == 3
 
 
 def test_a_log_survives_a_restart() -> None:

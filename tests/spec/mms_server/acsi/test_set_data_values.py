@@ -29,8 +29,18 @@ LOCKED = models.data_object(
     models.leaf("setVal", BasicType.INT32, FC.SP, val_kind="RO"),
     models.leaf("d", BasicType.VIS_STRING_255, FC.DC),
 )
+PARTLY = models.data_object(
+    "Part",
+    "ORG",
+    models.struct(
+        "setVal", FC.SP,
+        models.leaf("first", BasicType.INT32, values={0: 1}),
+        models.struct("in", None, models.leaf("free", BasicType.INT32), models.leaf("fixed", BasicType.INT32, val_kind="RO")),
+    ),
+    models.leaf("more", BasicType.INT32, FC.SP),
+)  # fmt: skip
 ORDINAL = models.data_object("Kind", "ENG", models.leaf("setVal", BasicType.ENUM, FC.SP, enum=models.BEHAVIOUR))
-GAPC = LogicalNodeType("GAPC", "GAPC", (SETPOINT, LOCKED, ORDINAL, models.measured_value("TotW")))
+GAPC = LogicalNodeType("GAPC", "GAPC", (SETPOINT, LOCKED, PARTLY, ORDINAL, models.measured_value("TotW")))
 
 
 def engine(stored: StoredState | None = None, **values: Any) -> Engine:
@@ -65,6 +75,43 @@ def test_a_structure_is_written_whole_or_not_at_all(client: EngineClient) -> Non
         assert client.write(LD, ("GAPC1$CF$TotW$units", wrong)) == [7]
     model = client.engine.model
     assert model.value(model.find("LD0/GAPC1.TotW.units")) == {"SIUnit": 38, "multiplier": 3}
+
+
+INNER = structure(integer(8), integer(9))
+ROUND_A_LOCKED_LEAF = [
+    ("GAPC1$SP$Part$setVal$in$fixed", integer(9)),
+    ("GAPC1$SP$Part$setVal$in", INNER),
+    ("GAPC1$SP$Part$setVal", structure(integer(7), INNER)),
+    ("GAPC1$SP$Part", structure(structure(integer(7), INNER), integer(6))),
+    ("GAPC1$SP$Fixed", structure(integer(5))),
+]
+
+
+@pytest.mark.parametrize(("item", "data"), ROUND_A_LOCKED_LEAF, ids=[item for item, _ in ROUND_A_LOCKED_LEAF])
+def test_no_structure_round_a_locked_leaf_is_written_by_its_name_or_as_a_member_of_a_data_set(
+    client: EngineClient, item: str, data: bytes
+) -> None:
+    model = client.engine.model
+    locked = ("Part.setVal", "Part.more", "Fixed.setVal")
+
+    def shown() -> list[object]:
+        return [model.value(model.find(f"LD0/GAPC1.{one}")) for one in locked]
+
+    before = shown()
+    assert client.write(LD, ("GAPC1$SP$Part$more", integer(2)), (item, data)) == ["success", 3]
+    data_set = name(LD, "LLN0$mine")
+    assert client.define(data_set, variable(LD, "GAPC1$SP$Part$more"), variable(LD, item)) is None
+    assert client.write_list(data_set, integer(0), data) == ["success", 3]
+    assert client.write(LD, ("GAPC1$SP$Part$more", integer(0))) == ["success"]
+    assert shown() == before
+
+
+def test_what_stands_beside_a_locked_leaf_is_written(client: EngineClient) -> None:
+    pairs = [("GAPC1$SP$Part$setVal$first", integer(3)), ("GAPC1$SP$Part$setVal$in$free", integer(4))]
+    assert client.write(LD, *pairs) == ["success", "success"]
+    model = client.engine.model
+    shown = [model.value(model.find(f"LD0/GAPC1.Part.setVal.{one}")) for one in ("first", "in.free", "in.fixed")]
+    assert shown == [3, 4, 0]
 
 
 @pytest.mark.conformance("SRV-7", "SRV-N1d")

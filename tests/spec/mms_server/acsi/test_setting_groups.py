@@ -260,3 +260,11 @@ def test_groups_survive_a_restart() -> None:
     assert again.read(f"{SGCB}$LActTm") == bench.read(f"{SGCB}$LActTm") != bytes(8)
     again.put("ActSG", unsigned(2))
     assert again.value(SG) == 2.5
+
+
+@pytest.mark.parametrize("active", [1, 2, 3])
+def test_a_first_start_with_a_store_that_has_nothing_yet_has_the_group_that_the_file_says(active: int) -> None:
+    server = models.server(models.lln0(active_group=active), models.node(models.MMXU), models.node(models.GGIO))
+    for stored in (None, StoredState({}, {})):
+        bench = Bench(Engine(DataModel(server), IDENTITY, stored))
+        assert (bench.read(f"{SGCB}$ActSG"), bench.value(SG)) == (active, {1: 1.5, 2: 2.5, 3: 1.5}[active])

@@ -11,6 +11,7 @@ from mms_server.association.server_end import HANDSHAKE_S, Association, Phase, S
 from mms_server.mms.initiate import Negotiated, Proposal, Refusal, ServerLimits, negotiate
 from mms_server.mms.reject import Reason, encode
 from mms_server.stack import ber
+from mms_server.stack.cotp import Reassembly
 
 OWN = ServerLimits(services=frozenset({1, 2, 4, 6, 12, 83}))
 VECTORS = Path(__file__).parents[3] / "vectors" / "associate"
@@ -140,6 +141,95 @@ def test_a_wrong_selector_is_refused_only_where_one_is_demanded() -> None:
     assert fitting.phase is Phase.ASKED
 
 
+CALLED = {"transport": b"\x00\x01", "session": b"\x00\x01", "presentation": b"\x00\x00\x00\x01"}
+OTHERS = {"transport": "another T-selector was called", "session": "another S- or P-selector was called",
+          "presentation": "another S- or P-selector was called"}  # fmt: skip
+
+
+def calling(layer: str, selector: bytes) -> bytes:
+    """The octets of a client that calls `selector` at that layer, which is as long as the one of the vector."""
+    tag = {"transport": b"\xc2", "session": b"\x34", "presentation": b"\x82"}[layer]
+    written = tag + bytes((len(selector),))
+    octets = CR + CONNECT
+    assert octets.count(written + CALLED[layer]) == 1
+    return octets.replace(written + CALLED[layer], written + selector)
+
+
+@pytest.mark.parametrize("layer", CALLED)
+def test_each_selector_that_is_demanded_has_to_be_called_whatever_the_others_are(layer: str) -> None:
+    called = CALLED[layer]
+    for demanded in (called[:-1] + b"\x02", called + b"\x00", called[:-1], b""):
+        for selectors in ({layer: demanded}, CALLED | {layer: demanded}):
+            strict = Association(OWN, 0.0, Selectors(**selectors))
+            strict.receive(CR, 0.0)
+            strict.receive(CONNECT, 0.0)
+            assert closed(strict).reason == OTHERS[layer]
+    fitting = Association(OWN, 0.0, Selectors(**{layer: called}))
+    fitting.receive(CR + CONNECT, 0.0)
+    assert fitting.phase is Phase.ASKED
+
+
+@pytest.mark.conformance("ASS-N2")
+@pytest.mark.parametrize("layer", CALLED)
+def test_where_no_selector_is_demanded_any_will_do(layer: str) -> None:
+    other = bytes(0xFF - one for one in CALLED[layer])
+    association = Association(OWN, 0.0)
+    association.receive(calling(layer, other), 0.0)
+    assert association.phase is Phase.ASKED
+    assert association.accept() is not None
+    association.octets_to_send()
+    association.receive(data(confirmed(1)), 0.0)
+    assert [event for event in association.events() if isinstance(event, Request)] == [Request(1, 0xA4, READ)]
+
+
+@pytest.mark.parametrize("max_pdu", [1000, 65_000])
+def test_a_pdu_that_is_longer_than_agreed_is_rejected_whole_and_the_next_one_is_answered(max_pdu: int) -> None:
+    association = opened(ServerLimits(max_pdu=max_pdu, services=OWN.services))
+
+    def request(octets: int) -> bytes:
+        pdu = confirmed(7, body=bytes(octets))
+        return confirmed(7, body=bytes(2 * octets - len(pdu)))
+
+    for octets in (max_pdu, max_pdu + 1, max_pdu + 100, max_pdu):
+        pdu = request(octets)
+        assert len(pdu) == octets
+        association.receive(data(pdu), 0.0)
+        taken, rejected = association.events(), association.octets_to_send()
+        if octets > max_pdu:
+            assert (taken, rejected) == ([], data(encode(Reason.INVALID_PDU)))
+        else:
+            assert ([type(one) for one in taken], rejected) == ([Request], b"")
+
+
+@pytest.mark.parametrize("piece", [b"", b"\x01"])
+def test_a_tsdu_of_too_many_pieces_ends_the_association(piece: bytes) -> None:
+    more, last = tpkt(b"\x02\xf0\x00" + piece), tpkt(b"\x02\xf0\x80" + piece)
+    association = opened()
+    association.receive(more * Reassembly.PIECES, 1.0)
+    assert not association.closing
+    association.receive(last, 1.0)
+    assert "2048 pieces" in closed(association).reason
+    connecting = Association(OWN, 0.0)
+    connecting.receive(CR + more * Reassembly.PIECES, 1.0)
+    assert not connecting.closing
+    connecting.receive(more, 1.0)
+    assert "2048 pieces" in closed(connecting).reason
+
+
+def test_a_tsdu_of_as_many_pieces_as_there_may_be_is_one_request_and_so_is_the_next() -> None:
+    association = opened()
+    body = READ + bytes(Reassembly.PIECES)
+    tsdu = data(confirmed(7, body=body))[7:]
+    size = -(-len(tsdu) // Reassembly.PIECES)
+    pieces = [tsdu[at : at + size] for at in range(0, len(tsdu), size)]
+    for _ in range(2):
+        empty = [b""] * (Reassembly.PIECES - len(pieces))
+        *first, last = [*empty, *pieces]
+        association.receive(b"".join(tpkt(b"\x02\xf0\x00" + one) for one in first), 1.0)
+        association.receive(tpkt(b"\x02\xf0\x80" + last), 1.0)
+        assert association.events() == [Request(7, 0xA4, body)]
+
+
 def test_a_handshake_that_does_not_come_to_an_end_is_closed_in_time() -> None:
     association = Association(OWN, 100.0)
     association.receive(CR, 105.0)
@@ -222,6 +312,21 @@ def test_what_is_agreed_is_the_minimum_of_both_sides(
 ) -> None:
     proposal = Proposal(max_pdu, calling, 5, None, version, frozenset({0, 9}), frozenset())
     assert negotiate(proposal, OWN) == agreed
+
+
+@pytest.mark.conformance("ASS-4")
+@pytest.mark.parametrize(
+    ("called", "nesting", "agreed"),
+    [(5, 10, (5, 10)), (6, 11, (5, 10)), (200, 200, (5, 10)), (4, 3, (4, 3)), (1, 0, (1, 0)), (0, None, (0, 10)),
+     (-1, 10, Refusal.MAX_SERVICES_CALLED_INSUFFICIENT), (5, -1, Refusal.NESTING_INSUFFICIENT)],
+)  # fmt: skip
+def test_what_the_server_may_ask_and_how_deep_data_nest_is_the_minimum_too(
+    called: int, nesting: int | None, agreed: tuple[int, int] | Refusal
+) -> None:
+    found = negotiate(Proposal(65000, 3, called, nesting, 1, frozenset({0}), frozenset()), OWN)
+    assert agreed == ((found.called, found.nesting) if isinstance(found, Negotiated) else found)
+    if isinstance(found, Negotiated):
+        assert found.calling == 3
 
 
 @given(st.binary(max_size=300))

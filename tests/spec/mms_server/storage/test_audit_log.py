@@ -2,7 +2,9 @@
 
 import json
 import logging
+import resource
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -236,3 +238,28 @@ def test_an_export_has_the_newest_entries_and_is_made_when_the_log_has_changed()
         "DEMOLD0/MMXU1$MX$TotW", "data-change", '"[[5.0],""0000000000000"",""1970-01-01T00:00:00.000Z""]"',
     ]  # fmt: skip
     assert rows[1].split(",", 4)[2:] == ["DEMOLD0/MMXU1$MX$TotW$mag$f", "data-change", "5.0"]
+
+
+@contextmanager
+def room_for(octets: int) -> Iterator[None]:
+    """No file of this process may be longer than that; a write beyond it is cut there, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (octets, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("room", [0, 1, 30])
+def test_a_line_for_which_there_is_no_room_is_left_out_whole(tmp_path: Path, room: int) -> None:
+    written = AuditLog(tmp_path, "IED")
+    path = written.folder / "audit.jsonl"
+    for number in range(3):
+        written.add("write", WHO, {"value": number})
+        whole = path.read_bytes()
+        for _ in range(2):
+            with room_for(len(whole) + room):
+                written.add("write", WHO, {"value": "left out"})
+            assert path.read_bytes() == whole
+    assert [one["value"] for one in lines(written.folder)] == [0, 1, 2]

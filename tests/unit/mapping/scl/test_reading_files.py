@@ -168,6 +168,30 @@ def test_a_file_that_is_not_there_is_told_with_the_reason_of_the_operating_syste
     assert (finding.code, finding.message) == ("scl-unreadable", "cannot be read: no such file or directory")
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("before", ["", "<!-- a comment -->", " \n" * 40])
+def test_a_doctype_is_refused_in_whatever_encoding_the_file_is(encoding: str, before: str, tmp_path: Path) -> None:
+    declared = encoding.removesuffix("-sig").removesuffix("-le").removesuffix("-be")
+    text = f'<?xml version="1.0" encoding="{declared}"?>{before}<!DOCTYPE SCL [<!ENTITY a "b">]><SCL/>'
+    path = tmp_path / "file.scd"
+    path.write_bytes(text.encode(encoding))
+    with pytest.raises(MappingError) as raised:
+        read(path)
+    assert [finding.code for finding in raised.value.diagnostics] == ["scl-doctype"]
+
+
+def test_the_place_of_what_is_wrong_is_told_with_its_column(odd: tuple[model.Server, Diagnostics]) -> None:
+    lines = (CASES / "oddities.icd").read_text(encoding="utf-8").splitlines()
+    placed = [one for one in odd[1] if one.span.length > 1]
+    assert placed
+    for finding in placed:
+        line, span = lines[finding.span.line - 1], finding.span
+        shown = line[span.column - 1 : span.column - 1 + span.length]
+        assert len(shown) == span.length
+        assert shown in finding.message
+        assert line.find(shown) == span.column - 1
+
+
 def test_a_million_elements_are_refused_before_they_are_parsed(tmp_path: Path) -> None:
     with pytest.raises(MappingError, match="scl-too-large"):
         read(written(tmp_path, "<SCL>" + "<a/>" * 1_000_000 + "</SCL>"))
