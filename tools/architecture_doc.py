@@ -30,7 +30,7 @@ def imports() -> list[tuple[str, str]]:
 
 
 def arrows(found: Iterable[tuple[str, str]], inside: str = "") -> Arrows:
-    """Who imports whom among the children of the package `inside`; among the packages themselves if it is empty."""
+    """The imports among the children of the package `inside`, by importer; among the packages themselves if it is empty."""
     drawn: dict[str, set[str]] = defaultdict(set)
     for pair in found:
         one, other = (_child(name, inside) for name in pair)

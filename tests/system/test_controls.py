@@ -130,6 +130,7 @@ def test_an_interlock_of_the_mapping_blocks_the_breaker(gateway: Gateway) -> Non
         assert answers == ([[3], [3]] if locked else [["success"], ["success"]])
         assert gateway.simulator(get="io1")["values"]["breaker"] is not locked
     client.close()
+    watcher.close()
 
 
 def test_commands_go_ahead_of_polls_one_after_the_other(gateway: Gateway) -> None:

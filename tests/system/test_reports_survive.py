@@ -102,6 +102,8 @@ def test_every_event_comes_once_and_in_order_or_the_gap_is_flagged_once(tmp_path
         reader.connect(counting.port)
         reader.take(0.3)
     finally:
+        if reader.client is not None:
+            reader.client.close()
         counting.process.kill()
         counting.end()
     values = [value for value, _ in reader.seen]

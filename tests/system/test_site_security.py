@@ -2,6 +2,7 @@
 
 import shutil
 import ssl
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,7 @@ def test_a_password_and_the_policy_of_writes_hold_and_what_was_written_survives(
         assert client.associate(b"testpw")[0] == 0x0E
         assert client.write(LD, (NAME, text("kept")), ("LLN0$CF$Mod$ctlModel", b"\x85\x01\x00")) == ["success", 3]
         client.close()
+        stranger.close()
     assert (site / "state" / "DEMO.sqlite").exists()
     with running(tmp_path, "run", str(site), "--mms-port", "DEMO=0") as gateway:
         client = Client(gateway.mms_port)
@@ -67,8 +69,11 @@ def test_writes_close_a_setting_that_stands_in_a_register_too(tmp_path: Path, po
 
 def test_an_address_that_is_not_allowed_is_closed_at_once(tmp_path: Path) -> None:
     site = site_with(tmp_path, "security: {allow: [10.0.0.0/8]}")
-    with running(tmp_path, "run", str(site), "--mms-port", "DEMO=0") as gateway:
-        assert Client(gateway.mms_port).associate() == b""
+    with (
+        running(tmp_path, "run", str(site), "--mms-port", "DEMO=0") as gateway,
+        closing(Client(gateway.mms_port)) as refused,
+    ):
+        assert refused.associate() == b""
     assert "address not on the allow-list" in gateway.log.read_text()
 
 
@@ -94,7 +99,8 @@ def test_a_site_may_speak_tls_only(tmp_path: Path) -> None:
         assert whole is not None
         assert whole.inclusion == "111111"
         client.close()
-        assert Client(gateway.mms_port).associate() == b""
+        with closing(Client(gateway.mms_port)) as refused:
+            assert refused.associate() == b""
 
 
 def test_serve_speaks_tls_with_its_three_options(tmp_path: Path) -> None:
