@@ -208,7 +208,12 @@ class Line:
 
     async def _recognise(self, device: Polled) -> None:
         """Ask a device that refuses something what it is: what another one has refused is asked for again."""
-        if device.who is not None or device.down or not (device.identified and device.holes()) or not self._spec.modbus:
+        if (
+            device.who is not None
+            or device.down
+            or not (device.identified and device.holes())
+            or not self._spec.protocol.modbus
+        ):
             return
         device.who = await attempt.identity_of(self._link, device.plan)
         if not device.who or device.who == device.knew:

@@ -14,7 +14,7 @@ from acquisition.decoding.derived_points import Derived
 from acquisition.decoding.point_readings import PointReading
 from acquisition.decoding.scaling import Reading
 from acquisition.decoding.timestamps import Stamp, clocks_of, stamp
-from acquisition.drivers.registry import by_protocol
+from acquisition.drivers.registry import driver_of
 from acquisition.learned_devices import Memory, Stopwatch
 from acquisition.line import Line
 from acquisition.polling import refused_registers
@@ -29,7 +29,6 @@ from bus.topics import TOPICS
 from mapping.plan import Plan
 from mapping.polling import turnaround
 
-SIMULATED: Final = "simulated"  # the protocol of lines without a field
 TIMED_S: Final = 10.0
 HEARTBEAT_S: Final = TOPICS["heartbeat"].period_s or 0.5
 
@@ -64,20 +63,19 @@ class Worker:
         simulated = [
             point.number
             for line in described.lines
-            if line.protocol == SIMULATED
+            if driver_of(line.protocol).transport == "memory"
             for device in line.devices
             for point in device.points
         ]
         self._derived = Derived((point for device in devices for point in device.points), simulated)
         self._commands = Commands(name, self._revision, boot_id(), devices, self._reading)
         self._clocks = clocks_of(devices)
-        specs = by_protocol()
         self._paths = Paths(log.warning)
         self._memory = Memory(None if state_dir is None else refused_registers.file_of(state_dir, name), devices)
         self._lines = {
             line.name: Line(
                 line,
-                specs[line.protocol],
+                driver_of(line.protocol),
                 self._publish,
                 self._commands,
                 holes=self._memory.known,

@@ -1,6 +1,6 @@
 """Plug-ins: modules that each have one upper-case constant, found by listing their package.
 
-    services/identify.py     SERVICE: Final = Service("identify", ...)      one thing, one file; a plain module has no constant
+services/identify.py     SERVICE: Final = Service("identify", ...)      one thing, one file; a plain module has no constant
 """
 
 import importlib

@@ -58,7 +58,7 @@ class Link:
         self._ask: Ask | None = None  # the last one
         self._used = False  # an answer has come on this connection
         self._character_s = _character_s(plan) if spec.serial else 0.0
-        self._silence_s = _silence_s(plan, self._character_s) if spec.frame_silence else 0.0
+        self._silence_s = _silence_s(plan, self._character_s) if spec.protocol.framing.silence else 0.0
         self._between_s = float(plan.settings.get("delay_between", 0)) / 1000
         self._after_connect_s = float(plan.settings.get("delay_after_connect", 0)) / 1000
         self._quiet_since = self._free_from = self._loop.time()
@@ -172,7 +172,9 @@ class Link:
         answer_octets = late_answers.octets_of(ask) + 5 if isinstance(ask, Read) else 8
         foreign, came = self.counters.foreign, self.counters.discarded_octets
         found = await self._await_answer(
-            ask, sent + timeout_s + answer_octets * self._spec.characters_per_octet * self._character_s, timeout_s
+            ask,
+            sent + timeout_s + answer_octets * self._spec.protocol.framing.characters * self._character_s,
+            timeout_s,
         )
         now = self._loop.time()
         self._asked_at[device.unit] = now
@@ -186,7 +188,7 @@ class Link:
         self._count(found)
         self._longest_answer_s = max(self._longest_answer_s, now - sent)
         if self._spec.serial and isinstance(found, Registers):
-            said_s = answer_octets * self._spec.characters_per_octet * self._character_s
+            said_s = answer_octets * self._spec.protocol.framing.characters * self._character_s
             self.turnarounds.add(device.unit, now - sent - said_s)
         return found
 

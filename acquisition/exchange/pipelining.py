@@ -45,7 +45,7 @@ class Awaited:
 
         An answer with the tag of a read that is not an answer to it is Foreign, and the read stays awaited.
         """
-        assert spec.tag_of is not None  # noqa: S101 - the plan pipelines on no other line
+        assert spec.tagged  # noqa: S101 - the plan pipelines on no other line
         tag = spec.tag_of(buffer)
         if tag not in self._asked:
             tag = next(iter(self._asked))  # any: the unit does not bear it

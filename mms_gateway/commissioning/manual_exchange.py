@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from acquisition.drivers.base import Ask, Found
-from acquisition.drivers.registry import by_protocol
+from acquisition.drivers.registry import driver_of
 from acquisition.exchange.late_answers import Counters
 from acquisition.exchange.link import Link
 from acquisition.exchange.port_factory import port_of
@@ -29,7 +29,7 @@ class Bench:
     """The exchanges of one line, with the silences and retries that a worker keeps. Any method may raise LinkError."""
 
     def __init__(self, line: LinePlan) -> None:
-        self._link = Link(line, by_protocol()[line.protocol])
+        self._link = Link(line, driver_of(line.protocol))
 
     async def __aenter__(self) -> Self:
         return self
@@ -65,7 +65,7 @@ def stranger(unit: int, timeout_ms: int) -> DevicePlan:
 
 async def overheard(line: LinePlan, seconds: float = LEAST_LISTEN_S) -> bytes:
     """What passes on the line while nothing is said, for at least `seconds`; none on a connection. Raises LinkError."""
-    spec = by_protocol()[line.protocol]
+    spec = driver_of(line.protocol)
     if not spec.serial:
         return b""
     port = port_of(line, spec)

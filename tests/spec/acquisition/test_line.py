@@ -12,11 +12,11 @@ import pytest
 from msgspec import structs
 
 from acquisition.drivers.base import Read, Registers
+from acquisition.drivers.device_side import Fault
 from acquisition.drivers.registry import by_protocol
 from acquisition.exchange.link import Link
 from acquisition.line import Line
 from acquisition.polling.refused_registers import DeviceHoles, Hole
-from acquisition.simulate.device import Fault
 from acquisition.simulate.lines import TcpLine
 from acquisition.transport.network_ports import ConnectionPort
 from acquisition.transport.ports import LinkError, SerialPort, TcpPort, UnsentError
@@ -617,7 +617,7 @@ def test_what_another_device_refused_is_asked_for_again_at_once(knew: str) -> No
     async def scenario() -> None:
         plan = LinePlan("bench", "modbus-tcp", {"host": "127.0.0.1", "port": 0}, (meter("meter", 1, 0),))
         field = Field(plan)
-        server = TcpLine(plan, {1: field.devices["meter"]})
+        server = TcpLine(plan, by_protocol()["modbus-tcp"], {1: field.devices["meter"]})
         plan = LinePlan("bench", "modbus-tcp", dict(await server.start()), plan.devices)
         noted: list[tuple[str, tuple[Hole, ...], str]] = []
         field.line = Line(

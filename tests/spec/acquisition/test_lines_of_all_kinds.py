@@ -8,9 +8,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from acquisition.drivers.device_side import Fault
 from acquisition.drivers.registry import by_protocol
 from acquisition.line import Line
-from acquisition.simulate.device import Fault
 from acquisition.simulate.lines import line_of
 from acquisition.transport.network_ports import ConnectionPort, UdpPort, client_context
 from acquisition.transport.ports import LinkError

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from acquisition.drivers.registry import by_protocol
+from acquisition.drivers.registry import protocols
 from mapping.compile import Compiled, compile_site
 from mapping.diagnostics import render
 from mapping.plan import CommandBinding, DevicePlan, IedPlan, ObjectBinding, Preset, Proof, SettingBinding, Source
@@ -282,8 +282,7 @@ def test_an_overlay_says_where_simulated_lines_answer(tmp_path: Path) -> None:
     shutil.copytree(COMMON, tmp_path, dirs_exist_ok=True)
     overlay = tmp_path / "simulated.yaml"
     overlay.write_text("lines: {lan: {host: 127.0.0.9, port: 4711}, rs: {port: /dev/pts/7}}\n", encoding="utf-8")
-    settings = {name: spec.settings for name, spec in by_protocol().items()}
-    plan = compile_site(tmp_path, settings, lines=overlay).plan
+    plan = compile_site(tmp_path, protocols(), lines=overlay).plan
     assert plan is not None
     lines = {line.name: line.settings for worker in plan.workers for line in worker.lines}
     assert (lines["lan"]["host"], lines["lan"]["port"], lines["rs"]["port"]) == ("127.0.0.9", 4711, "/dev/pts/7")

@@ -16,7 +16,6 @@ from acquisition.transport.ports import LinkError
 from acquisition.writes.tasks import Commands
 from bus import quality
 from bus.messages import Outcome
-from mapping.passes.devices import TAGGED
 from mapping.plan import DevicePlan, LinePlan, Own, RegisterBlock
 from tests.support import steady_loop
 from tests.support.field import Field, point, polled, register
@@ -238,7 +237,3 @@ def test_a_simulated_device_answers_what_is_asked_at_once(protocol: str) -> None
 def _good(field: Field, number: int) -> bool:
     last = field.last.get(number)
     return last is not None and quality.validity(last.reading.quality) == quality.validity(quality.GOOD)
-
-
-def test_the_protocols_that_may_be_pipelined_are_those_whose_answers_have_tags() -> None:
-    assert sorted(TAGGED) == sorted(name for name, spec in by_protocol().items() if spec.tagged)

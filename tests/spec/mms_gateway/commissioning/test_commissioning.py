@@ -10,7 +10,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from acquisition.simulate.device import Fault, SimulatedDevice
+from acquisition.drivers.device_side import Fault
+from acquisition.drivers.registry import protocols
+from acquisition.simulate.device import SimulatedDevice
 from acquisition.simulate.lines import line_of
 from acquisition.simulate.playback import parse
 from acquisition.simulate.replay import Replay
@@ -161,7 +163,7 @@ def test_the_doctor_hears_who_answers(fault: Fault | None, heard: UnitHeard, tmp
     async def play() -> None:
         async with simulated("modbus-rtu", of_profile("eastron-sdm120", 3)) as (line, field):
             field[3].fault = fault
-            compiled = Compiled(None, Diagnostics(), (WorkerPlan("rs", (line,)),), ())
+            compiled = Compiled(None, Diagnostics(), (WorkerPlan("rs", (line,)),), protocols(), ())
             facts = await gathered(Place(tmp_path, compiled, tmp_path), tmp_path, ())
             (port,) = facts.ports
             assert (port.exists, port.allowed, port.unsolicited, port.echo) == (True, True, 0, False)
