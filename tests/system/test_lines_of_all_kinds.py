@@ -20,15 +20,15 @@ from tests.support.running import ROOT, running, until
 from tests.support.sites import with_inputs
 
 pytestmark = pytest.mark.system
-LINES = ("bench", "converter", "drives", "lan", "meters", "modules", "optical", "radio", "safe", "scale")
-POINTS = [*(f"MX$AnIn{number}" for number in range(1, 11)), "ST$Ind1", "ST$SPCSO1"]
+LINES = ("bench", "converter", "drives", "lan", "meters", "modules", "optical", "radio", "safe", "scale", "terminal")
+POINTS = [*(f"MX$AnIn{number}" for number in range(1, 12)), "ST$Ind1", "ST$SPCSO1"]
 
 
 def site_of_the_page(folder: Path) -> Path:
     page = (ROOT / "docs" / "lines.md").read_text(encoding="utf-8")
     for name, text in re.findall(r"^```yaml file=lines/(\S+)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL):
         (folder / name).write_text(text.replace("/dev/", f"{folder}/"), encoding="utf-8")
-    (folder / "lines.icd").write_text(with_inputs(10), encoding="utf-8")
+    (folder / "lines.icd").write_text(with_inputs(11), encoding="utf-8")
     Authority(folder, "ca").issue("gateway")
     return folder
 

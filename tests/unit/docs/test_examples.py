@@ -55,7 +55,7 @@ def test_the_files_of_an_example_site_compile_without_a_warning(site: str, tmp_p
     model = SCL.read_text(encoding="utf-8")
     (tmp_path / "io.icd").write_text(model, encoding="utf-8")
     shutil.copy(FIRST / "cabinet.icd", tmp_path)
-    (tmp_path / "lines.icd").write_text(with_inputs(10), encoding="utf-8")
+    (tmp_path / "lines.icd").write_text(with_inputs(11), encoding="utf-8")
     for secret in ("gateway.pem", "gateway.key", "ca.pem"):
         (tmp_path / secret).touch()
     assert render(compile_folder(tmp_path).diagnostics.found) == ""
