@@ -248,7 +248,7 @@ class Line:
     def _rejected(self, job: Job, code: int, now: float, *, certain: bool) -> None:
         refused = point_readings.refused([one.point.number for one in job.due.located], code)
         if code in BUSY:
-            if self._poller.busy(job, now, max(BUSY_WAIT_S, job.device.plan.pause_ms / 1000)):
+            if self._poller.busy(job, now, max(BUSY_WAIT_S, job.device.plan.polling.pause_ms / 1000)):
                 return
         elif code in attempt.ABSENT and certain:
             known = job.due.hole is not None

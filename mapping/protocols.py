@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel
 
-from mapping.plan import Block, Obis, PointPlan, Register, Reply, ReplyBlock, Table
+from mapping.plan import Block, Obis, PointPlan, PollSettings, Register, Reply, ReplyBlock, Table
 
 LineSettings = Mapping[str, str | int | float | bool]
 Transport = Literal["serial", "tcp", "tls", "udp", "memory"]
@@ -22,7 +22,6 @@ REQUEST_OCTETS: Final = 8
 ANSWER_OCTETS: Final = 5
 TEXT_ANSWER_OCTETS: Final = 24  # a guess: an instrument's line
 EVERY_MS: Final = 1000
-TIMEOUT_MS: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +96,7 @@ class Protocol:
     modbus: bool = False
     address: bool = False
     every_ms: int = EVERY_MS
-    timeout_ms: int = TIMEOUT_MS
+    timeout_ms: int = PollSettings().timeout_ms
     misfit: Callable[[PointPlan], str | None] = fits
 
     @property

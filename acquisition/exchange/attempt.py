@@ -88,7 +88,7 @@ async def together(link: Link, jobs: Sequence[Job]) -> AsyncIterator[tuple[Job, 
             case Refused(code) if code not in UNREACHED:
                 yield job, Rejected(code, certain=True)
             case _:
-                yield job, Silent(f"no answer within {device.plan.timeout_ms} ms")
+                yield job, Silent(f"no answer within {device.plan.polling.timeout_ms} ms")
 
 
 def _read(device: Polled, block: RegisterBlock) -> Read:
@@ -104,14 +104,14 @@ async def registers(
 ) -> tuple[int, ...] | Rejected | Silent | Postponed:
     """The values of `read`, by reads that no late answer can satisfy; otherwise why there are none. Raises LinkError."""
     plan = device.plan
-    parts = link.parts(read, borders, max_registers=plan.max_registers, refused=device.refused)
+    parts = link.parts(read, borders, max_registers=plan.polling.max_registers, refused=device.refused)
     if parts is None:
         return Postponed()
     found = await link.ask_parts(plan, parts)
     if isinstance(found, tuple):
         return found
     if found is None or found.code in UNREACHED:
-        return Silent(f"no answer within {plan.timeout_ms} ms")
+        return Silent(f"no answer within {plan.polling.timeout_ms} ms")
     if parts[0].longer and found.code in ABSENT:
         device.refused.add(parts[0].read)
         return Postponed(at_once=True)
@@ -147,7 +147,7 @@ async def _text(link: Link, job: Job, block: ReplyBlock) -> Outcome:
     device = job.device.plan
     found = await link.exchange(Question(block.request, block.end), device)
     if not isinstance(found, Text):
-        return Silent(f"no answer within {device.timeout_ms} ms")
+        return Silent(f"no answer within {device.polling.timeout_ms} ms")
     read = point_readings.from_line(device, block.points, found.line)
     return (
         Silent(f"the answer `{found.line[:40]}` fits no expression") if read is None else Answered(read, link.asked_at)

@@ -141,7 +141,7 @@ class Link:
             await self.close()  # a device that closes after each answer
             await self.open()
             found = await self._after_silence(ask, device)
-        if device.close_after and not self._spec.serial:
+        if device.polling.close_after and not self._spec.serial:
             await self.close()
         return found
 
@@ -168,7 +168,7 @@ class Link:
             if isinstance(ask, Write):
                 self._ghosts.written(ask)
         sent = self._loop.time() + len(octets) * self._character_s
-        timeout_s = device.timeout_ms / 1000
+        timeout_s = device.polling.timeout_ms / 1000
         answer_octets = late_answers.octets_of(ask) + 5 if isinstance(ask, Read) else 8
         foreign, came = self.counters.foreign, self.counters.discarded_octets
         found = await self._await_answer(
@@ -261,7 +261,7 @@ class Link:
             asked_at = self._loop.time()
             await self._port.write(self._driver.request(read, self._tag))
             self.counters.requests += 1
-            awaited.ask(self._tag, place, read, asked_at, asked_at + device.timeout_ms / 1000)
+            awaited.ask(self._tag, place, read, asked_at, asked_at + device.polling.timeout_ms / 1000)
         return awaited
 
     async def _next_answer(self, awaited: Awaited) -> Exchanged | None:
@@ -329,7 +329,7 @@ class Link:
             raise UnsentError(str(error)) from error
 
     async def _silence(self, device: DevicePlan) -> bool:
-        until = max(self._loop.time(), self._free_at(device)) + device.timeout_ms / 1000
+        until = max(self._loop.time(), self._free_at(device)) + device.polling.timeout_ms / 1000
         if self._buffer and self._ask is not None:
             self._late(self._ask)
         while True:
@@ -349,8 +349,8 @@ class Link:
 
     def _free_at(self, device: DevicePlan) -> float:
         free = max(self._quiet_since + self._silence_s, self._free_from)
-        if device.pause_ms and device.unit in self._asked_at:
-            free = max(free, self._asked_at[device.unit] + device.pause_ms / 1000)
+        if device.polling.pause_ms and device.unit in self._asked_at:
+            free = max(free, self._asked_at[device.unit] + device.polling.pause_ms / 1000)
         return free
 
     def _stray(self, octets: bytes) -> None:

@@ -144,7 +144,7 @@ class Orders:
             self._pulsed.pop(task.command, None)
             self._say(order, Outcome.EXCEPTION, point_readings.exception(found.code), found.code)
         elif not isinstance(found, Confirmed):
-            self._say(order, Outcome.NO_ANSWER, f"no answer within {task.device.timeout_ms} ms")
+            self._say(order, Outcome.NO_ANSWER, f"no answer within {task.device.polling.timeout_ms} ms")
             self._end_unsure(order)
         else:
             self._say(order, Outcome.ACCEPTED, "")

@@ -150,7 +150,7 @@ class _Forms:
         start = min(one.address for one in registers)
         count = max(one.address + one.count for one in registers) - start
         protocol = self._draft.protocol_of(device.line)
-        limit = min(device.max_registers, REGISTERS_LIMIT if protocol is None else protocol.framing.registers)
+        limit = min(device.polling.max_registers, REGISTERS_LIMIT if protocol is None else protocol.framing.registers)
         if registers[0].table in ("holding", "input") and count > limit:
             place = points[-1].at()
             names = f"`{head.local_name}` to `{points[-1].plan.local_name}`"

@@ -1,18 +1,32 @@
 """Pass 1, devices: a device's own keys over its profile's over the defaults, and its points numbered."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final, Literal
+
+import msgspec
 
 from mapping.diagnostics import Diagnostics, Span, did_you_mean
 from mapping.located_yaml.located import Located, Path_, load
 from mapping.located_yaml.ranges import expand_profile
 from mapping.located_yaml.validated import nearest, validated
 from mapping.passes.draft import Draft, DraftDevice, DraftPoint
-from mapping.plan import Computed, Counter, Identify, Obis, Order, Own, PointPlan, Register, Reply, Simulation
-from mapping.protocols import EVERY_MS, TIMEOUT_MS, Protocol
+from mapping.plan import (
+    Computed,
+    Counter,
+    Identify,
+    Obis,
+    Order,
+    Own,
+    PointPlan,
+    PollSettings,
+    Register,
+    Reply,
+    Simulation,
+)
+from mapping.protocols import EVERY_MS, Protocol
 from mapping.schema.profile import INTEGERS, Point, Profile, ProfileDefaults, Simulate
 from mapping.schema.profile import Counter as CounterSpec
 from mapping.schema.profile import Register as RegisterSpec
@@ -118,29 +132,30 @@ def _drafted(name: str, device: Device, layers: list[ProfileDefaults], protocol:
         return next((value for value in given if value is not None), otherwise)
 
     every = key("every", EVERY_MS if protocol is None else protocol.every_ms)
-    tagged = protocol is not None and protocol.tagged
     return DraftDevice(
         name=name,
         line=device.line,
         unit=device.unit,
         profile=device.profile,
         every_ms=every,
-        timeout_ms=key("timeout", TIMEOUT_MS if protocol is None else protocol.timeout_ms),
-        retries=key("retries", 1),
         stale_after_ms=key("stale_after", max(3 * every, LEAST_STALE_MS)),
-        pause_ms=key("pause", 0),
-        max_registers=key("max_registers", 125),
-        max_gap=key("max_gap", None),
-        close_after=key("close_after", False),
-        command_timeout_ms=key("command_timeout", None),
-        pipeline=key("pipeline", 1) if tagged and not (key("pause", 0) or key("close_after", False)) else 1,
-        priority=key("priority", "normal"),
+        polling=_polling(key, protocol),
         address=device.address,
         clock=key("clock", None),
         fallback=None
         if device.fallback is None
         else (device.fallback.line, device.unit if device.fallback.unit is None else device.fallback.unit),
     )
+
+
+def _polling(key: Callable[[str, Any], Any], protocol: Protocol | None) -> PollSettings:
+    """The settings as the site, its profiles and the protocol give them, in this order."""
+    otherwise = PollSettings() if protocol is None else PollSettings(timeout_ms=protocol.timeout_ms)
+    found = PollSettings(
+        **{field: key(field.removesuffix("_ms"), getattr(otherwise, field)) for field in PollSettings.__struct_fields__}
+    )
+    alone = protocol is None or not protocol.tagged or found.pause_ms or found.close_after
+    return msgspec.structs.replace(found, pipeline=1) if alone else found
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,8 +372,8 @@ class _Checks:
             message = f"`{plan.name}` {_ASKED[type(source)]}, but line `{self._device.line}` is {protocol.name}"
         elif protocol is not None and (misfit := protocol.misfit(plan)) is not None:
             message = f"`{plan.name}`: {misfit}"
-        elif isinstance(source, Register) and source.count > self._drafted.max_registers:
-            limit = self._drafted.max_registers
+        elif isinstance(source, Register) and source.count > self._drafted.polling.max_registers:
+            limit = self._drafted.polling.max_registers
             message = f"`{plan.name}` takes {source.count} registers, over the {limit} of one request"
         elif strangers := self._strangers(plan):
             message = f"`{plan.name}` is simulated by `{strangers[0]}`, which is no point of the device"

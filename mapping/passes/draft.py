@@ -16,8 +16,8 @@ from mapping.plan import (
     ObjectBinding,
     Own,
     PointPlan,
+    PollSettings,
     Preset,
-    Priority,
     Reply,
     SettingBinding,
 )
@@ -75,16 +75,8 @@ class DraftDevice:
     unit: int
     profile: str | None
     every_ms: int
-    timeout_ms: int
-    retries: int
     stale_after_ms: int
-    pause_ms: int
-    max_registers: int
-    max_gap: int | None
-    close_after: bool
-    command_timeout_ms: int | None
-    pipeline: int
-    priority: Priority
+    polling: PollSettings
     fallback: tuple[str, int] | None = None  # line and unit of the second path
     address: str | None = None  # of a meter that is read out
     clock: str | None = None  # the point that shows its own clock

@@ -36,8 +36,9 @@ def _fallbacks(draft: Draft, line: str, protocol: Protocol, physics: planner.Phy
     for device in draft.devices.values():
         if device.fallback is not None and device.fallback[0] == line:
             plan = _device(draft, device, physics, REGISTERS_LIMIT)
-            pipeline = plan.pipeline if protocol.tagged else 1
-            yield msgspec.structs.replace(plan, unit=device.fallback[1], pipeline=pipeline)
+            alone = msgspec.structs.replace(plan.polling, pipeline=1)
+            polling = plan.polling if protocol.tagged else alone
+            yield msgspec.structs.replace(plan, unit=device.fallback[1], polling=polling)
 
 
 def commanded(draft: Draft, line: str) -> bool:
@@ -57,19 +58,11 @@ def _device(draft: Draft, device: DraftDevice, physics: planner.Physics, longest
         name=device.name,
         unit=device.unit,
         profile=device.profile,
-        timeout_ms=device.timeout_ms,
-        retries=device.retries,
-        pause_ms=device.pause_ms,
-        max_registers=device.max_registers,
-        close_after=device.close_after,
+        polling=device.polling,
         points=points,
         blocks=(),
         identify=device.identify,
-        command_timeout_ms=device.command_timeout_ms,
-        pipeline=device.pipeline,
-        priority=device.priority,
         clock=None if device.clock is None else device.points[device.clock].plan.number,
-        max_gap=device.max_gap,
         turnaround_ms=_turnaround(draft, device),
     )
     return planner.planned(plan, physics, longest)

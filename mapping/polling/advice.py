@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from mapping.plan import DevicePlan, LinePlan
+from mapping.plan import DevicePlan, LinePlan, PollSettings
 from mapping.polling import planner
 from mapping.protocols import REGISTERS_LIMIT, Framing
 
@@ -28,6 +28,10 @@ def advice(line: LinePlan, framing: Framing, *, commanded: bool = False) -> list
         *weighed.pauses(),
         *weighed.latency(),
     ]
+
+
+def _with(device: DevicePlan, polling: PollSettings) -> DevicePlan:
+    return msgspec.structs.replace(device, polling=polling)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +92,12 @@ class _Weighed:
     def gaps(self) -> Iterator[str]:
         """Devices whose `max_gap` costs more requests than the registers between would."""
         for device in self.line.devices:
-            if device.max_gap is None:
+            if device.polling.max_gap is None:
                 continue
             best = self._with_gap(device, None)
             if len(best.blocks) >= len(device.blocks):
                 continue
-            for gap in range(device.max_gap + 1, REGISTERS_LIMIT):
+            for gap in range(device.polling.max_gap + 1, REGISTERS_LIMIT):
                 tried = self._with_gap(device, gap)
                 if len(tried.blocks) == len(best.blocks):
                     fewer = len(device.blocks) - len(tried.blocks)
@@ -104,16 +108,16 @@ class _Weighed:
                     break
 
     def _with_gap(self, device: DevicePlan, gap: int | None) -> DevicePlan:
-        return self._replanned(self.line, msgspec.structs.replace(device, max_gap=gap))
+        return self._replanned(self.line, _with(device, msgspec.structs.replace(device.polling, max_gap=gap)))
 
     def pauses(self) -> Iterator[str]:
         """Devices whose `pause` takes much of a line that has no room."""
         for device in self.line.devices if self._full else ():
-            quick = msgspec.structs.replace(device, pause_ms=0)
+            quick = _with(device, msgspec.structs.replace(device.polling, pause_ms=0))
             others = (quick if one is device else one for one in self.line.devices)
             tried = msgspec.structs.replace(self.line, devices=tuple(others))
             if self.cost.load - self._load_of(tried) > WORTH:
-                yield f"{device.name}: without its pause of {device.pause_ms} ms {self._load(tried)}"
+                yield f"{device.name}: without its pause of {device.polling.pause_ms} ms {self._load(tried)}"
 
     def latency(self) -> Iterator[str]:
         """What an FTDI adapter costs as long as its latency timer is as it comes."""

@@ -129,8 +129,8 @@ def plan_blocks(
 def planned(device: DevicePlan, line: Physics, longest: int = REGISTERS_LIMIT) -> DevicePlan:
     """`device` with the reads that bring what is polled of it, none over `longest` registers but for what must not be torn."""
     asked = [point for point in device.points if point.polled and point.asked]
-    limit = min(line.framing.registers, device.max_registers, longest)
-    blocks = plan_blocks(asked, line.to(device), max_registers=limit, max_gap=device.max_gap)
+    limit = min(line.framing.registers, device.polling.max_registers, longest)
+    blocks = plan_blocks(asked, line.to(device), max_registers=limit, max_gap=device.polling.max_gap)
     return msgspec.structs.replace(device, blocks=blocks)
 
 
@@ -164,5 +164,5 @@ def line_cost(line: LinePlan, framing: Framing) -> LineCost:
         for block in device.blocks:
             per_s = 1000 / block.every_ms
             requests += per_s
-            load += per_s * (costs.to(device).exchange_s(block) + device.pause_ms / 1000)
+            load += per_s * (costs.to(device).exchange_s(block) + device.polling.pause_ms / 1000)
     return LineCost(requests, load)

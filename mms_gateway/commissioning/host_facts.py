@@ -178,7 +178,7 @@ async def _asked(line: LinePlan, port: LinePort, device: DevicePlan, ask: Ask) -
     sent = driver.request(ask, TAG)
     port.discard()
     await port.write(sent)
-    until = loop.time() + device.timeout_ms / 1000
+    until = loop.time() + device.polling.timeout_ms / 1000
     received = b""
     while (left := until - loop.time()) > 0:
         received += await port.read(left)

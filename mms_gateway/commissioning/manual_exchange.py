@@ -12,7 +12,7 @@ from acquisition.exchange.late_answers import Counters
 from acquisition.exchange.link import Link
 from acquisition.exchange.port_factory import port_of
 from acquisition.transport.ports import Port
-from mapping.plan import DevicePlan, LinePlan
+from mapping.plan import DevicePlan, LinePlan, PollSettings
 
 LEAST_LISTEN_S: Final = 1.0
 
@@ -49,7 +49,7 @@ class Bench:
         await self._link.open()
         found: Found | None = None
         ms = 0.0
-        for _ in range(1 + device.retries):
+        for _ in range(1 + device.polling.retries):
             started = time.monotonic()
             found = await self._link.exchange(ask, device)
             ms = (time.monotonic() - started) * 1000
@@ -60,7 +60,7 @@ class Bench:
 
 def stranger(unit: int, timeout_ms: int) -> DevicePlan:
     """A device of which nothing is known but its unit."""
-    return DevicePlan(f"unit{unit}", unit, None, timeout_ms, 0, 0, 125, False, (), ())
+    return DevicePlan(f"unit{unit}", unit, None, PollSettings(timeout_ms=timeout_ms, retries=0), (), ())
 
 
 async def overheard(line: LinePlan, seconds: float = LEAST_LISTEN_S) -> bytes:

@@ -61,7 +61,7 @@ def _block(device: DevicePlan, block: Block, physics: planner.Physics, stretch: 
     else:
         what = block.request.strip()
     asked, answered = physics.framing.octets(block)
-    ms = physics.exchange_s(block) * 1000 + device.pause_ms
+    ms = physics.exchange_s(block) * 1000 + device.polling.pause_ms
     octets = f"{asked}+{answered}"
     every, gets = f"{block.every_ms} ms", f"{block.every_ms * stretch:.0f} ms"
     return f"  {device.name:<16} {device.unit:>4} {what:<26} {len(block.points):>6} {octets:>11} {ms:>7.1f} {every:>8} {gets:>8}"

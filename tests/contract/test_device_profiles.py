@@ -126,11 +126,11 @@ def test_a_master_that_reads_all_of_it_gets_what_its_simulated_twin_measures(nam
     device.tick(1_700_000_000)
     asked = [msgspec.structs.replace(point, polled=True) for point in plan.points if point.asked]
     physics = planner.physics(framing("modbus-rtu"), {"baudrate": 9600})
-    blocks = planner.plan_blocks(asked, physics, max_registers=plan.max_registers, max_gap=0)
+    blocks = planner.plan_blocks(asked, physics, max_registers=plan.polling.max_registers, max_gap=0)
     read: dict[str, object] = {}
     for block in blocks:
         assert isinstance(block, RegisterBlock)
-        assert block.count <= plan.max_registers * (16 if block.table in ("coil", "discrete") else 1)
+        assert block.count <= plan.polling.max_registers * (16 if block.table in ("coil", "discrete") else 1)
         values = dict(
             enumerate(over_rtu(device, Read(plan.unit, block.table, block.address, block.count)), block.address)
         )

@@ -25,7 +25,7 @@ from acquisition.drivers.device_side import Answering, Fault
 from acquisition.drivers.registry import by_protocol
 from acquisition.simulate.device import SimulatedDevice
 from bus.plugins import constants
-from mapping.plan import DevicePlan, Obis, PointPlan, Register, Reply
+from mapping.plan import DevicePlan, Obis, PointPlan, PollSettings, Register, Reply
 
 SPECS = sorted(by_protocol().values(), key=lambda spec: spec.name)
 OURS = sorted(spec.name for _, spec in constants(drivers, "DRIVER", DriverSpec))
@@ -91,7 +91,7 @@ def simulated(spec: DriverSpec) -> SimulatedDevice:
     if spec.protocol.asks is Register:
         written = PointPlan(1, "d.setpoint", "", SETPOINT, polled=True, stale_after_ms=0, every_ms=0, write=SETPOINT)
         points.append(written)
-    plan = DevicePlan("d", 1, None, 500, 1, 0, 125, False, tuple(points), ())
+    plan = DevicePlan("d", 1, None, PollSettings(), tuple(points), ())
     device = SimulatedDevice(plan)
     device.tick(0)
     device.set("power", 230.5)

@@ -51,7 +51,7 @@ class Place:
         """
         held = held_lines(self.state_dir).get(line.name)
         shared = beside and not driver_of(line.protocol).serial and held is not None
-        if held is None or (shared and not any(device.close_after for device in held.devices)):
+        if held is None or (shared and not any(device.polling.close_after for device in held.devices)):
             return
         raise NotThereError(
             f"line `{line.name}` is held by the running gateway: end that first, or use `mms-gateway watch {self.site}`"

@@ -5,7 +5,6 @@ import socket
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from acquisition.drivers.device_side import Fault
@@ -19,7 +18,7 @@ from bus.messages import Outcome
 from mapping.plan import DevicePlan, LinePlan, Obis, Own, PointPlan, Register, RegisterBlock, Reply, ReplyBlock
 from tests.support import steady_loop
 from tests.support.certificates import Authority
-from tests.support.field import Field, device, meter, point, polled, register
+from tests.support.field import Field, device, meter, point, polled, polled_with, register
 
 SIGN_ON = "/?!\r\n"
 
@@ -63,7 +62,7 @@ def adam(unit: int = 1) -> DevicePlan:
         RegisterBlock("coil", 2, 1, 50, (3,)),
         RegisterBlock("holding", 1, 2, 50, (4,)),
     ]
-    return msgspec.structs.replace(device("adam", unit, points, blocks), timeout_ms=60)
+    return polled_with(device("adam", unit, points, blocks), timeout_ms=60)
 
 
 @pytest.mark.parametrize("checksum", [False, True])
@@ -225,7 +224,7 @@ def scale(name: str, request: str, first: int) -> DevicePlan:
         PointPlan(first, f"{name}.weight", "kg", weight, True, 3000, 50),
         point(first + 1, f"{name}.online", Own("online")),
     ]
-    return msgspec.structs.replace(device(name, first, points, [ReplyBlock(request, "", 50, (first,))]), timeout_ms=60)
+    return polled_with(device(name, first, points, [ReplyBlock(request, "", 50, (first,))]), timeout_ms=60)
 
 
 def test_two_instruments_behind_one_device_server_say_their_values_and_a_silent_one_spoils_nothing() -> None:

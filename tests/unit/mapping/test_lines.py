@@ -48,7 +48,7 @@ def test_a_meters_points_are_one_readout_with_its_address_and_the_defaults_of_a_
     sign_on = "/?12345678!\r\n"
     assert house.points[0].source == Obis(sign_on, "1.8.0")
     assert house.blocks == (ReplyBlock(sign_on, "", 60_000, (0, 1)), ReplyBlock(sign_on, "", 900_000, (2,)))
-    assert (house.timeout_ms, house.points[0].stale_after_ms) == (2000, 180_000)
+    assert (house.polling.timeout_ms, house.points[0].stale_after_ms) == (2000, 180_000)
     assert (line.settings["baudrate"], line.settings["data_bits"], line.settings["parity"]) == (300, 7, "even")
 
 

@@ -272,7 +272,7 @@ def test_what_a_site_says_wins_over_a_profile_and_a_profile_over_its_base(tmp_pa
     )
     site = ("profile: meter", "profile: variant, timeout: 300ms, max_gap: 3")
     device = device_of(compiled(tmp_path, "  LD0/MMXU1: meter\n", site=site), "meter")
-    assert (device.pause_ms, device.max_registers, device.timeout_ms) == (20, 20, 300)
+    assert (device.polling.pause_ms, device.polling.max_registers, device.polling.timeout_ms) == (20, 20, 300)
     frequency, voltage = device.points[0].source, device.points[1].source
     assert (getattr(frequency, "address", None), getattr(frequency, "order", None)) == (90, "cdab")
     assert getattr(voltage, "order", None) == "abcd"

@@ -16,7 +16,7 @@ from acquisition.transport.ports import LinkError
 from acquisition.writes.tasks import Commands
 from bus import quality
 from bus.messages import Outcome
-from mapping.plan import DevicePlan, LinePlan, Own, RegisterBlock
+from mapping.plan import DevicePlan, LinePlan, Own, PollSettings, RegisterBlock
 from tests.support import steady_loop
 from tests.support.field import Field, point, polled, register
 from tests.support.wire import Unit, Wire, run
@@ -33,7 +33,8 @@ def meter(pipeline: int, *, retries: int = 0, count: int = len(PLACES)) -> Devic
     points += [point(2 * n + 1, f"m.odd{at}", register("holding", at + 1)) for n, at in enumerate(places)]
     blocks = tuple(RegisterBlock("holding", at, 2, 1000, (2 * n, 2 * n + 1)) for n, at in enumerate(places))
     own = point(100, "m.online", Own("online"))
-    return DevicePlan("m", 1, None, 100, retries, 0, 125, False, (*points, own), blocks, pipeline=pipeline)
+    polling = PollSettings(timeout_ms=100, retries=retries, pipeline=pipeline)
+    return DevicePlan("m", 1, None, polling, (*points, own), blocks)
 
 
 class Lan(Wire):

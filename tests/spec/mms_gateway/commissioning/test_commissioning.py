@@ -29,13 +29,14 @@ from mms_gateway.commissioning.point_read import question, shown
 from mms_gateway.commissioning.scan.profiles import profile_device, register_profiles
 from mms_gateway.commissioning.scan.scanning import Scan, another_master
 from tests.support import steady_loop
+from tests.support.field import polled_with
 
 PROTOCOLS = ("modbus-rtu", "modbus-tcp")
 TIMEOUT_MS = 150
 
 
 def of_profile(name: str, unit: int) -> DevicePlan:
-    return msgspec.structs.replace(profile_device(name), name=f"m{unit}", unit=unit, timeout_ms=TIMEOUT_MS)
+    return msgspec.structs.replace(polled_with(profile_device(name), timeout_ms=TIMEOUT_MS), name=f"m{unit}", unit=unit)
 
 
 @asynccontextmanager
@@ -177,7 +178,7 @@ def test_what_was_recorded_is_replayed_with_the_same_values(protocol: str, tmp_p
     async def play() -> None:
         device, file = of_profile("eastron-sdm120", 3), tmp_path / "frames.jsonl"
         # a recording keeps the delays of this host, and the replay adds its own: nobody is silent, so none may end a read
-        device = msgspec.structs.replace(device, timeout_ms=10_000)
+        device = polled_with(device, timeout_ms=10_000)
         async with simulated(protocol, device) as (line, _):
             recorded = msgspec.structs.replace(line, settings=line.settings | {SETTING: str(file)})
             there = await read(recorded, device)
