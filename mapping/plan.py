@@ -393,6 +393,12 @@ class Plan(msgspec.Struct, frozen=True):
         }
 
 
+class _Head(msgspec.Struct):
+    """The part of a plan file that every format has."""
+
+    format: int
+
+
 _Row = TypeVar("_Row", WorkerPlan, IedPlan)
 
 
@@ -424,9 +430,11 @@ def load(path: Path) -> Plan:
 
     Raises ValueError if it is of another format or was changed, msgspec.DecodeError if it is no plan, OSError.
     """
-    plan = msgspec.msgpack.decode(path.read_bytes(), type=Plan)
-    if plan.format != FORMAT:
-        raise ValueError(f"{path}: plan format {plan.format}, expected {FORMAT}")
+    octets = path.read_bytes()
+    found = msgspec.msgpack.decode(octets, type=_Head).format
+    if found != FORMAT:
+        raise ValueError(f"{path}: plan format {found}, expected {FORMAT}")
+    plan = msgspec.msgpack.decode(octets, type=Plan)
     if sealed(plan).revision != plan.revision:
         raise ValueError(f"{path}: the plan does not match its revision {plan.revision}")
     return plan

@@ -11,6 +11,7 @@ from typing import Final
 _CLASSES: Final = {"d": "0", "s": " ", "w": "a", "D": "a", "S": "a", "W": " "}
 _CONTROLS: Final = {"t": "\t", "r": "\r", "n": "\n", "f": "\f", "v": "\v"}
 _EMPTY: Final = ("A", "Z", "b", "B")  # escapes that match a place, not a character
+_CANDIDATES: Final = (*map(chr, range(0x30, 0x7F)), *map(chr, range(0x100)))  # a digit or a letter rather than a sign
 _REPEAT: Final = re.compile(r"([*+?]|\{([0-9]*)(?:,[0-9]*)?\})[?+]?")
 _NAMED: Final = re.compile(r"\?P<([A-Za-z_][A-Za-z0-9_]*)>")
 _HEXADECIMAL: Final = re.compile(r"x([0-9A-Fa-f]{2})")
@@ -94,7 +95,12 @@ class _Reader:
             end = self._pattern.index("]", end + 1)
         text = self._pattern[self._at - 1 : end + 1]
         self._at = end + 1
-        return next(one for one in (*map(chr, range(0x30, 0x7F)), *map(chr, range(0x100))) if re.fullmatch(text, one))
+        found = next((one for one in _CANDIDATES if re.fullmatch(text, one)), None)
+        if found is None:
+            raise ValueError(
+                f"no example of `{self._pattern}` can be made: its class `{text}` has no character of Latin-1"
+            )
+        return found
 
     def _escaped(self, at: int) -> bool:
         before = self._pattern[self._at : at]

@@ -14,6 +14,7 @@ import pytest
 from acquisition.drivers import registry
 from acquisition.drivers.registry import GROUP, collected, driver_of, protocols
 from acquisition.event_loop import loop_factory
+from acquisition.simulate.playback import parse
 from bus.plugins import PluginError
 from mapping import plan as plans
 from mapping.compile import compile_site
@@ -120,6 +121,8 @@ def test_an_entry_that_is_no_driver_is_said() -> None:
 def test_an_unknown_protocol_is_an_error_that_says_what_there_is() -> None:
     with pytest.raises(PluginError, match=r"^no driver for protocol `nonsense`, there are adam-ascii, iec62056-21, "):
         driver_of("nonsense")
+    with pytest.raises(PluginError, match="`nonsense`"):
+        parse(['{"line": "l", "protocol": "nonsense", "settings": {}}'])
     with pytest.raises(PluginError, match="`nonsense`"):
         loop_factory(WorkerPlan("w", (LinePlan("l", "nonsense", {}, ()),)))
 
