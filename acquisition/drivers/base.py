@@ -5,8 +5,8 @@ A driver turns a request into octets, and finds in the octets that came the one 
     request(ask, tag)              the octets that ask
     take(ask, tag, buffer)         Registers, Text, Identity, Confirmed or Refused if the answer is there (and removed
                                    from `buffer`); Foreign for a sound unit that answers something else; Continue if the
-                                   device first wants to hear more; None if no unit is complete. What cannot begin
-                                   an answer is removed.
+                                   device first wants to hear more; None if no unit is complete. Octets that cannot
+                                   begin an answer are removed.
 
 A driver that continues is in a conversation: `request` begins a new one, whatever became of the last.
 
@@ -79,14 +79,14 @@ class Registers:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """What an instrument answered: a line without its end, or a meter's whole readout."""
+    """The answer of an instrument: a line without its end, or a meter's whole readout."""
 
     line: str
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a device says it is: maker, product, revision and so on, as far as it says."""
+    """The identification of a device by itself: maker, product, revision and so on, as far as it says."""
 
     texts: tuple[str, ...]
 
@@ -139,7 +139,7 @@ class Driver(typing.Protocol):
 
 
 class Settings(BaseModel):
-    """What every line has."""
+    """The keys that every line has."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)  # `on` is a word, and "9600" no number
 

@@ -88,7 +88,7 @@ class Turn:
 
 
 class Answering(typing.Protocol):
-    """The device side of one line. What is no request is taken out of the buffer and gets no answer."""
+    """The device side of one line. Octets that are no request are taken out of the buffer and get no answer."""
 
     def take(self, buffer: bytearray) -> Turn | None:
         """The next request in `buffer`, which is removed from it; None while there is no whole one."""

@@ -2,7 +2,7 @@ r"""Serial instruments that answer a request with one line of text: scales, ther
 
     "SI\r\n"   ->   "S S     100.00 kg\r\n"
 
-The line ends with CR, LF or CR LF unless the point says how. What the line means is the point's own expression.
+The line ends with CR, LF or CR LF unless the point says how. Its meaning is the point's own expression.
 """
 
 from functools import partial

@@ -17,7 +17,7 @@ _LONGEST: Final = 4096
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came, and how long after the request its last octet did."""
+    """The octets of an answer, and the delay of the last of them after the request."""
 
     delay_s: float
     octets: bytes
@@ -39,7 +39,7 @@ class Playback:
         return self.spec.protocol.tag_octets
 
     def take(self, buffer: bytearray) -> Answer | None:
-        """Remove the next known request from `buffer`; its answer, None if there is no whole one. What is none is dropped."""
+        """Remove the next known request from `buffer`, and the octets before it; its answer, None if there is no whole one."""
         while buffer:
             body = bytes(buffer[self.tag :])
             key = max((one for one in self.answers if body.startswith(one)), key=len, default=None)
