@@ -13,6 +13,7 @@ import msgspec
 from acquisition.event_loop import loop_factory
 from acquisition.worker import Worker
 from bus import logs, processes, state_schema
+from bus.plugins import PluginError
 from mapping import plan as plans
 
 
@@ -33,6 +34,9 @@ def main() -> int:
         factory = loop_factory(plan.worker(given.worker))
     except (OSError, ValueError, msgspec.MsgspecError, KeyError) as error:
         logging.getLogger("acquisition").error("no such worker in a plan: %s", error)
+        return 2
+    except PluginError as error:
+        logging.getLogger("acquisition").error("cannot run %s: %s", given.worker, error)
         return 2
     try:
         if given.state_dir is not None:

@@ -10,16 +10,15 @@ import selectors
 from collections.abc import Callable
 from typing import Final
 
-from acquisition.drivers.registry import by_protocol
+from acquisition.drivers.registry import driver_of
 from mapping.plan import WorkerPlan
 
 SELECT_LINES: Final = 200  # select(2) serves descriptors below 1024
 
 
 def loop_factory(worker: WorkerPlan) -> Callable[[], asyncio.AbstractEventLoop]:
-    """The loop that fits the lines of `worker`."""
-    specs = by_protocol()
-    if len(worker.lines) <= SELECT_LINES and any(specs[line.protocol].serial for line in worker.lines):
+    """The loop that fits the lines of `worker`. Raises PluginError if one has no driver."""
+    if len(worker.lines) <= SELECT_LINES and any(driver_of(line.protocol).serial for line in worker.lines):
         return lambda: asyncio.SelectorEventLoop(selectors.SelectSelector())
     try:
         import uvloop

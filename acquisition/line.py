@@ -231,7 +231,7 @@ class Line:
 
     async def _recognize(self, device: PolledDevice) -> None:
         """Ask a device that refuses registers for its identity: those that another one has refused are requested again."""
-        if not self._spec.modbus or device.identity is not None or device.down:
+        if not self._spec.protocol.modbus or device.identity is not None or device.down:
             return
         if not (device.identified and device.refused_ranges()):
             return
@@ -268,7 +268,7 @@ class Line:
     def _refused(self, job: Job, code: int, now: float, *, certain: bool) -> None:
         read = point_readings.refused([one.point.number for one in job.due.located], code)
         if code in BUSY:
-            if self._scheduler.busy(job, now, max(BUSY_WAIT_S, job.device.plan.pause_ms / 1000)):
+            if self._scheduler.busy(job, now, max(BUSY_WAIT_S, job.device.plan.polling.pause_ms / 1000)):
                 return
         elif code in attempt.ABSENT and certain:
             known = job.due.refused is not None

@@ -14,7 +14,7 @@ from acquisition.decoding.derived_points import DerivedPoints
 from acquisition.decoding.point_readings import PointReading
 from acquisition.decoding.scaling import Reading
 from acquisition.decoding.timestamps import clocks_of, stamp
-from acquisition.drivers.registry import by_protocol
+from acquisition.drivers.registry import driver_of
 from acquisition.learned_devices import LearnedRefusals, LearnedTurnarounds
 from acquisition.line import Line
 from acquisition.polling import refused_registers
@@ -29,7 +29,6 @@ from bus.topics import TOPICS
 from mapping.plan import Plan
 from mapping.polling import turnaround
 
-SIMULATED: Final = "simulated"  # the protocol of lines without a field
 TIMED_S: Final = 10.0
 HEARTBEAT_S: Final = TOPICS["heartbeat"].period_s or 0.5
 
@@ -67,14 +66,13 @@ class Worker:
         simulated = [
             point.number
             for line in described.lines
-            if line.protocol == SIMULATED
+            if driver_of(line.protocol).transport == "memory"
             for device in line.devices
             for point in device.points
         ]
         self._derived = DerivedPoints((point for device in devices for point in device.points), simulated)
         self._tasks = WriteTasks(name, self._revision, boot_id(), devices, self._reading)
         self._clocks = clocks_of(devices)
-        specs = by_protocol()
         self._paths = Paths(_switched)
         self._refusals = LearnedRefusals(
             None if state_dir is None else refused_registers.file_of(state_dir, name), devices
@@ -82,7 +80,7 @@ class Worker:
         self._lines = {
             line.name: Line(
                 line,
-                specs[line.protocol],
+                driver_of(line.protocol),
                 self._publish,
                 self._tasks,
                 self._clock,

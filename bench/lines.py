@@ -23,7 +23,17 @@ import zmq
 
 from bus import codec, quality, topics
 from bus.messages import Sample, SampleBatch
-from mapping.plan import DevicePlan, LinePlan, Plan, PointPlan, Register, RegisterBlock, WorkerPlan, sealed
+from mapping.plan import (
+    DevicePlan,
+    LinePlan,
+    Plan,
+    PointPlan,
+    PollSettings,
+    Register,
+    RegisterBlock,
+    WorkerPlan,
+    sealed,
+)
 from mapping.plan import save as save_plan
 from mms_gateway.runtime.processes import environment
 
@@ -59,7 +69,7 @@ def plan_of(port: str, baud: int, registers: int, timeout_ms: int, retries: int)
         for at in range(registers)
     )
     block = RegisterBlock("holding", 0, registers, 1, tuple(range(registers)))
-    device = DevicePlan("meter", 1, None, timeout_ms, retries, 0, 125, False, points, (block,))
+    device = DevicePlan("meter", 1, None, PollSettings(timeout_ms=timeout_ms, retries=retries), points, (block,))
     line = LinePlan("line", "modbus-rtu", {"port": port, "baudrate": baud}, (device,))
     return sealed(Plan("bench", "", (WorkerPlan("w", (line,)),), ()))
 

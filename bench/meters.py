@@ -13,7 +13,17 @@ import time
 from pathlib import Path
 
 from bench.lines import cpu_s, heard, worker
-from mapping.plan import DevicePlan, LinePlan, Plan, PointPlan, Register, RegisterBlock, WorkerPlan, sealed
+from mapping.plan import (
+    DevicePlan,
+    LinePlan,
+    Plan,
+    PointPlan,
+    PollSettings,
+    Register,
+    RegisterBlock,
+    WorkerPlan,
+    sealed,
+)
 from mms_gateway.runtime.processes import environment
 
 
@@ -31,7 +41,7 @@ def meter(index: int, port: int, points: int, every_ms: int) -> LinePlan:
         RegisterBlock("holding", 2 * at, 2 * min(limit, points - at), every_ms, tuple(numbers[at : at + limit]))
         for at in range(0, points, limit)
     )
-    device = DevicePlan(f"m{index}", 1, None, 500, 1, 0, 125, False, plans, blocks)
+    device = DevicePlan(f"m{index}", 1, None, PollSettings(), plans, blocks)
     return LinePlan(f"l{index}", "modbus-tcp", {"host": "127.0.0.1", "port": port}, (device,))
 
 

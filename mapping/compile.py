@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from pydantic import BaseModel
-
 from mapping import model
 from mapping.diagnostics import Diagnostics, Span
 from mapping.passes.bind import bind_targets
@@ -23,6 +21,7 @@ from mapping.passes.poll import commanded, plan_polls
 from mapping.passes.resolve import resolve_rows
 from mapping.plan import FilesPlan, IedPlan, Plan, SecurityPlan, TlsPlan, WorkerPlan, sealed
 from mapping.polling.turnaround import Measured
+from mapping.protocols import Protocols
 from mapping.schema.site import Files, Security
 
 PASSES: Final[tuple[Callable[[Draft], None], ...]] = (
@@ -51,12 +50,13 @@ class Compiled:
     """What became of a site: its plan if nothing is in error, and everything found.
 
     `workers`, `passed_over` (proposals of profiles that an LN lacks), `commanded` (the lines that carry commands) and
-    `mapped` are there for reports even without a plan.
+    `mapped` are there for reports even without a plan, as are the `protocols` that it was compiled with.
     """
 
     plan: Plan | None
     diagnostics: Diagnostics
     workers: tuple[WorkerPlan, ...]
+    protocols: Protocols
     passed_over: tuple[str, ...]
     commanded: frozenset[str] = frozenset()
     mapped: tuple[Mapped, ...] = ()
@@ -69,16 +69,16 @@ def site_file(path: Path) -> Path:
 
 def compile_site(
     site: Path,
-    line_settings: Mapping[str, type[BaseModel]],
+    protocols: Protocols,
     *,
     lines: Path | None = None,
     measured: Measured | None = None,
 ) -> Compiled:
     """Compile the site at `site` (a site.yaml or its folder); `lines` is a file that is laid over its lines.
 
-    `measured`: how long its devices were seen to think.
+    `protocols` has every protocol that a line of it may have. `measured`: how long its devices were seen to think.
     """
-    draft = Draft(site_file(site), line_settings, lines, measured=measured or {})
+    draft = Draft(site_file(site), protocols, lines, measured=measured or {})
     for one in PASSES:
         one(draft)
     workers = plan_polls(draft)
@@ -86,7 +86,7 @@ def compile_site(
     plan = None if draft.found.errors or draft.site is None else _plan(draft, workers)
     orders = frozenset(one for one in draft.lines if commanded(draft, one))
     mapped = tuple(Mapped(ied.name, ied.scl_path, ied.server, _rows(ied)) for ied in draft.ieds)
-    return Compiled(plan, draft.found, workers, passed_over, orders, mapped)
+    return Compiled(plan, draft.found, workers, protocols, passed_over, orders, mapped)
 
 
 def _rows(ied: DraftIed) -> dict[str, tuple[str, Span]]:

@@ -16,7 +16,7 @@ import msgspec
 
 from bus.messages import Value
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 
 Table = Literal["coil", "discrete", "input", "holding"]
 RegisterType = Literal[
@@ -160,25 +160,31 @@ class Identify(msgspec.Struct, frozen=True):
     match: str | None = None
 
 
+class PollSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How a device is talked to: the keys of site.yaml and of profiles (without `_ms`), with their defaults."""
+
+    timeout_ms: int = 500  # of each try
+    retries: int = 1
+    pause_ms: int = 0  # least silence before a request to it
+    max_registers: int = 125
+    max_gap: int | None = None  # None: what the line's physics makes worth while
+    close_after: bool = False
+    command_timeout_ms: int | None = None
+    pipeline: int = 1  # reads that may be asked for at once
+    priority: Priority = "normal"
+
+
 class DevicePlan(msgspec.Struct, frozen=True):
     """One device: how to talk to it, its points and the blocks that read them."""
 
     name: str
     unit: int
     profile: str | None
-    timeout_ms: int  # of each try
-    retries: int
-    pause_ms: int  # least silence before a request to it
-    max_registers: int
-    close_after: bool
+    polling: PollSettings
     points: tuple[PointPlan, ...]
     blocks: tuple[Block, ...]
     identify: Identify | None = None
-    command_timeout_ms: int | None = None
     clock: int | None = None  # the point that shows its own clock; None: what is read has the gateway's time
-    max_gap: int | None = None  # None: what the line's physics makes worth while
-    pipeline: int = 1  # reads that may be asked for at once
-    priority: Priority = "normal"
     turnaround_ms: int | None = None  # how long it thinks, as measured on a serial line; None: not known
 
 
@@ -387,6 +393,12 @@ class Plan(msgspec.Struct, frozen=True):
         }
 
 
+class _Head(msgspec.Struct):
+    """The part of a plan file that every format has."""
+
+    format: int
+
+
 _Row = TypeVar("_Row", WorkerPlan, IedPlan)
 
 
@@ -418,9 +430,11 @@ def load(path: Path) -> Plan:
 
     Raises ValueError if it is of another format or was changed, msgspec.DecodeError if it is no plan, OSError.
     """
-    plan = msgspec.msgpack.decode(path.read_bytes(), type=Plan)
-    if plan.format != FORMAT:
-        raise ValueError(f"{path}: plan format {plan.format}, expected {FORMAT}")
+    octets = path.read_bytes()
+    found = msgspec.msgpack.decode(octets, type=_Head).format
+    if found != FORMAT:
+        raise ValueError(f"{path}: plan format {found}, expected {FORMAT}")
+    plan = msgspec.msgpack.decode(octets, type=Plan)
     if sealed(plan).revision != plan.revision:
         raise ValueError(f"{path}: the plan does not match its revision {plan.revision}")
     return plan

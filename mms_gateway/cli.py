@@ -3,19 +3,18 @@
 Exit codes: 0 ok, 1 failed while running, 2 bad configuration, 64 wrong usage. No traceback reaches a user.
 """
 
-import importlib
 import logging
 import os
-import pkgutil
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 import cyclopts
 
+from bus.plugins import PluginError, constants
 from bus.version import version
 from mms_gateway import commands
-from mms_gateway.command import FAILED, OK, WRONG_USAGE, Command
+from mms_gateway.command import BAD_CONFIGURATION, FAILED, OK, WRONG_USAGE, Command
 
 
 def build() -> cyclopts.App:
@@ -26,10 +25,8 @@ def build() -> cyclopts.App:
         version=version,
         result_action="return_value",
     )
-    for module in pkgutil.iter_modules(commands.__path__):
-        command = getattr(importlib.import_module(f"{commands.__name__}.{module.name}"), "COMMAND", None)
-        if isinstance(command, Command):
-            app.command(command.run, name=command.name)
+    for _, command in constants(commands, "COMMAND", Command):
+        app.command(command.run, name=command.name)
     return app
 
 
@@ -45,6 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return WRONG_USAGE
     except KeyboardInterrupt:
         return OK
+    except PluginError as error:
+        sys.stderr.write(f"mms-gateway: {error}\n")
+        return BAD_CONFIGURATION
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK

@@ -1,10 +1,10 @@
-"""Compiling a site for a command: with the drivers' settings, and its findings on stderr."""
+"""Compiling a site for a command: with the protocols of all drivers, and its findings on stderr."""
 
 import logging
 import sys
 from pathlib import Path
 
-from acquisition.drivers.registry import by_protocol
+from acquisition.drivers.registry import protocols
 from mapping.compile import Compiled, compile_site, site_file
 from mapping.diagnostics import Diagnostic, render
 from mapping.polling import turnaround
@@ -15,8 +15,7 @@ log = logging.getLogger("gateway")
 
 def compiled(site: Path, lines: Path | None = None, measured: Measured | None = None) -> Compiled:
     """The site at `site`; `lines` is laid over its lines, `measured` is how long its devices think."""
-    settings = {name: spec.settings for name, spec in by_protocol().items()}
-    return compile_site(site, settings, lines=lines, measured=measured)
+    return compile_site(site, protocols(), lines=lines, measured=measured)
 
 
 def measured_of(site: Path, state_dir: Path | None) -> Measured:

@@ -17,6 +17,7 @@ An answer tells neither its channel nor, mostly, its module: after a time-out th
 
 import re
 import struct
+from functools import partial
 from typing import Annotated, Final
 
 from pydantic import Field
@@ -28,7 +29,6 @@ from acquisition.drivers.base import (
     Foreign,
     Found,
     Identification,
-    LineSettings,
     Question,
     Read,
     Refused,
@@ -36,6 +36,9 @@ from acquisition.drivers.base import (
     SerialSettings,
     Write,
 )
+from acquisition.drivers.device_side import AnsweringDevice, Devices, Turn, turn_of, unreadable
+from mapping.plan import PointPlan, Register, Table
+from mapping.protocols import Framing, LineSettings, Protocol
 
 _LONGEST: Final = 64
 _NUMBER: Final = re.compile(rb"[+-]?(?=[0-9]*\.[0-9]*$)[0-9.]{6}")
@@ -44,6 +47,12 @@ _BITS: Final = re.compile(rb"!([0-9A-F]{4})[0-9A-F]{2}")
 _SIGNS: Final = (b">", b"!", b"?")
 _ILLEGAL_ADDRESS, _ILLEGAL_VALUE = 2, 3
 _OUTPUTS: Final = 8  # the outputs stand in the upper octet of the bits
+_PLACES: Final = {"input": 16, "holding": 16, "discrete": 16, "coil": 8}
+_CHARACTERS: Final[dict[Table, tuple[int, int]]] = {
+    "input": (5, 9), "discrete": (5, 8), "coil": (5, 8), "holding": (7, 11),
+}  # of a command and its answer, without checksum  # fmt: skip
+_CHANNEL_REGISTERS: Final = 2  # a channel is one exchange
+_COMMAND: Final = re.compile(r"([#$])([0-9A-F]{2})([ -~]+)")
 
 
 class AdamSettings(SerialSettings):
@@ -157,4 +166,105 @@ def _bits(ask: Read, answer: bytes) -> Registers | None:
     return Registers(tuple(word >> place & 1 for place in range(first, first + ask.count)))
 
 
-DRIVER: Final = DriverSpec("adam-ascii", AdamSettings, AdamAscii, "serial", anonymous=True)
+def _misfit(plan: PointPlan) -> str | None:
+    """The reason why an ADAM module has no such point; None if it may have."""
+    for register in (plan.source, plan.write):
+        if not isinstance(register, Register):
+            continue
+        places = _PLACES[register.table]
+        if register.address >= places:
+            return f"{register.table} {register.address}, expected 0..{places - 1} of an ADAM module"
+        if register.table in ("input", "holding") and (register.type, register.order) != ("float32", "abcd"):
+            return (
+                f"{register.type} {register.order}, expected float32 abcd: so a channel of an ADAM module is delivered"
+            )
+    return None
+
+
+# ---------------------------------------------------------------------- the device side
+
+
+class AdamDevices:
+    """The device side: what a module does not know it leaves unanswered; a channel that it does not have it refuses."""
+
+    def __init__(self, devices: Devices, settings: LineSettings) -> None:
+        self._devices = devices
+        self._checksum = bool(settings.get("checksum", False))
+
+    def take(self, buffer: bytearray) -> Turn | None:
+        """See Answering."""
+        while (end := buffer.find(b"\r")) >= 0:
+            text = bytes(buffer[:end])
+            del buffer[: end + 1]
+            command = text[:-2] if self._checksum else text
+            match = _COMMAND.fullmatch(command.decode("ascii", "replace"))
+            if match is not None and sealed(command, checksum=self._checksum) == text + b"\r":
+                answer = partial(self._answer, command=command.decode("ascii"))
+                return turn_of(self._devices, int(match.group(2), 16), end + 1, answer)
+        return None
+
+    def _answer(self, device: AnsweringDevice, command: str) -> bytes:
+        fault = device.fault
+        if fault is not None and fault.kind == "exception":
+            text = f"?{command[1:3]}"
+        else:
+            text = "?" * 8 if unreadable(device) else _reply(device, command)
+        return sealed(text.encode("ascii"), checksum=self._checksum) if text else b""
+
+
+def _reply(device: AnsweringDevice, command: str) -> str:
+    """The module's answer; empty if it says nothing."""
+    sign, address, rest = command[0], command[1:3], command[3:]
+    if sign == "$" and rest == "6":
+        return f"!{_word(device):04X}00"
+    if match := re.fullmatch(r"6C([0-9A-F])", rest):
+        point = device.at("holding", int(match.group(1), 16))
+        return f"?{address}" if point is None else f"!{address}{_shown(device, point)}"
+    if match := re.fullmatch(r"[0-9A-F]", rest):
+        point = device.at("input", int(match.group(), 16))
+        return f"?{address}" if point is None else f">{_shown(device, point)}"
+    if match := re.fullmatch(r"1([0-7])0([01])", rest):
+        bit = int(match.group(2))
+        return _set(device, "coil", int(match.group(1)), bool(bit), (bit,)) or f"?{address}"
+    if match := re.fullmatch(r"C([0-9A-F])([+-][0-9.]{6})", rest):
+        number = float(match.group(2))
+        return _set(device, "holding", int(match.group(1), 16), number, _registers(number).values) or f"?{address}"
+    return f"?{address}" if sign == "#" else ""
+
+
+def _word(device: AnsweringDevice) -> int:
+    """Inputs in the lower octet and upwards, outputs in the upper one."""
+    word = 0
+    for (table, address), bit in device.registers.items():
+        if table in ("coil", "discrete"):
+            word |= bool(bit) << address + (_OUTPUTS if table == "coil" else 0)
+    return word & 0xFFFF
+
+
+def _shown(device: AnsweringDevice, point: PointPlan) -> str:
+    """The channel's number; beyond five digits its sensor is over range."""
+    number = (float(device.values.get(point.local_name) or 0) - point.offset) / point.scale
+    return _digits(number).decode("ascii") if len(f"{abs(number):.0f}") < 5 else "+9999"
+
+
+def _set(device: AnsweringDevice, table: str, address: int, value: float, words: tuple[int, ...]) -> str:
+    """`>` if the module has that output; empty if it has not."""
+    point = device.at(table, address)
+    if point is None or point.write is None:
+        return ""
+    device.take(point, value if table == "coil" else value * point.scale + point.offset, words)
+    return ">"
+
+
+DRIVER: Final = DriverSpec(
+    Protocol(
+        "adam-ascii",
+        AdamSettings,
+        "serial",
+        framing=Framing(registers=_CHANNEL_REGISTERS, by_table=_CHARACTERS),
+        misfit=_misfit,
+    ),
+    AdamAscii,
+    AdamDevices,
+    anonymous=True,
+)

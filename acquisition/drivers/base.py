@@ -1,30 +1,31 @@
-"""What a driver is: framing only, no clock and no port (the line's shell owns both).
+"""The contract of a driver: framing only, no clock and no port (the line's shell owns both).
 
 A driver turns a request into octets, and finds in the octets that came the one unit that answers it:
 
     request(ask, tag)              the octets that ask
     take(ask, tag, buffer)         Registers, Text, Identity, Confirmed or Refused if the answer is there (and removed
                                    from `buffer`); Foreign for a sound unit that answers something else; Continue if the
-                                   device first wants to hear more; None if no unit is complete. What cannot begin
-                                   an answer is removed.
+                                   device first wants to hear more; None if no unit is complete. Octets that cannot
+                                   begin an answer are removed.
 
 A driver that continues is in a conversation: `request` begins a new one, whatever became of the last.
 
 `tag` is the shell's number of the request; drivers whose protocol has transaction ids put it on the wire. Each file
-here has one driver and ends with one constant `DRIVER`; `Settings` are the site's keys for a line of that protocol.
+here has one driver and ends with one constant `DRIVER`, which carries its `Protocol` (mapping/protocols.py) and its
+device side (device_side.py); `Settings` are the site's keys for a line of that protocol.
 """
 
-from collections.abc import Callable, Mapping
+import typing
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Final, Literal, Protocol
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from acquisition.drivers.device_side import Answering, Devices
 from mapping.plan import Table
+from mapping.protocols import LineSettings, Protocol, Transport
 from mapping.schema.fields import Milliseconds
-
-Transport = Literal["serial", "tcp", "tls", "udp", "simulated"]
-LineSettings = Mapping[str, str | int | float | bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +79,14 @@ class Registers:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """What an instrument answered: a line without its end, or a meter's whole readout."""
+    """The answer of an instrument: a line without its end, or a meter's whole readout."""
 
     line: str
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a device says it is: maker, product, revision and so on, as far as it says."""
+    """The identification of a device by itself: maker, product, revision and so on, as far as it says."""
 
     texts: tuple[str, ...]
 
@@ -127,7 +128,7 @@ Found = Registers | Text | Identity | Confirmed | Refused | Foreign
 Step = Found | Continue
 
 
-class Driver(Protocol):
+class Driver(typing.Protocol):
     """See the module."""
 
     def request(self, ask: Ask, tag: int) -> bytes:
@@ -138,7 +139,7 @@ class Driver(Protocol):
 
 
 class Settings(BaseModel):
-    """What every line has."""
+    """The keys that every line has."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)  # `on` is a word, and "9600" no number
 
@@ -185,39 +186,42 @@ _NO_SETTINGS: Final[LineSettings] = {}
 
 @dataclass(frozen=True, slots=True)
 class DriverSpec:
-    """One protocol: its name in site.yaml, its settings, its driver (made from a line's settings), what carries it.
+    """A driver as it is found: its protocol, and its two ends: the master's and, for simulated lines, the devices'.
 
-    `frame_silence`: frames end by silence on the line (RTU). `tag_of`: the tag of the unit in
-    front of a buffer, where an answer bears that of its request: a late one is known by it, and several may be awaited.
-    `anonymous`: an answer tells nothing of its question, so that after a time-out the line waits for the missing one.
-    `characters_per_octet`: what an octet costs on the line. `longest_s`: an answer of many parts, for which a device's
-    time-out runs from the last octet that came, the whole taking no longer than that; 0: the time-out is for the whole.
+    Both are made from a line's settings. `anonymous`: an answer tells nothing of its question, so that after a time-out
+    the line waits for the missing one. `longest_s`: an answer of many parts, for which a device's time-out runs from
+    the last octet that came, the whole taking no longer than that; 0: the time-out is for the whole.
     """
 
-    protocol: str
-    settings: type[Settings]
+    protocol: Protocol
     driver: Callable[[LineSettings], Driver]
-    transport: Transport
-    frame_silence: bool = False
-    tag_of: Callable[[bytearray], int] | None = None
+    devices: Callable[[Devices, LineSettings], Answering]
     anonymous: bool = False
-    characters_per_octet: int = 1
     longest_s: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """The name of its protocol in site.yaml."""
+        return self.protocol.name
+
+    @property
+    def transport(self) -> Transport:
+        """The carrier of a line."""
+        return self.protocol.transport
 
     @property
     def serial(self) -> bool:
         """True if the line is a serial port."""
-        return self.transport == "serial"
+        return self.protocol.serial
 
     @property
     def tagged(self) -> bool:
         """True if a late answer is known by its tag."""
-        return self.tag_of is not None
+        return self.protocol.tagged
 
-    @property
-    def modbus(self) -> bool:
-        """True if its devices know Modbus' functions, such as those that say what they are."""
-        return self.protocol.startswith("modbus") or self.protocol == "simulated"
+    def tag_of(self, buffer: bytearray) -> int:
+        """The tag of the unit that `buffer` begins with."""
+        return int.from_bytes(buffer[: self.protocol.tag_octets], "big")
 
     def make(self, settings: LineSettings = _NO_SETTINGS) -> Driver:
         """The driver of a line with these settings."""

@@ -22,12 +22,14 @@ from acquisition.drivers.base import (
     Continue,
     DriverSpec,
     Foreign,
-    LineSettings,
     Question,
     SerialSettings,
     Step,
     Text,
 )
+from acquisition.drivers.device_side import REQUEST_LIMIT, AnsweringDevice, Devices, Turn, turn_of, unreadable
+from mapping.plan import Obis
+from mapping.protocols import Framing, LineSettings, Protocol, SignOn
 
 RATES: Final = (300, 600, 1200, 2400, 4800, 9600, 19200)  # by the digit that offers them
 LONGEST_S: Final = 180.0  # some 5000 characters at 300 baud
@@ -37,6 +39,11 @@ _IDENTIFICATION_LIMIT: Final = 23
 _READOUT_LIMIT: Final = 32_768
 _STX, _ETX = 0x02, 0x03
 _SEVEN_BITS: Final = bytes(octet & 0x7F for octet in range(256))
+READOUT_BAUDRATE: Final = 9600  # what most meters offer
+_EVERY_MS: Final = 60_000  # a readout takes seconds, and wears a battery
+_TIMEOUT_MS: Final = 2000  # a meter may take 1.5 s between two of its characters
+_READOUT_LINES: Final = 40  # a guess: what a meter says beside the lines that are wanted
+_SIGN_ON_OCTETS: Final = 20 + 6  # identification and acknowledgement
 _EVEN_PARITY: Final = bytes(octet & 0x7F | (octet & 0x7F).bit_count() % 2 << 7 for octet in range(256))
 
 
@@ -112,4 +119,72 @@ def bcc(octets: bytes) -> int:
     return reduce(xor, octets, 0)
 
 
-DRIVER: Final = DriverSpec("iec62056-21", Iec62056Settings, Iec62056Part21, "serial", longest_s=LONGEST_S)
+class Iec62056Devices:
+    """The device side of meters that are read out in mode C."""
+
+    def __init__(self, devices: Devices, settings: LineSettings) -> None:
+        self._by_request = {
+            point.source.request.encode("ascii"): unit
+            for unit, device in devices.items()
+            for point in device.plan.points
+            if isinstance(point.source, Obis)
+        }
+        self._devices = devices
+        fixed = settings.get("fixed_baudrate", False)
+        self._offered = int(settings.get("baudrate", 300)) if fixed else READOUT_BAUDRATE
+        self._unit = -1  # of the meter that has been signed on
+
+    def take(self, buffer: bytearray) -> Turn | None:
+        """See Answering."""
+        buffer[:] = buffer.translate(_SEVEN_BITS)
+        while (end := buffer.find(b"\r\n") + 2) >= 2:
+            text = bytes(buffer[:end])
+            del buffer[:end]
+            turn = self._identification(text) or self._acknowledged(text)
+            if turn is not None:
+                return turn
+        if len(buffer) > REQUEST_LIMIT:
+            buffer.clear()
+        return None
+
+    def _identification(self, text: bytes) -> Turn | None:
+        unit = next((unit for request, unit in self._by_request.items() if text.endswith(request)), None)
+        if unit is None:
+            return None
+        self._unit = unit
+        offered = b"/SIM%dGATEWAY\r\n" % RATES.index(self._offered)
+        return turn_of(self._devices, unit, len(text), lambda _: offered)
+
+    def _acknowledged(self, text: bytes) -> Turn | None:
+        if text[-6:-4] != b"\x060" or not text[-4:-3].isdigit() or text[-3:] != b"0\r\n":
+            return None
+        turn = turn_of(self._devices, self._unit, len(text), self._readout)
+        return Turn(len(text), turn.answer, turn.late_s, RATES[min(int(text[-4:-3]), len(RATES) - 1)])
+
+    def _readout(self, device: AnsweringDevice) -> bytes:
+        block = device.readout().encode("ascii", "replace") + b"!\r\n\x03"
+        check = bcc(block) ^ unreadable(device)
+        return b"\x02" + block + bytes((check,))
+
+
+def _readout_rate(settings: LineSettings) -> float:
+    """The baud rate of a readout, as far as it is known before a meter has offered one."""
+    own = float(settings.get("baudrate", 300))
+    return own if settings.get("fixed_baudrate") else max(own, READOUT_BAUDRATE)
+
+
+DRIVER: Final = DriverSpec(
+    Protocol(
+        "iec62056-21",
+        Iec62056Settings,
+        "serial",
+        asks=Obis,
+        framing=Framing(sign_on=SignOn(_SIGN_ON_OCTETS, 2 * REACTION_S, _READOUT_LINES, _readout_rate)),
+        address=True,
+        every_ms=_EVERY_MS,
+        timeout_ms=_TIMEOUT_MS,
+    ),
+    Iec62056Part21,
+    Iec62056Devices,
+    longest_s=LONGEST_S,
+)

@@ -5,13 +5,16 @@
 A colon begins a frame wherever it stands, so a cut frame costs only itself.
 """
 
+from functools import partial
 from typing import Final
 
 from pymodbus.framer import FramerAscii
 from pymodbus.pdu import DecodePDU
 
-from acquisition.drivers import modbus
+from acquisition.drivers import modbus, modbus_device
 from acquisition.drivers.base import Ask, DriverSpec, Found, Question, SerialSettings
+from acquisition.drivers.device_side import AnsweringDevice, Devices, Turn, turn_of
+from mapping.protocols import Framing, Protocol
 
 _LONGEST: Final = 513  # characters of a frame
 _DIGITS: Final = frozenset(b"0123456789ABCDEFabcdef")
@@ -66,4 +69,35 @@ def _octets(text: bytes) -> bytes | None:
     return octets[:-1] if lrc(octets[:-1]) == octets[-1] else None
 
 
-DRIVER: Final = DriverSpec("modbus-ascii", SerialSettings, lambda _: ModbusAscii(), "serial", characters_per_octet=2)
+class ModbusAsciiDevices:
+    """The device side of ASCII frames."""
+
+    def __init__(self, devices: Devices) -> None:
+        self._devices = devices
+
+    def take(self, buffer: bytearray) -> Turn | None:
+        """See Answering."""
+        while (end := buffer.find(b"\r\n")) >= 0:
+            text = bytes(buffer[buffer.rfind(b":", 0, end) + 1 : end])
+            del buffer[: end + 2]
+            try:
+                octets = bytes.fromhex(text.decode("ascii"))
+            except ValueError:
+                continue
+            if len(octets) >= 3 and lrc(octets[:-1]) == octets[-1]:
+                return turn_of(self._devices, octets[0], len(text) + 3, partial(self._answer, asked=octets[:-1]))
+        return None
+
+    def _answer(self, device: AnsweringDevice, asked: bytes) -> bytes:
+        octets = modbus_device.answered(device, asked[0], asked[1:])
+        octets = modbus_device.faulty(device, octets + bytes((lrc(octets),)))
+        return b":" + octets.hex().upper().encode("ascii") + b"\r\n"
+
+
+_FRAMING: Final = Framing(characters=2, more=1)  # LRC is an octet less than CRC; the colon, CR and LF
+
+DRIVER: Final = DriverSpec(
+    Protocol("modbus-ascii", SerialSettings, "serial", framing=_FRAMING, broadcast=True, modbus=True),
+    lambda _: ModbusAscii(),
+    lambda devices, _: ModbusAsciiDevices(devices),
+)

@@ -6,15 +6,19 @@ A frame's end is found from its length, never from silence: user space does not 
 reply is thrown away octet by octet, so garbage, echoes and cut frames cost only themselves.
 """
 
+from functools import partial
 from typing import Final
 
 from pymodbus.framer import FramerRTU
 from pymodbus.pdu import DecodePDU
 
-from acquisition.drivers import modbus
+from acquisition.drivers import modbus, modbus_device
 from acquisition.drivers.base import Ask, DriverSpec, Found, Question, SerialSettings
+from acquisition.drivers.device_side import AnsweringDevice, Devices, Turn, turn_of
+from mapping.protocols import Framing, Protocol
 
 _SHORTEST: Final = 5
+_SHORTEST_REQUEST: Final = 4  # asks for the server id
 _LONGEST: Final = 254  # unit and PDU
 
 
@@ -65,4 +69,32 @@ def _sound(frame: bytes) -> bool:
     return crc(frame[:-2]) == frame[-2:]
 
 
-DRIVER: Final = DriverSpec("modbus-rtu", SerialSettings, lambda _: ModbusRtu(), "serial", frame_silence=True)
+class ModbusRtuDevices:
+    """The device side of RTU frames."""
+
+    def __init__(self, devices: Devices) -> None:
+        self._devices = devices
+
+    def take(self, buffer: bytearray) -> Turn | None:
+        """See Answering."""
+        while len(buffer) >= _SHORTEST_REQUEST:
+            size = 3 + modbus_device.request_octets(bytes(buffer[1:8]))
+            if len(buffer) < size:
+                return None
+            frame = bytes(buffer[:size])
+            if _sound(frame):
+                del buffer[:size]
+                return turn_of(self._devices, frame[0], size, partial(self._answer, asked=frame))
+            del buffer[:1]
+        return None
+
+    def _answer(self, device: AnsweringDevice, asked: bytes) -> bytes:
+        octets = modbus_device.answered(device, asked[0], asked[1:-2])
+        return modbus_device.faulty(device, octets + crc(octets))
+
+
+DRIVER: Final = DriverSpec(
+    Protocol("modbus-rtu", SerialSettings, "serial", framing=Framing(silence=True), broadcast=True, modbus=True),
+    lambda _: ModbusRtu(),
+    lambda devices, _: ModbusRtuDevices(devices),
+)

@@ -9,6 +9,11 @@ apart by their size, and after a time-out the stream must fall silent. The conve
 from typing import Final
 
 from acquisition.drivers.base import DriverSpec, TcpSettings
-from acquisition.drivers.modbus_rtu import ModbusRtu
+from acquisition.drivers.modbus_rtu import ModbusRtu, ModbusRtuDevices
+from mapping.protocols import Protocol
 
-DRIVER: Final = DriverSpec("modbus-rtu-over-tcp", TcpSettings, lambda _: ModbusRtu(), "tcp")
+DRIVER: Final = DriverSpec(
+    Protocol("modbus-rtu-over-tcp", TcpSettings, "tcp", broadcast=True, modbus=True),
+    lambda _: ModbusRtu(),
+    lambda devices, _: ModbusRtuDevices(devices),
+)

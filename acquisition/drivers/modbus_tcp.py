@@ -5,14 +5,19 @@
 An answer with another transaction id is late or wrong: it is discarded, and the waiting goes on.
 """
 
+from functools import partial
 from typing import Final
 
 from pymodbus.framer import FramerSocket
 from pymodbus.pdu import DecodePDU
 
-from acquisition.drivers import modbus
+from acquisition.drivers import modbus, modbus_device
 from acquisition.drivers.base import Ask, DriverSpec, Foreign, Found, Question, TcpSettings
+from acquisition.drivers.device_side import AnsweringDevice, Devices, Turn, turn_of
+from mapping.protocols import Framing, Protocol
 
+TAG_OCTETS: Final = 2
+MORE_OCTETS: Final = 4  # transaction id, protocol and length instead of CRC
 _HEADER: Final = 7
 _LONGEST: Final = 254  # unit and PDU
 
@@ -47,9 +52,36 @@ class ModbusTcp:
         return found
 
 
-def tag_of(buffer: bytearray) -> int:
-    """The transaction id of the unit that `buffer` begins with."""
-    return int.from_bytes(buffer[:2], "big")
+class ModbusTcpDevices:
+    """The device side of MBAP units."""
+
+    def __init__(self, devices: Devices) -> None:
+        self._devices = devices
+
+    def take(self, buffer: bytearray) -> Turn | None:
+        """See Answering."""
+        if len(buffer) < _HEADER + 1:
+            return None
+        length = int.from_bytes(buffer[4:6], "big")
+        if not 2 <= length <= _LONGEST:
+            buffer.clear()
+            return None
+        if len(buffer) < 6 + length:
+            return None
+        unit = bytes(buffer[: 6 + length])
+        del buffer[: 6 + length]
+        return turn_of(self._devices, unit[6], len(unit), partial(self._answer, asked=unit))
+
+    def _answer(self, device: AnsweringDevice, asked: bytes) -> bytes:
+        answered = modbus_device.answered(device, asked[6], asked[7:])
+        octets = asked[:4] + len(answered).to_bytes(2, "big") + answered
+        if device.fault is not None and device.fault.kind == "crc":
+            return modbus_device.inverted(octets)  # there is no checksum to spoil
+        return modbus_device.faulty(device, octets)
 
 
-DRIVER: Final = DriverSpec("modbus-tcp", TcpSettings, lambda _: ModbusTcp(), "tcp", tag_of=tag_of)
+DRIVER: Final = DriverSpec(
+    Protocol("modbus-tcp", TcpSettings, "tcp", framing=Framing(more=MORE_OCTETS), tag_octets=TAG_OCTETS, modbus=True),
+    lambda _: ModbusTcp(),
+    lambda devices, _: ModbusTcpDevices(devices),
+)

@@ -11,8 +11,11 @@ from typing import Annotated, Final
 from pydantic import Field
 
 from acquisition.drivers.base import DriverSpec, TcpSettings
-from acquisition.drivers.modbus_tcp import ModbusTcp, tag_of
+from acquisition.drivers.modbus_tcp import MORE_OCTETS, TAG_OCTETS, ModbusTcp, ModbusTcpDevices
+from mapping.protocols import Framing, Protocol
 from mapping.schema.fields import SiteFile
+
+_RECORD_OCTETS: Final = 22  # header, type and tag of a TLS record
 
 
 class TlsSettings(TcpSettings):
@@ -27,4 +30,10 @@ class TlsSettings(TcpSettings):
     ] = None
 
 
-DRIVER: Final = DriverSpec("modbus-tls", TlsSettings, lambda _: ModbusTcp(), "tls", tag_of=tag_of)
+_FRAMING: Final = Framing(more=MORE_OCTETS + _RECORD_OCTETS)
+
+DRIVER: Final = DriverSpec(
+    Protocol("modbus-tls", TlsSettings, "tls", framing=_FRAMING, tag_octets=TAG_OCTETS, modbus=True),
+    lambda _: ModbusTcp(),
+    lambda devices, _: ModbusTcpDevices(devices),
+)

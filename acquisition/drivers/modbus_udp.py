@@ -9,7 +9,8 @@ that is not exactly a unit is thrown away whole: nothing of it can be completed 
 from typing import Final
 
 from acquisition.drivers.base import Ask, DriverSpec, Found, TcpSettings
-from acquisition.drivers.modbus_tcp import ModbusTcp, tag_of
+from acquisition.drivers.modbus_tcp import MORE_OCTETS, TAG_OCTETS, ModbusTcp, ModbusTcpDevices
+from mapping.protocols import Framing, Protocol
 
 _LENGTH_END: Final = 6
 
@@ -27,4 +28,8 @@ class ModbusUdp(ModbusTcp):
         return found
 
 
-DRIVER: Final = DriverSpec("modbus-udp", TcpSettings, lambda _: ModbusUdp(), "udp", tag_of=tag_of)
+DRIVER: Final = DriverSpec(
+    Protocol("modbus-udp", TcpSettings, "udp", framing=Framing(more=MORE_OCTETS), tag_octets=TAG_OCTETS, modbus=True),
+    lambda _: ModbusUdp(),
+    lambda devices, _: ModbusTcpDevices(devices),
+)

@@ -2,12 +2,16 @@ r"""Serial instruments that answer a request with one line of text: scales, ther
 
     "SI\r\n"   ->   "S S     100.00 kg\r\n"
 
-The line ends with CR, LF or CR LF unless the point says how. What the line means is the point's own expression.
+The line ends with CR, LF or CR LF unless the point says how. Its meaning is the point's own expression.
 """
 
+from functools import partial
 from typing import Final
 
 from acquisition.drivers.base import Ask, DriverSpec, Found, Question, SerialSettings, Text
+from acquisition.drivers.device_side import REQUEST_LIMIT, AnsweringDevice, Devices, Turn, turn_of, unreadable
+from mapping.plan import Reply
+from mapping.protocols import Protocol
 
 _LONGEST: Final = 1024
 _ENDS: Final = (b"\r", b"\n")
@@ -47,4 +51,32 @@ def _end_of_line(buffer: bytearray, end: bytes) -> tuple[int, int]:
     return (min(found), 1) if found else (-1, 0)
 
 
-DRIVER: Final = DriverSpec("serial-ascii", SerialSettings, lambda _: SerialAscii(), "serial", anonymous=True)
+class SerialAsciiDevices:
+    """The device side of instruments that answer a request with a line of text."""
+
+    def __init__(self, devices: Devices) -> None:
+        self._devices = devices
+
+    def take(self, buffer: bytearray) -> Turn | None:
+        """See Answering."""
+        for unit, device in self._devices.items():
+            for point in device.plan.points:
+                request = point.source.request if isinstance(point.source, Reply) else ""
+                if request and buffer.startswith(request.encode("ascii")):
+                    del buffer[: len(request)]
+                    return turn_of(self._devices, unit, len(request), partial(self._answer, request=request))
+        if len(buffer) > REQUEST_LIMIT:
+            buffer.clear()
+        return None
+
+    def _answer(self, device: AnsweringDevice, request: str) -> bytes:
+        text = "?" * 8 if unreadable(device) else device.line(request) or ""
+        return (text + device.end_of(request)).encode("ascii", "replace")
+
+
+DRIVER: Final = DriverSpec(
+    Protocol("serial-ascii", SerialSettings, "serial", asks=Reply),
+    lambda _: SerialAscii(),
+    lambda devices, _: SerialAsciiDevices(devices),
+    anonymous=True,
+)

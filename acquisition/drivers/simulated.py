@@ -6,6 +6,11 @@ Requests and answers are units of Modbus TCP that never leave the process, so th
 from typing import Final
 
 from acquisition.drivers.base import DriverSpec, Settings
-from acquisition.drivers.modbus_tcp import ModbusTcp, tag_of
+from acquisition.drivers.modbus_tcp import MORE_OCTETS, TAG_OCTETS, ModbusTcp, ModbusTcpDevices
+from mapping.protocols import Framing, Protocol
 
-DRIVER: Final = DriverSpec("simulated", Settings, lambda _: ModbusTcp(), "simulated", tag_of=tag_of)
+DRIVER: Final = DriverSpec(
+    Protocol("simulated", Settings, "memory", framing=Framing(more=MORE_OCTETS), tag_octets=TAG_OCTETS, modbus=True),
+    lambda _: ModbusTcp(),
+    lambda devices, _: ModbusTcpDevices(devices),
+)

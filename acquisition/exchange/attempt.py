@@ -96,7 +96,7 @@ async def poll_concurrently(link: Link, jobs: Sequence[Job]) -> AsyncIterator[tu
             case Refused(code) if code not in UNREACHED:
                 yield job, DeviceException(code, certain=True)
             case _:
-                yield job, ResponseTimeout(f"no answer within {device.plan.timeout_ms} ms")
+                yield job, ResponseTimeout(f"no answer within {device.plan.polling.timeout_ms} ms")
 
 
 def _read(device: PolledDevice, block: RegisterBlock) -> Read:
@@ -114,14 +114,14 @@ async def registers(
 ) -> tuple[int, ...] | DeviceException | ResponseTimeout | Deferral:
     """Values of `read`, by reads that no late response can satisfy; otherwise why there are none. Raises LinkError."""
     plan = device.plan
-    parts = link.parts(read, borders, max_registers=plan.max_registers, refused=device.refused_reads)
+    parts = link.parts(read, borders, max_registers=plan.polling.max_registers, refused=device.refused_reads)
     if parts is None:
         return Deferral()
     found = await link.ask_parts(plan, parts)
     if isinstance(found, tuple):
         return found
     if found is None or found.code in UNREACHED:
-        return ResponseTimeout(f"no answer within {plan.timeout_ms} ms")
+        return ResponseTimeout(f"no answer within {plan.polling.timeout_ms} ms")
     if parts[0].longer and found.code in ABSENT:
         device.refused_reads.add(parts[0].read)
         return Deferral(at_once=True)
@@ -157,7 +157,7 @@ async def _text(link: Link, job: Job, block: ReplyBlock) -> AttemptResult:
     device = job.device.plan
     found = await link.exchange(Question(block.request, block.end), device)
     if not isinstance(found, Text):
-        return ResponseTimeout(f"no answer within {device.timeout_ms} ms")
+        return ResponseTimeout(f"no answer within {device.polling.timeout_ms} ms")
     read = point_readings.from_line(device, block.points, found.line)
     if read is None:
         return BadFrame(f"the answer `{found.line[:40]}` fits no expression")

@@ -113,7 +113,7 @@ class Link:
             await self.close()  # a device that closes after each answer
             await self.open()
             found = await self._after_silence(request, device)
-        if device.close_after and not self._spec.serial:
+        if device.polling.close_after and not self._spec.serial:
             await self.close()
         return found
 
@@ -125,7 +125,7 @@ class Link:
 
     async def _exchange(self, request: Ask, device: DevicePlan) -> Found | None:
         sent = await self._send(request)
-        timeout_s = device.timeout_ms / 1000
+        timeout_s = device.polling.timeout_ms / 1000
         response_s = response_octets(request) * self._timing.response_character_s
         found = await self._await_response(request, sent + timeout_s + response_s, timeout_s)
         now = self._loop.time()
@@ -216,7 +216,7 @@ class Link:
             octets = self._responses.encode(read)
             await self._connection.port.write(octets)
             tag = self._responses.sent(read, octets)
-            outstanding.add(tag, place, read, asked_at, asked_at + device.timeout_ms / 1000)
+            outstanding.add(tag, place, read, asked_at, asked_at + device.polling.timeout_ms / 1000)
         return outstanding
 
     async def _next_response(self, outstanding: OutstandingReads) -> ReadResponse | None:
@@ -253,7 +253,7 @@ class Link:
             raise UnsentError(str(error)) from error
 
     async def _until_silent(self, device: DevicePlan) -> bool:
-        until = max(self._loop.time(), self._silence.free_at(device)) + device.timeout_ms / 1000
+        until = max(self._loop.time(), self._silence.free_at(device)) + device.polling.timeout_ms / 1000
         self._responses.unexpected()
         while True:
             while (left := self._silence.free_at(device) - self._loop.time()) > 0:

@@ -45,7 +45,7 @@ class OutstandingReads:
 
         A unit with the tag of a read that is no response to it is Foreign, and the read stays outstanding.
         """
-        assert spec.tag_of is not None  # noqa: S101 - the plan pipelines on no other line
+        assert spec.tagged  # noqa: S101 - the plan pipelines on no other line
         tag = spec.tag_of(buffer)
         if tag not in self._exchanges:
             tag = next(iter(self._exchanges))  # any: the unit does not bear it

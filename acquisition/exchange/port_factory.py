@@ -25,5 +25,5 @@ def _port_of(plan: LinePlan, spec: DriverSpec) -> Port:
             return ConnectionPort(plan.settings, client_context)
         case "udp":
             return UdpPort(plan.settings)
-        case "simulated":
-            return SimulatedPort(plan.devices)
+        case "memory":
+            return SimulatedPort(plan, spec)

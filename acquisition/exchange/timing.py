@@ -36,8 +36,8 @@ class LineTiming:
         return cls(
             baudrate,
             character_s,
-            spec.characters_per_octet * character_s,
-            (SILENCE_FAST_S if fast else SILENCE_CHARACTERS * character_s) if spec.frame_silence else 0.0,
+            spec.protocol.framing.characters * character_s,
+            (SILENCE_FAST_S if fast else SILENCE_CHARACTERS * character_s) if spec.protocol.framing.silence else 0.0,
             float(settings.get("delay_between", 0)) / 1000,
             float(settings.get("delay_after_connect", 0)) / 1000,
         )
@@ -68,8 +68,8 @@ class FrameSilence:
     def free_at(self, device: DevicePlan) -> float:
         """Time from which a frame may be sent to `device`."""
         free = max(self._quiet_since + self._timing.silence_s, self._free_from)
-        if device.pause_ms and device.unit in self._ended_at:
-            free = max(free, self._ended_at[device.unit] + device.pause_ms / 1000)
+        if device.polling.pause_ms and device.unit in self._ended_at:
+            free = max(free, self._ended_at[device.unit] + device.polling.pause_ms / 1000)
         return free
 
 

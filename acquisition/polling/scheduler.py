@@ -93,7 +93,7 @@ class Scheduler:
         rank = (False, 0.0)
         for device in self.devices:
             job, waited = _next_of(device, now)
-            waited *= WEIGHTS[device.plan.priority]
+            waited *= WEIGHTS[device.plan.polling.priority]
             if job is not None and (best is None or (device is not self._last_failed, waited) > rank):
                 best, rank = job, (device is not self._last_failed, waited)
         return best
@@ -104,11 +104,11 @@ class Scheduler:
         None for a device that is not known to be there and to be the right one.
         """
         device = job.device
-        if device.plan.pipeline == 1 or job.probe or not (device.answered and device.identified):
+        if device.plan.polling.pipeline == 1 or job.probe or not (device.answered and device.identified):
             return []
         others = [due for due in device.blocks if due is not job.due and due.ready_at <= now]
         others.sort(key=lambda due: (now - due.asked) / due.period_s, reverse=True)
-        return [Job(device, due, concurrent=True) for due in others[: device.plan.pipeline - 1]]
+        return [Job(device, due, concurrent=True) for due in others[: device.plan.polling.pipeline - 1]]
 
     def next_time(self) -> float:
         """Time at which the next job is due; infinity if there is nothing to poll."""
@@ -164,14 +164,14 @@ class Scheduler:
         due.tries += 1
         due.cost_s += cost_s
         self._last_failed = job.device
-        if due.tries <= (0 if job.probe else job.device.plan.retries):
+        if due.tries <= (0 if job.probe else job.device.plan.polling.retries):
             return None
         return self._failed(job, now)
 
     def busy(self, job: Job, now: float, seconds: float) -> bool:
         """The device is busy: another try after `seconds`, the others first. False if it has none left."""
         self._answers(job.device, now)
-        if job.due.tries >= job.device.plan.retries:
+        if job.due.tries >= job.device.plan.polling.retries:
             return False
         job.due.tries += 1
         job.due.not_before = now + seconds

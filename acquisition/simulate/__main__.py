@@ -21,6 +21,7 @@ from acquisition.simulate.lines import SimulatedLine, line_of
 from acquisition.simulate.timeline import Timeline, read_timeline
 from bus import logs, processes
 from bus.endpoint import Endpoint
+from bus.plugins import PluginError
 from mapping import plan as plans
 from mapping.diagnostics import Diagnostics, render
 from mapping.plan import LinePlan, Plan
@@ -80,7 +81,7 @@ async def _run(plan: Plan, given: argparse.Namespace, faults: Timeline) -> int:
         with contextlib.suppress(asyncio.CancelledError):
             await ticking
         await control.stop()
-    except OSError as error:
+    except (OSError, PluginError) as error:
         log.error("cannot simulate: %s", error)
         return 2
     finally:

@@ -15,7 +15,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from acquisition.simulate.device import FAULTS, Fault, SimulatedDevice
+from acquisition.drivers.device_side import Fault
+from acquisition.simulate.device import FAULTS, SimulatedDevice
 
 
 class Control:

@@ -3,16 +3,16 @@
 engineering value ── / scale ──► raw ── type, order ──► registers by (table, address)
 """
 
-import re
 from collections import deque
 from dataclasses import dataclass, field
-from re import _constants, _parser  # type: ignore[attr-defined]  # the parse tree of an expression has no public name
-from typing import Any, Final
+from typing import Final
 
 from acquisition.decoding import scaling
 from acquisition.decoding.register_types import encoded, encoded_text
 from acquisition.decoding.scaling import Reading
+from acquisition.drivers.device_side import Fault
 from acquisition.simulate import measured
+from acquisition.simulate.example_text import example
 from acquisition.simulate.motion import Motion
 from bus.messages import Value
 from mapping.plan import DevicePlan, Identify, Obis, PointPlan, Register, Reply
@@ -22,21 +22,6 @@ WRITES_KEPT: Final = 2000
 FAULTS: Final = (
     "silent", "late", "exception", "busy", "crc", "wrong_unit", "garbage", "swapped", "frozen", "stuck",
 )  # fmt: skip
-BUSY: Final = 6  # the exception that means: ask again
-
-
-@dataclass(slots=True)
-class Fault:
-    """What is wrong with a device: `late` by `ms`, `exception` with `code`, `busy` for `times`; the others need no number.
-
-    `swapped`: the words of what takes several registers come in the opposite order. `frozen`: its values stand still.
-    `stuck`: it confirms what is written, and nothing follows.
-    """
-
-    kind: str
-    ms: int = 1000
-    code: int = 4
-    times: int = 3  # requests that find it busy; the next ones are answered
 
 
 @dataclass(slots=True)
@@ -177,7 +162,7 @@ class SimulatedDevice:
         """Be what the profile says: its identify register shows what it must; where a point stands, only read alone."""
         register = identify.register
         point = PointPlan(-1, "identify", "", register, polled=True, stale_after_ms=0, every_ms=0)
-        shown = identify.equals if identify.match is None else _example(_parser.parse(identify.match), {})
+        shown = identify.equals if identify.match is None else example(identify.match, {})
         if register.type != "string" and isinstance(shown, str):
             shown = int(shown)
         self._identity = _words(point, register, shown, 1.0)
@@ -264,7 +249,7 @@ class SimulatedDevice:
         return None
 
     def end_of(self, request: str) -> str:
-        """What ends the answer to `request`."""
+        """The end of the answer to `request`."""
         replies = [point.source for point in self.plan.points if isinstance(point.source, Reply)]
         return next((one.end for one in replies if one.request == request and one.end), "\r\n")
 
@@ -283,37 +268,4 @@ def _decimals(point: PointPlan, value: Value) -> str:
 
 
 def _text(point: PointPlan, reply: Reply, value: Value) -> str:
-    good = dict(reply.good_if)
-    number = _decimals(point, value)
-    text = _example(_parser.parse(reply.pattern), {reply.group: number} | good)
-    if re.fullmatch(reply.pattern, text) is None:
-        raise ValueError(f"no example of `{reply.pattern}` can be made with `{number}`")
-    return text
-
-
-def _example(tree: Any, groups: dict[str, str]) -> str:
-    """A text that the parsed expression matches, with the named groups as given."""
-    names = {number: name for name, number in tree.state.groupdict.items()}
-    return "".join(_part(op, argument, groups, names) for op, argument in tree)
-
-
-def _part(op: object, argument: Any, groups: dict[str, str], names: dict[int, str]) -> str:
-    if op is _constants.LITERAL:
-        return chr(argument)
-    if op is _constants.SUBPATTERN:
-        number, *_, inner = argument
-        given = groups.get(str(names.get(number, "")))
-        return given if given is not None else "".join(_part(one[0], one[1], groups, names) for one in inner)
-    if op in (_constants.MAX_REPEAT, _constants.MIN_REPEAT):
-        least, _, inner = argument
-        return "".join(_part(one[0], one[1], groups, names) for one in inner) * int(least)
-    if op is _constants.IN:
-        return _part(argument[0][0], argument[0][1], groups, names)
-    if op is _constants.RANGE:
-        return chr(argument[0])
-    if op is _constants.BRANCH:
-        return "".join(_part(one[0], one[1], groups, names) for one in argument[1][0])
-    if op is _constants.CATEGORY:
-        known: dict[Any, str] = {_constants.CATEGORY_DIGIT: "0", _constants.CATEGORY_SPACE: " "}
-        return known.get(argument, "a")
-    return "a" if op in (_constants.ANY, _constants.NOT_LITERAL) else ""
+    return example(reply.pattern, {reply.group: _decimals(point, value)} | dict(reply.good_if))

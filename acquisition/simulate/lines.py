@@ -11,8 +11,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol, cast
 
-from acquisition.simulate.answering.base import Answering, Turn
-from acquisition.simulate.answering.registry import answering
+from acquisition.drivers.base import DriverSpec
+from acquisition.drivers.device_side import Turn
+from acquisition.drivers.registry import driver_of
 from acquisition.simulate.device import SimulatedDevice
 from mapping.plan import LinePlan
 from mapping.polling import planner
@@ -37,12 +38,17 @@ class SimulatedLine(Protocol):
 
 
 def line_of(plan: LinePlan, devices: Devices) -> SimulatedLine | None:
-    """The line, on what really carries it; None if its devices answer in the worker that asks them."""
-    if plan.protocol == "simulated":
-        return None
-    if plan.protocol == "modbus-udp":
-        return UdpLine(plan, devices)
-    return TcpLine(plan, devices) if "host" in plan.settings else PtyLine(plan, devices)
+    """The line, on what really carries it; None if its devices answer in the worker that asks them. Raises PluginError."""
+    spec = driver_of(plan.protocol)
+    match spec.transport:
+        case "memory":
+            return None
+        case "udp":
+            return UdpLine(plan, spec, devices)
+        case "tcp" | "tls":
+            return TcpLine(plan, spec, devices)
+        case "serial":
+            return PtyLine(plan, spec, devices)
 
 
 def _advance(devices: Devices) -> None:
@@ -81,17 +87,18 @@ async def _bound(plan: LinePlan, bind: Callable[[str, int], Awaitable[Any]]) -> 
 
 
 class TcpLine:
-    """A server for the devices of one line: Modbus TCP, the same inside TLS, or RTU frames in a stream."""
+    """A server for the devices of one line, inside TLS where that carries it."""
 
-    def __init__(self, plan: LinePlan, devices: Devices) -> None:
+    def __init__(self, plan: LinePlan, spec: DriverSpec, devices: Devices) -> None:
         self._plan = plan
+        self._spec = spec
         self._devices = devices
         self._server: asyncio.Server | None = None
         self._turns = _Turns()
 
     async def start(self) -> dict[str, Any]:
         """See SimulatedLine."""
-        context = server_context(self._plan) if self._plan.protocol == "modbus-tls" else None
+        context = server_context(self._plan) if self._spec.transport == "tls" else None
         self._server = await _bound(
             self._plan, lambda host, port: asyncio.start_server(self._serve, host, port, ssl=context)
         )
@@ -99,13 +106,14 @@ class TcpLine:
         return {"host": host, "port": port}
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        protocol = answering(self._plan.protocol, self._devices, self._plan.settings)
+        answering = self._spec.devices(self._devices, self._plan.settings)
         buffer = bytearray()
         with contextlib.suppress(OSError, asyncio.CancelledError):
             while octets := await reader.read(_LONGEST):
                 buffer += octets
-                while (turn := protocol.take(buffer)) is not None:
+                while (turn := answering.take(buffer)) is not None:
                     self._turns.begin(self._answer(turn, writer))
+                del buffer[:-_LONGEST]
         writer.close()
 
     async def _answer(self, turn: Turn, writer: asyncio.StreamWriter) -> None:
@@ -135,10 +143,10 @@ def server_context(plan: LinePlan) -> ssl.SSLContext:
 class UdpLine:
     """A socket for the devices of one line: a datagram is one unit."""
 
-    def __init__(self, plan: LinePlan, devices: Devices) -> None:
+    def __init__(self, plan: LinePlan, spec: DriverSpec, devices: Devices) -> None:
         self._plan = plan
         self._devices = devices
-        self._protocol = answering(plan.protocol, devices, plan.settings)
+        self._answering = spec.devices(devices, plan.settings)
         self._transport: asyncio.DatagramTransport | None = None
         self._turns = _Turns()
 
@@ -156,7 +164,7 @@ class UdpLine:
         return {"host": host, "port": port}
 
     def _received(self, datagram: bytes, address: Any) -> None:
-        turn = self._protocol.take(bytearray(datagram))
+        turn = self._answering.take(bytearray(datagram))
         if turn is not None:
             self._turns.begin(self._answer(turn, address))
 
@@ -185,10 +193,11 @@ class _Datagrams(asyncio.DatagramProtocol):
 class PtyLine:
     """The device's end of a pseudo-terminal, linked at the site's own port name where nothing stands there yet."""
 
-    def __init__(self, plan: LinePlan, devices: Devices) -> None:
+    def __init__(self, plan: LinePlan, spec: DriverSpec, devices: Devices) -> None:
         self._plan = plan
+        self._spec = spec
         self._devices = devices
-        self._protocol: Answering = answering(plan.protocol, devices, plan.settings)
+        self._answering = spec.devices(devices, plan.settings)
         self._master = self._slave = -1
         self._link: Path | None = None
         self._buffer = bytearray()
@@ -213,15 +222,16 @@ class PtyLine:
         with contextlib.suppress(BlockingIOError, OSError):
             self._buffer += os.read(self._master, _LONGEST)
         _advance(self._devices)
-        while (turn := self._protocol.take(self._buffer)) is not None:
+        while (turn := self._answering.take(self._buffer)) is not None:
             self._turns.begin(self._answer(turn, turn.answer()))
         del self._buffer[:-_LONGEST]
 
     async def _answer(self, turn: Turn, octets: bytes) -> None:
         """Write after the time that the request, the device and the answer take on such a line."""
-        costs = planner.physics(self._plan.protocol, self._plan.settings)
+        framing = self._spec.protocol.framing
+        costs = planner.physics(framing, self._plan.settings)
         changed = self._plan.settings if turn.baudrate is None else {**self._plan.settings, "baudrate": turn.baudrate}
-        answer_s = len(octets) * planner.physics(self._plan.protocol, changed).character_s
+        answer_s = len(octets) * planner.physics(framing, changed).character_s
         await asyncio.sleep(turn.asked * costs.character_s + answer_s + costs.silence_s + TURNAROUND_S)
         await asyncio.sleep(turn.late_s or 0.0)
         with contextlib.suppress(BlockingIOError, OSError):

@@ -1,7 +1,7 @@
 """A recorded line played back (pure): each request that occurs in the recording gets its recorded answers, in order.
 
 The last answer stays; a request that was never answered, or never asked, is met with silence. Where requests carry a
-transaction id (Modbus TCP) it does not count, and the answer gets that of the request.
+number (the transaction id of Modbus TCP) it does not count, and the answer gets that of the request.
 """
 
 import json
@@ -9,14 +9,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-TAGGED: Final = frozenset({"modbus-tcp", "modbus-tls", "modbus-udp"})
-_TAG: Final = 2  # octets
+from acquisition.drivers.base import DriverSpec
+from acquisition.drivers.registry import driver_of
+
 _LONGEST: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came, and how long after the request its last octet did."""
+    """The octets of an answer, and the delay of the last of them after the request."""
 
     delay_s: float
     octets: bytes
@@ -27,18 +28,18 @@ class Playback:
     """The answers of one recorded line by request; `take` finds the next request among octets."""
 
     line: str
-    protocol: str
+    spec: DriverSpec
     settings: dict[str, str | int | float | bool]
     answers: dict[bytes, list[Answer]] = field(default_factory=dict)
     _played: dict[bytes, int] = field(default_factory=dict)
 
     @property
     def tag(self) -> int:
-        """How many octets of a frame's front are its transaction id."""
-        return _TAG if self.protocol in TAGGED else 0
+        """How many octets of a frame's front number it."""
+        return self.spec.protocol.tag_octets
 
     def take(self, buffer: bytearray) -> Answer | None:
-        """Remove the next known request from `buffer`; its answer, None if there is no whole one. What is none is dropped."""
+        """Remove the next known request from `buffer`, and the octets before it; its answer, None if there is no whole one."""
         while buffer:
             body = bytes(buffer[self.tag :])
             key = max((one for one in self.answers if body.startswith(one)), key=len, default=None)
@@ -59,14 +60,17 @@ class Playback:
 
 
 def parse(lines: Iterable[str]) -> Playback:
-    """The playback of a recording. Raises ValueError that says which line of it is none."""
+    """The playback of a recording.
+
+    Raises ValueError that says which line of it is none, PluginError if there is no driver for its protocol.
+    """
     playback: Playback | None = None
     asked_at, key = 0.0, b""
     for number, text in enumerate(lines, 1):
         try:
             entry = json.loads(text)
             if playback is None:
-                playback = Playback(str(entry["line"]), str(entry["protocol"]), dict(entry["settings"]))
+                playback = Playback(str(entry["line"]), driver_of(str(entry["protocol"])), dict(entry["settings"]))
                 continue
             way, octets = _frame(entry)
         except (ValueError, KeyError, TypeError) as error:

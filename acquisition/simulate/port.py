@@ -2,21 +2,20 @@
 
 import asyncio
 import time
-from collections.abc import Iterable
 
-from acquisition.simulate.answering.modbus import Mbap
+from acquisition.drivers.base import DriverSpec
 from acquisition.simulate.device import SimulatedDevice
 from acquisition.transport.ports import LinkError
-from mapping.plan import DevicePlan
+from mapping.plan import LinePlan
 from mapping.polling.planner import TURNAROUND_S
 
 
 class SimulatedPort:
-    """Units of Modbus TCP in and out. The devices' values are those of the second in which they are asked."""
+    """Requests in, answers out, by the device side of `spec`. The values are those of the second in which they are asked."""
 
-    def __init__(self, devices: Iterable[DevicePlan]) -> None:
-        self._devices = {plan.unit: SimulatedDevice(plan) for plan in devices}
-        self._answering = Mbap(self._devices)
+    def __init__(self, line: LinePlan, spec: DriverSpec) -> None:
+        self._devices = {plan.unit: SimulatedDevice(plan) for plan in line.devices}
+        self._answering = spec.devices(self._devices, line.settings)
         self._second = 0
         self._answers = bytearray()
         self._ready_at = 0.0

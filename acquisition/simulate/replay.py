@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from acquisition.simulate.playback import Answer, Playback
 
-STREAMS: Final = frozenset({"modbus-tcp", "modbus-rtu-over-tcp"})
 _OCTETS: Final = 4096
 
 
@@ -25,13 +24,14 @@ class Replay:
 
     async def start(self) -> dict[str, Any]:
         """Answer; what to lay over the site's line. Raises OSError, or ValueError for a line that neither port can be."""
-        if self._playback.protocol in STREAMS:
+        spec = self._playback.spec
+        if spec.transport == "tcp":
             self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._wanted)
             port = self._server.sockets[0].getsockname()[1]
             return {"host": "127.0.0.1", "port": port}
-        if "baudrate" in self._playback.settings:
+        if spec.serial:
             return {"port": self._terminal()}
-        raise ValueError(f"a recording of a {self._playback.protocol} line cannot be replayed")
+        raise ValueError(f"a recording of a {spec.name} line cannot be replayed")
 
     def _terminal(self) -> str:
         master, slave = os.openpty()

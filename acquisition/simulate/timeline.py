@@ -15,7 +15,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from acquisition.simulate.device import Fault, SimulatedDevice
+from acquisition.drivers.device_side import Fault
+from acquisition.simulate.device import SimulatedDevice
 from mapping.diagnostics import Diagnostics, did_you_mean
 from mapping.located_yaml.located import load
 from mapping.located_yaml.validated import nearest, validated

@@ -147,7 +147,7 @@ class WriteQueue:
             self._pulsed.pop(task.command, None)
             self._report(write, Outcome.EXCEPTION, point_readings.exception(found.code), found.code)
         elif not isinstance(found, Confirmed):
-            self._report(write, Outcome.NO_ANSWER, f"no answer within {task.device.timeout_ms} ms")
+            self._report(write, Outcome.NO_ANSWER, f"no answer within {task.device.polling.timeout_ms} ms")
             self._end_unsure(write)
         else:
             self._report(write, Outcome.ACCEPTED, "")

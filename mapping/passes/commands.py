@@ -96,8 +96,8 @@ class _Command:
 
     def _timeout(self, to: DraftPoint) -> int:
         device = self._draft.devices[to.plan.name.partition(".")[0]]
-        worst = 2 * device.timeout_ms * (1 + device.retries)
-        return self._command.timeout or device.command_timeout_ms or max(DEFAULT_COMMAND_MS, worst)
+        worst = 2 * device.polling.timeout_ms * (1 + device.polling.retries)
+        return self._command.timeout or device.polling.command_timeout_ms or max(DEFAULT_COMMAND_MS, worst)
 
     def _interlock(self) -> bool:
         """True if `allow_if` is an expression over points that there are; they are polled then."""

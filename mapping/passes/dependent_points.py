@@ -16,7 +16,7 @@ from mapping.located_yaml.validated import nearest
 from mapping.passes.draft import Draft, DraftDevice, DraftPoint
 from mapping.passes.point_lookup import Miss, find_point
 from mapping.plan import Computed, PointPlan, Register, ScaleFrom
-from mapping.polling.planner import registers_limit
+from mapping.protocols import REGISTERS_LIMIT
 
 
 def resolve_forms(draft: Draft) -> None:
@@ -149,7 +149,8 @@ class _Forms:
         registers = [point.plan.source for point in points if isinstance(point.plan.source, Register)]
         start = min(one.address for one in registers)
         count = max(one.address + one.count for one in registers) - start
-        limit = registers_limit(str(self._draft.lines.get(device.line, {}).get("protocol", "")), device.max_registers)
+        protocol = self._draft.protocol_of(device.line)
+        limit = min(device.polling.max_registers, REGISTERS_LIMIT if protocol is None else protocol.framing.registers)
         if registers[0].table in ("holding", "input") and count > limit:
             place = points[-1].at()
             names = f"`{head.local_name}` to `{points[-1].plan.local_name}`"

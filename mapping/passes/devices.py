@@ -1,31 +1,41 @@
 """Pass 1, devices: a device's own keys over its profile's over the defaults, and its points numbered."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final, Literal
+
+import msgspec
 
 from mapping.diagnostics import Diagnostics, Span, did_you_mean
 from mapping.located_yaml.located import Located, Path_, load
 from mapping.located_yaml.ranges import expand_profile
 from mapping.located_yaml.validated import nearest, validated
 from mapping.passes.draft import Draft, DraftDevice, DraftPoint
-from mapping.plan import Computed, Counter, Identify, Obis, Order, Own, PointPlan, Register, Reply, Simulation
+from mapping.plan import (
+    Computed,
+    Counter,
+    Identify,
+    Obis,
+    Order,
+    Own,
+    PointPlan,
+    PollSettings,
+    Register,
+    Reply,
+    Simulation,
+)
+from mapping.protocols import EVERY_MS, Protocol
 from mapping.schema.profile import INTEGERS, Point, Profile, ProfileDefaults, Simulate
 from mapping.schema.profile import Counter as CounterSpec
 from mapping.schema.profile import Register as RegisterSpec
 from mapping.schema.site import Device
 
 BASES_LIMIT: Final = 8
-DEFAULT_EVERY_MS: Final = 1000
-DEFAULT_TIMEOUT_MS: Final = 500
-READOUT_EVERY_MS: Final = 60_000  # a readout takes seconds, and wears a battery
-READOUT_TIMEOUT_MS: Final = 2000  # a meter may take 1.5 s between two of its characters
 LEAST_STALE_MS: Final = 2000
 VOUCHED_FOR_MS: Final = 10 * 365 * 24 * 3600 * 1000
 """A device's own points are told when they change, and hold for as long as their worker is heard."""
-TAGGED: Final = ("modbus-tcp", "modbus-tls", "modbus-udp", "simulated")  # an answer is known by its transaction id
 OWN_POINTS: Final[tuple[Literal["online", "last_error"], ...]] = ("online", "last_error")
 
 
@@ -94,8 +104,7 @@ def load_device(draft: Draft, profiles: Profiles, name: str, device: Device, loc
     layers = [profile.defaults for profile, _ in chain]
     order: Order = next((one.order for one in layers if one.order), "abcd")
     proof = next((profile.identify for profile, _ in chain if profile.identify), None)
-    protocol = _protocol(draft, device)
-    drafted = _drafted(name, device, layers, readout=protocol == "iec62056-21", tagged=protocol in TAGGED)
+    drafted = _drafted(name, device, layers, draft.protocol_of(device.line))
     drafted.identify = None if proof is None else Identify(_register(proof.read, order), proof.equals, proof.match)
     mistaken = any(path[:2] == ("devices", name) and len(path) == 3 for path in draft.wrong)
     more = located.may_have_more("devices", name, "points") or any(file.may_have_more("points") for _, file in chain)
@@ -117,38 +126,36 @@ def load_device(draft: Draft, profiles: Profiles, name: str, device: Device, loc
     _Checks(draft, drafted, device, located).all()
 
 
-def _protocol(draft: Draft, device: Device) -> str:
-    return str(draft.lines.get(device.line, {}).get("protocol", ""))
-
-
-def _drafted(name: str, device: Device, layers: list[ProfileDefaults], *, readout: bool, tagged: bool) -> DraftDevice:
+def _drafted(name: str, device: Device, layers: list[ProfileDefaults], protocol: Protocol | None) -> DraftDevice:
     def key(attribute: str, otherwise: Any) -> Any:
         given = (getattr(layer, attribute) for layer in (device, *layers))
         return next((value for value in given if value is not None), otherwise)
 
-    every = key("every", READOUT_EVERY_MS if readout else DEFAULT_EVERY_MS)
+    every = key("every", EVERY_MS if protocol is None else protocol.every_ms)
     return DraftDevice(
         name=name,
         line=device.line,
         unit=device.unit,
         profile=device.profile,
         every_ms=every,
-        timeout_ms=key("timeout", READOUT_TIMEOUT_MS if readout else DEFAULT_TIMEOUT_MS),
-        retries=key("retries", 1),
         stale_after_ms=key("stale_after", max(3 * every, LEAST_STALE_MS)),
-        pause_ms=key("pause", 0),
-        max_registers=key("max_registers", 125),
-        max_gap=key("max_gap", None),
-        close_after=key("close_after", False),
-        command_timeout_ms=key("command_timeout", None),
-        pipeline=key("pipeline", 1) if tagged and not (key("pause", 0) or key("close_after", False)) else 1,
-        priority=key("priority", "normal"),
+        polling=_polling(key, protocol),
         address=device.address,
         clock=key("clock", None),
         fallback=None
         if device.fallback is None
         else (device.fallback.line, device.unit if device.fallback.unit is None else device.fallback.unit),
     )
+
+
+def _polling(key: Callable[[str, Any], Any], protocol: Protocol | None) -> PollSettings:
+    """The settings as the site, its profiles and the protocol give them, in this order."""
+    otherwise = PollSettings() if protocol is None else PollSettings(timeout_ms=protocol.timeout_ms)
+    found = PollSettings(
+        **{field: key(field.removesuffix("_ms"), getattr(otherwise, field)) for field in PollSettings.__struct_fields__}
+    )
+    alone = protocol is None or not protocol.tagged or found.pause_ms or found.close_after
+    return msgspec.structs.replace(found, pipeline=1) if alone else found
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,29 +273,11 @@ def _register(spec: RegisterSpec, order: Order) -> Register:
 
 # ---------------------------------------------------------------------- what cannot work
 
-_BROADCASTING: Final = ("modbus-rtu", "modbus-ascii", "modbus-rtu-over-tcp")
-_TAKES: Final[dict[str, type[Register | Reply | Obis]]] = {"serial-ascii": Reply, "iec62056-21": Obis}
 _ASKED: Final[dict[type, str]] = {
     Register: "is a register",
     Reply: "asks in text",
     Obis: "is a line of a readout",
 }
-_ADAM_PLACES: Final = {"input": 16, "holding": 16, "discrete": 16, "coil": 8}
-
-
-def _adam_misfit(plan: PointPlan) -> str | None:
-    """What an ADAM module has not got; None if it has `plan`."""
-    for register in (plan.source, plan.write):
-        if not isinstance(register, Register):
-            continue
-        places = _ADAM_PLACES[register.table]
-        if register.address >= places:
-            return f"{register.table} {register.address}, expected 0..{places - 1} of an ADAM module"
-        if register.table in ("input", "holding") and (register.type, register.order) != ("float32", "abcd"):
-            return (
-                f"{register.type} {register.order}, expected float32 abcd: so a channel of an ADAM module is delivered"
-            )
-    return None
 
 
 class _Checks:
@@ -299,7 +288,7 @@ class _Checks:
         self._drafted = drafted
         self._device = device
         self._located = located
-        self._protocol = _protocol(draft, device)
+        self._protocol = draft.protocol_of(device.line)
 
     def all(self) -> None:
         self._line()
@@ -326,38 +315,41 @@ class _Checks:
             return
         place = self._located.at("devices", self._drafted.name, "fallback", "line")
         lines = self._draft.lines
-        protocol = str(lines.get(fallback.line, {}).get("protocol", ""))
+        both = (self._protocol, self._draft.protocol_of(fallback.line))  # either may be wrong itself
         if not self._draft.mentions("lines", fallback.line):
             hint = did_you_mean(nearest(fallback.line, list(lines)))
             self._draft.found.error("unknown-line", place, f"no line `{fallback.line}`", hint=hint)
         elif fallback.line == self._device.line:
             self._draft.found.error("bad-value", place, f"line `{fallback.line}` is the device's first path")
-        elif not all(one.startswith("modbus") or not one for one in (protocol, self._protocol)):
-            message = f"a device has two paths by Modbus only, not by {self._protocol} and {protocol}"
-            self._draft.found.error("bad-value", place, message)
+        elif not all(one is None or one.modbus for one in both):
+            named = " and ".join("" if one is None else one.name for one in both)
+            self._draft.found.error("bad-value", place, f"a device has two paths by Modbus only, not by {named}")
         else:
-            both = [lines.get(one, {}) for one in (self._device.line, fallback.line)]  # either may be wrong itself
-            workers = {str(keys["worker"]) for keys in both if "worker" in keys}
+            keys_of = [lines.get(one, {}) for one in (self._device.line, fallback.line)]
+            workers = {str(keys["worker"]) for keys in keys_of if "worker" in keys}
             if len(workers) > 1:
                 message = f"both paths to a device are in one worker, not in {' and '.join(sorted(workers))}"
                 self._draft.found.error("other-worker", place, message)
 
     def _unit(self) -> None:
-        if self._protocol in _BROADCASTING and self._drafted.unit == 0:
+        if self._protocol is not None and self._protocol.broadcast and self._drafted.unit == 0:
             self._draft.found.error("bad-value", self._at("unit"), "unit 0 is everybody: nobody answers it")
 
     def _address(self) -> None:
-        if self._device.address is not None and self._protocol not in ("iec62056-21", ""):
-            message = f"`address` is a meter's on a line that is iec62056-21, but line `{self._device.line}` is {self._protocol}"
+        if self._device.address is not None and self._protocol is not None and not self._protocol.address:
+            takers = " or ".join(name for name, one in sorted(self._draft.protocols.items()) if one.address)
+            message = (
+                f"`address` is a meter's on a line that is {takers}, "
+                f"but line `{self._device.line}` is {self._protocol.name}"
+            )
             self._draft.found.error(
                 "bad-value", self._at("address"), message, hint="the number of a device is its `unit`"
             )
 
     def _identify(self) -> None:
-        if self._drafted.identify is not None and self._protocol in (*_TAKES, "adam-ascii"):
-            message = (
-                f"the profile identifies its device by a register, but line `{self._device.line}` is {self._protocol}"
-            )
+        if self._drafted.identify is not None and self._protocol is not None and not self._protocol.modbus:
+            line = f"line `{self._device.line}` is {self._protocol.name}"
+            message = f"the profile identifies its device by a register, but {line}"
             self._draft.found.error("bad-point", self._at("profile"), message)
 
     def _silence(self) -> None:
@@ -367,23 +359,21 @@ class _Checks:
             self._draft.found.warning("stale-before-due", self._at("stale_after"), message)
 
     def _pipeline(self) -> None:
-        if self._device.pipeline not in (None, 1) and self._protocol and self._protocol not in TAGGED:
-            message = (
-                f"`pipeline` needs answers with a transaction id, but line `{self._device.line}` is {self._protocol}"
-            )
+        if self._device.pipeline not in (None, 1) and self._protocol is not None and not self._protocol.tagged:
+            line = f"line `{self._device.line}` is {self._protocol.name}"
+            message = f"`pipeline` needs answers with a transaction id, but {line}"
             hint = "take it away: one request at a time is all that such a line can do"
             self._draft.found.error("bad-value", self._at("pipeline"), message, hint=hint)
 
     def _point(self, name: str, plan: PointPlan) -> bool:
         place = self._at("points", name) if self._device.points.get(name) else self._at("profile")
-        source = plan.source
-        wanted = _TAKES.get(self._protocol, Register)
-        if self._protocol and not isinstance(source, Own | Computed | wanted):
-            message = f"`{plan.name}` {_ASKED[type(source)]}, but line `{self._device.line}` is {self._protocol}"
-        elif self._protocol == "adam-ascii" and (misfit := _adam_misfit(plan)) is not None:
+        source, protocol = plan.source, self._protocol
+        if protocol is not None and not isinstance(source, Own | Computed | protocol.asks):
+            message = f"`{plan.name}` {_ASKED[type(source)]}, but line `{self._device.line}` is {protocol.name}"
+        elif protocol is not None and (misfit := protocol.misfit(plan)) is not None:
             message = f"`{plan.name}`: {misfit}"
-        elif isinstance(source, Register) and source.count > self._drafted.max_registers:
-            limit = self._drafted.max_registers
+        elif isinstance(source, Register) and source.count > self._drafted.polling.max_registers:
+            limit = self._drafted.polling.max_registers
             message = f"`{plan.name}` takes {source.count} registers, over the {limit} of one request"
         elif strangers := self._strangers(plan):
             message = f"`{plan.name}` is simulated by `{strangers[0]}`, which is no point of the device"

@@ -1,11 +1,8 @@
 """What the passes work on: a site as it fills, from files to bindings."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
-
-from pydantic import BaseModel
 
 from mapping import model
 from mapping.diagnostics import Diagnostics, Span
@@ -19,12 +16,13 @@ from mapping.plan import (
     ObjectBinding,
     Own,
     PointPlan,
+    PollSettings,
     Preset,
-    Priority,
     Reply,
     SettingBinding,
 )
 from mapping.polling.turnaround import Measured
+from mapping.protocols import Protocol, Protocols
 from mapping.schema.map import Map, Row
 from mapping.schema.profile import Point
 from mapping.schema.site import Ied, Site
@@ -77,16 +75,8 @@ class DraftDevice:
     unit: int
     profile: str | None
     every_ms: int
-    timeout_ms: int
-    retries: int
     stale_after_ms: int
-    pause_ms: int
-    max_registers: int
-    max_gap: int | None
-    close_after: bool
-    command_timeout_ms: int | None
-    pipeline: int
-    priority: Priority
+    polling: PollSettings
     fallback: tuple[str, int] | None = None  # line and unit of the second path
     address: str | None = None  # of a meter that is read out
     clock: str | None = None  # the point that shows its own clock
@@ -133,7 +123,7 @@ class Draft:
     """A site while it is compiled."""
 
     site_path: Path
-    settings_by_protocol: Mapping[str, type[BaseModel]]
+    protocols: Protocols
     lines_path: Path | None
     found: Diagnostics = field(default_factory=Diagnostics)
     site_file: Located | None = None
@@ -153,7 +143,17 @@ class Draft:
         """
         joined = self._joined(line)
         named = next((str(keys["worker"]) for _, keys in joined if keys.get("worker")), None)
-        return named or next((name for name, keys in joined if "baudrate" in keys), TCP_WORKER)
+        return named or next((name for name, _ in joined if self.is_serial(name)), TCP_WORKER)
+
+    def protocol_of(self, line: str) -> Protocol | None:
+        """The protocol of the line; None for a line that is wrong or none: that is said already."""
+        keys = self.lines.get(line)
+        return None if keys is None else self.protocols[str(keys["protocol"])]
+
+    def is_serial(self, line: str) -> bool:
+        """True for a line on a serial port."""
+        protocol = self.protocol_of(line)
+        return protocol is not None and protocol.serial
 
     def _joined(self, line: str) -> list[tuple[str, dict[str, str | int | float | bool]]]:
         """The lines that devices with two paths tie to `line`, itself among them, in the order of the site."""

@@ -49,11 +49,11 @@ def _lines(draft: Draft, site: Site, located: Located) -> None:
     for name, given in site.lines.items():
         keys = given | overlay.get(name, {})
         protocol = keys.pop("protocol", None)
-        model_of = draft.settings_by_protocol.get(protocol) if isinstance(protocol, str) else None
-        if model_of is None:
+        known = draft.protocols.get(protocol) if isinstance(protocol, str) else None
+        if known is None:
             _no_protocol(draft, located, name, protocol)
             continue
-        settings = validated(located, model_of, draft.found, data=keys, path=("lines", name))
+        settings = validated(located, known.settings, draft.found, data=keys, path=("lines", name))
         if settings is not None:
             files = _files(draft, located, name, settings)
             draft.lines[name] = {"protocol": str(protocol), **settings.model_dump(exclude_none=True), **files}
@@ -77,7 +77,7 @@ def _no_protocol(draft: Draft, located: Located, line: str, protocol: object) ->
     if protocol is None:
         draft.found.error("missing-key", located.key_at("lines", line), "`protocol` is missing")
         return
-    known = sorted(draft.settings_by_protocol)
+    known = sorted(draft.protocols)
     hint = did_you_mean(nearest(str(protocol), known)) or f"there are {', '.join(known)}"
     span = located.at("lines", line, "protocol")
     draft.found.error("unknown-protocol", span, f"no driver for protocol `{protocol}`", hint=hint)
@@ -92,7 +92,7 @@ def _check_worker(draft: Draft, located: Located, line: str) -> None:
 
 def _check_port(draft: Draft, located: Located, line: str) -> None:
     """A serial port has one line: two would talk into each other."""
-    port = draft.lines[line].get("port") if "baudrate" in draft.lines[line] else None
+    port = draft.lines[line].get("port") if draft.is_serial(line) else None
     other = next((name for name, keys in draft.lines.items() if name != line and keys.get("port") == port), None)
     if port is not None and other is not None:
         draft.found.error("port-taken", located.at("lines", line, "port"), f"`{port}` is the port of line `{other}`")

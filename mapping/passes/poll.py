@@ -4,40 +4,41 @@ from collections.abc import Iterator
 
 import msgspec
 
-from mapping.passes.devices import TAGGED
 from mapping.passes.draft import Draft, DraftDevice
 from mapping.plan import DevicePlan, LinePlan, Own, PointPlan, WorkerPlan
 from mapping.polling import planner
+from mapping.protocols import REGISTERS_LIMIT, Framing, Protocol
 
 
 def plan_polls(draft: Draft) -> tuple[WorkerPlan, ...]:
     """The workers with their lines, devices, points and blocks."""
     workers: dict[str, list[LinePlan]] = {}
     for name, keys in draft.lines.items():
+        protocol = draft.protocols[str(keys["protocol"])]
         settings = {key: value for key, value in keys.items() if key not in ("protocol", "worker")}
-        protocol = str(keys["protocol"])
-        physics = planner.physics(protocol, settings)
+        physics = planner.physics(protocol.framing, settings)
         own = [device for device in draft.devices.values() if device.line == name]
-        longest = physics.commanded_limit() if commanded(draft, name) else planner.REGISTERS_LIMIT
+        longest = physics.commanded_limit() if commanded(draft, name) else REGISTERS_LIMIT
         line = LinePlan(
             name,
-            protocol,
+            protocol.name,
             settings,
             tuple(_device(draft, device, physics, longest) for device in own),
-            tuple(_fallbacks(draft, name, physics)),
+            tuple(_fallbacks(draft, name, protocol, physics)),
         )
-        _check_load(draft, line)
+        _check_load(draft, line, protocol.framing)
         workers.setdefault(draft.worker_of(name), []).append(line)
     return tuple(WorkerPlan(name, tuple(lines)) for name, lines in workers.items())
 
 
-def _fallbacks(draft: Draft, line: str, physics: planner.Physics) -> Iterator[DevicePlan]:
+def _fallbacks(draft: Draft, line: str, protocol: Protocol, physics: planner.Physics) -> Iterator[DevicePlan]:
     """The devices that have their second path on `line`."""
     for device in draft.devices.values():
         if device.fallback is not None and device.fallback[0] == line:
-            plan = _device(draft, device, physics, planner.REGISTERS_LIMIT)
-            pipeline = plan.pipeline if draft.lines[line]["protocol"] in TAGGED else 1
-            yield msgspec.structs.replace(plan, unit=device.fallback[1], pipeline=pipeline)
+            plan = _device(draft, device, physics, REGISTERS_LIMIT)
+            alone = msgspec.structs.replace(plan.polling, pipeline=1)
+            polling = plan.polling if protocol.tagged else alone
+            yield msgspec.structs.replace(plan, unit=device.fallback[1], polling=polling)
 
 
 def commanded(draft: Draft, line: str) -> bool:
@@ -57,19 +58,11 @@ def _device(draft: Draft, device: DraftDevice, physics: planner.Physics, longest
         name=device.name,
         unit=device.unit,
         profile=device.profile,
-        timeout_ms=device.timeout_ms,
-        retries=device.retries,
-        pause_ms=device.pause_ms,
-        max_registers=device.max_registers,
-        close_after=device.close_after,
+        polling=device.polling,
         points=points,
         blocks=(),
         identify=device.identify,
-        command_timeout_ms=device.command_timeout_ms,
-        pipeline=device.pipeline,
-        priority=device.priority,
         clock=None if device.clock is None else device.points[device.clock].plan.number,
-        max_gap=device.max_gap,
         turnaround_ms=_turnaround(draft, device),
     )
     return planner.planned(plan, physics, longest)
@@ -85,8 +78,8 @@ def _polled(draft: Draft, point: PointPlan) -> PointPlan:
     return msgspec.structs.replace(point, polled=used)
 
 
-def _check_load(draft: Draft, line: LinePlan) -> None:
-    cost = planner.line_cost(line)
+def _check_load(draft: Draft, line: LinePlan, framing: Framing) -> None:
+    cost = planner.line_cost(line, framing)
     if cost.load <= 1 or draft.site_file is None:
         return
     slowest = max((block.every_ms for device in line.devices for block in device.blocks), default=0)

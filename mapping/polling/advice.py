@@ -7,8 +7,9 @@ from typing import Final
 
 import msgspec
 
-from mapping.plan import DevicePlan, LinePlan
+from mapping.plan import DevicePlan, LinePlan, PollSettings
 from mapping.polling import planner
+from mapping.protocols import REGISTERS_LIMIT, Framing
 
 FULL: Final = 0.8  # a line that is busier has no room for commands and second tries
 WORTH: Final = 0.05  # of the line's time: less is not worth a word
@@ -16,9 +17,9 @@ BAUDRATES: Final = (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
 LATENCY_S: Final = 0.016  # of an FTDI adapter, as it comes
 
 
-def advice(line: LinePlan, *, commanded: bool = False) -> list[str]:
-    """The sentences for one line, those that help most of all first. `commanded`: it carries commands."""
-    weighed = _Weighed(line, planner.line_cost(line), commanded)
+def advice(line: LinePlan, framing: Framing, *, commanded: bool = False) -> list[str]:
+    """The sentences for one line of that framing, those that help most first. `commanded`: it carries commands."""
+    weighed = _Weighed(line, framing, planner.line_cost(line, framing), commanded)
     return [
         *weighed.stale(),
         *weighed.baudrate(),
@@ -29,10 +30,8 @@ def advice(line: LinePlan, *, commanded: bool = False) -> list[str]:
     ]
 
 
-def _replanned(line: LinePlan, device: DevicePlan, *, commanded: bool) -> DevicePlan:
-    """`device` with the requests that its limits and the settings of `line` make best."""
-    physics = planner.physics(line.protocol, line.settings)
-    return planner.planned(device, physics, physics.commanded_limit() if commanded else planner.REGISTERS_LIMIT)
+def _with(device: DevicePlan, polling: PollSettings) -> DevicePlan:
+    return msgspec.structs.replace(device, polling=polling)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +39,21 @@ class _Weighed:
     """A line, and what it costs as it is."""
 
     line: LinePlan
+    framing: Framing
     cost: planner.LineCost
     commanded: bool
 
+    def _load_of(self, line: LinePlan) -> float:
+        return planner.line_cost(line, self.framing).load
+
     def _load(self, line: LinePlan) -> str:
-        return f"load {self.cost.load:.1%} -> {planner.line_cost(line).load:.1%}"
+        return f"load {self.cost.load:.1%} -> {self._load_of(line):.1%}"
+
+    def _replanned(self, line: LinePlan, device: DevicePlan) -> DevicePlan:
+        """`device` with the requests that its limits and the settings of `line` make best."""
+        physics = planner.physics(self.framing, line.settings)
+        longest = physics.commanded_limit() if self.commanded else REGISTERS_LIMIT
+        return planner.planned(device, physics, longest)
 
     @property
     def _full(self) -> bool:
@@ -67,9 +76,9 @@ class _Weighed:
         faster = [rate for rate in BAUDRATES if isinstance(now, int) and rate > now] if self._full else []
         for rate in faster:
             tried = msgspec.structs.replace(self.line, settings={**self.line.settings, "baudrate": rate})
-            devices = tuple(_replanned(tried, one, commanded=self.commanded) for one in tried.devices)
+            devices = tuple(self._replanned(tried, one) for one in tried.devices)
             tried = msgspec.structs.replace(tried, devices=devices)
-            load = planner.line_cost(tried).load
+            load = self._load_of(tried)
             if load <= FULL or rate == faster[-1]:
                 if self.cost.load - load > WORTH:
                     yield f"baudrate {rate}: {self._load(tried)}"
@@ -83,12 +92,12 @@ class _Weighed:
     def gaps(self) -> Iterator[str]:
         """Devices whose `max_gap` costs more requests than the registers between would."""
         for device in self.line.devices:
-            if device.max_gap is None:
+            if device.polling.max_gap is None:
                 continue
             best = self._with_gap(device, None)
             if len(best.blocks) >= len(device.blocks):
                 continue
-            for gap in range(device.max_gap + 1, planner.REGISTERS_LIMIT):
+            for gap in range(device.polling.max_gap + 1, REGISTERS_LIMIT):
                 tried = self._with_gap(device, gap)
                 if len(tried.blocks) == len(best.blocks):
                     fewer = len(device.blocks) - len(tried.blocks)
@@ -99,16 +108,16 @@ class _Weighed:
                     break
 
     def _with_gap(self, device: DevicePlan, gap: int | None) -> DevicePlan:
-        return _replanned(self.line, msgspec.structs.replace(device, max_gap=gap), commanded=self.commanded)
+        return self._replanned(self.line, _with(device, msgspec.structs.replace(device.polling, max_gap=gap)))
 
     def pauses(self) -> Iterator[str]:
         """Devices whose `pause` takes much of a line that has no room."""
         for device in self.line.devices if self._full else ():
-            quick = msgspec.structs.replace(device, pause_ms=0)
+            quick = _with(device, msgspec.structs.replace(device.polling, pause_ms=0))
             others = (quick if one is device else one for one in self.line.devices)
             tried = msgspec.structs.replace(self.line, devices=tuple(others))
-            if self.cost.load - planner.line_cost(tried).load > WORTH:
-                yield f"{device.name}: without its pause of {device.pause_ms} ms {self._load(tried)}"
+            if self.cost.load - self._load_of(tried) > WORTH:
+                yield f"{device.name}: without its pause of {device.polling.pause_ms} ms {self._load(tried)}"
 
     def latency(self) -> Iterator[str]:
         """The cost of an FTDI adapter with the latency timer that it comes with."""

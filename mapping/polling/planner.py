@@ -5,16 +5,16 @@ A request costs 8 characters, its answer 5 + 2N, each is preceded by 3.5 charact
     T(N) = (13 + 2N) * c + 2 * t35 + t
 
 so a hole is worth reading along while it costs less than a request more: g = (13c + 2 t35 + t) / 2c registers.
-On TCP c is nearly 0: always merge, up to what the device allows. What each protocol makes of a frame of so many octets
-is its Framing; instruments and meters that answer in text are reckoned by the character. How requests are cut is
-`partition`'s.
+On TCP c is nearly 0: always merge, up to what the device allows. A protocol's Framing says how many characters it makes of
+a frame of so many octets; instruments and meters that answer in text are reckoned by the character. How requests are cut
+is `partition`'s.
 
 A command leaves at the next frame border. So on a serial line that carries commands no block is longer than what keeps an
 exchange under 155 ms: at 9600 baud 125 registers would hold a command up for 290 ms. What is left of 200 ms is for the write
 itself and for a device that thinks longer than most.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -22,58 +22,25 @@ import msgspec
 
 from mapping.plan import Block, DevicePlan, LinePlan, Obis, PointPlan, Register, RegisterBlock, Reply, ReplyBlock, Table
 from mapping.polling.partition import Span, partition
+from mapping.protocols import ANSWER_OCTETS, REGISTERS_LIMIT, REQUEST_OCTETS, Framing, LineSettings
 
 TURNAROUND_S: Final = 0.005
 TCP_ROUND_TRIP_S: Final = 0.005
-REGISTERS_LIMIT: Final = 125
 BITS_LIMIT: Final = 2000
-REQUEST_OCTETS: Final = 8
-ANSWER_OCTETS: Final = 5
 FAST_BAUDRATE: Final = 19200
 FAST_SILENCE_S: Final = 0.00175
 COMMANDED_EXCHANGE_S: Final = 0.155
 COMMANDED_LEAST: Final = 16  # registers: at 2400 baud and below, reading in crumbs would cost more than it gives
-TEXT_ANSWER_OCTETS: Final = 24  # a guess: an instrument's line
-READOUT_LINES: Final = 40  # a guess: what a meter says beside the lines that are wanted
-READOUT_BAUDRATE: Final = 9600  # what most meters offer
-SIGN_ON_OCTETS: Final = 20 + 6  # identification and acknowledgement
-SIGN_ON_TURNAROUND_S: Final = 2 * 0.2
-ADAM_REGISTERS: Final = 2  # a channel is one exchange
-
-
-@dataclass(frozen=True, slots=True)
-class Framing:
-    """How a protocol puts the octets of an RTU frame on the line: so many characters each, and so many more."""
-
-    characters: int = 1
-    more: int = 0
-
-    def of(self, octets: int) -> int:
-        """The characters for a frame that has `octets` in RTU."""
-        return self.characters * octets + self.more
-
-
-_RTU: Final = Framing()
-_MBAP: Final = Framing(more=4)  # transaction id, protocol and length instead of CRC
-_FRAMINGS: Final = {
-    "modbus-tcp": _MBAP,
-    "modbus-udp": _MBAP,
-    "simulated": _MBAP,
-    "modbus-tls": Framing(more=4 + 22),  # the record's header, type and tag
-    "modbus-ascii": Framing(characters=2, more=1),  # LRC is an octet less than CRC; the colon, CR and LF
-}
-
-_ADAM: Final = {"input": (5, 9), "discrete": (5, 8), "coil": (5, 8), "holding": (7, 11)}  # without checksum
 
 
 @dataclass(frozen=True, slots=True)
 class Physics:
-    """What a line costs: seconds for a character (0 on TCP), the silence before a frame, the device's turnaround."""
+    """Costs of a line: seconds for a character (0 on TCP), the silence before a frame, the device's turnaround."""
 
     character_s: float
     silence_s: float
     turnaround_s: float
-    protocol: str = "modbus-rtu"
+    framing: Framing
     readout_s: float = 0.0  # a character of a meter's readout, once both have changed over
 
     @property
@@ -89,10 +56,10 @@ class Physics:
 
     def exchange_s(self, block: Block) -> float:
         """How long one exchange takes."""
-        asked, answered = octets(block, self)
-        if self.protocol == "iec62056-21":
-            signing_on = (asked + SIGN_ON_OCTETS) * self.character_s + SIGN_ON_TURNAROUND_S
-            return signing_on + (answered - SIGN_ON_OCTETS) * self.readout_s + self.turnaround_s
+        asked, answered = self.framing.octets(block)
+        if (sign_on := self.framing.sign_on) is not None:
+            signing_on = (asked + sign_on.octets) * self.character_s + sign_on.turnaround_s
+            return signing_on + (answered - sign_on.octets) * self.readout_s + self.turnaround_s
         return (asked + answered) * self.character_s + 2 * self.silence_s + self.turnaround_s
 
     def commanded_limit(self) -> int:
@@ -100,7 +67,7 @@ class Physics:
         if not self.serial:
             return REGISTERS_LIMIT
         data_s = COMMANDED_EXCHANGE_S - 2 * self.silence_s - self.turnaround_s
-        octets = data_s / self.character_s / _FRAMINGS.get(self.protocol, _RTU).characters
+        octets = data_s / self.character_s / self.framing.characters
         count = int((octets - REQUEST_OCTETS - ANSWER_OCTETS) / 2)
         return min(max(count, COMMANDED_LEAST), REGISTERS_LIMIT)
 
@@ -108,44 +75,25 @@ class Physics:
         """The largest hole, in registers, that is cheaper read along than asked round."""
         if not self.serial:
             return REGISTERS_LIMIT
-        framing = _FRAMINGS.get(self.protocol, _RTU)
+        framing = self.framing
         frames = framing.of(REQUEST_OCTETS) + framing.of(ANSWER_OCTETS)
         overhead = frames * self.character_s + 2 * self.silence_s + self.turnaround_s
         return int(overhead / (2 * framing.characters * self.character_s))
 
 
-def physics(protocol: str, settings: Mapping[str, str | int | float | bool]) -> Physics:
-    """The physics of a line from its settings."""
+def physics(framing: Framing, settings: LineSettings) -> Physics:
+    """The physics of a line of that framing from its settings: characters take time where there is a baud rate."""
     baudrate = settings.get("baudrate")
     if baudrate is None:
-        return Physics(0.0, 0.0, TCP_ROUND_TRIP_S, protocol)
+        return Physics(0.0, 0.0, TCP_ROUND_TRIP_S, framing)
     parity = 0 if settings.get("parity", "none") == "none" else 1
     bits = 1 + int(settings.get("data_bits", 8)) + parity + int(settings.get("stop_bits", 1))
     character = bits / float(baudrate)
     silence = 0.0
-    if protocol == "modbus-rtu":
+    if framing.silence:
         silence = FAST_SILENCE_S if float(baudrate) > FAST_BAUDRATE else 3.5 * character
-    changed = float(baudrate) if settings.get("fixed_baudrate") else max(float(baudrate), READOUT_BAUDRATE)
-    return Physics(character, silence, TURNAROUND_S, protocol, character * float(baudrate) / changed)
-
-
-def registers_limit(protocol: str, max_registers: int) -> int:
-    """How many registers one request may have, on a line of that protocol, of a device that allows `max_registers`."""
-    return min(max_registers, ADAM_REGISTERS) if protocol == "adam-ascii" else max_registers
-
-
-def octets(block: Block, line: Physics) -> tuple[int, int]:
-    """The characters of the request and of the answer; of a readout the identification and its acknowledgement too."""
-    if isinstance(block, ReplyBlock):
-        if line.protocol == "iec62056-21":
-            lines = max(READOUT_LINES, len(block.points))
-            return len(block.request), SIGN_ON_OCTETS + lines * TEXT_ANSWER_OCTETS
-        return len(block.request), TEXT_ANSWER_OCTETS
-    if line.protocol == "adam-ascii":
-        return _ADAM[block.table]
-    data = -(-block.count // 8) if block.table in ("coil", "discrete") else 2 * block.count
-    framing = _FRAMINGS.get(line.protocol, _RTU)
-    return framing.of(REQUEST_OCTETS), framing.of(ANSWER_OCTETS + data)
+    changed = float(baudrate) if framing.sign_on is None else framing.sign_on.baudrate(settings)
+    return Physics(character, silence, TURNAROUND_S, framing, character * float(baudrate) / changed)
 
 
 def plan_blocks(
@@ -181,8 +129,8 @@ def plan_blocks(
 def planned(device: DevicePlan, line: Physics, longest: int = REGISTERS_LIMIT) -> DevicePlan:
     """`device` with the reads that bring what is polled of it, none over `longest` registers but for what must not be torn."""
     asked = [point for point in device.points if point.polled and point.asked]
-    limit = min(registers_limit(line.protocol, device.max_registers), longest)
-    blocks = plan_blocks(asked, line.to(device), max_registers=limit, max_gap=device.max_gap)
+    limit = min(line.framing.registers, device.polling.max_registers, longest)
+    blocks = plan_blocks(asked, line.to(device), max_registers=limit, max_gap=device.polling.max_gap)
     return msgspec.structs.replace(device, blocks=blocks)
 
 
@@ -208,13 +156,13 @@ class LineCost:
         return max(self.load, 1.0)
 
 
-def line_cost(line: LinePlan) -> LineCost:
-    """The cost of polling `line`, pauses included."""
-    costs = physics(line.protocol, line.settings)
+def line_cost(line: LinePlan, framing: Framing) -> LineCost:
+    """The cost of polling `line`, which has that framing, pauses included."""
+    costs = physics(framing, line.settings)
     requests = load = 0.0
     for device in line.devices:
         for block in device.blocks:
             per_s = 1000 / block.every_ms
             requests += per_s
-            load += per_s * (costs.to(device).exchange_s(block) + device.pause_ms / 1000)
+            load += per_s * (costs.to(device).exchange_s(block) + device.polling.pause_ms / 1000)
     return LineCost(requests, load)

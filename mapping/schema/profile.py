@@ -112,13 +112,15 @@ class Point(Strict):
     write_with: Annotated[
         Literal[15, 16] | None, Field(description="function for a single coil or register, where 5 and 6 are refused")
     ] = None
-    request: Annotated[str | None, Field(description="serial-ascii: what is sent, with its line end")] = None
-    reply: Annotated[str | None, Field(description="serial-ascii: expression that the whole line must match")] = None
-    value: Annotated[str | None, Field(description="serial-ascii: named group of `reply` that holds the value")] = None
+    request: Annotated[str | None, Field(description="of an instrument that answers in text, with its line end")] = None
+    reply: Annotated[
+        str | None, Field(description="expression that the whole answer to `request`, a line, must match")
+    ] = None
+    value: Annotated[str | None, Field(description="named group of `reply` that holds the value")] = None
     good_if: Annotated[
-        dict[str, str], Field(description="serial-ascii: named group and the text that makes the value good")
+        dict[str, str], Field(description="named group of `reply` and the text that makes the value good")
     ] = {}
-    end: Annotated[str, Field(description="serial-ascii: end of the answer; default CR, LF or CR LF")] = ""
+    end: Annotated[str, Field(description="end of the answer to `request`; default CR, LF or CR LF")] = ""
     expr: Annotated[
         str | None,
         Field(description="computed from points of the device: `voltage_l1 * current_l1`, see docs/mapping.md"),
@@ -157,7 +159,7 @@ class Point(Strict):
     every: Annotated[Period | None, Field(description="period of this point, where it is not the device's")] = None
     obis: Annotated[
         Annotated[str, AfterValidator(_obis)] | None,
-        Field(description="iec62056-21: code of the line in the readout, as 1.8.0 or 1-0:1.8.0*255"),
+        Field(description="a meter that is read out: code of the line in its readout, as 1.8.0 or 1-0:1.8.0*255"),
     ] = None
     simulate: Annotated[Simulate | None, Field(description="how it moves when the device is simulated")] = None
 

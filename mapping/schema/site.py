@@ -35,7 +35,7 @@ class Device(DeviceKeys):
         str | None,
         Field(
             pattern=r"^[0-9A-Za-z ]{1,32}$",
-            description="iec62056-21: the meter's own address, where a line has several",
+            description="a meter that is read out: its own address, where a line has several",
         ),
     ] = None
 

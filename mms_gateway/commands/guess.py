@@ -8,6 +8,7 @@ from typing import Annotated, Final
 import cyclopts
 
 from acquisition.drivers.base import Read, Registers
+from acquisition.drivers.registry import driver_of
 from mapping.plan import DevicePlan, LinePlan, Table
 from mapping.schema.fields import milliseconds
 from mms_gateway.command import FAILED, OK, Command
@@ -76,7 +77,7 @@ def guess(
 
 def _asked(found: Place, name: str) -> tuple[LinePlan, DevicePlan]:
     line, device = found.device(name)
-    if not line.protocol.startswith("modbus"):
+    if not driver_of(line.protocol).protocol.modbus:
         raise UsageError(f"`{name}` is on a {line.protocol} line: it has no registers to guess")
     found.free(line, beside=True)
     return line, device

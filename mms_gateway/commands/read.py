@@ -79,7 +79,9 @@ def _of_line(words: tuple[str, ...], text: str, unit: int, profile: str | None, 
         raise UsageError(str(error)) from error
     if profile is None:
         return line, stranger(unit, timeout_ms), []
-    device = msgspec.structs.replace(profile_device(profile), unit=unit, timeout_ms=timeout_ms)
+    known = profile_device(profile)
+    polling = msgspec.structs.replace(known.polling, timeout_ms=timeout_ms)
+    device = msgspec.structs.replace(known, unit=unit, polling=polling)
     return line, device, points_of(device, list(words))
 
 

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from acquisition.drivers.registry import driver_of
 from mapping.plan import LinePlan
 from mapping.polling.planner import physics
 from mapping.schema.fields import milliseconds
@@ -48,7 +49,7 @@ def scan(
     async def work() -> int:
         site = None if line else _site(words)
         plan = line_url.parse_line(line) if line else _line(words, lines, state_dir)
-        if not plan.protocol.startswith("modbus"):
+        if not driver_of(plan.protocol).protocol.modbus:
             raise UsageError(f"line `{plan.name}` is {plan.protocol}: only Modbus lines have units that can be asked")
         return await _scan(plan, parse_units(units), milliseconds(timeout), site)
 
@@ -75,7 +76,8 @@ def _line(words: tuple[str, ...], lines: Path | None, state_dir: Path | None) ->
 
 
 async def _scan(line: LinePlan, units: list[int], timeout_ms: int, site: Path | None) -> int:
-    heard = await overheard(line, LISTEN_CHARACTERS * physics(line.protocol, line.settings).character_s)
+    character_s = physics(driver_of(line.protocol).protocol.framing, line.settings).character_s
+    heard = await overheard(line, LISTEN_CHARACTERS * character_s)
     if heard:
         raise another_master(heard)
     async with Bench(line) as bench:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from acquisition.drivers.base import Ask
-from acquisition.drivers.registry import by_protocol
+from acquisition.drivers.registry import driver_of
 from acquisition.exchange.port_factory import port_of
 from acquisition.transport.ports import LinkError
 from acquisition.transport.ports import Port as LinePort
@@ -31,7 +31,6 @@ from mms_gateway.commissioning.point_read import question
 LIBRARIES: Final = ("pymodbus", "pyserial", "pyzmq")
 BY_PATH: Final = Path("/dev/serial/by-path")
 LOW_PORTS: Final = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
-ASKED: Final = ("modbus", "serial-ascii")
 TAG: Final = 1
 
 
@@ -83,8 +82,8 @@ def _low_ports() -> int:
 
 
 async def _line(line: LinePlan, *, held: bool) -> Port:
-    spec = by_protocol()[line.protocol]
-    if spec.transport == "simulated":
+    spec = driver_of(line.protocol)
+    if spec.transport == "memory":
         return Port(line.name, "", serial=False)
     if spec.serial:
         where = str(line.settings.get("port", ""))
@@ -145,12 +144,12 @@ def _latency(device: Path) -> tuple[str, int | None]:
 
 async def _spoken(found: Port, line: LinePlan) -> Port:
     """Listen, then ask each device once. Raises LinkError."""
-    spec = by_protocol()[line.protocol]
+    spec = driver_of(line.protocol)
     port = port_of(line, spec)
     await port.open()
     try:
         unsolicited = len(await collected(port, LEAST_LISTEN_S)) if spec.serial else 0
-        if unsolicited or not line.protocol.startswith(ASKED):
+        if unsolicited or spec.longest_s:  # a conversation of many parts is not begun for a look
             return replace(found, unsolicited=unsolicited)
         asked = [(one, await _asked(line, port, one, ask)) for one in line.devices if (ask := _ask(one))]
     finally:
@@ -171,13 +170,13 @@ def _ask(device: DevicePlan) -> Ask | None:
 
 async def _asked(line: LinePlan, port: LinePort, device: DevicePlan, ask: Ask) -> Heard:
     """What comes within the device's time-out. Raises LinkError."""
-    spec = by_protocol()[line.protocol]
+    spec = driver_of(line.protocol)
     loop = asyncio.get_running_loop()
     driver = spec.make(line.settings)
     sent = driver.request(ask, TAG)
     port.discard()
     await port.write(sent)
-    until = loop.time() + device.timeout_ms / 1000
+    until = loop.time() + device.polling.timeout_ms / 1000
     received = b""
     while (left := until - loop.time()) > 0:
         received += await port.read(left)

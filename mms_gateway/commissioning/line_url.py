@@ -31,7 +31,7 @@ def parse_line(text: str) -> LinePlan:
     elif parts.path:
         given["port"] = parts.path
     try:
-        settings = spec.settings.model_validate(given)
+        settings = spec.protocol.settings.model_validate(given)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(step) for step in first["loc"])

@@ -7,12 +7,12 @@ from types import TracebackType
 from typing import Final, Self
 
 from acquisition.drivers.base import Ask, Found
-from acquisition.drivers.registry import by_protocol
+from acquisition.drivers.registry import driver_of
 from acquisition.exchange.counters import Counters
 from acquisition.exchange.link import Link
 from acquisition.exchange.port_factory import port_of
 from acquisition.transport.ports import Port
-from mapping.plan import DevicePlan, LinePlan
+from mapping.plan import DevicePlan, LinePlan, PollSettings
 
 LEAST_LISTEN_S: Final = 1.0
 
@@ -29,7 +29,7 @@ class Bench:
     """The exchanges of one line, with the silences and retries that a worker keeps. Any method may raise LinkError."""
 
     def __init__(self, line: LinePlan) -> None:
-        self._link = Link(line, by_protocol()[line.protocol])
+        self._link = Link(line, driver_of(line.protocol))
 
     async def __aenter__(self) -> Self:
         return self
@@ -49,7 +49,7 @@ class Bench:
         await self._link.open()
         found: Found | None = None
         ms = 0.0
-        for _ in range(1 + device.retries):
+        for _ in range(1 + device.polling.retries):
             started = time.monotonic()
             found = await self._link.exchange(ask, device)
             ms = (time.monotonic() - started) * 1000
@@ -60,12 +60,12 @@ class Bench:
 
 def stranger(unit: int, timeout_ms: int) -> DevicePlan:
     """A device of which nothing is known but its unit."""
-    return DevicePlan(f"unit{unit}", unit, None, timeout_ms, 0, 0, 125, False, (), ())
+    return DevicePlan(f"unit{unit}", unit, None, PollSettings(timeout_ms=timeout_ms, retries=0), (), ())
 
 
 async def overheard(line: LinePlan, seconds: float = LEAST_LISTEN_S) -> bytes:
     """What passes on the line while nothing is said, for at least `seconds`; none on a connection. Raises LinkError."""
-    spec = by_protocol()[line.protocol]
+    spec = driver_of(line.protocol)
     if not spec.serial:
         return b""
     port = port_of(line, spec)

@@ -8,6 +8,7 @@ from mapping.compile import Compiled
 from mapping.plan import Block, Computed, DevicePlan, LinePlan, RegisterBlock
 from mapping.polling import planner
 from mapping.polling.advice import advice
+from mapping.protocols import Framing
 
 WIDTH: Final = 110
 
@@ -15,7 +16,7 @@ WIDTH: Final = 110
 def report(compiled: Compiled) -> str:
     """The report as text, a table for each line."""
     parts = [
-        "\n".join(_line(line, commanded=line.name in compiled.commanded))
+        "\n".join(_line(line, compiled.protocols[line.protocol].framing, commanded=line.name in compiled.commanded))
         for worker in compiled.workers
         for line in worker.lines
     ]
@@ -25,9 +26,9 @@ def report(compiled: Compiled) -> str:
     return "\n\n".join(parts)
 
 
-def _line(line: LinePlan, *, commanded: bool) -> Iterator[str]:
-    cost = planner.line_cost(line)
-    physics = planner.physics(line.protocol, line.settings)
+def _line(line: LinePlan, framing: Framing, *, commanded: bool) -> Iterator[str]:
+    cost = planner.line_cost(line, framing)
+    physics = planner.physics(framing, line.settings)
     yield f"line {line.name} ({line.protocol}): {cost.requests_per_s:.2f} requests/s, load {cost.load:.1%}"
     if cost.load > 1:
         yield f"  asked for more than it can do: every period becomes {cost.stretch:.2f} times as long"
@@ -46,7 +47,7 @@ def _line(line: LinePlan, *, commanded: bool) -> Iterator[str]:
             yield from _listed(iter(computed))
         if not device.blocks:
             yield f"  {device.name:<16} {device.unit:>4} nothing is asked: no row of a map uses it"
-    yield from (f"  advice: {one}" for one in advice(line, commanded=commanded))
+    yield from (f"  advice: {one}" for one in advice(line, framing, commanded=commanded))
 
 
 def _listed(names: Iterator[str]) -> Iterator[str]:
@@ -59,8 +60,8 @@ def _block(device: DevicePlan, block: Block, physics: planner.Physics, stretch: 
         what = f"{block.table} {block.address}..{block.address + block.count - 1}"
     else:
         what = block.request.strip()
-    asked, answered = planner.octets(block, physics)
-    ms = physics.exchange_s(block) * 1000 + device.pause_ms
+    asked, answered = physics.framing.octets(block)
+    ms = physics.exchange_s(block) * 1000 + device.polling.pause_ms
     octets = f"{asked}+{answered}"
     every, gets = f"{block.every_ms} ms", f"{block.every_ms * stretch:.0f} ms"
     return f"  {device.name:<16} {device.unit:>4} {what:<26} {len(block.points):>6} {octets:>11} {ms:>7.1f} {every:>8} {gets:>8}"

@@ -77,7 +77,7 @@ def shown(
         return Shown(point, read[0].reading if read else unsound, found.line if isinstance(source, Reply) else "", ms)
     if isinstance(found, Refused):
         return Shown(point, Reading(None, quality.REFUSED, point_readings.exception(found.code)), "", ms)
-    silent = Reading(None, quality.NO_ANSWER, f"no answer within {device.timeout_ms} ms")
+    silent = Reading(None, quality.NO_ANSWER, f"no answer within {device.polling.timeout_ms} ms")
     return Shown(point, silent, "", ms)
 
 

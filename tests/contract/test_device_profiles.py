@@ -10,10 +10,10 @@ from pymodbus.framer import FramerRTU
 from pymodbus.pdu import DecodePDU
 
 from acquisition.decoding import point_readings, scaling
+from acquisition.drivers import modbus_device
 from acquisition.drivers.base import Read, Registers
 from acquisition.drivers.modbus_rtu import ModbusRtu
 from acquisition.exchange.identification import mismatch
-from acquisition.simulate import slave
 from acquisition.simulate.device import SimulatedDevice
 from bus import quality
 from mapping.plan import DevicePlan, Identify, PointPlan, Register, RegisterBlock
@@ -21,6 +21,7 @@ from mapping.polling import planner
 from mapping.schema.json_schema import FILES
 from tests.support import profiles
 from tests.support.proposals import cdc, references
+from tests.support.sites import framing
 
 PHASE = "l[123]"
 LINE = "(l1_l2|l2_l3|l3_l1)"
@@ -124,12 +125,12 @@ def test_a_master_that_reads_all_of_it_gets_what_its_simulated_twin_measures(nam
     device = SimulatedDevice(plan)
     device.tick(1_700_000_000)
     asked = [msgspec.structs.replace(point, polled=True) for point in plan.points if point.asked]
-    physics = planner.physics("modbus-rtu", {"baudrate": 9600})
-    blocks = planner.plan_blocks(asked, physics, max_registers=plan.max_registers, max_gap=0)
+    physics = planner.physics(framing("modbus-rtu"), {"baudrate": 9600})
+    blocks = planner.plan_blocks(asked, physics, max_registers=plan.polling.max_registers, max_gap=0)
     read: dict[str, object] = {}
     for block in blocks:
         assert isinstance(block, RegisterBlock)
-        assert block.count <= plan.max_registers * (16 if block.table in ("coil", "discrete") else 1)
+        assert block.count <= plan.polling.max_registers * (16 if block.table in ("coil", "discrete") else 1)
         values = dict(
             enumerate(over_rtu(device, Read(plan.unit, block.table, block.address, block.count)), block.address)
         )
@@ -144,7 +145,7 @@ def over_rtu(device: SimulatedDevice, read: Read) -> tuple[int, ...]:
     """What the device answers to `read`, through frames of both sides."""
     driver = ModbusRtu()
     request = driver.request(read, 0)
-    answer = bytearray(FramerRTU(DecodePDU(False)).encode(slave.answer(device, request[1:-2]), read.unit, 0))
+    answer = bytearray(FramerRTU(DecodePDU(False)).encode(modbus_device.answer(device, request[1:-2]), read.unit, 0))
     found = driver.take(read, 0, answer)
     assert isinstance(found, Registers)
     return found.values

@@ -24,6 +24,7 @@ from mapping.plan import (
     LinePlan,
     Own,
     PointPlan,
+    PollSettings,
     Register,
     RegisterBlock,
     RegisterType,
@@ -44,7 +45,7 @@ def point(number: int, name: str, source: Register | Own, **more: object) -> Poi
 def device(
     name: str, unit: int, points: Sequence[PointPlan], blocks: Sequence[Block], identify: Identify | None = None
 ) -> DevicePlan:
-    return DevicePlan(name, unit, None, 120, 0, 0, 125, False, tuple(points), tuple(blocks), identify)
+    return DevicePlan(name, unit, None, PollSettings(timeout_ms=120, retries=0), tuple(points), tuple(blocks), identify)
 
 
 def meter(name: str, unit: int, first: int, *, identify: Identify | None = None) -> DevicePlan:
@@ -55,6 +56,11 @@ def meter(name: str, unit: int, first: int, *, identify: Identify | None = None)
         point(first + 2, f"{name}.online", Own("online")),
     ]
     return device(name, unit, points, [RegisterBlock("holding", 0, 2, 50, (first, first + 1))], identify)
+
+
+def polled_with(plan: DevicePlan, **changed: object) -> DevicePlan:
+    """`plan` with other poll settings."""
+    return msgspec.structs.replace(plan, polling=msgspec.structs.replace(plan.polling, **changed))
 
 
 class Field:

@@ -3,9 +3,10 @@
 import re
 from pathlib import Path
 
-from acquisition.drivers.registry import by_protocol
+from acquisition.drivers.registry import driver_of, protocols
 from mapping.compile import Compiled, compile_site
 from mapping.polling.turnaround import Measured
+from mapping.protocols import Framing
 
 SCL = Path(__file__).parents[1] / "cases" / "scl" / "io.icd"
 
@@ -47,13 +48,17 @@ def write_site(folder: Path, map_text: str, site_text: str = SITE) -> Path:
 
 def compile_folder(folder: Path) -> Compiled:
     """The site in `folder`, compiled."""
-    return compile_site(folder, {name: spec.settings for name, spec in by_protocol().items()})
+    return compile_site(folder, protocols())
 
 
 def compile_site_with(folder: Path, measured: Measured) -> Compiled:
     """The site in `folder`, compiled with what was measured of its devices."""
-    settings = {name: spec.settings for name, spec in by_protocol().items()}
-    return compile_site(folder, settings, measured=measured)
+    return compile_site(folder, protocols(), measured=measured)
+
+
+def framing(protocol: str) -> Framing:
+    """The framing of `protocol`, as its driver says it."""
+    return driver_of(protocol).protocol.framing
 
 
 def with_reports(*objects: str) -> str:

@@ -20,15 +20,15 @@ from tests.support.running import ROOT, running, until
 from tests.support.sites import with_inputs
 
 pytestmark = pytest.mark.system
-LINES = ("bench", "converter", "drives", "lan", "meters", "modules", "optical", "radio", "safe", "scale")
-POINTS = [*(f"MX$AnIn{number}" for number in range(1, 11)), "ST$Ind1", "ST$SPCSO1"]
+LINES = ("bench", "converter", "drives", "lan", "meters", "modules", "optical", "radio", "safe", "scale", "terminal")
+POINTS = [*(f"MX$AnIn{number}" for number in range(1, 12)), "ST$Ind1", "ST$SPCSO1"]
 
 
 def site_of_the_page(folder: Path) -> Path:
     page = (ROOT / "docs" / "lines.md").read_text(encoding="utf-8")
     for name, text in re.findall(r"^```yaml file=lines/(\S+)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL):
         (folder / name).write_text(text.replace("/dev/", f"{folder}/"), encoding="utf-8")
-    (folder / "lines.icd").write_text(with_inputs(10), encoding="utf-8")
+    (folder / "lines.icd").write_text(with_inputs(11), encoding="utf-8")
     Authority(folder, "ca").issue("gateway")
     return folder
 
@@ -79,3 +79,21 @@ def test_a_site_with_every_kind_of_line_has_good_values_everywhere_within_15_sec
             assert 220 < voltage < 240
             client.close()
     assert not [path for path in site.iterdir() if path.name.startswith("ttyUSB")]
+
+
+def said(site: Path, *words: str) -> str:
+    """The output of `mms-gateway WORDS`, over the lines that `simulate` has answered."""
+    overlay = str(site / "state" / "simulated.yaml")
+    command = [sys.executable, "-m", "mms_gateway", words[0], str(site), *words[1:], "--lines", overlay]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False, timeout=60)
+    return done.stdout + done.stderr
+
+
+def test_a_scale_behind_a_device_server_is_read_by_hand_and_heard_by_the_doctor(tmp_path: Path) -> None:
+    site = site_of_the_page(tmp_path)
+    with simulated(site) as where:
+        assert re.fullmatch(r"127\.0\.0\.1:[0-9]+", where["terminal"])
+        read = said(site, "read", "bridge", "gross")
+        assert re.search(r"^gross +[0-9.]+ +kg +good +GR +[0-9.]+ kg +[0-9.]+$", read, re.MULTILINE), read
+        doctor = said(site, "doctor")
+        assert "terminal: bridge, unit 1: answers\n" in doctor

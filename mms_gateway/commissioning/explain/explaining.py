@@ -179,9 +179,10 @@ def _point(found: Acquired) -> Iterator[Section]:
     elif block is not None:
         yield "request", f"{block.request!r}, {_count(block)}, every {block.every_ms} ms"
     absent = f"; {', '.join(map(str, point.absent))} means no measurement" if point.absent else ""
+    tries = f"time-out {device.polling.timeout_ms} ms, {device.polling.retries} retries"
     yield (
         "timing",
-        f"time-out {device.timeout_ms} ms, {device.retries} retries, stale after {point.stale_after_ms} ms{absent}",
+        f"{tries}, stale after {point.stale_after_ms} ms{absent}",
     )
 
 

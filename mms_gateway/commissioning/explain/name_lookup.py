@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from acquisition.drivers.registry import by_protocol
+from acquisition.drivers.registry import driver_of
 from mapping import plan as plans
 from mapping.compile import Compiled, site_file
 from mapping.diagnostics import did_you_mean
@@ -50,8 +50,8 @@ class Place:
         `beside`: devices on a network may be asked beside the gateway, unless they take one client at a time.
         """
         held = held_lines(self.state_dir).get(line.name)
-        shared = beside and not by_protocol()[line.protocol].serial and held is not None
-        if held is None or (shared and not any(device.close_after for device in held.devices)):
+        shared = beside and not driver_of(line.protocol).serial and held is not None
+        if held is None or (shared and not any(device.polling.close_after for device in held.devices)):
             return
         raise NotThereError(
             f"line `{line.name}` is held by the running gateway: end that first, or use `mms-gateway watch {self.site}`"

@@ -9,14 +9,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
-from msgspec import structs
 
 from acquisition.drivers.base import Read, Registers
+from acquisition.drivers.device_side import Fault
 from acquisition.drivers.registry import by_protocol
 from acquisition.exchange.link import Link
 from acquisition.line import Line
 from acquisition.polling.refused_registers import DeviceRefusals, RefusedRange
-from acquisition.simulate.device import Fault
 from acquisition.simulate.lines import TcpLine
 from acquisition.transport.network_ports import ConnectionPort
 from acquisition.transport.ports import LinkError, SerialPort, TcpPort, UnsentError
@@ -26,7 +25,7 @@ from bus.messages import Outcome
 from bus.quality import TimeQuality
 from mapping.plan import DevicePlan, Identify, LinePlan, Own, Register, RegisterBlock
 from tests.support import steady_loop
-from tests.support.field import Field, device, meter, point, polled, register
+from tests.support.field import Field, device, meter, point, polled, polled_with, register
 
 PROTOCOLS = ["modbus-tcp", "modbus-rtu", "modbus-rtu-over-tcp", "modbus-ascii", "modbus-udp"]
 READ_COILS, WRITE_COIL = 1, 5  # Modbus functions
@@ -486,7 +485,7 @@ def test_a_command_whose_deadline_passes_while_the_connection_is_made_is_never_w
     async def scenario() -> None:
         plan = LinePlan("bench", "modbus-tcp", {"host": "127.0.0.1", "port": 0}, (RELAY,))
         field = Field(plan)
-        server = TcpLine(plan, {1: field.devices["io"]})
+        server = TcpLine(plan, by_protocol()["modbus-tcp"], {1: field.devices["io"]})
         address = dict(await server.start())
         port = SlowPort(address)
         port.takes_s = 0.2
@@ -562,7 +561,7 @@ def test_a_command_reaches_a_device_that_closes_after_each_answer_and_is_written
 
         server = await asyncio.start_server(once, "127.0.0.1", 0)
         host, port = server.sockets[0].getsockname()
-        relay = structs.replace(device("io", 1, RELAY.points[:1], RELAY.blocks[:1]), pause_ms=pause_ms)
+        relay = polled_with(device("io", 1, RELAY.points[:1], RELAY.blocks[:1]), pause_ms=pause_ms)
         plan = LinePlan("bench", "modbus-tcp", {"host": host, "port": port}, (relay,))
         field = Field(plan)
         field.line = Line(plan, by_protocol()["modbus-tcp"], field.publish, field._commands, field.clock)
@@ -643,7 +642,7 @@ SINGLE = device("io", 1, [RELAY.points[0], point(4, "io.online", Own("online"))]
 @pytest.mark.parametrize("first", [READ_COILS, WRITE_COIL], ids=["behind a poll", "behind a command"])
 def test_a_command_is_not_given_to_a_connection_that_the_device_ends(first: int, late: bool) -> None:
     async def scenario() -> None:
-        relay = SingleRequestRelay(structs.replace(SINGLE, close_after=late), late=late)
+        relay = SingleRequestRelay(polled_with(SINGLE, close_after=late), late=late)
         async with relay.polled() as field:
             await field.until(lambda: good(field, 0, False))
             relay.next.extend([(first, True)] if first == READ_COILS else [(READ_COILS, False), (WRITE_COIL, True)])
@@ -762,7 +761,7 @@ def test_what_another_device_refused_is_asked_for_again_at_once(knew: str) -> No
     async def scenario() -> None:
         plan = LinePlan("bench", "modbus-tcp", {"host": "127.0.0.1", "port": 0}, (meter("meter", 1, 0),))
         field = Field(plan)
-        server = TcpLine(plan, {1: field.devices["meter"]})
+        server = TcpLine(plan, by_protocol()["modbus-tcp"], {1: field.devices["meter"]})
         plan = LinePlan("bench", "modbus-tcp", dict(await server.start()), plan.devices)
         noted: list[tuple[str, tuple[RefusedRange, ...], str]] = []
         field.line = Line(

@@ -5,21 +5,20 @@ import socket
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-import msgspec
 import pytest
 
+from acquisition.drivers.device_side import Fault
 from acquisition.drivers.registry import by_protocol
 from acquisition.line import Line
-from acquisition.simulate.device import Fault
 from acquisition.simulate.lines import line_of
 from acquisition.transport.network_ports import ConnectionPort, UdpPort, client_context
 from acquisition.transport.ports import LinkError
 from bus import quality
 from bus.messages import Outcome
-from mapping.plan import DevicePlan, LinePlan, Obis, Own, PointPlan, Register, RegisterBlock, ReplyBlock
+from mapping.plan import DevicePlan, LinePlan, Obis, Own, PointPlan, Register, RegisterBlock, Reply, ReplyBlock
 from tests.support import steady_loop
 from tests.support.certificates import Authority
-from tests.support.field import Field, device, meter, point, polled, register
+from tests.support.field import Field, device, meter, point, polled, polled_with, register
 
 SIGN_ON = "/?!\r\n"
 
@@ -63,7 +62,7 @@ def adam(unit: int = 1) -> DevicePlan:
         RegisterBlock("coil", 2, 1, 50, (3,)),
         RegisterBlock("holding", 1, 2, 50, (4,)),
     ]
-    return msgspec.structs.replace(device("adam", unit, points, blocks), timeout_ms=60)
+    return polled_with(device("adam", unit, points, blocks), timeout_ms=60)
 
 
 @pytest.mark.parametrize("checksum", [False, True])
@@ -212,6 +211,33 @@ def test_a_line_whose_key_is_none_says_so_and_stays_down(tmp_path: Path) -> None
         port = ConnectionPort({"host": "127.0.0.1", "port": 1, **settings}, client_context)
         with pytest.raises(LinkError, match=r"^127\.0\.0\.1:1: "):
             await port.open()
+
+    run(scenario)
+
+
+# ---------------------------------------------------------------------- lines of text over TCP
+
+
+def scale(name: str, request: str, first: int) -> DevicePlan:
+    weight = Reply(request, r"(?P<state>[SD]) +(?P<value>[-0-9.]+) kg", "value", (("state", "S"),))
+    points = [
+        PointPlan(first, f"{name}.weight", "kg", weight, True, 3000, 50),
+        point(first + 1, f"{name}.online", Own("online")),
+    ]
+    return polled_with(device(name, first, points, [ReplyBlock(request, "", 50, (first,))]), timeout_ms=60)
+
+
+def test_two_instruments_behind_one_device_server_say_their_values_and_a_silent_one_spoils_nothing() -> None:
+    async def scenario() -> None:
+        async with polled("tcp-ascii", scale("left", "SI\r\n", 0), scale("right", "W?\r\n", 2)) as field:
+            field.devices["left"].set("weight", 12.5)
+            field.devices["right"].set("weight", -3.25)
+            await field.until(lambda: good(field, 0) == 12.5 and good(field, 2) == -3.25)
+            field.devices["left"].fault = Fault("silent")
+            await field.until(lambda: bad(field, 0))
+            seen = len(field.seen)
+            await field.until(lambda: any(one.point == 2 for one in field.seen[seen:]))
+            assert good(field, 2) == -3.25
 
     run(scenario)
 

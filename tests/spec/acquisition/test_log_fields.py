@@ -3,9 +3,9 @@
 import asyncio
 from pathlib import Path
 
+from acquisition.drivers.device_side import Fault
 from acquisition.drivers.registry import by_protocol
 from acquisition.line import Line
-from acquisition.simulate.device import Fault
 from acquisition.simulate.lines import TcpLine
 from acquisition.worker import Worker
 from mapping.plan import DevicePlan, LinePlan, Plan, WorkerPlan, sealed
@@ -22,7 +22,10 @@ def test_two_lines_at_once_log_each_its_own_devices() -> None:
         plans = [line_plan("a", meter("one", 1, 0), 0), line_plan("b", meter("two", 2, 3), 0)]
         fields = [Field(plan) for plan in plans]
         devices = [next(iter(field.devices.values())) for field in fields]
-        servers = [TcpLine(plan, {one.plan.unit: one}) for plan, one in zip(plans, devices, strict=True)]
+        servers = [
+            TcpLine(plan, by_protocol()[plan.protocol], {one.plan.unit: one})
+            for plan, one in zip(plans, devices, strict=True)
+        ]
         ports = [int((await server.start())["port"]) for server in servers]
         running = []
         for plan, field, port in zip(plans, fields, ports, strict=True):

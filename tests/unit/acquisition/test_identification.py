@@ -2,10 +2,9 @@
 
 import pytest
 
-from acquisition.drivers import modbus
+from acquisition.drivers import modbus, modbus_device
 from acquisition.drivers.base import Foreign, Identification, Identity, Refused
 from acquisition.drivers.registry import by_protocol
-from acquisition.simulate import slave
 from acquisition.simulate.device import SimulatedDevice
 from tests.support.field import meter
 
@@ -63,7 +62,7 @@ def test_another_encapsulated_interface_is_no_reply() -> None:
 def test_a_simulated_device_says_what_it_is(function: int) -> None:
     ask = Identification(3, function)  # type: ignore[arg-type]
     device = SimulatedDevice(meter("feeder1", 3, 0))
-    answer = slave.answer(device, modbus.request_pdu(ask))
+    answer = modbus_device.answer(device, modbus.request_pdu(ask))
     assert modbus.reply_octets(answer) == len(answer)
     texts = ("simulated", "feeder1", "1.0") if function == 43 else ("feeder1",)
     assert modbus.judge(ask, 3, answer) == Identity(texts)
@@ -74,4 +73,4 @@ def test_a_simulated_device_says_what_it_is(function: int) -> None:
     [("0300000001", 5), ("11", 1), ("2b0e0100", 4), ("1600000000ffff", 7), ("10000000020400", 10), ("1000", 7)],
 )
 def test_a_request_is_as_long_as_its_function_says(pdu: str, octets: int) -> None:
-    assert slave.request_octets(bytes.fromhex(pdu)) == octets
+    assert modbus_device.request_octets(bytes.fromhex(pdu)) == octets

@@ -2,7 +2,8 @@
 
 import pytest
 
-from acquisition.simulate.device import Fault, SimulatedDevice
+from acquisition.drivers.device_side import Fault
+from acquisition.simulate.device import SimulatedDevice
 from mapping.plan import PointPlan, Simulation
 from tests.support.field import device, point, register
 

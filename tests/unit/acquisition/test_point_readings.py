@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from acquisition.decoding import point_readings
 from acquisition.decoding.scaling import Reading
 from bus import quality
-from mapping.plan import DevicePlan, PointPlan, Register, RegisterBlock, ScaleFrom
+from mapping.plan import DevicePlan, PointPlan, PollSettings, Register, RegisterBlock, ScaleFrom
 
 
 def point(number: int, register: Register, **more: object) -> PointPlan:
@@ -22,7 +22,7 @@ def inverter(*, power: bool = True, scale: float = 1.0) -> tuple[DevicePlan, Reg
         point(2, Register("holding", 40085, "uint16", 1)),
     )
     block = RegisterBlock("holding", 40083, 3, 1000, (0, 1, 2))
-    return DevicePlan("m", 1, None, 500, 1, 0, 125, False, points, (block,)), block
+    return DevicePlan("m", 1, None, PollSettings(), points, (block,)), block
 
 
 def read(words: dict[int, int], **more: float | bool) -> Reading:
@@ -66,7 +66,7 @@ def test_a_block_is_cut_nowhere_within_what_belongs_together() -> None:
 def test_a_gap_is_cut_at_both_of_its_ends() -> None:
     points = (point(0, Register("holding", 2, "uint16", 1)), point(1, Register("holding", 8, "uint32", 2)))
     block = RegisterBlock("holding", 2, 8, 1000, (0, 1))
-    device = DevicePlan("m", 1, None, 500, 1, 0, 125, False, points, (block,))
+    device = DevicePlan("m", 1, None, PollSettings(), points, (block,))
     located = point_readings.located(device, block)
     assert (point_readings.borders(located, block), point_readings.places(located, block)) == ([3, 10], [3, 8, 10])
 
@@ -78,7 +78,7 @@ def test_no_border_tears_a_value_or_a_group(drawn: list[tuple[int, int, int]]) -
         for number, (address, count, group) in enumerate(drawn)
     )
     block = RegisterBlock("holding", 0, 64, 1000, tuple(range(len(points))))
-    device = DevicePlan("m", 1, None, 500, 1, 0, 125, False, points, (block,))
+    device = DevicePlan("m", 1, None, PollSettings(), points, (block,))
     located = point_readings.located(device, block)
     for border in (*point_readings.borders(located, block), *point_readings.places(located, block)):
         for one, register in located:

@@ -7,14 +7,14 @@ import pytest
 from acquisition.learned_devices import LearnedRefusals
 from acquisition.polling import refused_registers
 from acquisition.polling.refused_registers import DeviceRefusals, RefusedRange
-from mapping.plan import DevicePlan
+from mapping.plan import DevicePlan, PollSettings
 from mms_gateway.commands.plan import plan
 
 HOLES = (RefusedRange("holding", 6, 2, 2), RefusedRange("input", 9, 1, 3))
 
 
 def device(name: str, unit: int = 1, profile: str | None = "meter") -> DevicePlan:
-    return DevicePlan(name, unit, profile, 300, 1, 0, 125, False, (), ())
+    return DevicePlan(name, unit, profile, PollSettings(timeout_ms=300), (), ())
 
 
 def test_what_a_device_refuses_is_known_after_a_restart(tmp_path: Path) -> None:

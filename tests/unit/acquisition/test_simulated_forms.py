@@ -4,7 +4,7 @@ import pytest
 
 from acquisition.decoding import point_readings
 from acquisition.simulate.device import SimulatedDevice
-from mapping.plan import DevicePlan, PointPlan, Register, RegisterBlock, ScaleFrom
+from mapping.plan import DevicePlan, PointPlan, PollSettings, Register, RegisterBlock, ScaleFrom
 
 SECOND = 1_710_684_309
 
@@ -34,7 +34,7 @@ POINTS = (
     point(19, "alarm", "", holding(7, "bit", low_bit=0, high_bit=0, order="badc")),
 )
 BLOCK = RegisterBlock("holding", 0, 24, 1000, tuple(one.number for one in POINTS))
-PLAN = DevicePlan("pv", 1, None, 500, 1, 0, 125, False, POINTS, (BLOCK,))
+PLAN = DevicePlan("pv", 1, None, PollSettings(), POINTS, (BLOCK,))
 
 
 def ticked() -> SimulatedDevice:

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from acquisition.simulate import slave
-from acquisition.simulate.device import Fault, SimulatedDevice
+from acquisition.drivers import modbus_device
+from acquisition.drivers.device_side import Fault
+from acquisition.simulate.device import SimulatedDevice
 from acquisition.simulate.timeline import Timeline, read_timeline
 from mapping.diagnostics import Diagnostics, render
 from tests.support.field import device, point, register
@@ -32,7 +33,7 @@ def timeline(folder: Path, *entries: str) -> Timeline:
 
 
 def words(found: SimulatedDevice) -> str:
-    return slave.answer(found, READ).hex()
+    return modbus_device.answer(found, READ).hex()
 
 
 def test_a_fault_lasts_from_its_time_for_its_time(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from acquisition.decoding.scaling import Reading
 from acquisition.decoding.timestamps import clocks_of, stamp
 from bus import quality
 from bus.quality import Stamp, TimeQuality
-from mapping.plan import DevicePlan, PointPlan, Register, RegisterType
+from mapping.plan import DevicePlan, PointPlan, PollSettings, Register, RegisterType
 
 GATEWAY = Stamp(5_000, 1_710_684_400_000_000_000, 0x8A)
 FREE = TimeQuality.CLOCK_NOT_SYNCHRONIZED
@@ -16,7 +16,7 @@ FREE = TimeQuality.CLOCK_NOT_SYNCHRONIZED
 def recorder(kind: RegisterType = "time:iec870", scale: float = 1.0) -> dict[int, PointPlan]:
     clock = PointPlan(3, "r.time", "s", Register("holding", 0, kind, 4), True, 3000, 1000, scale=scale)
     event = PointPlan(4, "r.event", "", Register("holding", 4, "uint16", 1), True, 3000, 1000)
-    return clocks_of([DevicePlan("r", 1, None, 500, 1, 0, 125, False, (clock, event), (), clock=3)])
+    return clocks_of([DevicePlan("r", 1, None, PollSettings(), (clock, event), (), clock=3)])
 
 
 def read(number: int, value: float | None, judged: int = quality.GOOD) -> PointReading:

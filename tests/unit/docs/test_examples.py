@@ -55,7 +55,7 @@ def test_the_files_of_an_example_site_compile_without_a_warning(site: str, tmp_p
     model = SCL.read_text(encoding="utf-8")
     (tmp_path / "io.icd").write_text(model, encoding="utf-8")
     shutil.copy(FIRST / "cabinet.icd", tmp_path)
-    (tmp_path / "lines.icd").write_text(with_inputs(10), encoding="utf-8")
+    (tmp_path / "lines.icd").write_text(with_inputs(11), encoding="utf-8")
     for secret in ("gateway.pem", "gateway.key", "ca.pem"):
         (tmp_path / secret).touch()
     assert render(compile_folder(tmp_path).diagnostics.found) == ""
@@ -72,7 +72,9 @@ def test_the_page_of_lines_names_every_protocol_with_all_of_its_keys() -> None:
         for protocol, keys in written.items()
     }
     common = Settings.model_fields.keys()
-    assert written == {name: spec.settings.model_fields.keys() - common for name, spec in by_protocol().items()}
+    assert written == {
+        name: spec.protocol.settings.model_fields.keys() - common for name, spec in by_protocol().items()
+    }
     page = (ROOT / "docs" / "lines.md").read_text(encoding="utf-8")
     assert [key for key in common if f"`{key}" not in page] == []
 

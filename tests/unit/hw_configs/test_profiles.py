@@ -43,4 +43,4 @@ def test_point_names_are_lower_snake_case_and_every_block_keeps_the_limits_of_it
         for device in (device for line in worker.lines for device in line.devices):
             assert all(point.local_name == point.local_name.lower() for point in device.points)
             blocks = [block for block in device.blocks if isinstance(block, RegisterBlock)]
-            assert all(block.count <= device.max_registers for block in blocks)
+            assert all(block.count <= device.polling.max_registers for block in blocks)

@@ -176,7 +176,7 @@ def test_a_profile_pipelines_where_the_line_and_the_device_let_it(tmp_path: Path
     (tmp_path / "devices" / "quick.yaml").write_text(QUICK, encoding="utf-8")
     plan = plan_of(tmp_path, "  LD0/GGIO1.AnIn3: io1.temperature\n", site + "".join(devices))
     planned = [device for worker in plan.workers for line in worker.lines for device in line.devices]
-    assert {one.name: (one.pipeline, one.priority) for one in planned if one.name in QUICK_DEVICES} == {
+    assert {one.name: (one.polling.pipeline, one.polling.priority) for one in planned if one.name in QUICK_DEVICES} == {
         "fast": (8, "low"),
         "own": (2, "high"),
         "paused": (1, "low"),
@@ -349,5 +349,8 @@ def test_a_device_with_two_paths_is_planned_on_both_lines_and_both_are_in_one_wo
     assert ([one.unit for one in lan.devices], lan.fallbacks) == ([2], ())
     assert (rs.devices, [(one.name, one.unit) for one in rs.fallbacks]) == ((), [("io1", 9)])
     assert rs.fallbacks[0].points == lan.devices[0].points
-    assert (lan.devices[0].pipeline, rs.fallbacks[0].pipeline) == (4, 1)  # a serial line has no transaction ids
+    assert (lan.devices[0].polling.pipeline, rs.fallbacks[0].polling.pipeline) == (
+        4,
+        1,
+    )  # a serial line has no transaction ids
     assert plan.workers_of_points()[0] == "rs"

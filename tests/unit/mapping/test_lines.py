@@ -7,7 +7,7 @@ import pytest
 from mapping.plan import LinePlan, Obis, RegisterBlock, ReplyBlock
 from mapping.polling import planner
 from mms_gateway.commissioning.plan_report import report
-from tests.support.sites import compile_folder, write_site
+from tests.support.sites import compile_folder, framing, write_site
 
 UNMAPPED = "points: {}\nunmapped: [LD0/GGIO1, LD0/XCBR1, LD0/MMTR1]\n"
 
@@ -48,7 +48,7 @@ def test_a_meters_points_are_one_readout_with_its_address_and_the_defaults_of_a_
     sign_on = "/?12345678!\r\n"
     assert house.points[0].source == Obis(sign_on, "1.8.0")
     assert house.blocks == (ReplyBlock(sign_on, "", 60_000, (0, 1)), ReplyBlock(sign_on, "", 900_000, (2,)))
-    assert (house.timeout_ms, house.points[0].stale_after_ms) == (2000, 180_000)
+    assert (house.polling.timeout_ms, house.points[0].stale_after_ms) == (2000, 180_000)
     assert (line.settings["baudrate"], line.settings["data_bits"], line.settings["parity"]) == (300, 7, "even")
 
 
@@ -125,19 +125,21 @@ FAST: dict[str, str | int | float | bool] = {"baudrate": 9600, "parity": "none"}
 def test_the_characters_of_an_exchange_are_those_of_its_frames(
     protocol: str, settings: dict[str, str | int | float | bool], octets: tuple[int, int]
 ) -> None:
-    line = planner.physics(protocol, settings)
-    assert planner.octets(READ, line) == octets
+    line = planner.physics(framing(protocol), settings)
+    assert line.framing.octets(READ) == octets
     assert line.exchange_s(READ) == pytest.approx(sum(octets) * line.character_s + 2 * line.silence_s + 0.005)
 
 
 def test_in_ascii_a_hole_costs_twice_as_many_characters_so_fewer_registers_are_read_along() -> None:
     frames_and_turnaround_characters = 17 + 11 + 0.005 * 960
-    assert planner.physics("modbus-ascii", FAST).gap() == int(frames_and_turnaround_characters / 4)
+    assert planner.physics(framing("modbus-ascii"), FAST).gap() == int(frames_and_turnaround_characters / 4)
 
 
 @pytest.mark.parametrize(("fixed", "seconds"), [(False, 2.4), (True, 33.4)])
 def test_a_readout_takes_seconds_and_a_head_that_cannot_change_over_half_a_minute(fixed: bool, seconds: float) -> None:
-    line = planner.physics("iec62056-21", {"baudrate": 300, "data_bits": 7, "parity": "even", "fixed_baudrate": fixed})
+    line = planner.physics(
+        framing("iec62056-21"), {"baudrate": 300, "data_bits": 7, "parity": "even", "fixed_baudrate": fixed}
+    )
     assert line.exchange_s(ReplyBlock("/?!\r\n", "", 60_000, (1, 2))) == pytest.approx(seconds, abs=0.1)
 
 

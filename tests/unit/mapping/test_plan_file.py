@@ -6,15 +6,13 @@ import msgspec
 import pytest
 
 from mapping import plan as plans
-from mapping.plan import DevicePlan, LinePlan, Own, Plan, PointPlan, Register, RegisterBlock, WorkerPlan
+from mapping.plan import DevicePlan, LinePlan, Own, Plan, PointPlan, PollSettings, Register, RegisterBlock, WorkerPlan
 
 
 def small_plan() -> Plan:
     voltage = PointPlan(0, "m.voltage_l1", "V", Register("input", 0, "float32", 2), True, 3000, 1000)
     online = PointPlan(1, "m.online", "", Own("online"), True, 3000, 1000)
-    device = DevicePlan(
-        "m", 1, None, 500, 1, 0, 125, False, (voltage, online), (RegisterBlock("input", 0, 2, 1000, (0,)),)
-    )
+    device = DevicePlan("m", 1, None, PollSettings(), (voltage, online), (RegisterBlock("input", 0, 2, 1000, (0,)),))
     line = LinePlan("lan", "modbus-tcp", {"host": "127.0.0.1", "port": 502}, (device,))
     return plans.sealed(Plan("bench", "/site.yaml", (WorkerPlan("tcp", (line,)),), ()))
 
@@ -49,8 +47,8 @@ def test_a_plan_that_was_changed_after_sealing_is_refused(tmp_path: Path) -> Non
 
 
 def test_a_plan_of_another_format_is_refused(tmp_path: Path) -> None:
-    plans.save(msgspec.structs.replace(small_plan(), format=2), tmp_path / "p")
-    with pytest.raises(ValueError, match=r"plan format 2, expected 1$"):
+    plans.save(msgspec.structs.replace(small_plan(), format=1), tmp_path / "p")
+    with pytest.raises(ValueError, match=r"plan format 1, expected 2$"):
         plans.load(tmp_path / "p")
 
 

@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 
 from mapping.plan import PointPlan, Register, RegisterBlock
 from mapping.polling import planner
+from tests.support.sites import framing
 
-SERIAL = planner.physics("modbus-rtu", {"baudrate": 9600, "parity": "even"})
-TCP = planner.physics("modbus-tcp", {"host": "h"})
+SERIAL = planner.physics(framing("modbus-rtu"), {"baudrate": 9600, "parity": "even"})
+TCP = planner.physics(framing("modbus-tcp"), {"host": "h"})
 
 registers = st.builds(
     lambda table, address, count: Register(table, address, "uint16", count if table in ("holding", "input") else 1),
@@ -77,7 +78,7 @@ BREAK_EVEN = [(9600, 12), (19200, 14), (38400, 21), (57600, 28), (115200, 51)]
 
 @pytest.mark.parametrize(("baudrate", "gap"), BREAK_EVEN)
 def test_the_gap_that_pays_follows_from_the_baud_rate(baudrate: int, gap: int) -> None:
-    assert planner.physics("modbus-rtu", {"baudrate": baudrate, "parity": "even"}).gap() == gap
+    assert planner.physics(framing("modbus-rtu"), {"baudrate": baudrate, "parity": "even"}).gap() == gap
 
 
 POLLS = [(9600, 1, 33.1), (9600, 125, 3.2), (19200, 10, 35.8), (38400, 50, 24.5), (115200, 2, 99)]
@@ -85,7 +86,7 @@ POLLS = [(9600, 1, 33.1), (9600, 125, 3.2), (19200, 10, 35.8), (38400, 50, 24.5)
 
 @pytest.mark.parametrize(("baudrate", "count", "per_s"), POLLS)
 def test_an_exchange_takes_what_the_line_makes_it_take(baudrate: int, count: int, per_s: float) -> None:
-    line = planner.physics("modbus-rtu", {"baudrate": baudrate, "parity": "even"})
+    line = planner.physics(framing("modbus-rtu"), {"baudrate": baudrate, "parity": "even"})
     block = RegisterBlock("holding", 0, count, 1000, ())
     assert 1 / line.exchange_s(block) == pytest.approx(per_s, rel=0.02)
 
@@ -95,11 +96,11 @@ LIMITS = [(1200, "even", 16), (9600, "none", 62), (9600, "even", 55), (19200, "n
 
 @pytest.mark.parametrize(("baudrate", "parity", "limit"), LIMITS)
 def test_a_line_that_carries_commands_has_blocks_that_hold_none_up(baudrate: int, parity: str, limit: int) -> None:
-    line = planner.physics("modbus-rtu", {"baudrate": baudrate, "parity": parity})
+    line = planner.physics(framing("modbus-rtu"), {"baudrate": baudrate, "parity": parity})
     assert line.commanded_limit() == limit
     if limit > planner.COMMANDED_LEAST:
         assert line.exchange_s(RegisterBlock("holding", 0, limit, 1000, ())) <= planner.COMMANDED_EXCHANGE_S
 
 
 def test_a_connection_has_no_such_limit() -> None:
-    assert planner.physics("modbus-tcp", {"host": "127.0.0.1"}).commanded_limit() == 125
+    assert planner.physics(framing("modbus-tcp"), {"host": "127.0.0.1"}).commanded_limit() == 125

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from acquisition.drivers.registry import by_protocol
+from acquisition.drivers.registry import protocols
 from mapping.compile import Compiled, compile_site
 from mapping.diagnostics import render
 from mapping.plan import CommandBinding, DevicePlan, IedPlan, ObjectBinding, Preset, Proof, SettingBinding, Source
@@ -272,7 +272,7 @@ def test_what_a_site_says_wins_over_a_profile_and_a_profile_over_its_base(tmp_pa
     )
     site = ("profile: meter", "profile: variant, timeout: 300ms, max_gap: 3")
     device = device_of(compiled(tmp_path, "  LD0/MMXU1: meter\n", site=site), "meter")
-    assert (device.pause_ms, device.max_registers, device.timeout_ms) == (20, 20, 300)
+    assert (device.polling.pause_ms, device.polling.max_registers, device.polling.timeout_ms) == (20, 20, 300)
     frequency, voltage = device.points[0].source, device.points[1].source
     assert (getattr(frequency, "address", None), getattr(frequency, "order", None)) == (90, "cdab")
     assert getattr(voltage, "order", None) == "abcd"
@@ -282,8 +282,7 @@ def test_an_overlay_says_where_simulated_lines_answer(tmp_path: Path) -> None:
     shutil.copytree(COMMON, tmp_path, dirs_exist_ok=True)
     overlay = tmp_path / "simulated.yaml"
     overlay.write_text("lines: {lan: {host: 127.0.0.9, port: 4711}, rs: {port: /dev/pts/7}}\n", encoding="utf-8")
-    settings = {name: spec.settings for name, spec in by_protocol().items()}
-    plan = compile_site(tmp_path, settings, lines=overlay).plan
+    plan = compile_site(tmp_path, protocols(), lines=overlay).plan
     assert plan is not None
     lines = {line.name: line.settings for worker in plan.workers for line in worker.lines}
     assert (lines["lan"]["host"], lines["lan"]["port"], lines["rs"]["port"]) == ("127.0.0.9", 4711, "/dev/pts/7")

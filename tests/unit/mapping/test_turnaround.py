@@ -9,7 +9,7 @@ from acquisition.learned_devices import LearnedTurnarounds
 from mapping.plan import LinePlan, RegisterBlock
 from mapping.polling import planner, turnaround
 from mapping.polling.turnaround import Turnaround
-from tests.support.sites import SITE, compile_folder, write_site
+from tests.support.sites import SITE, compile_folder, framing, write_site
 from tests.support.sites import compile_site_with as compiled_with
 
 ROWS = "points:\n  LD0/GGIO1.AnIn1: io1.temperature\nunmapped: [LD0/GGIO1, LD0/XCBR1, LD0/MMTR1]\n"
@@ -69,7 +69,8 @@ def test_a_slow_device_makes_a_larger_hole_worth_while(tmp_path: Path) -> None:
     assert spans(slow.worker("lan").lines[0]) == [(100, 54)]
     assert spans(another.worker("lan").lines[0]) == spans(quick.worker("lan").lines[0])  # another unit's
     line = slow.worker("lan").lines[0]
-    assert planner.line_cost(line).load > 2 * planner.line_cost(quick.worker("lan").lines[0]).load
+    rtu, shorter = framing("modbus-rtu"), quick.worker("lan").lines[0]
+    assert planner.line_cost(line, rtu).load > 2 * planner.line_cost(shorter, rtu).load
 
 
 def spans(line: LinePlan) -> list[tuple[int, int]]:

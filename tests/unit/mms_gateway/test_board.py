@@ -3,7 +3,7 @@
 from bus import quality
 from bus.liveness import Apply, WorkerLost
 from bus.messages import Sample, SampleBatch
-from mapping.plan import DevicePlan, LinePlan, Own, Plan, PointPlan, Register, RegisterBlock, WorkerPlan
+from mapping.plan import DevicePlan, LinePlan, Own, Plan, PointPlan, PollSettings, Register, RegisterBlock, WorkerPlan
 from mms_gateway.status.board import Board
 
 S = 1_000_000_000
@@ -13,9 +13,7 @@ NOON_NS = 1_710_676_800 * S  # 2024-03-17 12:00:00 UTC
 def board() -> Board:
     level = PointPlan(0, "m.level", "V", Register("input", 0, "uint16", 1), True, 3000, 1000)
     online = PointPlan(1, "m.online", "", Own("online"), True, 3000, 1000)
-    device = DevicePlan(
-        "m", 1, None, 500, 1, 0, 125, False, (level, online), (RegisterBlock("input", 0, 1, 1000, (0,)),)
-    )
+    device = DevicePlan("m", 1, None, PollSettings(), (level, online), (RegisterBlock("input", 0, 1, 1000, (0,)),))
     line = LinePlan("lan", "modbus-tcp", {}, (device,))
     return Board(Plan("bench", "/site.yaml", (WorkerPlan("tcp", (line,)),), (), revision="r"))
 

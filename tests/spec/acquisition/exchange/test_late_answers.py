@@ -18,7 +18,7 @@ from acquisition.exchange.responses import CUT_OCTETS
 from acquisition.exchange.timing import SILENCE_CHARACTERS
 from acquisition.polling.scheduler import PolledDevice
 from bus import quality
-from mapping.plan import DevicePlan, LinePlan, PointPlan, Register, RegisterBlock
+from mapping.plan import DevicePlan, LinePlan, PointPlan, PollSettings, Register, RegisterBlock
 from tests.support.wire import CHARACTER_S, Heard, Polling, Unit, Wire, crc, run
 
 TIMEOUT_S = 0.1
@@ -32,7 +32,9 @@ def meter(unit: int, *, every_ms: int = 50, count: int = COUNT, retries: int = 1
         for at in range(first, first + count)
     )
     block = RegisterBlock("holding", first, count, every_ms, tuple(point.number for point in points))
-    return DevicePlan(f"m{unit}", unit, None, round(TIMEOUT_S * 1000), retries, 0, 125, False, points, (block,))
+    return DevicePlan(
+        f"m{unit}", unit, None, PollSettings(timeout_ms=round(TIMEOUT_S * 1000), retries=retries), points, (block,)
+    )
 
 
 def wrong(heard: list[Heard]) -> list[tuple[float, int, object]]:

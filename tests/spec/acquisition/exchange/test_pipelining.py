@@ -18,8 +18,7 @@ from bus import quality
 from bus.messages import Outcome
 from bus.quality import Stamp
 from bus.system_clock import SystemClock
-from mapping.passes.devices import TAGGED
-from mapping.plan import DevicePlan, LinePlan, Own, RegisterBlock
+from mapping.plan import DevicePlan, LinePlan, Own, PollSettings, RegisterBlock
 from tests.support import steady_loop
 from tests.support.field import Field, point, polled, register
 from tests.support.wire import Unit, Wire, run
@@ -36,7 +35,8 @@ def meter(pipeline: int, *, retries: int = 0, count: int = len(PLACES)) -> Devic
     points += [point(2 * n + 1, f"m.odd{at}", register("holding", at + 1)) for n, at in enumerate(places)]
     blocks = tuple(RegisterBlock("holding", at, 2, 1000, (2 * n, 2 * n + 1)) for n, at in enumerate(places))
     own = point(100, "m.online", Own("online"))
-    return DevicePlan("m", 1, None, 100, retries, 0, 125, False, (*points, own), blocks, pipeline=pipeline)
+    polling = PollSettings(timeout_ms=100, retries=retries, pipeline=pipeline)
+    return DevicePlan("m", 1, None, polling, (*points, own), blocks)
 
 
 class Lan(Wire):
@@ -240,7 +240,3 @@ def test_a_simulated_device_answers_what_is_asked_at_once(protocol: str) -> None
 def _good(field: Field, number: int) -> bool:
     last = field.last.get(number)
     return last is not None and quality.validity(last.reading.quality) == quality.validity(quality.GOOD)
-
-
-def test_the_protocols_that_may_be_pipelined_are_those_whose_answers_have_tags() -> None:
-    assert sorted(TAGGED) == sorted(name for name, spec in by_protocol().items() if spec.tagged)

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 import msgspec
 import pytest
 
+from acquisition.drivers.device_side import Fault
 from acquisition.drivers.registry import by_protocol
 from acquisition.line import Line
 from acquisition.polling.path_failover import Paths
-from acquisition.simulate.device import Fault, SimulatedDevice
+from acquisition.simulate.device import SimulatedDevice
 from acquisition.simulate.lines import TcpLine
 from acquisition.writes.queue import OnResult
 from acquisition.writes.tasks import Task
@@ -102,9 +103,9 @@ def test_values_and_commands_go_by_the_second_path_and_come_back_to_the_first() 
         here, there = seen.devices["relay"], SimulatedDevice(ELSEWHERE)  # one device, as each line reaches it
         there.tick(0)
         there.set("on", True)
-        servers = [TcpLine(line_plan("a", RELAY), {1: here}), TcpLine(line_plan("b"), {7: there})]
-        ports = [int((await server.start())["port"]) for server in servers]
         spec = by_protocol()["modbus-tcp"]
+        servers = [TcpLine(line_plan("a", RELAY), spec, {1: here}), TcpLine(line_plan("b"), spec, {7: there})]
+        ports = [int((await server.start())["port"]) for server in servers]
         first = Line(line_plan("a", RELAY, port=ports[0]), spec, seen.publish, seen._commands, seen.clock, paths=paths)
         second_plan = line_plan("b", fallbacks=(ELSEWHERE,), port=ports[1])
         second = Line(second_plan, spec, seen.publish, seen._commands, seen.clock, paths=paths)

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from acquisition.polling.refused_registers import DeviceRefusals, RefusedRange
 from acquisition.polling.scheduler import PROBE_LIMIT_S, Job, Scheduler
-from mapping.plan import DevicePlan, PointPlan, Priority, Register, RegisterBlock
+from mapping.plan import DevicePlan, PointPlan, PollSettings, Priority, Register, RegisterBlock
+from tests.support.field import polled_with
 
 COST_S = 0.02
 TIMEOUT_S = 0.3  # of one try
@@ -16,7 +17,7 @@ TIMEOUT_S = 0.3  # of one try
 
 def device(name: str, unit: int, *addresses: int, every_ms: int = 1000) -> DevicePlan:
     blocks = tuple(RegisterBlock("holding", address, 10, every_ms, ()) for address in addresses)
-    return DevicePlan(name, unit, None, 300, 1, 0, 125, False, (), blocks)
+    return DevicePlan(name, unit, None, PollSettings(timeout_ms=300), (), blocks)
 
 
 def run(scheduler: Scheduler, seconds: float, dead: set[str], start: float = 0.0) -> dict[str, list[float]]:
@@ -122,7 +123,7 @@ def test_dead_units_share_a_twentieth_of_the_line() -> None:
 
 
 def test_a_dead_unit_that_takes_nobodys_time_is_probed_after_1_2_4_seconds_and_so_on() -> None:
-    plan = msgspec.structs.replace(device("a", 1, 0), retries=0)
+    plan = polled_with(device("a", 1, 0), retries=0)
     scheduler = Scheduler([plan], 0.0)
     now, probes = 0.0, []
     while now < 120:
@@ -168,7 +169,7 @@ def values(*addresses: int) -> DevicePlan:
         for number, at in enumerate(addresses)
     )
     block = RegisterBlock("holding", 0, 10, 1000, tuple(range(len(points))))
-    return DevicePlan("a", 1, None, 300, 1, 0, 125, False, points, (block,))
+    return DevicePlan("a", 1, None, PollSettings(timeout_ms=300), points, (block,))
 
 
 def spans(scheduler: Scheduler) -> list[tuple[int, int, bool]]:
@@ -331,7 +332,7 @@ def test_a_meter_that_is_asked_every_minute_says_its_first_word_within_seconds()
 def test_on_a_line_that_is_full_high_priority_keeps_its_period_and_low_is_served_too() -> None:
     ranks: dict[str, Priority] = {"high": "high", "normal": "normal", "low": "low"}
     plans = [
-        msgspec.structs.replace(device(name, unit, *range(0, 80, 20), every_ms=150), priority=rank)
+        polled_with(device(name, unit, *range(0, 80, 20), every_ms=150), priority=rank)
         for unit, (name, rank) in enumerate(ranks.items(), 1)
     ]
     answers = run(Scheduler(plans, 0.0), 100, set())
@@ -342,8 +343,8 @@ def test_on_a_line_that_is_full_high_priority_keeps_its_period_and_low_is_served
 
 def test_a_line_with_time_for_all_keeps_the_period_of_low_priority() -> None:
     plans = [
-        msgspec.structs.replace(device("high", 1, 0, 20), priority="high"),
-        msgspec.structs.replace(device("low", 2, 0, 20), priority="low"),
+        polled_with(device("high", 1, 0, 20), priority="high"),
+        polled_with(device("low", 2, 0, 20), priority="low"),
     ]
     answers = run(Scheduler(plans, 0.0), 100, set())
     assert all(2 * 100 <= len(times) <= 2 * 100 + 4 for times in answers.values())
@@ -351,7 +352,7 @@ def test_a_line_with_time_for_all_keeps_the_period_of_low_priority() -> None:
 
 def test_what_is_due_beside_a_job_is_of_its_device_and_no_more_than_the_device_takes() -> None:
     plans = [
-        msgspec.structs.replace(device("a", 1, 0, 20, 40, 60), pipeline=3),
+        polled_with(device("a", 1, 0, 20, 40, 60), pipeline=3),
         device("b", 2, 0),
     ]
     scheduler = Scheduler(plans, 0.0)

@@ -10,7 +10,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from acquisition.simulate.device import Fault, SimulatedDevice
+from acquisition.drivers.device_side import Fault
+from acquisition.drivers.registry import protocols
+from acquisition.simulate.device import SimulatedDevice
 from acquisition.simulate.lines import line_of
 from acquisition.simulate.playback import parse
 from acquisition.simulate.replay import Replay
@@ -27,13 +29,14 @@ from mms_gateway.commissioning.point_read import question, shown
 from mms_gateway.commissioning.scan.profiles import profile_device, register_profiles
 from mms_gateway.commissioning.scan.scanning import Scan, another_master
 from tests.support import steady_loop
+from tests.support.field import polled_with
 
 PROTOCOLS = ("modbus-rtu", "modbus-tcp")
 TIMEOUT_MS = 150
 
 
 def of_profile(name: str, unit: int) -> DevicePlan:
-    return msgspec.structs.replace(profile_device(name), name=f"m{unit}", unit=unit, timeout_ms=TIMEOUT_MS)
+    return msgspec.structs.replace(polled_with(profile_device(name), timeout_ms=TIMEOUT_MS), name=f"m{unit}", unit=unit)
 
 
 @asynccontextmanager
@@ -161,7 +164,7 @@ def test_the_doctor_hears_who_answers(fault: Fault | None, heard: UnitHeard, tmp
     async def play() -> None:
         async with simulated("modbus-rtu", of_profile("eastron-sdm120", 3)) as (line, field):
             field[3].fault = fault
-            compiled = Compiled(None, Diagnostics(), (WorkerPlan("rs", (line,)),), ())
+            compiled = Compiled(None, Diagnostics(), (WorkerPlan("rs", (line,)),), protocols(), ())
             facts = await gathered(Place(tmp_path, compiled, tmp_path), tmp_path, ())
             (port,) = facts.ports
             assert (port.exists, port.allowed, port.unsolicited, port.echo) == (True, True, 0, False)
@@ -175,7 +178,7 @@ def test_what_was_recorded_is_replayed_with_the_same_values(protocol: str, tmp_p
     async def play() -> None:
         device, file = of_profile("eastron-sdm120", 3), tmp_path / "frames.jsonl"
         # a recording keeps the delays of this host, and the replay adds its own: nobody is silent, so none may end a read
-        device = msgspec.structs.replace(device, timeout_ms=10_000)
+        device = polled_with(device, timeout_ms=10_000)
         async with simulated(protocol, device) as (line, _):
             recorded = msgspec.structs.replace(line, settings=line.settings | {SETTING: str(file)})
             there = await read(recorded, device)

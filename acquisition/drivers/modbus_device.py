@@ -1,8 +1,11 @@
-"""Modbus from the device's side: a request PDU in, the answer's PDU out (pure)."""
+"""Modbus' device side, for the drivers that frame it: a request PDU in, the answer's PDU out, faults made (pure).
+
+Registers that no point of a device has are an illegal address, unless between two that are.
+"""
 
 from typing import Final
 
-from acquisition.simulate.device import BUSY, SimulatedDevice
+from acquisition.drivers.device_side import BUSY, AnsweringDevice
 
 _READS: Final = {1: "coil", 2: "discrete", 3: "holding", 4: "input"}
 _BASIC_IDENTIFICATION: Final = bytes((43, 14, 1, 0))
@@ -12,8 +15,29 @@ ILLEGAL_ADDRESS: Final = 2
 ILLEGAL_VALUE: Final = 3
 
 
-def answer(device: SimulatedDevice, pdu: bytes) -> bytes:
-    """What the device answers; registers that no point of it has are an illegal address, unless between two that are."""
+def answered(device: AnsweringDevice, unit: int, pdu: bytes) -> bytes:
+    """Unit and PDU of the answer."""
+    fault = device.fault
+    refused = fault is not None and fault.kind == "exception"
+    reply = exception(pdu[0], fault.code) if refused and fault is not None else answer(device, pdu)
+    return bytes((unit + (fault is not None and fault.kind == "wrong_unit") & 0xFF,)) + reply
+
+
+def faulty(device: AnsweringDevice, octets: bytes) -> bytes:
+    """`octets` as they come on the line: the last one wrong, or every bit of them, which is a frame of no kind."""
+    kind = None if device.fault is None else device.fault.kind
+    if kind == "crc":
+        return octets[:-1] + bytes((octets[-1] ^ 0xFF,))
+    return inverted(octets) if kind == "garbage" else octets
+
+
+def inverted(octets: bytes) -> bytes:
+    """Every bit of `octets` turned."""
+    return bytes(octet ^ 0xFF for octet in octets)
+
+
+def answer(device: AnsweringDevice, pdu: bytes) -> bytes:
+    """The PDU of the answer to the request `pdu`."""
     function = pdu[0]
     if device.busy():
         return exception(function, BUSY)
@@ -34,18 +58,18 @@ def answer(device: SimulatedDevice, pdu: bytes) -> bytes:
 
 
 def request_octets(pdu: bytes) -> int:
-    """How long the request PDU is that begins with `pdu`, seven octets of it or all there are."""
+    """The length of the request PDU that begins with `pdu`, seven octets of it or all there are."""
     function = pdu[0]
     if function in (15, 16):
         return 6 + pdu[5] if len(pdu) > 5 else 7
     return {17: 1, 22: 7, 43: 4}.get(function, 5)
 
 
-def _texts(device: SimulatedDevice) -> tuple[str, str, str]:
+def _texts(device: AnsweringDevice) -> tuple[str, str, str]:
     return "simulated", device.plan.profile or device.plan.name, "1.0"
 
 
-def _identification(device: SimulatedDevice) -> bytes:
+def _identification(device: AnsweringDevice) -> bytes:
     texts = [text.encode("ascii", "replace") for text in _texts(device)]
     objects = b"".join(bytes((number, len(text))) + text for number, text in enumerate(texts))
     return bytes((43, 14, 1, 1, 0, 0, len(texts))) + objects
@@ -56,7 +80,7 @@ def exception(function: int, code: int) -> bytes:
     return bytes((function | 0x80, code))
 
 
-def _read(device: SimulatedDevice, function: int, address: int, count: int) -> bytes:
+def _read(device: AnsweringDevice, function: int, address: int, count: int) -> bytes:
     table = _READS[function]
     bits = table in ("coil", "discrete")
     if not 1 <= count <= (2000 if bits else 125):
@@ -72,7 +96,7 @@ def _read(device: SimulatedDevice, function: int, address: int, count: int) -> b
     return bytes((function, octets)) + packed.to_bytes(octets, "little")
 
 
-def _writable(device: SimulatedDevice, table: str, address: int, count: int) -> bool:
+def _writable(device: AnsweringDevice, table: str, address: int, count: int) -> bool:
     return all(
         any(
             point.write is not None
@@ -84,7 +108,7 @@ def _writable(device: SimulatedDevice, table: str, address: int, count: int) -> 
     )
 
 
-def _write_one(device: SimulatedDevice, function: int, pdu: bytes) -> bytes:
+def _write_one(device: AnsweringDevice, function: int, pdu: bytes) -> bytes:
     table = "coil" if function == 5 else "holding"
     address, word = int.from_bytes(pdu[1:3], "big"), int.from_bytes(pdu[3:5], "big")
     if not _writable(device, table, address, 1):
@@ -95,7 +119,7 @@ def _write_one(device: SimulatedDevice, function: int, pdu: bytes) -> bytes:
     return pdu
 
 
-def _write_bits(device: SimulatedDevice, pdu: bytes) -> bytes:
+def _write_bits(device: AnsweringDevice, pdu: bytes) -> bytes:
     address, stay, set_ = (int.from_bytes(pdu[at : at + 2], "big") for at in (1, 3, 5))
     if not _writable(device, "holding", address, 1):
         return exception(pdu[0], ILLEGAL_ADDRESS)
@@ -104,7 +128,7 @@ def _write_bits(device: SimulatedDevice, pdu: bytes) -> bytes:
     return pdu
 
 
-def _write_many(device: SimulatedDevice, function: int, pdu: bytes) -> bytes:
+def _write_many(device: AnsweringDevice, function: int, pdu: bytes) -> bytes:
     table = "coil" if function == 15 else "holding"
     address, count = int.from_bytes(pdu[1:3], "big"), int.from_bytes(pdu[3:5], "big")
     if pdu[5] != (-(-count // 8) if function == 15 else 2 * count):
