@@ -6,7 +6,6 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Final, Literal
 
-from bus.endpoint import Endpoint
 from mms_gateway.command import Command, Port
 from mms_gateway.runtime.options import RunOptions
 from mms_gateway.runtime.run import run_folder, run_site
@@ -38,14 +37,13 @@ def demo(
     with run_folder() as folder, as_file(files("hw_configs") / "demo") as there:
         site = Path(shutil.copytree(there, folder / "demo"))
         options = RunOptions(
-            mms_ports={"DEMO": mms_port},
+            mms_port=[f"DEMO={mms_port}"],
             mms_host="127.0.0.1",
-            http=Endpoint("127.0.0.1", http_port),
+            http_port=http_port,
             seconds=seconds,
-            simulate=True,
             log_format=log_format,
         )
-        return asyncio.run(run_site(site, options))
+        return asyncio.run(run_site(site, options, simulate=True))
 
 
 COMMAND: Final = Command("demo", demo)

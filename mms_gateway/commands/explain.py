@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Final
 
 from mms_gateway.command import OK, Command
-from mms_gateway.commissioning.columns import number
 from mms_gateway.commissioning.exit_codes import carried_out
 from mms_gateway.commissioning.explain.explaining import Section, acquired, explain, feeding
 from mms_gateway.commissioning.explain.mms_value import served
 from mms_gateway.commissioning.explain.name_lookup import state_of
 from mms_gateway.commissioning.explain.reference_lookup import Attribute, named
 from mms_gateway.commissioning.explain.running_gateway import listening
+from mms_gateway.commissioning.tables import number, table, text
 from mms_gateway.runtime import instance_file
 from mms_gateway.sites import compiled, say
 from mms_gateway.status.board import Board
@@ -71,9 +71,8 @@ def _live(board: Board, attribute: Attribute, now: float) -> list[Section]:
 
 
 def _print(attribute: Attribute, sections: list[Section]) -> None:
-    width = max(len(word) for word, _ in sections)
-    body = "\n".join(f"  {word.ljust(width)}  {text}" for word, text in sections)
-    sys.stdout.write(f"{attribute.reference}\n{body}\n")
+    lines = text(table(("", ""), sections)).splitlines()
+    sys.stdout.write("\n".join([attribute.reference, *(f"  {line}" for line in lines)]) + "\n")
 
 
 COMMAND: Final = Command("explain", explain_reference)

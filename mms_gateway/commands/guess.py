@@ -12,12 +12,12 @@ from acquisition.drivers.registry import driver_of
 from mapping.plan import DevicePlan, LinePlan, Table
 from mapping.schema.fields import milliseconds
 from mms_gateway.command import FAILED, OK, Command
-from mms_gateway.commissioning.columns import columns
 from mms_gateway.commissioning.exit_codes import UsageError, carried_out
 from mms_gateway.commissioning.explain.name_lookup import Place, place
 from mms_gateway.commissioning.guess import guessing
 from mms_gateway.commissioning.guess.guessing import HEADER, Expected, guesses
 from mms_gateway.commissioning.manual_exchange import Bench
+from mms_gateway.commissioning.tables import table, text
 
 WORD_TABLES: Final[tuple[Table, ...]] = ("holding", "input")
 BIT_TABLES: Final[tuple[Table, ...]] = ("coil", "discrete")
@@ -69,7 +69,7 @@ def guess(
         if not found:
             sys.stdout.write(f"{device} gives nothing at {address} that makes sense; its neighbours may\n")
             return FAILED
-        sys.stdout.write(columns(HEADER, found[:rows], right=(3, 4)) + "\n")
+        sys.stdout.write(text(table(HEADER, found[:rows], right=(3, 4))) + "\n")
         return OK
 
     return carried_out(work())

@@ -11,12 +11,12 @@ from mapping.plan import DevicePlan, LinePlan, PointPlan
 from mapping.schema.fields import milliseconds
 from mms_gateway.command import FAILED, OK, Command
 from mms_gateway.commissioning import line_url, point_read
-from mms_gateway.commissioning.columns import columns
 from mms_gateway.commissioning.exit_codes import UsageError, carried_out
 from mms_gateway.commissioning.explain.name_lookup import place, points_of
 from mms_gateway.commissioning.manual_exchange import Bench, stranger
 from mms_gateway.commissioning.point_read import HEADER, Shown
 from mms_gateway.commissioning.scan.profiles import profile_device
+from mms_gateway.commissioning.tables import table, text
 
 Wanted = tuple[LinePlan, DevicePlan, list[PointPlan]]
 
@@ -105,7 +105,7 @@ async def _read(line: LinePlan, device: DevicePlan, points: list[PointPlan]) -> 
     wanted = [shown[point.number] for point in points if point.number in shown]
     if not wanted:
         raise UsageError("nothing to read: name points, a --profile or a --register")
-    sys.stdout.write(columns(HEADER, [one.row() for one in wanted], right=(1, 5)) + "\n")
+    sys.stdout.write(text(table(HEADER, [one.row() for one in wanted], right=(1, 5))) + "\n")
     return OK if any(one.answered for one in wanted) else FAILED
 
 

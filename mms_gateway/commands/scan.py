@@ -10,12 +10,12 @@ from mapping.polling.planner import physics
 from mapping.schema.fields import milliseconds
 from mms_gateway.command import FAILED, OK, Command
 from mms_gateway.commissioning import line_url
-from mms_gateway.commissioning.columns import columns
 from mms_gateway.commissioning.exit_codes import UsageError, carried_out
 from mms_gateway.commissioning.explain.name_lookup import place
 from mms_gateway.commissioning.manual_exchange import Bench, overheard
 from mms_gateway.commissioning.scan.profiles import register_profiles
 from mms_gateway.commissioning.scan.scanning import HEADER, Scan, another_master, parse_units, snippet
+from mms_gateway.commissioning.tables import table, text
 
 LISTEN_CHARACTERS: Final = 3.5
 
@@ -86,7 +86,8 @@ async def _scan(line: LinePlan, units: list[int], timeout_ms: int, site: Path | 
     if not found:
         sys.stdout.write(f"nobody answers on {line.name}, of {len(units)} units\n")
         return FAILED
-    sys.stdout.write(f"{columns(HEADER, [one.row() for one in found], right=(0, 4))}\n\n{snippet(line, found)}\n")
+    shown = text(table(HEADER, [one.row() for one in found], right=(0, 4)))
+    sys.stdout.write(f"{shown}\n\n{snippet(line, found)}\n")
     return OK
 
 

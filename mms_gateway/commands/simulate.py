@@ -3,8 +3,9 @@
 import asyncio
 import sys
 from pathlib import Path
-from typing import Final, Literal
+from typing import Annotated, Final
 
+import cyclopts
 import yaml
 
 from acquisition.simulate.timeline import read_timeline
@@ -13,52 +14,37 @@ from mapping import plan as plans
 from mapping.compile import site_file
 from mms_gateway.command import BAD_CONFIGURATION, FAILED, OK, Command
 from mms_gateway.runtime import processes
+from mms_gateway.runtime.options import SimulateOptions
 from mms_gateway.runtime.preflight import make_state_folder
 from mms_gateway.runtime.run import Told, run_folder
 from mms_gateway.runtime.supervisor import Supervisor
 from mms_gateway.sites import compiled, say
 
+DEFAULTS: Final = SimulateOptions()
 
-def simulate(
-    site: Path,
-    /,
-    *,
-    faults: Path | None = None,
-    state_dir: Path | None = None,
-    seconds: float | None = None,
-    log_format: Literal["console", "json"] = "console",
-) -> int:
+
+def simulate(site: Path, /, *, options: Annotated[SimulateOptions, cyclopts.Parameter(name="*")] = DEFAULTS) -> int:
     """Answer every line of a site with simulated devices, and write where to STATE/simulated.yaml.
 
     Parameters
     ----------
     site
         A site.yaml, or the folder that holds it.
-    faults
-        A timeline of faults.
-    state_dir
-        Folder for simulated.yaml; state/ beside site.yaml by default.
-    seconds
-        End by itself after so long.
-    log_format
-        console for people, json for machines.
     """
     from bus import logs
 
-    logs.configure("gateway", log_format)
-    return asyncio.run(_simulate(site, faults, state_dir, seconds, log_format))
+    logs.configure("gateway", options.log_format)
+    return asyncio.run(_simulate(site, options))
 
 
-async def _simulate(
-    site: Path, faults: Path | None, state_dir: Path | None, seconds: float | None, log_format: str
-) -> int:
-    told = Told(seconds)
+async def _simulate(site: Path, options: SimulateOptions) -> int:
+    told = Told(options.seconds)
     result = compiled(site)
     found = result.diagnostics
-    state = state_dir or site_file(site).parent / "state"
+    state = options.state_dir or site_file(site).parent / "state"
     if result.plan is not None:
-        if faults is not None:
-            read_timeline(faults, result.plan.device_names(), found)
+        if options.faults is not None:
+            read_timeline(options.faults, result.plan.device_names(), found)
         make_state_folder(state, found)
     say(found.found)
     if result.plan is None or found.errors:
@@ -67,7 +53,8 @@ async def _simulate(
     with run_folder() as folder:
         plan_file = folder / "simulate.plan"
         plans.save(result.plan, plan_file)
-        supervisor = Supervisor([processes.simulator(plan_file, out, folder, log_format, faults)])
+        simulator = processes.simulator(plan_file, out, folder, options.log_format, options.faults)
+        supervisor = Supervisor([simulator])
         supervisor.start()
         try:
             if not await supervisor.ready():

@@ -9,8 +9,14 @@ from mapping.plan import Block, Computed, DevicePlan, LinePlan, RegisterBlock
 from mapping.polling import planner
 from mapping.polling.advice import advice
 from mapping.protocols import Framing
+from mms_gateway.commissioning.tables import table, text
 
 WIDTH: Final = 110
+HEADER: Final = ("device", "unit", "what", "values", "octets", "ms", "every", "gets")
+RIGHT: Final = (1, 3, 4, 5, 6, 7)
+WIDTHS: Final = (16, 4, 26, 6, 11, 7, 8, 8)
+
+Row = tuple[str, str, str, str, str, str, str, str]
 
 
 def report(compiled: Compiled) -> str:
@@ -35,33 +41,39 @@ def _line(line: LinePlan, framing: Framing, *, commanded: bool) -> Iterator[str]
     if commanded and physics.serial:
         limit = physics.commanded_limit()
         yield f"  it carries commands: no block over {limit} registers, so that none waits long for a frame border"
-    yield f"  {'device':<16} {'unit':>4} {'what':<26} {'values':>6} {'octets':>11} {'ms':>7} {'every':>8} {'gets':>8}"
-    for device in line.devices:
-        names = {point.number: point.local_name for point in device.points}
-        for block in device.blocks:
-            yield _block(device, block, physics.to(device), cost.stretch)
-            yield from _listed(names[number] for number in block.points)
-        computed = [point.local_name for point in device.points if point.polled and isinstance(point.source, Computed)]
-        if computed:
-            yield f"  {device.name:<16} {'':>4} computed"
-            yield from _listed(iter(computed))
-        if not device.blocks:
-            yield f"  {device.name:<16} {device.unit:>4} nothing is asked: no row of a map uses it"
+    asked = [row for device in line.devices for row in _device(device, physics.to(device), cost.stretch)]
+    heading, *rows = text(table(HEADER, [row for row, _ in asked], right=RIGHT, widths=WIDTHS, gap=1)).splitlines()
+    yield f"  {heading}"
+    for shown, (_, below) in zip(rows, asked, strict=True):
+        yield f"  {shown}"
+        yield from _listed(below)
     yield from (f"  advice: {one}" for one in advice(line, framing, commanded=commanded))
 
 
-def _listed(names: Iterator[str]) -> Iterator[str]:
+def _device(device: DevicePlan, physics: planner.Physics, stretch: float) -> Iterator[tuple[Row, str]]:
+    """The rows of one device, each with the text that stands below it."""
+    names = {point.number: point.local_name for point in device.points}
+    for block in device.blocks:
+        yield _block(device, block, physics, stretch), " ".join(names[number] for number in block.points)
+    computed = [point.local_name for point in device.points if point.polled and isinstance(point.source, Computed)]
+    if computed:
+        yield (device.name, "", "computed", "", "", "", "", ""), " ".join(computed)
+    if not device.blocks:
+        yield (device.name, str(device.unit), "", "", "", "", "", ""), "nothing is asked: no row of a map uses it"
+
+
+def _listed(below: str) -> Iterator[str]:
     indent = " " * 24
-    yield from textwrap.wrap(" ".join(names), WIDTH, initial_indent=indent, subsequent_indent=indent)
+    yield from textwrap.wrap(below, WIDTH, initial_indent=indent, subsequent_indent=indent)
 
 
-def _block(device: DevicePlan, block: Block, physics: planner.Physics, stretch: float) -> str:
+def _block(device: DevicePlan, block: Block, physics: planner.Physics, stretch: float) -> Row:
     if isinstance(block, RegisterBlock):
         what = f"{block.table} {block.address}..{block.address + block.count - 1}"
     else:
         what = block.request.strip()
     asked, answered = physics.framing.octets(block)
     ms = physics.exchange_s(block) * 1000 + device.polling.pause_ms
-    octets = f"{asked}+{answered}"
     every, gets = f"{block.every_ms} ms", f"{block.every_ms * stretch:.0f} ms"
-    return f"  {device.name:<16} {device.unit:>4} {what:<26} {len(block.points):>6} {octets:>11} {ms:>7.1f} {every:>8} {gets:>8}"
+    values, octets = str(len(block.points)), f"{asked}+{answered}"
+    return device.name, str(device.unit), what, values, octets, f"{ms:.1f}", every, gets

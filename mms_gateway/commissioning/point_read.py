@@ -13,7 +13,7 @@ from bus import quality
 from mapping.located_yaml.validation_text import reason
 from mapping.plan import DevicePlan, Obis, PointPlan, Register, Reply
 from mapping.schema.profile import Register as RegisterSpec
-from mms_gateway.commissioning.columns import number
+from mms_gateway.commissioning.tables import number
 
 NO_SCALES: Final[Mapping[int, Reading]] = {}
 HEADER: Final = ("point", "value", "unit", "quality", "raw", "ms")

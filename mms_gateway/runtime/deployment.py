@@ -2,7 +2,6 @@
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from bus.endpoint import Endpoint
 from mapping import plan as plans
@@ -10,16 +9,14 @@ from mapping.diagnostics import Diagnostics, Span, did_you_mean
 from mapping.located_yaml.validated import nearest
 from mapping.plan import Plan
 from mms_gateway.runtime import preflight, processes
-from mms_gateway.runtime.processes import Options, Process
-
-if TYPE_CHECKING:
-    from mms_gateway.runtime.options import RunOptions
+from mms_gateway.runtime.options import RunOptions
+from mms_gateway.runtime.processes import Installation, Process
 
 
 class Deployment:
     """What the processes of one run are given. It may be checked and installed again with another plan."""
 
-    def __init__(self, folder: Path, options: "RunOptions") -> None:
+    def __init__(self, folder: Path, options: RunOptions) -> None:
         self.folder = folder
         self.plan_file = folder / "site.plan"
         self._options = options
@@ -37,9 +34,10 @@ class Deployment:
         for ied, address in self._asked(plan).items():
             if address not in own:
                 preflight.check(address, f"IED {ied}", f"--mms-port {ied}=10102", span, found)
-        if self._options.http is not None and self._http is None:
-            preflight.check(self._options.http, "the status page", "--http-port 8061", span, found)
-        pair = self._options.pair
+        http = self._options.http()
+        if http is not None and self._http is None:
+            preflight.check(http, "the status page", "--http-port 8061", span, found)
+        pair = self._options.pair()
         if pair is not None and not self._listen:
             preflight.check(pair.listen, "this half of the pair", "--peer-listen HOST:5563", span, found)
         if self._listen:
@@ -51,15 +49,16 @@ class Deployment:
     def _named(self, plan: Plan, span: Span, found: Diagnostics) -> None:
         """Say which of the IEDs that the options name the site does not have."""
         there = [ied.name for ied in plan.ieds]
-        for ied in self._options.mms_ports.keys() - set(there):
+        for ied in self._options.ports().keys() - set(there):
             hint = did_you_mean(nearest(ied, there) or there)
             found.error("unknown-ied", span, f"no IED `{ied}`, which `--mms-port` names", hint=hint)
 
     def install(self, plan: Plan) -> list[Process]:
         """Lay `plan` down, with copies of its SCL files; the processes that run it. Raises OSError."""
         listen = {ied: (asked, self._fixed(ied, asked)) for ied, asked in self._asked(plan).items()}
-        if self._options.http is not None and self._http is None:
-            self._http = preflight.fixed(self._options.http)
+        http = self._options.http()
+        if http is not None and self._http is None:
+            self._http = preflight.fixed(http)
         copies = {ied.name: self.folder / f"{ied.name}.scl" for ied in plan.ieds}
         fresh = {ied.name: self.folder / f"{ied.name}.scl.new" for ied in plan.ieds}
         for ied in plan.ieds:
@@ -68,29 +67,21 @@ class Deployment:
         for name, path in fresh.items():
             path.replace(copies[name])
         self._listen = listen
-        options = Options(
-            self.folder,
-            self.plan_file,
-            {ied: fixed for ied, (_, fixed) in listen.items()},
-            copies,
-            self._http,
-            self._options.log_format,
-            self.state_dir(plan),
-            None if self._options.pair is None else self._options.pair.peer,
-        )
-        return processes.of_site(plan, options)
+        fixed = {ied: one for ied, (_, one) in listen.items()}
+        there = Installation(self.folder, self.plan_file, fixed, copies, self._http, self.state_dir(plan))
+        return processes.of_site(plan, there, self._options)
 
     def state_dir(self, plan: Plan) -> Path:
         """Where the site keeps what survives a restart."""
         return self._options.state_dir or Path(plan.site_file).parent / "state"
 
     def _asked(self, plan: Plan) -> dict[str, Endpoint]:
-        asked = {}
+        asked, ports = {}, self._options.ports()
         for ied in plan.ieds:
             listen = Endpoint.parse_listen(ied.listen)
             if listen is not None:
-                port = self._options.mms_ports.get(ied.name, listen.port)
-                asked[ied.name] = Endpoint(self._options.mms_host or listen.host, port)
+                host = self._options.mms_host or listen.host
+                asked[ied.name] = Endpoint(host, ports.get(ied.name, listen.port))
         return asked
 
     def _fixed(self, ied: str, asked: Endpoint) -> Endpoint:

@@ -11,6 +11,7 @@ from typing import Final
 
 from bus.endpoint import Endpoint
 from mapping.plan import Plan
+from mms_gateway.runtime.options import RunOptions
 
 WATCHDOG_S: Final = 5.0
 
@@ -40,35 +41,34 @@ def environment(**more: str) -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
-    """What the command line says of the processes of a site."""
+class Installation:
+    """Files and addresses of the OS processes of a site, as a Deployment has fixed them."""
 
     run_dir: Path
     plan_file: Path
     listen: dict[str, Endpoint]  # of each IED, instead of the plan's
     scl: dict[str, Path]  # IED -> copy of its SCL file
     http: Endpoint | None
-    log_format: str
     state_dir: Path
-    peer: Endpoint | None = None  # where the other gateway of a pair takes copies
 
 
-def of_site(plan: Plan, options: Options) -> list[Process]:
+def of_site(plan: Plan, there: Installation, options: RunOptions) -> list[Process]:
     """The processes of a running site, in the order in which they start."""
-    common = ("--plan", str(options.plan_file), "--run-dir", str(options.run_dir), "--log-format", options.log_format)
-    state = ("--state-dir", str(options.state_dir))
+    common = ("--plan", str(there.plan_file), "--run-dir", str(there.run_dir), "--log-format", options.log_format)
+    state = ("--state-dir", str(there.state_dir))
     rows = [
         Process(f"worker.{worker.name}", "acquisition", (*common, "--worker", worker.name, *state))
         for worker in plan.workers
     ]
-    kept = (*state, *(("--peer", str(options.peer)) if options.peer else ()))
+    pair = options.pair()
+    kept = state if pair is None else (*state, "--peer", str(pair.peer))
     for ied in plan.ieds:
-        listen = ("--listen", str(options.listen[ied.name])) if ied.name in options.listen else ()
-        scl = ("--scl", str(options.scl[ied.name]))
+        listen = ("--listen", str(there.listen[ied.name])) if ied.name in there.listen else ()
+        scl = ("--scl", str(there.scl[ied.name]))
         rows.append(Process(f"mms.{ied.name}", "mms_server", (*common, "--ied", ied.name, *listen, *scl, *kept)))
-    if options.http is not None:
-        there = ("--host", options.http.host, "--port", str(options.http.port))
-        rows.append(Process("status", "mms_gateway.status", (*common, *there)))
+    if there.http is not None:
+        page = ("--host", there.http.host, "--port", str(there.http.port))
+        rows.append(Process("status", "mms_gateway.status", (*common, *page)))
     return rows
 
 

@@ -76,16 +76,16 @@ class Told:
         return self._event.is_set()
 
 
-async def run_site(site: Path, options: RunOptions) -> int:
-    """Run a site until told to end; the exit code."""
+async def run_site(site: Path, options: RunOptions, *, simulate: bool = False) -> int:
+    """Run a site until told to end, on simulated lines if it is to `simulate` them; the exit code."""
     told = Told(options.seconds)
     refused = Diagnostics()
     if not state_is_known(options.state_dir or site_file(site).parent / "state", refused):
         say(refused.found)
         return BAD_CONFIGURATION
     with run_folder() as folder:
-        async with _simulated(site, options, folder) as lines:
-            if options.simulate and lines is None:
+        async with _simulated(site, options, folder) if simulate else contextlib.nullcontext(options.lines) as lines:
+            if simulate and lines is None:
                 return FAILED
             measured = measured_of(site, options.state_dir)  # once: a reload compares what people have changed
             result = compiled(site, lines, measured)
@@ -101,17 +101,15 @@ async def run_site(site: Path, options: RunOptions) -> int:
             def compile_again() -> Compiled:
                 return compiled(site, lines, measured)
 
-            if options.pair is not None:
-                return await _run_paired(result.plan, deployment, options.pair, told, compile_again)
+            pair = options.pair()
+            if pair is not None:
+                return await _run_paired(result.plan, deployment, pair, told, compile_again)
             return await _run(result.plan, deployment, told, compile_again)
 
 
 @asynccontextmanager
 async def _simulated(site: Path, options: RunOptions, folder: Path) -> AsyncIterator[Path | None]:
-    """The file of simulated lines, while they are answered; what the user gave where nothing is simulated."""
-    if not options.simulate:
-        yield options.lines
-        return
+    """The file of simulated lines, while they are answered; None if there is none."""
     result = compiled(site)
     if result.plan is None:
         yield None

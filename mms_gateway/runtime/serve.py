@@ -8,7 +8,6 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +20,7 @@ from mapping.model import FC
 from mapping.scl.access_points import server as read_server
 from mapping.scl.reader import read
 from mms_gateway.command import BAD_CONFIGURATION, OK
+from mms_gateway.runtime.options import ServeOptions
 from mms_server.acsi.set_data_values import OPEN_TO_CLIENTS
 from mms_server.ied_server import Handle, IedServer
 from mms_server.mms.data import Float32, Float64, UtcTimestamp
@@ -30,39 +30,22 @@ from mms_server.network.tls import TlsPort
 MOVED_A_SECOND: Final = 500  # measurands, at most: a large model moves in turns
 
 
-@dataclass(frozen=True, slots=True)
-class ServeOptions:
-    """What the command line says."""
-
-    scl: Path
-    ied: str | None
-    access_point: str | None
-    host: str
-    port: int
-    password: str | None
-    files: Path | None
-    state_dir: Path | None
-    tls: tuple[Path | None, Path | None, Path | None]
-    simulate_process: bool
-    seconds: float | None
-
-
-def run(options: ServeOptions) -> int:
+def run(scl: Path, options: ServeOptions) -> int:
     """Serve until told to end; the exit code."""
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        return runner.run(_serve(options))
+        return runner.run(_serve(scl, options))
 
 
-async def _serve(options: ServeOptions) -> int:
+async def _serve(scl: Path, options: ServeOptions) -> int:
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, told.set)
     found = Diagnostics()
-    server = _made(options, found)
-    context = _tls(options, found)
+    server = _made(scl, options, found)
+    context = _tls(scl, options, found)
     if options.files is not None and not options.files.is_dir():
-        found.error("files", Span(str(options.scl)), f"--files {options.files} is no folder")
+        found.error("files", Span(str(scl)), f"--files {options.files} is no folder")
     if server is None or found.errors:
         sys.stderr.write(render(found) + "\n")
         return BAD_CONFIGURATION
@@ -89,19 +72,19 @@ async def _serve(options: ServeOptions) -> int:
             hint = f"`sudo sysctl net.ipv4.ip_unprivileged_port_start={options.port}`, or another `--port`"
         found = Diagnostics()
         message = f"cannot listen on {Endpoint(options.host, options.port)}: {reason}"
-        found.error("port", Span(str(options.scl)), message, hint=hint)
+        found.error("port", Span(str(scl)), message, hint=hint)
         sys.stderr.write(render(found) + "\n")
         return BAD_CONFIGURATION
     return OK
 
 
-def _made(options: ServeOptions, found: Diagnostics) -> IedServer | None:
+def _made(scl: Path, options: ServeOptions, found: Diagnostics) -> IedServer | None:
     try:
-        scl = read(options.scl, found)
-        described = read_server(scl, options.ied, options.access_point, found)
+        file = read(scl, found)
+        described = read_server(file, options.ied, options.access_point, found)
     except MappingError:
         return None
-    others = [f"{ied} at {at}" for ied, at in scl.servers if (ied, at) != (described.ied_name, described.access_point)]
+    others = [f"{ied} at {at}" for ied, at in file.servers if (ied, at) != (described.ied_name, described.access_point)]
     if others and options.ied is None:
         sys.stderr.write(f"serving {described.ied_name} at {described.access_point}; also there: {', '.join(others)}\n")
     try:
@@ -112,18 +95,18 @@ def _made(options: ServeOptions, found: Diagnostics) -> IedServer | None:
         found.error("state", Span(str(options.state_dir)), error.message, hint=error.hint)
         return None
     except OSError as error:
-        found.error("state", Span(str(options.scl)), f"--state-dir {options.state_dir} cannot be used: {error}")
+        found.error("state", Span(str(scl)), f"--state-dir {options.state_dir} cannot be used: {error}")
         return None
     server.allow_writes(*OPEN_TO_CLIENTS)
     return server
 
 
-def _tls(options: ServeOptions, found: Diagnostics) -> TlsPort | None:
-    cert, key, ca = options.tls
+def _tls(scl: Path, options: ServeOptions, found: Diagnostics) -> TlsPort | None:
+    cert, key, ca = options.tls_cert, options.tls_key, options.tls_ca
     if cert is None and key is None and ca is None:
         return None
     if cert is None or key is None or ca is None:
-        found.error("tls", Span(str(options.scl)), "TLS needs --tls-cert, --tls-key and --tls-ca, all three")
+        found.error("tls", Span(str(scl)), "TLS needs --tls-cert, --tls-key and --tls-ca, all three")
         return None
     try:
         return TlsPort(str(cert), str(key), str(ca))

@@ -1,11 +1,12 @@
-"""The points of a board as a table: in colours for a terminal, as plain columns for everything else (pure)."""
+"""The points of a board as a table: in colours for a terminal, as plain text for everything else (pure)."""
 
 from collections.abc import Collection
 from typing import Any, Final
 
 from rich.table import Table
+from rich.text import Text
 
-from mms_gateway.commissioning.columns import columns, number
+from mms_gateway.commissioning.tables import add, number, table, text
 from mms_gateway.status.board import Board
 
 HEADER: Final = ("point", "value", "unit", "quality", "age", "reason")
@@ -14,17 +15,16 @@ RIGHT: Final = (1, 4)
 
 def plain(board: Board, devices: Collection[str], now: float) -> str:
     """Every point of `devices` (of all if none is named) as aligned text."""
-    return columns(HEADER, [_row(point) for point in _shown(board, devices, now)], right=RIGHT)
+    return text(table(HEADER, [_row(point) for point in _shown(board, devices, now)], right=RIGHT))
 
 
 def coloured(board: Board, devices: Collection[str], now: float) -> Table:
     """The same for a terminal: what may not be used stands out."""
-    table = Table(box=None, pad_edge=False, caption=_lines(board), caption_justify="left")
-    for place, name in enumerate(HEADER):
-        table.add_column(name, justify="right" if place in RIGHT else "left", no_wrap=place < len(HEADER) - 1)
+    made = table(HEADER, right=RIGHT)
+    made.caption, made.caption_justify = Text(_lines(board)), "left"
     for point in _shown(board, devices, now):
-        table.add_row(*_row(point), style="" if point["good"] else "red")
-    return table
+        add(made, _row(point), "" if point["good"] else "red")
+    return made
 
 
 def _shown(board: Board, devices: Collection[str], now: float) -> list[dict[str, Any]]:

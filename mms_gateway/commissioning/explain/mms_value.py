@@ -3,8 +3,8 @@
 from bus.endpoint import Endpoint
 from bus.quality import UtcTime, describe
 from mapping.plan import IedPlan
-from mms_gateway.commissioning.columns import number
 from mms_gateway.commissioning.explain.reference_lookup import Attribute
+from mms_gateway.commissioning.tables import number
 from mms_gateway.runtime.instance_file import Announcement
 from mms_server.client.client import MmsClient
 from mms_server.client.errors import MmsError

@@ -15,9 +15,9 @@ from acquisition.drivers.base import Registers
 from bus import quality
 from mapping import units
 from mapping.plan import Order, PointPlan, Register, RegisterType, Table
-from mms_gateway.commissioning.columns import number
 from mms_gateway.commissioning.explain.explaining import register_words
 from mms_gateway.commissioning.guess.plausibility import plausibility
+from mms_gateway.commissioning.tables import number
 
 ORDERS: Final[tuple[Order, ...]] = ("abcd", "cdab", "badc", "dcba")
 TYPES: Final[tuple[tuple[RegisterType, int], ...]] = (
