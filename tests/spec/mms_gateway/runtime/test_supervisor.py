@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from mms_gateway.runtime.processes import Process
-from mms_gateway.runtime.supervisor import Supervisor
+from mms_gateway.runtime.supervisor import SETTLED_S, Supervisor
 
 
 def row(mode: str) -> Process:
@@ -124,3 +124,38 @@ def test_children_end_and_others_come_while_the_rest_is_left_alone(caplog: pytes
 
     run(scenario)
     assert "unfit ended (exit code 2), starts again in 0.2 s" in caplog.messages
+
+
+class LeapingLoop(asyncio.SelectorEventLoop):
+    """A loop whose clock a test moves on."""
+
+    leapt_s = 0.0
+
+    def time(self) -> float:
+        return super().time() + self.leapt_s
+
+
+def test_a_child_that_ran_for_long_is_started_again_soon_and_then_ever_more_slowly(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class RanLong(Heard):
+        def __call__(self, name: str, facts: dict[str, object]) -> None:
+            super().__call__(name, facts)
+            if len(self.names) in (3, 5):
+                loop.leapt_s += SETTLED_S
+            if len(self.names) == 6:
+                sixth.set()
+
+    sixth = asyncio.Event()
+
+    async def scenario() -> None:
+        supervisor = Supervisor([row("crashing")], RanLong())
+        supervisor.start()
+        await sixth.wait()
+        await supervisor.stop()
+
+    loop = LeapingLoop()
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        runner.run(scenario())
+    waits = [one.rpartition("starts again in ")[2] for one in caplog.messages if "starts again" in one]
+    assert waits[:5] == ["0.2 s", "0.4 s", "0.2 s", "0.4 s", "0.2 s"]
