@@ -4,8 +4,9 @@ import importlib
 import pkgutil
 import random
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -119,6 +120,12 @@ class Serving:
         for value in range(60):
             self.engine.commit([(power, float(value))], CLOCK.now())
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.engine.closed(self.client.client, CLOCK.now())
+
     def answers(self, tag: int, body: bytes) -> list[bytes]:
         """Every PDU that answers one request, those that come by themselves too."""
         client = self.client.client
@@ -160,8 +167,9 @@ class Serving:
 
 
 @pytest.fixture
-def serving(tmp_path: Path) -> Serving:
-    return Serving(tmp_path)
+def serving(tmp_path: Path) -> Iterator[Serving]:
+    with Serving(tmp_path) as found:
+        yield found
 
 
 def test_every_service_has_its_examples() -> None:
@@ -224,6 +232,6 @@ class TestEveryService:
 
     @pytest.mark.parametrize("max_pdu", [SMALLEST_PDU, 1024, 65_000])
     def test_no_answer_is_longer_than_was_agreed(self, service: Service, tmp_path: Path, max_pdu: int) -> None:
-        small = Serving(tmp_path, max_pdu)
-        for body in EXAMPLES[service.name]:
-            assert small.answer(service.tag, body)[0] in (RESPONSE, ERROR)
+        with Serving(tmp_path, max_pdu) as small:
+            for body in EXAMPLES[service.name]:
+                assert small.answer(service.tag, body)[0] in (RESPONSE, ERROR)
