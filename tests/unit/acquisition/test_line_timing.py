@@ -8,7 +8,8 @@ from acquisition.exchange.timing import FrameSilence, LineTiming
 from mapping.plan import LinePlan
 from tests.support.field import device
 
-METER, SLOW = device("meter", 1, [], []), replace(device("slow", 2, [], []), pause_ms=100)
+METER = device("meter", 1, [], [])
+SLOW = replace(METER, name="slow", unit=2, polling=replace(METER.polling, pause_ms=100))
 
 
 def timing(protocol: str = "modbus-rtu", **settings: int | str) -> LineTiming:

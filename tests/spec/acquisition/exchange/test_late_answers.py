@@ -118,7 +118,8 @@ ON, OFF = Write(1, 5, 20, (0xFF,)), Write(1, 5, 20, (0,))
 
 def linked(unit: Unit, *, timeout_s: float = TIMEOUT_S) -> tuple[Link, Wire, DevicePlan]:
     """The exchanges of a line with `unit`, which is number 1, at its end."""
-    wire, device = Wire({1: unit}), structs.replace(meter(1), timeout_ms=round(timeout_s * 1000))
+    wire, one = Wire({1: unit}), meter(1)
+    device = structs.replace(one, polling=structs.replace(one.polling, timeout_ms=round(timeout_s * 1000)))
     plan = LinePlan("bench", "modbus-rtu", {"port": "", "baudrate": 19200}, (device,))
     return Link(plan, by_protocol()["modbus-rtu"], wire), wire, device
 

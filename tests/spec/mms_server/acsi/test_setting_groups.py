@@ -266,5 +266,5 @@ def test_groups_survive_a_restart() -> None:
 def test_a_first_start_with_a_store_that_has_nothing_yet_has_the_group_that_the_file_says(active: int) -> None:
     server = models.server(models.lln0(active_group=active), models.node(models.MMXU), models.node(models.GGIO))
     for stored in (None, StoredState({}, {})):
-        bench = Bench(Engine(DataModel(server), IDENTITY, stored))
+        bench = Bench(Engine(DataModel(server), IDENTITY, stored, process=ScriptedProcess()))
         assert (bench.read(f"{SGCB}$ActSG"), bench.value(SG)) == (active, {1: 1.5, 2: 2.5, 3: 1.5}[active])
