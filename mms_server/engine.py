@@ -115,7 +115,7 @@ class Engine:
         )
         self.persistence = self.behaviour.persistence
         self.problems = [problem for one in self.behaviour.walked for problem in one.problems]
-        self.stirred = False  # something may wait to be stored, sent or told, or be due at another time: see to it
+        self.dirty = False  # the shell must flush persistence, reports and audit, and re-arm its timer (`outgoing`)
         self._substitution = self.behaviour.substitution
         self._measured_values = self.behaviour.measured_values
         self._begun: list[Operation] = []
@@ -148,7 +148,7 @@ class Engine:
 
     def closed(self, client: Client, now: Stamp) -> None:
         """A client has gone, in whatever way; what it held is free."""
-        self.stirred = True
+        self.dirty = True
         if self._contexts.pop(client, None) is not None:
             self._release(client, now)
 
@@ -162,7 +162,7 @@ class Engine:
         if service is None or not self._offers(service):
             return reject.encode(Reason.UNRECOGNIZED_SERVICE, invoke_id)
         if tag not in _READING:
-            self.stirred = True
+            self.dirty = True
         context = self._contexts[client]
         context.now, context.invoke_id = now, invoke_id
         try:
@@ -171,14 +171,14 @@ class Engine:
             return reject.encode(Reason.INVALID_ARGUMENT, invoke_id)
         except WireError:
             return reject.encode(Reason.INVALID_PDU if body else Reason.INVALID_ARGUMENT, invoke_id)
-        self.stirred = self.stirred or bool(self.behaviour.control.responses.records)
+        self.dirty = self.dirty or bool(self.behaviour.control.responses.records)
         if isinstance(element, Deferred):
             return Waiting(client, invoke_id, element, context)
         return None if isinstance(element, Later) else _pdu(client, invoke_id, element)
 
     def finish(self, waiting: Waiting, verdicts: Sequence[Verdict], now: Stamp) -> bytes | None:
         """The answer to a request that waited; None if its client has gone meanwhile: it is carried out all the same."""
-        self.stirred = True
+        self.dirty = True
         waiting.context.now = now
         pdu = _pdu(waiting.client, waiting.invoke_id, waiting.deferred.finish(verdicts))
         operations = [
@@ -211,12 +211,12 @@ class Engine:
 
     def fired(self, operation: Operation, verdict: bool | AddCause, now: Stamp) -> bool:
         """A time-activated operation has begun, or not; True if its end is still to come."""
-        self.stirred = True
+        self.dirty = True
         return self.behaviour.control.fired(operation, verdict, now)
 
     def ended(self, operation: Operation, verdict: bool | AddCause, now: Stamp) -> None:
         """An operation has come to its end, well or for a reason."""
-        self.stirred = True
+        self.dirty = True
         self.behaviour.control.ended(operation, verdict, now)
 
     # ------------------------------------------------------------------ values
@@ -228,7 +228,7 @@ class Engine:
 
         Raises TypeError or ValueError for a value that does not fit its leaf.
         """
-        self.stirred = True
+        self.dirty = True
         changes = self._taken(self._measured_values.judged(pairs, now), force=force)
         if not quiet:
             for one in self.behaviour.listening:
@@ -260,13 +260,13 @@ class Engine:
 
     # ------------------------------------------------------------------ what leaves without being asked
 
-    def stir(self) -> None:
-        """Let `outgoing` be asked once more, whatever happens."""
-        self.stirred = True
+    def mark_dirty(self) -> None:
+        """Set the dirty flag: the shell calls `outgoing` once more, even if nothing changes."""
+        self.dirty = True
 
     def outgoing(self) -> Outgoing:
-        """All that waits to be stored, sent and told; asked again once `stirred` is true."""
-        self.stirred = False
+        """All that waits to be stored, sent and audited. Clears `dirty`; the shell calls it again once that is set."""
+        self.dirty = False
         kept, ticket = self.persistence.take()
         return Outgoing(
             kept, ticket, self.receivers(), self.notices(), self.audits(), self.due(), self.next_deadline_ns()
@@ -286,7 +286,7 @@ class Engine:
 
     def answered(self, client: Client, tag: int | None, body: bytes, now: Stamp) -> None:
         """What `client` says to our request: the element of the service `tag`, or no (None)."""
-        self.stirred = True
+        self.dirty = True
         self.behaviour.set_file.answered(client, tag, body, now)
 
     def answers(self, client: Client) -> list[Obtained]:
@@ -302,7 +302,7 @@ class Engine:
 
     def stored(self, ticket: int) -> None:
         """The store has everything up to `ticket`."""
-        self.stirred = True
+        self.dirty = True
         self.persistence.stored(ticket)
         self.behaviour.dispatch.stored()
 

@@ -112,12 +112,12 @@ class MmsServer:
 
     def changed(self) -> None:
         """Values were committed, from whatever thread: reports, the store and the timer follow on the loop."""
-        if self.engine.stirred:
+        if self.engine.dirty:
             self._wake_up.soon()
 
-    def stir(self) -> None:
-        """Look again at what waits, in another turn."""
-        self.engine.stir()
+    def mark_dirty(self) -> None:
+        """Let the next turn of the loop flush the engine's output once more."""
+        self.engine.mark_dirty()
         self.changed()
 
     def _stored(self, ticket: int) -> None:

@@ -88,8 +88,8 @@ class Host(Protocol):
     def changed(self) -> None:
         """Values may have been committed."""
 
-    def stir(self) -> None:
-        """Look again at what waits, in another turn."""
+    def mark_dirty(self) -> None:
+        """Let the next turn of the loop flush the engine's output once more."""
 
 
 class Connection(asyncio.Protocol):
@@ -201,7 +201,7 @@ class Connection(asyncio.Protocol):
             self._association.answer(obtained.pdu, self._loop.time())
             self._turns.again()  # what waited for its turn
         self._flush()
-        self._server.stir()  # there may be more: everybody gets a turn first
+        self._server.mark_dirty()  # there may be more: everybody gets a turn first
 
     def _turn(self) -> None:
         at = self._server.clock.now()
