@@ -58,7 +58,7 @@ class Behaviours:
         self.tracking = tracking_of(model, commit)
         self.control = Control(model, self.dispatch.post, commit, process, self.tracking)
         self.setting_groups = SettingGroups(model, persistence, stored, commit, process)
-        self.writing = SetDataValues(model, persistence, stored, permissions, self.setting_groups)
+        self.set_data_values = SetDataValues(model, persistence, stored, permissions, self.setting_groups)
         self.reporting = Reporting(model, self.sets.by_text, persistence, stored, self.dispatch, buffers)
         self.blocks = RcbWriting(model, self.sets.by_text, self.reporting)
         self.logs = Logs(model, self.sets.by_text, persistence, stored)

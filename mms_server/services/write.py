@@ -140,13 +140,13 @@ def _item(
         return _Block(target, tag, contents, int(question is not None))
     if context.behaviour.control.find(target) is not None:
         return _control(context, target, body, start, end, calls)
-    writing = context.behaviour.writing
-    objection = context.behaviour.setting_groups.objection(context.client, target, context.now) or writing.objection(
-        target
-    )
+    data_values = context.behaviour.set_data_values
+    objection = context.behaviour.setting_groups.objection(
+        context.client, target, context.now
+    ) or data_values.objection(target)
     if objection is not None:
         return objection
-    pairs = writing.pairs(target, body, start, end)
+    pairs = data_values.pairs(target, body, start, end)
     if isinstance(pairs, DataAccessError):
         return pairs
     before = len(calls)
@@ -157,7 +157,7 @@ def _item(
 def _control(context: Context, target: int, body: bytes, start: int, end: int, calls: list[Call]) -> _Item:
     """SBOw, Oper or Cancel, as a whole."""
     behaviour = context.behaviour
-    pairs = behaviour.writing.values(target, body, start, end, behaviour.control.origins)
+    pairs = behaviour.set_data_values.values(target, body, start, end, behaviour.control.origins)
     if isinstance(pairs, DataAccessError):
         behaviour.control.write_undecoded(context.client, target, pairs, context.now)
         return pairs
@@ -218,7 +218,7 @@ def _commit(context: Context, taken: LeafValues) -> None:
     """Let what has been taken so far be; nothing is left of it."""
     if taken:
         context.commit(list(taken), context.now)
-        context.behaviour.writing.written(taken)
+        context.behaviour.set_data_values.written(taken)
         taken.clear()
 
 
