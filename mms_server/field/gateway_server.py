@@ -25,8 +25,9 @@ from mms_server.acsi.set_data_values import OPEN_TO_CLIENTS
 from mms_server.engine import Engine
 from mms_server.field.bindings import NEVER
 from mms_server.field.commands import CommandPlan, FieldCommands
-from mms_server.field.values import Fed, FieldValues, Pair
+from mms_server.field.values import Fed, FieldValues
 from mms_server.ied_server import DEFAULT_CLIENTS, folders_of, identity_of
+from mms_server.model.cache import SlotValue
 from mms_server.model.tree import DataModel
 from mms_server.network.access_control import Access, password_is
 from mms_server.network.server import MmsServer, tell_clock
@@ -201,7 +202,7 @@ class GatewayServer:
         self._commit(fed.first, quiet=True)
         self._commit(fed.changes)
 
-    def _commit(self, pairs: list[Pair], *, quiet: bool = False) -> None:
+    def _commit(self, pairs: list[SlotValue], *, quiet: bool = False) -> None:
         if pairs:
             with self._server.lock:
                 self._engine.commit(pairs, self._clock.now(), quiet=quiet or not self._serving)

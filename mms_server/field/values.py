@@ -16,21 +16,21 @@ from bus import quality
 from bus.quality import Quality, Stamp, UtcTime
 from mms_server.field.bindings import NEVER, BoundObject, Feed, FieldPoint, taken_over
 from mms_server.mms.data import Float32, Float64, Integer, Kind, MmsString, Scalar, Unsigned, VisibleString
+from mms_server.model.cache import SlotValue
 from mms_server.model.tree import DataModel
 
 if TYPE_CHECKING:
     from bus.messages import Sample, Value
     from mapping.plan import IedPlan, PointPlan, Source
 
-Pair = tuple[int, object]
 _OVERFLOW: Final = Quality(quality.INVALID | quality.OVERFLOW)
 
 
 class Fed(NamedTuple):
     """What samples change: what is told of a point for the first time is a fill and no event, the rest may be."""
 
-    first: list[Pair]
-    changes: list[Pair]
+    first: list[SlotValue]
+    changes: list[SlotValue]
 
 
 class FieldValues:
@@ -91,11 +91,11 @@ class FieldValues:
         """The leaves that a deadband of the map holds back."""
         return [slot for point in self._points.values() for feed in point.feeds for slot in feed.held]
 
-    def start(self) -> list[Pair]:
+    def start(self) -> list[SlotValue]:
         """Before the first sample: what the plan presets, and everything else of the process invalid."""
         return [*self._first.items()]
 
-    def succeed(self, before: "FieldValues", now: Stamp) -> list[Pair]:
+    def succeed(self, before: "FieldValues", now: Stamp) -> list[SlotValue]:
         """Take over from the bindings of another plan for the same model; what one commit then has to change.
 
         What stays bound keeps value, quality and time; what is bound no more is invalid; what is bound now, or converted
@@ -118,14 +118,14 @@ class FieldValues:
         self._next_ns = min((point.expires_ns for point in self._points.values()), default=NEVER)
         return pairs
 
-    def _started_after(self, before: "FieldValues") -> list[Pair]:
+    def _started_after(self, before: "FieldValues") -> list[SlotValue]:
         """What another plan had at the start and this has not goes back; what this alone has is set."""
         for slot in self._beneath.keys() & before._beneath.keys():
             self._beneath[slot] = before._beneath[slot]
         back = [(slot, value) for slot, value in before._beneath.items() if slot not in self._first]
         return back + [(slot, value) for slot, value in self._first.items() if before._first.get(slot) != value]
 
-    def _say(self, bound: BoundObject, judged: Quality, now: Stamp, pairs: list[Pair]) -> None:
+    def _say(self, bound: BoundObject, judged: Quality, now: Stamp, pairs: list[SlotValue]) -> None:
         """An object's quality is another since now."""
         bound.said = judged
         if bound.q is not None:
@@ -158,19 +158,19 @@ class FieldValues:
                 self._feed(feed, sample.value, judged, stamp, pairs)
         return fed
 
-    def lost(self, worker: str, now: Stamp) -> list[Pair]:
+    def lost(self, worker: str, now: Stamp) -> list[SlotValue]:
         """Nothing has come from `worker` for too long: nothing of it is good."""
-        pairs: list[Pair] = []
+        pairs: list[SlotValue] = []
         for point in self._points.values():
             if point.worker == worker and point.expires_ns != NEVER:
                 self._expire(point, now, pairs)
         return pairs
 
-    def stale(self, now: Stamp) -> list[Pair]:
+    def stale(self, now: Stamp) -> list[SlotValue]:
         """What has become too old by now."""
         if now.monotonic_ns < self._next_ns:
             return []
-        pairs: list[Pair] = []
+        pairs: list[SlotValue] = []
         for point in self._points.values():
             if point.expires_ns <= now.monotonic_ns:
                 self._expire(point, now, pairs)
@@ -181,14 +181,14 @@ class FieldValues:
         """When `stale` is due, on the monotonic clock; NEVER if nothing is good."""
         return self._next_ns
 
-    def _expire(self, point: FieldPoint, now: Stamp, pairs: list[Pair]) -> None:
+    def _expire(self, point: FieldPoint, now: Stamp, pairs: list[SlotValue]) -> None:
         point.expires_ns = NEVER
         for feed in point.feeds:
             self._feed(feed, None, quality.STALE, UtcTime(now.utc_ns, now.time_quality), pairs)
 
     # ------------------------------------------------------------------ what it becomes
 
-    def _feed(self, feed: Feed, value: "Value", judged: Quality, stamp: UtcTime, pairs: list[Pair]) -> None:
+    def _feed(self, feed: Feed, value: "Value", judged: Quality, stamp: UtcTime, pairs: list[SlotValue]) -> None:
         moved = False
         if value is not None and feed.first is not None:
             shown = self._shown(feed, value)
@@ -220,7 +220,7 @@ class FieldValues:
             value = value if (source.scale, source.offset) == (1.0, 0.0) else value * source.scale + source.offset
         return None if kind is None or value is None else _fitting(kind, value)
 
-    def _set_values(self, feed: Feed, shown: Scalar, pairs: list[Pair]) -> bool:
+    def _set_values(self, feed: Feed, shown: Scalar, pairs: list[SlotValue]) -> bool:
         process = self._process
         pairs += [(slot, shown) for slot in feed.targets if process(slot) != shown]
         if not feed.held:
