@@ -181,14 +181,14 @@ class IedServer:
         False (object-access-denied) or a DataAccessError; plain or async. It opens what `allow_writes` has not. Raises
         KeyError for an unknown reference.
         """
-        self._guard(self._permissions.writes, where, callback)
+        self._add_callback(self._permissions.writes, where, callback)
 
     def on_read(self, where: str | FC, callback: Callback) -> None:
         """Ask `callback(client, reference)` before a client reads what `where` names, as `on_write` does.
 
         What is refused is an error where it is read by itself, and shows the file's default inside a structure.
         """
-        self._guard(self._permissions.reads, where, callback)
+        self._add_callback(self._permissions.reads, where, callback)
 
     def on_control(self, where: str | FC, callback: Callback) -> None:
         """Let `callback(client, reference, action)` carry out the controls of what `where` names: an object, or an LN.
@@ -198,7 +198,7 @@ class IedServer:
         CommandTermination tells the end. Without a callback a control succeeds and changes nothing: `stVal` is yours to
         update, here as everywhere. Mod alone the server carries out itself: Mod.stVal and what follows from it.
         """
-        self._guard(self._process.controls, where, callback)
+        self._add_callback(self._process.controls, where, callback)
 
     def on_check(self, where: str | FC, callback: Callback) -> None:
         """Ask `callback(client, reference, action)` before a control begins: interlocks, synchrocheck, authority.
@@ -206,7 +206,7 @@ class IedServer:
         It is asked at the select too, where there is one (`action.select`). It says True, False or the AddCause with
         which the client is answered negatively.
         """
-        self._guard(self._process.checking, where, callback)
+        self._add_callback(self._process.checking, where, callback)
 
     def one_of(self, references: Iterable[str]) -> None:
         """Let no two of these controllable objects be selected or operated at the same time (1-of-n control).
@@ -221,9 +221,9 @@ class IedServer:
             raise KeyError(f"`{unfit[0]}` takes no commands")
         control.one_of([by_reference[one] for one in named])
 
-    def _guard(self, guards: AccessCallbacks, where: str | FC, callback: Callback) -> None:
+    def _add_callback(self, callbacks: AccessCallbacks, where: str | FC, callback: Callback) -> None:
         for one in (FC(where),) if where in FC.__members__ else self.model.find_all(where):
-            guards.add(one, callback)
+            callbacks.add(one, callback)
 
     def on_report_control(self, listener: NoticeListener) -> None:
         """Call `listener(client, block, event)` on the server's thread, when something happens to a report control block.
