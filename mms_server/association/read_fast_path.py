@@ -64,7 +64,7 @@ class _Known:
         self.before = self.behind = b""
 
 
-class Familiar:
+class ReadFastPath:
     """What is known of one model's Reads, for all clients that talk in the presentation context `context`."""
 
     def __init__(self, model: DataModel, context: int) -> None:

@@ -17,7 +17,7 @@ from typing import Final
 from bus.clock import ClockState
 from bus.system_clock import SystemClock
 from mms_server.acsi.clients import Client
-from mms_server.association.read_fast_path import Familiar
+from mms_server.association.read_fast_path import ReadFastPath
 from mms_server.engine import Engine
 from mms_server.mms.initiate import ServerLimits
 from mms_server.network.access_control import Access, Gate
@@ -72,7 +72,7 @@ class MmsServer:
         self._wake_up = WakeUp(self._pump, self._expired)
         self._store, self._mirror = store, mirror
         self._due = due
-        self._familiar: dict[int, Familiar] = {}
+        self._fast_paths: dict[int, ReadFastPath] = {}
 
     @property
     def own(self) -> ServerLimits:
@@ -168,11 +168,11 @@ class MmsServer:
         self.events.left(client)
         self.changed()
 
-    def familiar(self, context: int) -> Familiar | None:
+    def read_fast_path(self, context: int) -> ReadFastPath | None:
         """The Reads known of clients that talk in the presentation context `context`."""
-        if context not in self._familiar and len(self._familiar) < CONTEXTS_KEPT:
-            self._familiar[context] = Familiar(self.engine.model, context)
-        return self._familiar.get(context)
+        if context not in self._fast_paths and len(self._fast_paths) < CONTEXTS_KEPT:
+            self._fast_paths[context] = ReadFastPath(self.engine.model, context)
+        return self._fast_paths.get(context)
 
     def before_requests(self) -> None:
         """What is due comes before what is asked: a value that has just become stale is not read as good."""

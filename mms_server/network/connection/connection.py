@@ -18,7 +18,7 @@ from bus.system_clock import SystemClock
 from mms_server.acsi import audit_events
 from mms_server.acsi.clients import Client
 from mms_server.association.events import Answered, Asked, Request
-from mms_server.association.read_fast_path import Familiar, Room
+from mms_server.association.read_fast_path import ReadFastPath, Room
 from mms_server.association.server_end import Association
 from mms_server.engine import Engine, Waiting
 from mms_server.mms.initiate import Negotiated, ServerLimits
@@ -79,7 +79,7 @@ class Host(Protocol):
     def left(self, client: Client, reason: str) -> None:
         """`client` is gone."""
 
-    def familiar(self, context: int) -> Familiar | None:
+    def read_fast_path(self, context: int) -> ReadFastPath | None:
         """The Reads known of clients that talk in the presentation context `context`."""
 
     def before_requests(self) -> None:
@@ -296,11 +296,11 @@ class Connection(asyncio.Protocol):
         client.takes_requests = agreed.called > 0
         client.authenticated = self._server.gate.access.authenticate is not None
         self.client = client
-        familiar = self._server.familiar(self._association.context)
-        if familiar is not None:
+        fast_path = self._server.read_fast_path(self._association.context)
+        if fast_path is not None:
             room = Room.of(self._association.tpdu_octets, agreed.max_pdu)
             guards = self._server.engine.behaviour.permissions.reads
-            self._known = KnownReads(familiar, room, self._server.lock, guards, self._outlet)
+            self._known = KnownReads(fast_path, room, self._server.lock, guards, self._outlet)
         log.info("associated, PDU %d octets", agreed.max_pdu, extra=self._who)
         self._server.associated(client, self)
 

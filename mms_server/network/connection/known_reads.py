@@ -3,7 +3,7 @@
 import threading
 
 from mms_server.acsi.access_callbacks import AccessCallbacks
-from mms_server.association.read_fast_path import SHORTEST, Familiar, Room
+from mms_server.association.read_fast_path import SHORTEST, ReadFastPath, Room
 from mms_server.network.connection.outlet import Outlet
 from mms_server.network.connection.turns import TURN_REQUESTS
 
@@ -14,10 +14,10 @@ class KnownReads:
     __slots__ = ("_answer", "_guards", "_lock", "_room", "_write", "learn")
 
     def __init__(
-        self, familiar: Familiar, room: Room, lock: threading.RLock, guards: AccessCallbacks, outlet: Outlet
+        self, fast_path: ReadFastPath, room: Room, lock: threading.RLock, guards: AccessCallbacks, outlet: Outlet
     ) -> None:
-        self.learn = familiar.learn
-        self._answer = familiar.answer
+        self.learn = fast_path.learn
+        self._answer = fast_path.answer
         self._room = room
         self._lock = lock
         self._guards = guards
