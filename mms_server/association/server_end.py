@@ -33,8 +33,8 @@ _CONCLUDE_RESPONSE: Final = b"\x8c\x00"
 _INVOKE_ID_LIMIT: Final = 0xFFFFFFFF
 
 
-class Phase(Enum):
-    """Where an association stands."""
+class ServerPhase(Enum):
+    """The phases of an association, seen from the server's end."""
 
     TRANSPORT = "waits for CR"
     SESSION = "waits for CONNECT"
@@ -61,7 +61,7 @@ class Association:
     )  # fmt: skip
 
     def __init__(self, own: ServerLimits, now: float, selectors: Selectors = Selectors()) -> None:
-        self.phase = Phase.TRANSPORT
+        self.phase = ServerPhase.TRANSPORT
         self._own = own
         self._selectors = selectors
         self._deadline: float | None = now + HANDSHAKE_S
@@ -81,11 +81,11 @@ class Association:
     @property
     def closing(self) -> bool:
         """True once the connection is to be closed, as soon as `octets_to_send` is written."""
-        return self.phase is Phase.CLOSED
+        return self.phase is ServerPhase.CLOSED
 
     def receive(self, octets: bytes, now: float) -> None:
         """Take what the peer sent. What it means waits in `events`."""
-        if self.phase is Phase.CLOSED:
+        if self.phase is ServerPhase.CLOSED:
             return
         if self._packets:
             joined = self._packets.joined(octets, full=self._calls.full)
@@ -102,7 +102,7 @@ class Association:
     @property
     def idle(self) -> bool:
         """True while it is open, owes no answer, and waits for no rest of a message."""
-        return self.phase is Phase.OPEN and not (self._calls.open or self._packets or self._fragments)
+        return self.phase is ServerPhase.OPEN and not (self._calls.open or self._packets or self._fragments)
 
     @property
     def context(self) -> int:
@@ -142,7 +142,7 @@ class Association:
             self._close(f"initiate refused: {agreed.name.lower().replace('_', ' ')}")
             return None
         self._answer_connect(asking, acse.ACCEPTED, 0, initiate.encode_response(agreed))
-        self.phase, self._deadline = Phase.OPEN, None
+        self.phase, self._deadline = ServerPhase.OPEN, None
         self._calls.agree(agreed.calling)
         self._pdu_octets = agreed.max_pdu
         return agreed
@@ -156,7 +156,7 @@ class Association:
         """Queue one MMS PDU. Raises ValueError if it is longer than agreed: nobody may send that."""
         if len(pdu) > self._pdu_octets:
             raise ValueError(f"PDU of {len(pdu)} octets, agreed are {self._pdu_octets}")
-        if self.phase is not Phase.OPEN:
+        if self.phase is not ServerPhase.OPEN:
             return  # the peer has gone meanwhile; there is nobody to tell
         self._send_data(pdu)
 
@@ -185,11 +185,13 @@ class Association:
     def expire(self, now: float) -> None:
         """Let time pass: an unfinished handshake or fragment ends the association."""
         if self._deadline is not None and now >= self._deadline:
-            self._close("no whole message in time" if self.phase is Phase.OPEN else "handshake not finished in time")
+            self._close(
+                "no whole message in time" if self.phase is ServerPhase.OPEN else "handshake not finished in time"
+            )
 
     def abort(self, reason: str) -> None:
         """End it from our side, telling the peer."""
-        if self.phase is Phase.OPEN:
+        if self.phase is ServerPhase.OPEN:
             abort = presentation.wrap(self._acse_context(), acse.encode_abort(by_provider=True))
             self._send_tsdu(session.encode_abort(abort))
         self._close(reason)
@@ -204,7 +206,7 @@ class Association:
                 needed = length
                 break
             self._tpdu(octets, position + tpkt.HEADER_OCTETS, position + length, now)
-            if self.phase is Phase.CLOSED:
+            if self.phase is ServerPhase.CLOSED:
                 return
             position += length
             if self._calls.full:
@@ -215,7 +217,7 @@ class Association:
     def _tpdu(self, octets: bytes, start: int, end: int, now: float) -> None:
         if octets[start] == 2 and octets[start + 1] == cotp.Tpdu.DT:
             self._data(octets[start + cotp.DT_OCTETS : end], octets[start + 2] & 0x80 != 0, now)
-        elif self.phase is Phase.TRANSPORT:
+        elif self.phase is ServerPhase.TRANSPORT:
             self._connection(cotp.decode_connect(octets[start:end]))
         elif octets[start + 1] & 0xF0 in (cotp.Tpdu.DR, cotp.Tpdu.ER):
             self._close("disconnected by the peer", orderly=True)
@@ -230,21 +232,21 @@ class Association:
             return
         self._tpdu_octets = 1 << request.tpdu_size
         self._out.append(cotp.encode_confirm(request))
-        self.phase = Phase.SESSION
+        self.phase = ServerPhase.SESSION
 
     def _data(self, piece: bytes, last: bool, now: float) -> None:
-        if self.phase is Phase.TRANSPORT:
+        if self.phase is ServerPhase.TRANSPORT:
             raise WireError("cotp", 0, "DT before the connection stands")
         if not last or self._fragments:
             whole = self._fragments.add(piece, last)
-            if self.phase is Phase.OPEN:
+            if self.phase is ServerPhase.OPEN:
                 self._deadline = now + FRAGMENT_S if whole is None else None
             if whole is None:
                 return
             piece = whole
-        if self.phase is Phase.OPEN:
+        if self.phase is ServerPhase.OPEN:
             self._open_tsdu(piece)
-        elif self.phase is Phase.SESSION:
+        elif self.phase is ServerPhase.SESSION:
             self._connect_tsdu(piece)
         else:
             raise WireError("session", 0, "data while the association is being decided")
@@ -257,7 +259,7 @@ class Association:
         if not self._selectors_fit(asking):
             self._close("another S- or P-selector was called")
             return
-        self.phase = Phase.ASKED
+        self.phase = ServerPhase.ASKED
         if asking.acse.application != acse.MMS_APPLICATION:
             self.refuse(acse.APPLICATION_CONTEXT_UNKNOWN, f"application context {asking.acse.application}")
         else:
@@ -272,7 +274,7 @@ class Association:
         return all(wanted is None or wanted == called for wanted, called in pairs)
 
     def _expected(self) -> Asking:
-        if self.phase is not Phase.ASKED or self._asking is None:
+        if self.phase is not ServerPhase.ASKED or self._asking is None:
             raise RuntimeError(f"nothing to accept or refuse: the association {self.phase.value}")
         return self._asking
 
@@ -295,14 +297,14 @@ class Association:
             raise WireError("session", 0, f"SPDU {spdu.identifier:02x}, expected data, FINISH or ABORT")
 
     def _fail(self, fault: WireError) -> None:
-        if fault.answer is FaultAnswer.CLOSE or self.phase is not Phase.OPEN:
+        if fault.answer is FaultAnswer.CLOSE or self.phase is not ServerPhase.OPEN:
             self._close(str(fault))
         else:
             self.abort(str(fault))
 
     def _close(self, reason: str, *, orderly: bool = False) -> None:
-        if self.phase is not Phase.CLOSED:
-            self.phase, self._deadline = Phase.CLOSED, None
+        if self.phase is not ServerPhase.CLOSED:
+            self.phase, self._deadline = ServerPhase.CLOSED, None
             self._packets.clear()
             self._calls.clear()
             self._events.append(Closed(reason, orderly))

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mms_server.association.events import Answered, Asked, Closed, Request
-from mms_server.association.server_end import HANDSHAKE_S, Association, Phase, Selectors
+from mms_server.association.server_end import HANDSHAKE_S, Association, Selectors, ServerPhase
 from mms_server.mms.initiate import Negotiated, Proposal, Refusal, ServerLimits, negotiate
 from mms_server.mms.reject import Reason, encode
 from mms_server.stack import ber
@@ -138,7 +138,7 @@ def test_a_wrong_selector_is_refused_only_where_one_is_demanded() -> None:
     assert closed(strict).reason == "another T-selector was called"
     fitting = Association(OWN, 0.0, Selectors(b"\x00\x01", b"\x00\x01", b"\x00\x00\x00\x01"))
     fitting.receive(CR + CONNECT, 0.0)
-    assert fitting.phase is Phase.ASKED
+    assert fitting.phase is ServerPhase.ASKED
 
 
 CALLED = {"transport": b"\x00\x01", "session": b"\x00\x01", "presentation": b"\x00\x00\x00\x01"}
@@ -166,7 +166,7 @@ def test_each_selector_that_is_demanded_has_to_be_called_whatever_the_others_are
             assert closed(strict).reason == OTHERS[layer]
     fitting = Association(OWN, 0.0, Selectors(**{layer: called}))
     fitting.receive(CR + CONNECT, 0.0)
-    assert fitting.phase is Phase.ASKED
+    assert fitting.phase is ServerPhase.ASKED
 
 
 @pytest.mark.conformance("ASS-N2")
@@ -175,7 +175,7 @@ def test_where_no_selector_is_demanded_any_will_do(layer: str) -> None:
     other = bytes(0xFF - one for one in CALLED[layer])
     association = Association(OWN, 0.0)
     association.receive(calling(layer, other), 0.0)
-    assert association.phase is Phase.ASKED
+    assert association.phase is ServerPhase.ASKED
     assert association.accept() is not None
     association.octets_to_send()
     association.receive(data(confirmed(1)), 0.0)
