@@ -3,7 +3,7 @@
 from collections import deque
 from typing import Final
 
-from mms_server.association.events import Answered, Request
+from mms_server.association.events import PeerResponse, Request
 from mms_server.stack import ber
 from mms_server.stack.errors import WireError
 
@@ -62,16 +62,16 @@ class OwnCall:
         self._open = self._count = self._count % 0x7FFF + 1
         return ber.tlv(0xA0, ber.tlv(0x02, ber.unsigned(self._open)) + element)
 
-    def answer(self, tag: int, octets: bytes, start: int, end: int) -> Answered | None:
+    def answer(self, tag: int, octets: bytes, start: int, end: int) -> PeerResponse | None:
         """The answer in the PDU `tag` with the contents `octets[start:end]`; None if nobody asked for it, or it is garbled."""
         try:
             first_tag, first, after = ber.header(octets, start, end)
             if first_tag not in (0x02, 0x80) or ber.decode_unsigned(octets, first, after) != self._open:
                 return None
-            answer = Answered(None)
+            answer = PeerResponse(None)
             if tag == 0xA1:
                 service, first, after = ber.header(octets, after, end)
-                answer = Answered(service, octets[first:after])
+                answer = PeerResponse(service, octets[first:after])
         except WireError:
             return None
         self._open = None

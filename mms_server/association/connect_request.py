@@ -21,7 +21,7 @@ LONGEST: Final = 2_048  # octets worth remembering
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class AssociationRequest:
     """One association request, layer by layer, with the presentation contexts that it proposes."""
 
     spdu: Spdu
@@ -32,29 +32,29 @@ class Asking:
     mms_context: int
 
 
-_known: OrderedDict[bytes, Asking] = OrderedDict()
+_known: OrderedDict[bytes, AssociationRequest] = OrderedDict()
 
 
-def decode(tsdu: bytes) -> Asking:
+def decode(tsdu: bytes) -> AssociationRequest:
     """The association request in `tsdu`. Raises WireError for anything else."""
     known = _known.get(tsdu)
     if known is not None:
         return known
-    asking = _decoded(tsdu)
-    if asking.acse.authentication is None and len(tsdu) <= LONGEST:
-        _known[tsdu] = asking
+    request = _decoded(tsdu)
+    if request.acse.authentication is None and len(tsdu) <= LONGEST:
+        _known[tsdu] = request
         if len(_known) > REMEMBERED:
             _known.popitem(last=False)
-    return asking
+    return request
 
 
-def _decoded(tsdu: bytes) -> Asking:
+def _decoded(tsdu: bytes) -> AssociationRequest:
     spdu = session.decode(tsdu)
     if spdu.identifier != session.CONNECT:
         raise WireError("session", 0, f"SPDU {spdu.identifier:02x}, expected CONNECT")
     connect = presentation.decode_connect(spdu.user_data)
     asked = acse.decode_associate(connect.user_data)
-    return Asking(
+    return AssociationRequest(
         spdu,
         connect,
         asked,

@@ -15,9 +15,9 @@ from enum import Enum
 from typing import Final
 
 from mms_server.association.calls import OwnCall, PeerCalls
-from mms_server.association.connect_request import Asking
-from mms_server.association.connect_request import decode as decode_asking
-from mms_server.association.events import Asked, Closed, Event, Request
+from mms_server.association.connect_request import AssociationRequest
+from mms_server.association.connect_request import decode as decode_request
+from mms_server.association.events import AssociateIndication, Closed, Event, Request
 from mms_server.association.packet_buffer import PacketBuffer
 from mms_server.mms import initiate, reject
 from mms_server.mms.initiate import Negotiated, Refusal, ServerLimits
@@ -56,8 +56,8 @@ class Association:
     """The server's end of one association. See the module for its phases and its owner's duties."""
 
     __slots__ = (
-        "_asking", "_calls", "_deadline", "_events", "_fragments", "_mms_context", "_out", "_own", "_own_call", "_packets",
-        "_pdu_octets", "_selectors", "_tpdu_octets", "phase",
+        "_association_request", "_calls", "_deadline", "_events", "_fragments", "_mms_context", "_out", "_own", "_own_call",
+        "_packets", "_pdu_octets", "_selectors", "_tpdu_octets", "phase",
     )  # fmt: skip
 
     def __init__(self, own: ServerLimits, now: float, selectors: Selectors = Selectors()) -> None:
@@ -67,7 +67,7 @@ class Association:
         self._deadline: float | None = now + HANDSHAKE_S
         self._packets = PacketBuffer()
         self._fragments = Reassembly(own.max_pdu + OVERHEAD_OCTETS)
-        self._asking: Asking | None = None  # from ASKED on
+        self._association_request: AssociationRequest | None = None  # from ASKED on
         self._calls = PeerCalls()
         self._own_call = OwnCall()
         self._events: list[Event] = []
@@ -135,13 +135,13 @@ class Association:
 
     def accept(self) -> Negotiated | None:
         """Answer the client's request with yes. None if what it proposes cannot work, in which case it is told and closed."""
-        asking = self._expected()
-        agreed = initiate.negotiate(asking.proposal, self._own)
+        request = self._expected()
+        agreed = initiate.negotiate(request.proposal, self._own)
         if isinstance(agreed, Refusal):
-            self._answer_connect(asking, acse.ACCEPTED, 0, initiate.encode_error(agreed))
+            self._answer_connect(request, acse.ACCEPTED, 0, initiate.encode_error(agreed))
             self._close(f"initiate refused: {agreed.name.lower().replace('_', ' ')}")
             return None
-        self._answer_connect(asking, acse.ACCEPTED, 0, initiate.encode_response(agreed))
+        self._answer_connect(request, acse.ACCEPTED, 0, initiate.encode_response(agreed))
         self.phase, self._deadline = ServerPhase.OPEN, None
         self._calls.agree(agreed.calling)
         self._pdu_octets = agreed.max_pdu
@@ -172,7 +172,7 @@ class Association:
             self._take(self._packets.taken(), now)
 
     def ask(self, element: bytes) -> None:
-        """Send a confirmed request of ours, `element` its service; an answer becomes an Answered event.
+        """Send a confirmed request of ours, `element` its service; an answer becomes a PeerResponse event.
 
         One at a time: what is answered to an earlier one is dropped from now on. Raises ValueError for one that is too long.
         """
@@ -254,37 +254,37 @@ class Association:
     # ------------------------------------------------------------------ coming and going
 
     def _connect_tsdu(self, tsdu: bytes) -> None:
-        asking = decode_asking(tsdu)
-        self._asking, self._mms_context = asking, asking.mms_context
-        if not self._selectors_fit(asking):
+        request = decode_request(tsdu)
+        self._association_request, self._mms_context = request, request.mms_context
+        if not self._selectors_fit(request):
             self._close("another S- or P-selector was called")
             return
         self.phase = ServerPhase.ASKED
-        if asking.acse.application != acse.MMS_APPLICATION:
-            self.refuse(acse.APPLICATION_CONTEXT_UNKNOWN, f"application context {asking.acse.application}")
+        if request.acse.application != acse.MMS_APPLICATION:
+            self.refuse(acse.APPLICATION_CONTEXT_UNKNOWN, f"application context {request.acse.application}")
         else:
-            self._events.append(Asked(asking.acse, asking.proposal))
+            self._events.append(AssociateIndication(request.acse, request.proposal))
 
-    def _selectors_fit(self, asking: Asking) -> bool:
-        asking.spdu.selector(0x33)
+    def _selectors_fit(self, request: AssociationRequest) -> bool:
+        request.spdu.selector(0x33)
         pairs = (
-            (self._selectors.session, asking.spdu.selector(0x34)),
-            (self._selectors.presentation, asking.connect.called),
+            (self._selectors.session, request.spdu.selector(0x34)),
+            (self._selectors.presentation, request.connect.called),
         )
         return all(wanted is None or wanted == called for wanted, called in pairs)
 
-    def _expected(self) -> Asking:
-        if self.phase is not ServerPhase.ASKED or self._asking is None:
+    def _expected(self) -> AssociationRequest:
+        if self.phase is not ServerPhase.ASKED or self._association_request is None:
             raise RuntimeError(f"nothing to accept or refuse: the association {self.phase.value}")
-        return self._asking
+        return self._association_request
 
-    def _answer_connect(self, asking: Asking, result: int, diagnostic: int, mms: bytes | None) -> None:
+    def _answer_connect(self, request: AssociationRequest, result: int, diagnostic: int, mms: bytes | None) -> None:
         aare = acse.encode_answer(result, diagnostic, self._mms_context, mms)
-        self._send_tsdu(session.encode_accept(asking.spdu, presentation.encode_accept(asking.connect, aare)))
+        self._send_tsdu(session.encode_accept(request.spdu, presentation.encode_accept(request.connect, aare)))
 
     def _acse_context(self) -> int:
-        assert self._asking is not None  # noqa: S101 - OPEN implies it
-        return self._asking.acse_context
+        assert self._association_request is not None  # noqa: S101 - OPEN implies it
+        return self._association_request.acse_context
 
     def _leave(self, spdu: Spdu) -> None:
         if spdu.identifier == session.FINISH:

@@ -17,7 +17,7 @@ from bus.quality import Stamp
 from bus.system_clock import SystemClock
 from mms_server.acsi import audit_events
 from mms_server.acsi.clients import Client
-from mms_server.association.events import Answered, Asked, Request
+from mms_server.association.events import AssociateIndication, PeerResponse, Request
 from mms_server.association.read_fast_path import ReadFastPath, Room
 from mms_server.association.server_end import Association
 from mms_server.engine import Engine, Waiting
@@ -208,9 +208,9 @@ class Connection(asyncio.Protocol):
         for event in self._turns.events():
             if isinstance(event, Request):
                 self._answer(event, at)
-            elif isinstance(event, Answered):
-                self._heard(event, at)
-            elif isinstance(event, Asked):
+            elif isinstance(event, PeerResponse):
+                self._peer_answered(event, at)
+            elif isinstance(event, AssociateIndication):
                 self._decision = self._loop.create_task(self._decide(event))
             else:
                 self._gone(event.reason, event.orderly)
@@ -242,10 +242,10 @@ class Connection(asyncio.Protocol):
         elif pdu is not None:
             self._reply(self.client, pdu, request)
 
-    def _heard(self, answered: Answered, at: Stamp) -> None:
+    def _peer_answered(self, response: PeerResponse, at: Stamp) -> None:
         if self.client is not None:
             with self._server.lock:
-                self._server.engine.answered(self.client, answered.tag, answered.body, at)
+                self._server.engine.answered(self.client, response.tag, response.body, at)
 
     def _reply(self, client: Client, pdu: bytes, request: Request) -> None:
         for before in client.before_answer:
@@ -275,10 +275,10 @@ class Connection(asyncio.Protocol):
 
     # ------------------------------------------------------------------ coming and going
 
-    async def _decide(self, asked: Asked) -> None:
-        password = asked.acse.password
-        if asked.acse.mechanism is not None and password is None:
-            self._server.refusals.say(self._who, "unknown authentication mechanism %s", asked.acse.mechanism)
+    async def _decide(self, indication: AssociateIndication) -> None:
+        password = indication.acse.password
+        if indication.acse.mechanism is not None and password is None:
+            self._server.refusals.say(self._who, "unknown authentication mechanism %s", indication.acse.mechanism)
         client = Client(self.number, str(self._who["peer"]), 0, None if self._tls is None else self._tls.certificate)
         if not await self._server.gate.authenticated(client, password):
             self._server.events.audited("refused", client, {"reason": "authentication failed"})

@@ -18,7 +18,7 @@ from mms_server.association.client_end import (
     Opened,
     Unconfirmed,
 )
-from mms_server.association.events import Asked
+from mms_server.association.events import AssociateIndication
 from mms_server.association.server_end import Association
 from mms_server.client.client import MmsClient
 from mms_server.client.errors import MmsError
@@ -35,10 +35,10 @@ def server(max_pdu: int = 65_000) -> Association:
     return Association(ServerLimits(services=frozenset({1, 4}), max_pdu=max_pdu), 0.0)
 
 
-def answers(association: Association, octets: bytes, seen: list[Asked] | None = None) -> bytes:
+def answers(association: Association, octets: bytes, seen: list[AssociateIndication] | None = None) -> bytes:
     """The octets that the server sends for `octets`; it accepts every association. `seen` gets the requests to associate."""
     association.receive(octets, 0.0)
-    asked = [event for event in association.events() if isinstance(event, Asked)]
+    asked = [event for event in association.events() if isinstance(event, AssociateIndication)]
     if asked:
         association.accept()
     if seen is not None:
@@ -73,7 +73,7 @@ def closed(client: ClientAssociation) -> str:
 
 
 def test_an_association_opens_whatever_the_pieces_it_comes_in() -> None:
-    client, other, seen = ClientAssociation(b"secret"), server(1000), list[Asked]()
+    client, other, seen = ClientAssociation(b"secret"), server(1000), list[AssociateIndication]()
     while client.phase is not ClientPhase.OPEN:
         for octet in answers(other, client.octets_to_send(), seen):
             client.receive(bytes((octet,)))
