@@ -5,8 +5,7 @@
         │ made: sends CR                         │ refused                       │ release(): sends FINISH
         └────────── any fault, the peer's end ───┴──────────► CLOSED ◄── DISCONNECT ── RELEASING
 
-The same codecs as the server's `association`, read from the other side. Time limits are the owner's: it knows how long it
-is willing to wait, and calls `abort` then.
+The codecs are those of `server_end`. Time limits are the owner's: it calls `abort` when it does not want to wait longer.
 """
 
 from dataclasses import dataclass
@@ -45,16 +44,17 @@ class ClientPhase(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """The server has said yes, to this."""
+    """The server has accepted the association, with the parameters `negotiated`."""
 
     negotiated: Negotiated
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a confirmed request got: `kind` is the tag of the PDU (A1 response, A2 error, A4 reject), `contents` its own.
+    """The answer to a confirmed request: `kind` is the tag of its PDU (A1 response, A2 error, A4 reject).
 
-    Of a response and an error the contents begin behind the invokeID. `invoke_id` None: a reject that names none.
+    `contents` are those of the PDU; those of a response and an error begin behind the invokeID. `invoke_id` is None for a
+    reject that names no request.
     """
 
     invoke_id: int | None
@@ -71,7 +71,7 @@ class Unconfirmed:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """It is over, and why."""
+    """The end of the association, and its reason for the log."""
 
     reason: str
 
@@ -85,7 +85,7 @@ _UNCONFIRMED: Final = 0xA3
 
 
 class ClientAssociation:
-    """See the module for its phases; it has its CR to send from the start."""
+    """The client's end of one association. See the module for its phases; the CR waits to be sent from the start."""
 
     def __init__(self, password: bytes | None = None) -> None:
         self.phase = ClientPhase.TRANSPORT
@@ -100,18 +100,18 @@ class ClientAssociation:
     # ------------------------------------------------------------------ the owner's side
 
     def octets_to_send(self) -> bytes:
-        """Everything that waits to be written, joined; it is then the owner's."""
+        """All octets that wait to be written, joined; they are removed."""
         octets = b"".join(self._out)
         self._out.clear()
         return octets
 
     def events(self) -> list[Event]:
-        """What has happened since the last call, in order."""
+        """The events since the last call, in order."""
         events, self._events = self._events, []
         return events
 
     def receive(self, octets: bytes) -> None:
-        """Take what the server sent; none at all means that it closed the connection. What it means waits in `events`."""
+        """Take octets of the server, none if it has closed the connection; they become `events`."""
         if self.phase is ClientPhase.CLOSED:
             return
         if not octets:
@@ -139,7 +139,7 @@ class ClientAssociation:
             self.phase = ClientPhase.RELEASING
 
     def abort(self, reason: str) -> None:
-        """End it from our side, telling the server."""
+        """Abort the association from our side, with an abort to the server."""
         if self.phase in (ClientPhase.OPEN, ClientPhase.RELEASING):
             told = presentation.wrap(ACSE_CONTEXT, acse.encode_abort(by_provider=False))
             self._send_tsdu(session.encode_abort(told))

@@ -1,7 +1,7 @@
-"""What a client says to associate: CONNECT around CP around AARQ around Initiate, taken apart once.
+"""Association request: decodes CONNECT, the CP in it, the AARQ in that and its Initiate. Results are cached by octets.
 
-Each client begins with the same octets every time, and pyasn1 needs the better part of a millisecond for them: the last
-ones are remembered, whole, by their octets. Those with a password are not: it stays nowhere longer than it must.
+A client begins each association with the same octets, and pyasn1 takes most of a millisecond to decode them: the last
+results are kept. Requests with a password are not: a password stays in memory no longer than it must.
 """
 
 from collections import OrderedDict
@@ -17,7 +17,7 @@ from mms_server.stack.presentation import ConnectPresentation
 from mms_server.stack.session import Spdu
 
 REMEMBERED: Final = 64
-LONGEST: Final = 2_048  # octets worth remembering
+LONGEST: Final = 2_048  # octets of a request that is kept
 
 
 @dataclass(frozen=True, slots=True)

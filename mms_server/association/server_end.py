@@ -1,13 +1,13 @@
-"""One association, all its layers: octets in, events and octets out. It knows no socket and reads no clock.
+"""The server's end of one association, all layers: octets in, events and octets out. It knows no socket and no clock.
 
                  CR            CONNECT (CP (AARQ (Initiate)))           accept()
     TRANSPORT ──────► SESSION ────────────────────────────► ASKED ───────────────► OPEN ──┐ data: Request events
         │                │                                    │ refuse()            │     │ Conclude, FINISH
         └────────────────┴──────── any fault, time limit ─────┴──────────► CLOSED ◄─┴─────┘
 
-The owner moves octets: `receive` what came, take `events`, answer with `send`, write `octets_to_send`, and close the
-connection once `closing` is true and all is written. What is wrong with the octets never raises; it becomes the answer
-that the peer is owed and a `Closed` event.
+The owner moves octets: it calls `receive`, takes `events`, answers with `send`, writes `octets_to_send`, and closes the
+connection once `closing` is true and all is written. A fault in the octets never raises; it becomes the answer that the
+standard gives the peer, and a `Closed` event.
 """
 
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ class ServerPhase(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Selectors:
-    """The selectors that a client must call, None where any will do."""
+    """The selectors that a client must call; None accepts any."""
 
     transport: bytes | None = None
     session: bytes | None = None
@@ -84,7 +84,7 @@ class Association:
         return self.phase is ServerPhase.CLOSED
 
     def receive(self, octets: bytes, now: float) -> None:
-        """Take what the peer sent. What it means waits in `events`."""
+        """Take octets of the peer; they become `events`."""
         if self.phase is ServerPhase.CLOSED:
             return
         if self._packets:
@@ -96,22 +96,22 @@ class Association:
 
     @property
     def full(self) -> bool:
-        """True while more requests wait than it keeps: the owner stops reading until `answer` has made room."""
+        """True while no more requests can wait: the owner stops reading until `answer` has made room."""
         return self._calls.full
 
     @property
     def idle(self) -> bool:
-        """True while it is open, owes no answer, and waits for no rest of a message."""
+        """True while it is open, no request is unanswered, and no message is incomplete."""
         return self.phase is ServerPhase.OPEN and not (self._calls.open or self._packets or self._fragments)
 
     @property
     def context(self) -> int:
-        """The presentation context in which MMS is talked."""
+        """The presentation context of MMS."""
         return self._mms_context
 
     @property
     def tpdu_octets(self) -> int:
-        """How many octets a TPDU may have."""
+        """The largest TPDU, in octets."""
         return self._tpdu_octets
 
     def _take(self, octets: bytes, now: float) -> None:
@@ -121,12 +121,12 @@ class Association:
             self._fail(fault)
 
     def events(self) -> list[Event]:
-        """What has happened since the last call, in order."""
+        """The events since the last call, in order."""
         events, self._events = self._events, []
         return events
 
     def octets_to_send(self) -> bytes:
-        """Everything that waits to be written, joined; it is then the owner's."""
+        """All octets that wait to be written, joined; they are removed."""
         if not self._out:
             return b""
         octets = self._out[0] if len(self._out) == 1 else b"".join(self._out)
@@ -134,7 +134,7 @@ class Association:
         return octets
 
     def accept(self) -> Negotiated | None:
-        """Answer the client's request with yes. None if what it proposes cannot work, in which case it is told and closed."""
+        """Accept the association. None if the proposal cannot work: the client has then been refused."""
         request = self._expected()
         agreed = initiate.negotiate(request.proposal, self._own)
         if isinstance(agreed, Refusal):
@@ -148,12 +148,12 @@ class Association:
         return agreed
 
     def refuse(self, diagnostic: int = acse.AUTHENTICATION_FAILURE, reason: str = "authentication failed") -> None:
-        """Answer the client's request with no: reject-permanent with the service user's `diagnostic`."""
+        """Refuse the association: reject-permanent with the service user's `diagnostic`."""
         self._answer_connect(self._expected(), acse.REJECTED_PERMANENT, diagnostic, None)
         self._close(f"refused: {reason}")
 
     def send(self, pdu: bytes) -> None:
-        """Queue one MMS PDU. Raises ValueError if it is longer than agreed: nobody may send that."""
+        """Queue one MMS PDU. Raises ValueError if it is longer than agreed."""
         if len(pdu) > self._pdu_octets:
             raise ValueError(f"PDU of {len(pdu)} octets, agreed are {self._pdu_octets}")
         if self.phase is not ServerPhase.OPEN:
@@ -161,7 +161,7 @@ class Association:
         self._send_data(pdu)
 
     def answer(self, pdu: bytes, now: float) -> None:
-        """Queue the one answer that a Request is owed; the next waiting request becomes an event."""
+        """Queue the answer to one Request; the next waiting request becomes an event."""
         self.send(pdu)
         was_full = self._calls.full
         request = self._calls.answered()
@@ -172,14 +172,14 @@ class Association:
             self._take(self._packets.taken(), now)
 
     def ask(self, element: bytes) -> None:
-        """Send a confirmed request of ours, `element` its service; an answer becomes a PeerResponse event.
+        """Send a confirmed request of ours with the service `element`; its answer becomes a PeerResponse event.
 
-        One at a time: what is answered to an earlier one is dropped from now on. Raises ValueError for one that is too long.
+        One at a time: an answer to an earlier request is dropped from now on. Raises ValueError for one that is too long.
         """
         self.send(self._own_call.pdu(element))
 
     def next_deadline(self) -> float | None:
-        """When `expire` is to be called, None if never."""
+        """The time at which `expire` is to be called, in the `now` of the owner; None for never."""
         return self._deadline
 
     def expire(self, now: float) -> None:
@@ -190,7 +190,7 @@ class Association:
             )
 
     def abort(self, reason: str) -> None:
-        """End it from our side, telling the peer."""
+        """Abort the association from our side, with an abort to the peer."""
         if self.phase is ServerPhase.OPEN:
             abort = presentation.wrap(self._acse_context(), acse.encode_abort(by_provider=True))
             self._send_tsdu(session.encode_abort(abort))
