@@ -1,10 +1,11 @@
-"""One TCP connection and its association (shell): octets in, octets out, and whose turn it is.
+"""One TCP connection and its association (shell): octets in, octets out, a limited number of requests per turn.
 
     inlet ──► known_reads ──► association ──► turns ──► engine
                    └─────────────► outlet ◄───────────────┘
 
-All TPKTs of one receive are taken in one pass, all answers of a pass leave in one write. A client that floods gets its
-turn and no more. If a client stops reading its socket, the server stops reading requests from it, see `outlet`.
+All TPKTs of one receive are decoded in one pass, all answers of a pass leave in one write. A client that floods the server
+with requests gets no more than its turn. If a client stops reading its socket, the server stops reading requests from it,
+see `outlet`.
 """
 
 import asyncio
@@ -39,20 +40,20 @@ log = logging.getLogger("mms.association")
 
 
 class Admission(Protocol):
-    """What a connection asks of the table that it stands in."""
+    """The table of connections, as a connection needs it."""
 
     def next_number(self) -> int:
         """The number of the next connection, for the log."""
 
     def admit(self, connection: "Connection") -> str | None:
-        """Why `connection` may not even shake hands; None if it may."""
+        """The reason to refuse `connection` before the handshake; None to admit it."""
 
     def forget(self, connection: "Connection") -> None:
-        """The connection is no more."""
+        """Remove a connection that was closed."""
 
 
 class Host(Protocol):
-    """What a connection asks of the server whose port it came to."""
+    """The server that accepted the connection, as a connection needs it."""
 
     @property
     def engine(self) -> Engine: ...
@@ -74,16 +75,16 @@ class Host(Protocol):
     def operations(self) -> Operations: ...
 
     def associated(self, client: Client, connection: "Connection") -> None:
-        """`client` is there, behind `connection`."""
+        """`client` has associated over `connection`."""
 
     def left(self, client: Client, reason: str) -> None:
         """`client` is gone."""
 
     def read_fast_path(self, context: int) -> ReadFastPath | None:
-        """The Reads known of clients that talk in the presentation context `context`."""
+        """The read fast path of clients whose presentation context of MMS is `context`."""
 
     def before_requests(self) -> None:
-        """What is due comes before what is asked."""
+        """Commit values that are due before a request is answered."""
 
     def changed(self) -> None:
         """Values may have been committed."""
@@ -150,7 +151,7 @@ class Connection(asyncio.Protocol):
             known.learn(data)
 
     def pause_writing(self) -> None:
-        """The peer does not read: neither do we."""
+        """The peer does not read: stop reading requests from it."""
         self._inlet.read(False)
         self._outlet.pause()
 
@@ -161,7 +162,7 @@ class Connection(asyncio.Protocol):
         self.push()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """The end, whoever brought it about."""
+        """The end of the connection, from whichever side."""
         self._association.abort("connection lost")
         self._timer.cancel()
         self._outlet.stop_watching()
@@ -173,16 +174,16 @@ class Connection(asyncio.Protocol):
     # ------------------------------------------------------------------ our side
 
     def stop(self, reason: str) -> None:
-        """End it from our side, telling the peer."""
+        """Abort the association, with an abort to the peer."""
         self._association.abort(reason)
         self._turn()
 
     def cut(self) -> None:
-        """End it without waiting for the peer."""
+        """Close the connection without waiting for the peer."""
         self._outlet.cut()
 
     def push(self) -> None:
-        """Send what the engine has for this client, unless it does not read."""
+        """Send the PDUs that the engine has for this client, unless the client does not read."""
         if self._outlet.paused or self.client is None:
             return
         engine = self._server.engine
@@ -257,9 +258,9 @@ class Connection(asyncio.Protocol):
         self._association.answer(pdu, self._loop.time())
 
     async def _consult(self, waiting: Waiting, request: Request) -> None:
-        """Ask the embedding program; this client's later requests wait, everybody else's do not.
+        """Ask the embedding program; later requests of this client wait, those of other clients do not.
 
-        It goes on when the client is gone: what is on its way to the process has an end, and somebody else may follow.
+        It goes on when the client is gone: a command that has reached the process is completed, and frees its object.
         """
         verdicts = [await verdict_of(call) for call in waiting.calls]
         with self._server.lock:
