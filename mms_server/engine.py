@@ -3,10 +3,10 @@
     request   A0 { 02 invokeID, service }   ->   A1 { 02 invokeID, service }    positive
                                                  A2 { 80 invokeID, A2 error }   ServiceError
                                                  A4 { 80 invokeID, 8x reason }  Reject
-                                                 Waiting                        until the embedding program has said
+                                                 Waiting                        for verdicts of the embedding program
                                                  None                           the answer comes by itself, see `answers`
 
-Every request gets exactly one answer, none longer than what its client takes. Reports wait in `pull` until the client's
+Every request gets exactly one answer, none longer than its client accepts. Reports wait in `pull` until the client's
 connection takes them.
 """
 
@@ -44,13 +44,13 @@ ENVELOPE_OCTETS: Final = 16  # around a service's element: tags, lengths, the lo
 CONCLUDE_BIT: Final = 83  # answered by the association
 REPORT_BIT: Final = 79  # sent without being asked
 _READING: Final = frozenset({0x80, 0x82, 0xA1, 0xA4, 0xA6, 0xAC, 0xBF41, 0xBF48, 0x9F49, 0x9F4A, 0xBF4D})
-"""Services that change nothing; what selecting by a Read changes is a commit."""
+"""Services that change nothing but by a commit, as a select by Read does."""
 _NO_TIME: Final = Stamp(0, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """The answer to one request, which `calls` decide; give their verdicts, in order, to `Engine.finish`."""
+    """A request that waits for the verdicts of `calls`; give them, in order, to `Engine.finish`."""
 
     client: Client
     invoke_id: int
@@ -59,13 +59,13 @@ class Waiting:
 
     @property
     def calls(self) -> Sequence[Call]:
-        """What the embedding program is asked."""
+        """The callbacks of the embedding program that decide on the request."""
         return self.deferred.calls
 
 
 @dataclass(frozen=True, slots=True)
 class Obtained:
-    """The end of an ObtainFile: the PDU that answers it, the file's name, and how it went in a word."""
+    """The end of an ObtainFile: the PDU that answers it, the file's name, and its result: `ok` or the error."""
 
     pdu: bytes
     name: str
@@ -73,7 +73,7 @@ class Obtained:
 
 
 class Outgoing(NamedTuple):
-    """All that has come about since it was asked for last, and when the engine is to be called next."""
+    """The output of the engine since the last call, and the time of its next deadline."""
 
     kept: list[Kept]  # for the store, as one transaction
     ticket: int  # give it to `stored` when the store has them
@@ -87,9 +87,9 @@ class Outgoing(NamedTuple):
 class Engine:
     """One server's behaviour towards all its clients.
 
-    `stored` is what the store had, None where there is none. `process` carries out what clients command; without one all of it
-    succeeds. `permissions` are those of clients, by default all that a client may ever write; `buffers` limit what
-    buffered blocks keep. `own_folders` are files of the server's own, which clients may fetch.
+    `stored` is the content of the store, None where there is none. `process` carries out the controls of clients; without one
+    every control succeeds. `permissions` are those of clients, by default all that a client may ever write; `buffers` limit
+    the entries of buffered blocks. `own_folders` are the server's own files, which clients may fetch.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class Engine:
         )
         self.persistence = self.behaviour.persistence
         self.problems = [problem for one in self.behaviour.walked for problem in one.problems]
-        self.stirred = False  # something may wait to be stored, sent or told, or be due at another time: see to it
+        self.dirty = False  # the shell must flush persistence, reports and audit, and re-arm its timer (`outgoing`)
         self._substitution = self.behaviour.substitution
         self._measured_values = self.behaviour.measured_values
         self._begun: list[Operation] = []
@@ -124,7 +124,7 @@ class Engine:
         self._contexts: dict[Client, Context] = {}
 
     def supported(self) -> frozenset[int]:
-        """The bits of ServiceSupportOptions for what really answers."""
+        """The bits of ServiceSupportOptions for the services that are served."""
         there = (service.bit for service in self._services.values() if self._offers(service))
         return frozenset({CONCLUDE_BIT, REPORT_BIT, *there})
 
@@ -134,7 +134,7 @@ class Engine:
 
     @property
     def clients(self) -> tuple[Client, ...]:
-        """Who is associated now."""
+        """The clients that are associated."""
         return tuple(self._contexts)
 
     # ------------------------------------------------------------------ clients
@@ -147,8 +147,8 @@ class Engine:
         )
 
     def closed(self, client: Client, now: Stamp) -> None:
-        """A client has gone, in whatever way; what it held is free."""
-        self.stirred = True
+        """A client has gone, in whatever way; its reservations, selections and enabled blocks are released."""
+        self.dirty = True
         if self._contexts.pop(client, None) is not None:
             self._release(client, now)
 
@@ -157,12 +157,12 @@ class Engine:
             one.closed(client, now)
 
     def request(self, client: Client, invoke_id: int, tag: int, body: bytes, now: Stamp) -> bytes | Waiting | None:
-        """The PDU that answers one confirmed request, or what it waits for; None: `answers` will have it."""
+        """The PDU that answers one confirmed request, or the verdicts it waits for; None: `answers` gives it later."""
         service = self._services.get(tag)
         if service is None or not self._offers(service):
             return reject.encode(Reason.UNRECOGNIZED_SERVICE, invoke_id)
         if tag not in _READING:
-            self.stirred = True
+            self.dirty = True
         context = self._contexts[client]
         context.now, context.invoke_id = now, invoke_id
         try:
@@ -171,14 +171,14 @@ class Engine:
             return reject.encode(Reason.INVALID_ARGUMENT, invoke_id)
         except WireError:
             return reject.encode(Reason.INVALID_PDU if body else Reason.INVALID_ARGUMENT, invoke_id)
-        self.stirred = self.stirred or bool(self.behaviour.control.responses.records)
+        self.dirty = self.dirty or bool(self.behaviour.control.responses.records)
         if isinstance(element, Deferred):
             return Waiting(client, invoke_id, element, context)
         return None if isinstance(element, Later) else _pdu(client, invoke_id, element)
 
     def finish(self, waiting: Waiting, verdicts: Sequence[Verdict], now: Stamp) -> bytes | None:
-        """The answer to a request that waited; None if its client has gone meanwhile: it is carried out all the same."""
-        self.stirred = True
+        """The answer to a request that waited; None if its client has gone meanwhile; it is carried out all the same."""
+        self.dirty = True
         waiting.context.now = now
         pdu = _pdu(waiting.client, waiting.invoke_id, waiting.deferred.finish(verdicts))
         operations = [
@@ -187,36 +187,36 @@ class Engine:
         self._begun += [one for one in operations if one.enhanced and not one.ended]
         if waiting.client in self._contexts:
             return pdu
-        self._release(waiting.client, now)  # what it has come to hold by this
+        self._release(waiting.client, now)  # the request may have selected or reserved something
         return None
 
     def begun(self) -> list[Operation]:
-        """The operations with enhanced security that have begun since the last call; their end is told by `ended`."""
+        """The operations with enhanced security that have begun since the last call; give their end to `ended`."""
         begun, self._begun = self._begun, []
         return begun
 
     def due(self) -> list[Operation]:
-        """The operations whose time has come since the last call; `fired` tells how they began."""
+        """The operations whose time has come since the last call; give the verdict on their begin to `fired`."""
         control = self.behaviour.control
         due, control.due = control.due, []
         return due
 
     def question(self, operation: Operation) -> Call | None:
-        """The question to the process that begins an operation which is `due`; None: its verdict is True."""
+        """The call of the process that begins an operation which is `due`; None: its verdict is True."""
         return self.behaviour.control.question(operation)
 
     def ending(self, operation: Operation) -> Call:
-        """The question to the process how an operation that has `begun` ends; `ended` takes its verdict."""
+        """The call of the process that ends an operation which has `begun`; `ended` takes its verdict."""
         return Call(self.behaviour.process.complete, (operation,))
 
     def fired(self, operation: Operation, verdict: bool | AddCause, now: Stamp) -> bool:
         """A time-activated operation has begun, or not; True if its end is still to come."""
-        self.stirred = True
+        self.dirty = True
         return self.behaviour.control.fired(operation, verdict, now)
 
     def ended(self, operation: Operation, verdict: bool | AddCause, now: Stamp) -> None:
-        """An operation has come to its end, well or for a reason."""
-        self.stirred = True
+        """An operation has ended: True if it succeeded, False or an AddCause if not."""
+        self.dirty = True
         self.behaviour.control.ended(operation, verdict, now)
 
     # ------------------------------------------------------------------ values
@@ -228,7 +228,7 @@ class Engine:
 
         Raises TypeError or ValueError for a value that does not fit its leaf.
         """
-        self.stirred = True
+        self.dirty = True
         changes = self._taken(self._measured_values.judged(pairs, now), force=force)
         if not quiet:
             for one in self.behaviour.listening:
@@ -236,7 +236,7 @@ class Engine:
         return changes
 
     def process(self, slot: int) -> Scalar:
-        """What the process says of the leaf at `slot`, whatever is shown."""
+        """The process value of the leaf at `slot`, substituted or not."""
         return self._substitution.process(slot)
 
     def field_feeds(self, held: Iterable[int]) -> None:
@@ -258,15 +258,15 @@ class Engine:
             following = self._substitution.follow([slot for slot, _ in following])
         return changes
 
-    # ------------------------------------------------------------------ what leaves without being asked
+    # ------------------------------------------------------------------ output
 
-    def stir(self) -> None:
-        """Let `outgoing` be asked once more, whatever happens."""
-        self.stirred = True
+    def mark_dirty(self) -> None:
+        """Set the dirty flag: the shell calls `outgoing` once more, even if nothing changes."""
+        self.dirty = True
 
     def outgoing(self) -> Outgoing:
-        """All that waits to be stored, sent and told; asked again once `stirred` is true."""
-        self.stirred = False
+        """All that waits to be stored, sent and audited. Clears `dirty`; the shell calls it again once that is set."""
+        self.dirty = False
         kept, ticket = self.persistence.take()
         return Outgoing(
             kept, ticket, self.receivers(), self.notices(), self.audits(), self.due(), self.next_deadline_ns()
@@ -277,20 +277,20 @@ class Engine:
         return [*self.behaviour.dispatch.receivers(), *self.behaviour.set_file.receivers()]
 
     def pull(self, client: Client) -> list[bytes]:
-        """The PDUs that `client` is to get now, none longer than it takes; a turn's worth."""
+        """The PDUs for `client`, none longer than it accepts, as many as one turn may send."""
         return self.behaviour.dispatch.pull(client)
 
     def asks(self, client: Client) -> list[bytes]:
-        """The service elements of our requests to `client`, to be asked one after the other; see `answered`."""
+        """The service elements of our requests to `client`, to be sent one after the other; see `answered`."""
         return self.behaviour.set_file.asks(client)
 
     def answered(self, client: Client, tag: int | None, body: bytes, now: Stamp) -> None:
-        """What `client` says to our request: the element of the service `tag`, or no (None)."""
-        self.stirred = True
+        """The answer of `client` to our request: the service `tag` and its contents; None if the client refused."""
+        self.dirty = True
         self.behaviour.set_file.answered(client, tag, body, now)
 
     def answers(self, client: Client) -> list[Obtained]:
-        """What answers the requests of `client` that `request` had no answer for."""
+        """The late answers to requests of `client`, those for which `request` gave None."""
         return [
             Obtained(
                 _pdu(client, number, outcome),
@@ -302,7 +302,7 @@ class Engine:
 
     def stored(self, ticket: int) -> None:
         """The store has everything up to `ticket`."""
-        self.stirred = True
+        self.dirty = True
         self.persistence.stored(ticket)
         self.behaviour.dispatch.stored()
 
@@ -313,7 +313,7 @@ class Engine:
         return audits
 
     def notices(self) -> list[Notice]:
-        """What has happened to report control blocks since the last call: client, block, event."""
+        """The events of report control blocks since the last call: client, block, event."""
         dispatch = self.behaviour.dispatch
         notices, dispatch.notices = dispatch.notices, []
         return notices
@@ -326,12 +326,12 @@ class Engine:
             one.start(now)
 
     def deadline(self, now: Stamp) -> None:
-        """Let time pass."""
+        """Let every behaviour that has a deadline act on the time `now`."""
         for one in self.behaviour.timed:
             one.deadline(now)
 
     def next_deadline_ns(self) -> int:
-        """When `deadline` is to be called, on the monotonic clock."""
+        """The time at which `deadline` is to be called, on the monotonic clock."""
         return min([one.next_deadline_ns() for one in self.behaviour.timed])
 
 

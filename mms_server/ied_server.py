@@ -49,7 +49,7 @@ OPEN_IN_THE_LIBRARY = frozenset({FC.SP, FC.SV, FC.SE, FC.BL})
 
 
 def identity_of(server: Server) -> Identity:
-    """What Identify answers for `server`: the file's manufacturer and type, our own version."""
+    """The identity of `server` for Identify: the file's manufacturer and type, our own version."""
     return Identity(server.manufacturer or "mms-gateway", server.ied_type or server.ied_name, version)
 
 
@@ -117,8 +117,8 @@ class IedServer:
     ) -> "IedServer":
         """The server of an SCL file: of the first IED that has one, unless named. Broken parts are in `warnings`.
 
-        What clients write to settings, their data sets and buffered reports are kept in `state_dir`; without it they
-        end with the process. `buffers` limits what each buffered block keeps: 1 MiB and 30 days with a state folder,
+        Settings that clients write, their data sets and buffered reports are saved in `state_dir`; without it they
+        end with the OS process. `buffers` limits the entries of each buffered block: 1 MiB and 30 days with a state folder,
         128 KiB without. Raises MappingError, whose text names file, line and column, if there is nothing to
         serve, and OSError for a folder that cannot be used, or that a newer version has written.
         """
@@ -133,10 +133,10 @@ class IedServer:
 
     @property
     def model(self) -> DataModel:
-        """What exists and what it is worth; change it through `update` only."""
+        """The data model with its values; change it through `update` only."""
         return self._engine.model
 
-    # ------------------------------------------------------------------ who may come
+    # ------------------------------------------------------------------ associations
 
     def authenticate(self, decide: Authenticator | None = None, *, password: str | None = None) -> None:
         """Refuse associations without `password`, or those to which `decide(client, password)` says False.
@@ -157,12 +157,12 @@ class IedServer:
         for listener in self._on_connection:
             listener(client, connected)
 
-    # ------------------------------------------------------------------ what clients may do
+    # ------------------------------------------------------------------ permissions and callbacks
 
     def allow_writes(self, *fcs: FC | str, fc: FC | str | Iterable[FC | str] | None = None) -> None:
-        """Let clients write what has these functional constraints: of SP, SV, SE, BL, CF and DC.
+        """Let clients write attributes with these functional constraints: any of SP, SV, SE, BL, CF and DC.
 
-        At the start SP, SV, SE and BL are open. Raises ValueError for one that no client can ever write.
+        At the start SP, SV, SE and BL are open. Raises ValueError for any other, which no client can write.
         """
         named = () if fc is None else (fc,) if isinstance(fc, str) else tuple(fc)
         for one in (*fcs, *named):
@@ -171,34 +171,34 @@ class IedServer:
             self._permissions.open_fcs.add(FC(one))
 
     def deny_writes(self, *fcs: FC | str) -> None:
-        """Let clients write these functional constraints no more, but where a callback grants it."""
+        """Close these functional constraints for writing, except where a callback of `on_write` grants it."""
         self._permissions.open_fcs.difference_update(FC(one) for one in fcs)
 
     def on_write(self, where: str | FC, callback: Callback) -> None:
         """Ask `callback(client, reference, value)` before a client writes what `where` names.
 
         `where` is a reference, an LN (`LD/LN`) or a functional constraint; the nearest callback is asked. It says True,
-        False (object-access-denied) or a DataAccessError; plain or async. It opens what `allow_writes` has not. Raises
-        KeyError for an unknown reference.
+        False (object-access-denied) or a DataAccessError; plain or async. It opens attributes that `allow_writes` has not
+        opened. Raises KeyError for an unknown reference.
         """
-        self._guard(self._permissions.writes, where, callback)
+        self._add_callback(self._permissions.writes, where, callback)
 
     def on_read(self, where: str | FC, callback: Callback) -> None:
         """Ask `callback(client, reference)` before a client reads what `where` names, as `on_write` does.
 
-        What is refused is an error where it is read by itself, and shows the file's default inside a structure.
+        A refused attribute is an error where it is read by itself, and shows the file's default inside a structure.
         """
-        self._guard(self._permissions.reads, where, callback)
+        self._add_callback(self._permissions.reads, where, callback)
 
     def on_control(self, where: str | FC, callback: Callback) -> None:
         """Let `callback(client, reference, action)` carry out the controls of what `where` names: an object, or an LN.
 
         `action` is a ControlAction. It says True once the process has done it, False (blocked-by-process) or an AddCause.
         With normal security the client's Oper is answered then; with enhanced security it has been answered already, and
-        CommandTermination tells the end. Without a callback a control succeeds and changes nothing: `stVal` is yours to
-        update, here as everywhere. Mod alone the server carries out itself: Mod.stVal and what follows from it.
+        CommandTermination reports the end. Without a callback a control succeeds and changes nothing: the program updates
+        `stVal` itself. Only Mod is carried out by the server: Mod.stVal and its effects.
         """
-        self._guard(self._process.controls, where, callback)
+        self._add_callback(self._process.controls, where, callback)
 
     def on_check(self, where: str | FC, callback: Callback) -> None:
         """Ask `callback(client, reference, action)` before a control begins: interlocks, synchrocheck, authority.
@@ -206,7 +206,7 @@ class IedServer:
         It is asked at the select too, where there is one (`action.select`). It says True, False or the AddCause with
         which the client is answered negatively.
         """
-        self._guard(self._process.checking, where, callback)
+        self._add_callback(self._process.checking, where, callback)
 
     def one_of(self, references: Iterable[str]) -> None:
         """Let no two of these controllable objects be selected or operated at the same time (1-of-n control).
@@ -221,9 +221,9 @@ class IedServer:
             raise KeyError(f"`{unfit[0]}` takes no commands")
         control.one_of([by_reference[one] for one in named])
 
-    def _guard(self, guards: AccessCallbacks, where: str | FC, callback: Callback) -> None:
+    def _add_callback(self, callbacks: AccessCallbacks, where: str | FC, callback: Callback) -> None:
         for one in (FC(where),) if where in FC.__members__ else self.model.find_all(where):
-            guards.add(one, callback)
+            callbacks.add(one, callback)
 
     def on_report_control(self, listener: NoticeListener) -> None:
         """Call `listener(client, block, event)` on the server's thread, when something happens to a report control block.
@@ -288,14 +288,14 @@ class IedServer:
         self._mms.changed()
 
     def _fits(self, slot: int, value: object) -> None:
-        """Say which leaf it is that cannot hold a value."""
+        """Raise the error of a value that does not fit its leaf, with the leaf's reference."""
         try:
             self.model.cache.check(slot, value)
         except (TypeError, ValueError) as error:
             raise type(error)(f"{self.model.reference(slot)}: {error}") from None
 
     def get_value(self, reference: str | Handle) -> object:
-        """What `reference` is worth: a leaf's value, a dict of members, a list of elements. Raises KeyError."""
+        """The value of `reference`: a leaf's value, a dict of members, a list of elements. Raises KeyError."""
         slot = self.model.find(reference) if isinstance(reference, str) else int(reference)
         with self._mms.lock:
             return self.model.value(slot)

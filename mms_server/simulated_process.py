@@ -25,13 +25,13 @@ class SimulatedProcess(Process):
         self._travelling: dict[ControlObject, asyncio.Task[None]] = {}
 
     async def begin(self, operation: Operation) -> bool:
-        """With normal security the whole of it, otherwise its start."""
+        """Carry the operation out with normal security; only accept it with enhanced security."""
         return True if operation.enhanced else await self.complete(operation)
 
     async def complete(self, operation: Operation) -> bool:
         """Let the status follow: a double point through its intermediate position, anything else at once.
 
-        What travels arrives, though nobody waits for it any longer.
+        A double point reaches its end position even if the operation is cancelled meanwhile.
         """
         if operation.action.test:
             return True
@@ -47,7 +47,7 @@ class SimulatedProcess(Process):
         return True
 
     def _travels(self, target: ControlObject, status: int, position: int) -> asyncio.Task[None]:
-        """The way to `position`; one that has not ended yet is left."""
+        """The task that moves to `position`; a move that has not ended yet is cancelled."""
         if target in self._travelling:
             self._travelling[target].cancel()
         way = self._travelling[target] = asyncio.create_task(self._travel(target, status, position))

@@ -35,14 +35,14 @@ class Deferred:
 
 
 def refusal(verdict: Verdict) -> DataAccessError | None:
-    """The error that a verdict means for the client, None for yes. A value that is no verdict is a no."""
+    """The error that a verdict means for the client, None for True. A value that is no verdict denies access."""
     if isinstance(verdict, DataAccessError):
         return verdict
     return None if verdict is True else DataAccessError.OBJECT_ACCESS_DENIED
 
 
 def hiding(model: DataModel, slot: int, hidden: Container[int]) -> bytes:
-    """The Data of the variable at `slot`, with the file's defaults instead of what is `hidden` inside it."""
+    """The Data of the variable at `slot`, with the file's defaults in place of `hidden` attributes inside it."""
     node = model.node(slot)
     if node.kind is not None:
         return model.cache.read(slot)
@@ -72,7 +72,7 @@ class AccessCallbacks:
         self.any = False
 
     def add(self, where: int | FC, callback: Callback) -> None:
-        """Ask `callback` for what is at and below a slot, or under a functional constraint."""
+        """Register `callback` for a slot and all below it, or for a functional constraint."""
         self.any = True
         if isinstance(where, FC):
             self._by_fc[where] = callback
@@ -106,7 +106,7 @@ class AccessCallbacks:
 
 @dataclass(frozen=True, slots=True)
 class Permissions:
-    """What clients may write and read: the functional constraints open for writing, and the callbacks that are asked."""
+    """The permissions of clients: the functional constraints open for writing, and the callbacks for writes and reads."""
 
     open_fcs: set[FC]
     writes: AccessCallbacks
@@ -114,5 +114,5 @@ class Permissions:
 
     @classmethod
     def of(cls, model: DataModel, open_fcs: Iterable[FC]) -> "Permissions":
-        """Those of a server in which `open_fcs` may be written and nobody is asked."""
+        """The permissions of a server in which `open_fcs` may be written, without callbacks."""
         return cls(set(open_fcs), AccessCallbacks(model), AccessCallbacks(model))

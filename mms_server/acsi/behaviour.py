@@ -1,4 +1,4 @@
-"""A behaviour: the part of a server that remembers who asked, when, or what came before (pure).
+"""A behaviour: the part of a server that has state beyond one request, as control or reporting (pure).
 
 Each is a class of its own in this folder and one line in `behaviours`. The engine walks all of them when it starts, when
 values have changed, when a client goes, and when time has passed; a behaviour has those methods that it needs.
@@ -17,7 +17,7 @@ NEVER: Final = 1 << 63
 
 
 class Behaviour:
-    """A behaviour that does nothing. `problems`: what was stored and is left out, one sentence each."""
+    """A behaviour that does nothing. `problems`: stored state that could not be restored, one sentence each."""
 
     __slots__ = ()
     problems: Sequence[str] = ()
@@ -29,13 +29,13 @@ class Behaviour:
         """One commit has changed values."""
 
     def closed(self, _client: Client, _now: Stamp) -> None:
-        """A client is gone: what it held is free."""
+        """A client is gone: release its reservations."""
 
     def deadline(self, _now: Stamp) -> None:
-        """Let time pass."""
+        """Act on the time `_now`."""
 
     def next_deadline_ns(self) -> int:
-        """When `deadline` is to be called, on the monotonic clock; NEVER if nothing waits for time."""
+        """The time at which `deadline` is to be called, on the monotonic clock; NEVER for none."""
         return NEVER
 
     def uses(self, _data_set: DataSet) -> bool:
@@ -49,9 +49,9 @@ class ControlBlocks(Behaviour):
     __slots__ = ()
 
     def owns(self, slot: int) -> bool:
-        """True if `slot` is a control block of its own, or in one."""
+        """True if `slot` is one of its control blocks, or in one."""
         raise NotImplementedError
 
     def write(self, client: Client, slot: int, tag: int, contents: bytes, now: Stamp) -> DataAccessError | None:
-        """Write one attribute; why not, or None."""
+        """Write one attribute; the error, or None."""
         raise NotImplementedError

@@ -1,7 +1,7 @@
 """All behaviours of one server. A new one is one line here (D111).
 
 The engine walks them in the order in which they stand. When a client goes or time has passed, commands and edits end before
-reports are looked at, so that what they change is still reported; changes of values go to reports first, then to logs.
+reports are made, so that their changes are still reported; changes of values go to reports first, then to logs.
 """
 
 from collections.abc import Mapping
@@ -31,10 +31,10 @@ from mms_server.model.tree import DataModel
 
 
 class Behaviours:
-    """The behaviours of one server, and what they work with.
+    """The behaviours of one server, by name and as tuples for the engine.
 
-    `walked` has each once. `listening` and `timed` are those of them that have something to do when values change, and when
-    time passes: they are walked with every commit. `commit` takes values into the model, reports and all. `own_folders`
+    `walked` has each once. `listening` are those that override `changed`, `timed` those that have deadlines: they are
+    walked with every commit. `commit` takes values into the model, and reports follow. `own_folders`
     are the server's files, by the name of their folder; where there are some, clients see exports of the logs as well.
     """
 
@@ -58,7 +58,7 @@ class Behaviours:
         self.tracking = tracking_of(model, commit)
         self.control = Control(model, self.dispatch.post, commit, process, self.tracking)
         self.setting_groups = SettingGroups(model, persistence, stored, commit, process)
-        self.writing = SetDataValues(model, persistence, stored, permissions, self.setting_groups)
+        self.set_data_values = SetDataValues(model, persistence, stored, permissions, self.setting_groups)
         self.reporting = Reporting(model, self.sets.by_text, persistence, stored, self.dispatch, buffers)
         self.blocks = RcbWriting(model, self.sets.by_text, self.reporting)
         self.logs = Logs(model, self.sets.by_text, persistence, stored)
@@ -74,7 +74,7 @@ class Behaviours:
         self._control_blocks = tuple(one for one in self.walked if isinstance(one, ControlBlocks))
 
     def owner(self, slot: int) -> ControlBlocks | None:
-        """The behaviour whose control block `slot` is, or is in; None if it is in none."""
+        """The behaviour that owns the control block at or around `slot`; None if there is none."""
         for one in self._control_blocks:
             if one.owns(slot):
                 return one

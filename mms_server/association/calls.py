@@ -1,9 +1,9 @@
-"""The confirmed requests of one association, in both directions, and how many of them are open (ISO 9506-2, Initiate)."""
+"""The confirmed requests of one association, in both directions, and the number of open ones (ISO 9506-2, Initiate)."""
 
 from collections import deque
 from typing import Final
 
-from mms_server.association.events import Answered, Request
+from mms_server.association.events import PeerResponse, Request
 from mms_server.stack import ber
 from mms_server.stack.errors import WireError
 
@@ -11,7 +11,7 @@ WAITING_LIMIT: Final = 64  # requests beyond the agreed number that wait for the
 
 
 class PeerCalls:
-    """The requests of the peer: so many are `open` as was agreed, the others wait. `full` while as many wait as may."""
+    """The requests of the peer: at most the agreed number is `open`, the others wait. `full` while no more may wait."""
 
     __slots__ = ("_agreed", "_waiting", "full", "open")
 
@@ -22,11 +22,11 @@ class PeerCalls:
         self._waiting: deque[Request] = deque()
 
     def agree(self, number: int) -> None:
-        """Let `number` of them be open at a time."""
+        """Set the number of requests that may be open at a time."""
         self._agreed = number
 
     def taken(self, request: Request) -> bool:
-        """True if `request` is open now; else it waits for its turn."""
+        """Take one request: True if it is open now, False if it waits."""
         if self.open < self._agreed:
             self.open += 1
             return True
@@ -35,7 +35,7 @@ class PeerCalls:
         return False
 
     def answered(self) -> Request | None:
-        """One is answered; the request whose turn it is now, if one waits."""
+        """Count one answer; the waiting request that is open now, None if none waits."""
         if not self._waiting:
             self.open -= 1
             return None
@@ -43,13 +43,13 @@ class PeerCalls:
         return self._waiting.popleft()
 
     def clear(self) -> None:
-        """None of those that wait is ever answered."""
+        """Drop all waiting requests."""
         self._waiting.clear()
         self.full = False
 
 
 class OwnCall:
-    """The one request of ours that may be open."""
+    """Our own confirmed request to the peer, one at a time."""
 
     __slots__ = ("_count", "_open")
 
@@ -62,16 +62,16 @@ class OwnCall:
         self._open = self._count = self._count % 0x7FFF + 1
         return ber.tlv(0xA0, ber.tlv(0x02, ber.unsigned(self._open)) + element)
 
-    def answer(self, tag: int, octets: bytes, start: int, end: int) -> Answered | None:
-        """The answer in the PDU `tag` with the contents `octets[start:end]`; None if nobody asked for it, or it is garbled."""
+    def answer(self, tag: int, octets: bytes, start: int, end: int) -> PeerResponse | None:
+        """The answer in the PDU `tag` with the contents `octets[start:end]`; None if it is garbled or answers no open request."""
         try:
             first_tag, first, after = ber.header(octets, start, end)
             if first_tag not in (0x02, 0x80) or ber.decode_unsigned(octets, first, after) != self._open:
                 return None
-            answer = Answered(None)
+            answer = PeerResponse(None)
             if tag == 0xA1:
                 service, first, after = ber.header(octets, after, end)
-                answer = Answered(service, octets[first:after])
+                answer = PeerResponse(service, octets[first:after])
         except WireError:
             return None
         self._open = None

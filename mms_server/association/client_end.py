@@ -5,8 +5,7 @@
         │ made: sends CR                         │ refused                       │ release(): sends FINISH
         └────────── any fault, the peer's end ───┴──────────► CLOSED ◄── DISCONNECT ── RELEASING
 
-The same codecs as the server's `association`, read from the other side. Time limits are the owner's: it knows how long it
-is willing to wait, and calls `abort` then.
+The codecs are those of `server_end`. Time limits are the owner's: it calls `abort` when it does not want to wait longer.
 """
 
 from dataclasses import dataclass
@@ -33,8 +32,8 @@ PROPOSED: Final = Negotiated(LARGEST_PDU, 1, 5, 10, OWN_PARAMETERS, _SERVICES)
 _AUTHENTICATION: Final = "authentication failed"
 
 
-class Phase(Enum):
-    """Where an association stands."""
+class ClientPhase(Enum):
+    """The phases of an association, seen from the client's end."""
 
     TRANSPORT = "waits for CC"
     ASKING = "waits for the answer to its AARQ"
@@ -45,16 +44,17 @@ class Phase(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """The server has said yes, to this."""
+    """The server has accepted the association, with the parameters `negotiated`."""
 
     negotiated: Negotiated
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a confirmed request got: `kind` is the tag of the PDU (A1 response, A2 error, A4 reject), `contents` its own.
+    """The answer to a confirmed request: `kind` is the tag of its PDU (A1 response, A2 error, A4 reject).
 
-    Of a response and an error the contents begin behind the invokeID. `invoke_id` None: a reject that names none.
+    `contents` are those of the PDU; those of a response and an error begin behind the invokeID. `invoke_id` is None for a
+    reject that names no request.
     """
 
     invoke_id: int | None
@@ -71,7 +71,7 @@ class Unconfirmed:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """It is over, and why."""
+    """The end of the association, and its reason for the log."""
 
     reason: str
 
@@ -85,10 +85,10 @@ _UNCONFIRMED: Final = 0xA3
 
 
 class ClientAssociation:
-    """See the module for its phases; it has its CR to send from the start."""
+    """The client's end of one association. See the module for its phases; the CR waits to be sent from the start."""
 
     def __init__(self, password: bytes | None = None) -> None:
-        self.phase = Phase.TRANSPORT
+        self.phase = ClientPhase.TRANSPORT
         self.negotiated = PROPOSED
         self._password = password
         self._buffer = bytearray()
@@ -100,19 +100,19 @@ class ClientAssociation:
     # ------------------------------------------------------------------ the owner's side
 
     def octets_to_send(self) -> bytes:
-        """Everything that waits to be written, joined; it is then the owner's."""
+        """All octets that wait to be written, joined; they are removed."""
         octets = b"".join(self._out)
         self._out.clear()
         return octets
 
     def events(self) -> list[Event]:
-        """What has happened since the last call, in order."""
+        """The events since the last call, in order."""
         events, self._events = self._events, []
         return events
 
     def receive(self, octets: bytes) -> None:
-        """Take what the server sent; none at all means that it closed the connection. What it means waits in `events`."""
-        if self.phase is Phase.CLOSED:
+        """Take octets of the server, none if it has closed the connection; they become `events`."""
+        if self.phase is ClientPhase.CLOSED:
             return
         if not octets:
             self._close("the server closed the connection")
@@ -125,7 +125,7 @@ class ClientAssociation:
 
     def request(self, invoke_id: int, service: int, body: bytes) -> None:
         """Queue one confirmed request. Raises ValueError if it is longer than agreed, or the association is not open."""
-        if self.phase is not Phase.OPEN:
+        if self.phase is not ClientPhase.OPEN:
             raise ValueError(f"no request while the association {self.phase.value}")
         pdu = ber.tlv(0xA0, ber.tlv(0x02, ber.unsigned(invoke_id)) + ber.tlv(service, body))
         if len(pdu) > self.negotiated.max_pdu:
@@ -134,13 +134,13 @@ class ClientAssociation:
 
     def release(self) -> None:
         """Ask for an orderly end; `Closed` comes with the server's answer."""
-        if self.phase is Phase.OPEN:
+        if self.phase is ClientPhase.OPEN:
             self._send_tsdu(session.encode(session.FINISH, b"", presentation.wrap(ACSE_CONTEXT, acse.RLRQ)))
-            self.phase = Phase.RELEASING
+            self.phase = ClientPhase.RELEASING
 
     def abort(self, reason: str) -> None:
-        """End it from our side, telling the server."""
-        if self.phase in (Phase.OPEN, Phase.RELEASING):
+        """Abort the association from our side, with an abort to the server."""
+        if self.phase in (ClientPhase.OPEN, ClientPhase.RELEASING):
             told = presentation.wrap(ACSE_CONTEXT, acse.encode_abort(by_provider=False))
             self._send_tsdu(session.encode_abort(told))
         self._close(reason)
@@ -148,7 +148,7 @@ class ClientAssociation:
     # ------------------------------------------------------------------ up the layers
 
     def _packets(self) -> None:
-        while self.phase is not Phase.CLOSED and len(self._buffer) >= tpkt.HEADER_OCTETS:
+        while self.phase is not ClientPhase.CLOSED and len(self._buffer) >= tpkt.HEADER_OCTETS:
             length = tpkt.packet_octets(self._buffer, 0)
             if len(self._buffer) < length:
                 return
@@ -159,10 +159,10 @@ class ClientAssociation:
     def _tpdu(self, tpdu: bytes) -> None:
         if tpdu[1] & 0xF0 in (cotp.Tpdu.DR, cotp.Tpdu.ER):
             self._close("disconnected by the server")
-        elif self.phase is Phase.TRANSPORT:
+        elif self.phase is ClientPhase.TRANSPORT:
             self._tpdu_octets = 1 << cotp.decode_confirm(tpdu)
             self._send_tsdu(self._connect())
-            self.phase = Phase.ASKING
+            self.phase = ClientPhase.ASKING
         elif tpdu[0] != 2 or tpdu[1] != cotp.Tpdu.DT:
             raise WireError("cotp", 1, f"TPDU {tpdu[1]:02x}, expected DT")
         else:
@@ -179,7 +179,7 @@ class ClientAssociation:
         start = session.data_offset(tsdu)
         if start is None:
             self._spdu(session.decode(tsdu))
-        elif self.phase is Phase.ASKING:
+        elif self.phase is ClientPhase.ASKING:
             raise WireError("session", 0, "data before the association stands")
         else:
             context, first, end = presentation.take(tsdu, start)
@@ -189,11 +189,11 @@ class ClientAssociation:
 
     def _spdu(self, spdu: session.Spdu) -> None:
         match spdu.identifier, self.phase:
-            case session.ACCEPT, Phase.ASKING:
+            case session.ACCEPT, ClientPhase.ASKING:
                 self._answered(acse.decode_answer(presentation.decode_accept(spdu.user_data)))
-            case session.REFUSE, Phase.ASKING:
+            case session.REFUSE, ClientPhase.ASKING:
                 self._close("refused by the server's session layer")
-            case session.DISCONNECT, Phase.RELEASING:
+            case session.DISCONNECT, ClientPhase.RELEASING:
                 self._close("released")
             case session.ABORT, _:
                 self._close("aborted by the server")
@@ -206,7 +206,7 @@ class ClientAssociation:
             self._close(f"refused: {_AUTHENTICATION if known else f'diagnostic {answer.diagnostic}'}")
             return
         self.negotiated = initiate.decode_response(answer.mms, PROPOSED)
-        self.phase = Phase.OPEN
+        self.phase = ClientPhase.OPEN
         self._events.append(Opened(self.negotiated))
 
     def _pdu(self, octets: bytes, start: int, end: int) -> None:
@@ -233,7 +233,7 @@ class ClientAssociation:
         self._out.append(cotp.segments(tsdu, self._tpdu_octets))
 
     def _close(self, reason: str) -> None:
-        if self.phase is not Phase.CLOSED:
-            self.phase = Phase.CLOSED
+        if self.phase is not ClientPhase.CLOSED:
+            self.phase = ClientPhase.CLOSED
             self._buffer.clear()
             self._events.append(Closed(reason))

@@ -1,7 +1,7 @@
-"""What a client says to associate: CONNECT around CP around AARQ around Initiate, taken apart once.
+"""Association request: decodes CONNECT, the CP in it, the AARQ in that and its Initiate. Results are cached by octets.
 
-Each client begins with the same octets every time, and pyasn1 needs the better part of a millisecond for them: the last
-ones are remembered, whole, by their octets. Those with a password are not: it stays nowhere longer than it must.
+A client begins each association with the same octets, and pyasn1 takes most of a millisecond to decode them: the last
+results are kept. Requests with a password are not: a password stays in memory no longer than it must.
 """
 
 from collections import OrderedDict
@@ -17,11 +17,11 @@ from mms_server.stack.presentation import ConnectPresentation
 from mms_server.stack.session import Spdu
 
 REMEMBERED: Final = 64
-LONGEST: Final = 2_048  # octets worth remembering
+LONGEST: Final = 2_048  # octets of a request that is kept
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class AssociationRequest:
     """One association request, layer by layer, with the presentation contexts that it proposes."""
 
     spdu: Spdu
@@ -32,29 +32,29 @@ class Asking:
     mms_context: int
 
 
-_known: OrderedDict[bytes, Asking] = OrderedDict()
+_known: OrderedDict[bytes, AssociationRequest] = OrderedDict()
 
 
-def decode(tsdu: bytes) -> Asking:
+def decode(tsdu: bytes) -> AssociationRequest:
     """The association request in `tsdu`. Raises WireError for anything else."""
     known = _known.get(tsdu)
     if known is not None:
         return known
-    asking = _decoded(tsdu)
-    if asking.acse.authentication is None and len(tsdu) <= LONGEST:
-        _known[tsdu] = asking
+    request = _decoded(tsdu)
+    if request.acse.authentication is None and len(tsdu) <= LONGEST:
+        _known[tsdu] = request
         if len(_known) > REMEMBERED:
             _known.popitem(last=False)
-    return asking
+    return request
 
 
-def _decoded(tsdu: bytes) -> Asking:
+def _decoded(tsdu: bytes) -> AssociationRequest:
     spdu = session.decode(tsdu)
     if spdu.identifier != session.CONNECT:
         raise WireError("session", 0, f"SPDU {spdu.identifier:02x}, expected CONNECT")
     connect = presentation.decode_connect(spdu.user_data)
     asked = acse.decode_associate(connect.user_data)
-    return Asking(
+    return AssociationRequest(
         spdu,
         connect,
         asked,

@@ -7,8 +7,8 @@ from mms_server.stack.acse import AssociateRequest
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A client asks to associate: who it says it is, and what it proposes. Answer with `accept` or `refuse`."""
+class AssociateIndication:
+    """A-ASSOCIATE indication: the AARQ of a client, and the Initiate that it proposes. Answer with `accept` or `refuse`."""
 
     acse: AssociateRequest
     proposal: Proposal
@@ -16,7 +16,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One confirmed request: the service's tag (as in stack.ber) and its contents. Owed exactly one answer."""
+    """One confirmed request: the service's tag (as in stack.ber) and its contents. It gets exactly one answer."""
 
     invoke_id: int
     service: int
@@ -25,18 +25,18 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """It is over; `reason` for the log. `orderly` if the client concluded or nothing was wrong."""
+    """The end of the association; `reason` is for the log. `orderly` if the client ended it without a fault."""
 
     reason: str
     orderly: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
-    """The peer's answer to our one request: the tag and contents of the service's element; tag None: it says no."""
+class PeerResponse:
+    """The peer's answer to our one confirmed request: the tag and contents of the service; tag None for an error or a reject."""
 
     tag: int | None
     body: bytes = b""
 
 
-Event = Asked | Request | Answered | Closed
+Event = AssociateIndication | Request | PeerResponse | Closed

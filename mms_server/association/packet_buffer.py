@@ -1,10 +1,10 @@
-"""Octets of the peer that are not a whole TPKT yet, or that wait until requests have been answered."""
+"""Receive buffer: octets of the peer that are no whole TPKT yet, or that wait until requests have been answered."""
 
 from mms_server.stack import tpkt
 
 
 class PacketBuffer:
-    """The octets that were kept, and how many there must be before it is worth looking again."""
+    """Octets that wait, and the number of octets that make the next packet whole."""
 
     __slots__ = ("_kept", "_needed")
 
@@ -16,23 +16,23 @@ class PacketBuffer:
         return bool(self._kept)
 
     def keep(self, octets: bytes, needed: int) -> None:
-        """Keep `octets`, which nobody wants before there are `needed`."""
+        """Keep `octets` until there are `needed` of them."""
         self._kept += octets
         self._needed = needed
 
     def joined(self, octets: bytes, *, full: bool) -> bytes | None:
-        """What was kept with `octets` behind it, which is then the caller's; None if it is all kept: too little, or `full`."""
+        """The kept octets with `octets` behind them, removed from the buffer. None if all stay: too few, or `full`."""
         self._kept += octets
         if full or len(self._kept) < self._needed:
             return None
         return self.taken()
 
     def taken(self) -> bytes:
-        """All that was kept; it is then the caller's."""
+        """All kept octets, removed from the buffer."""
         octets = bytes(self._kept)
         self._kept.clear()
         return octets
 
     def clear(self) -> None:
-        """Nobody wants it any more."""
+        """Drop all kept octets."""
         self._kept.clear()

@@ -1,16 +1,16 @@
-"""Reads that have been asked before, answered from their octets: no layer is taken apart twice (pure).
+"""Read fast path: a Read identical to an earlier one (but for its invokeID) is answered without decoding (pure).
 
-Clients ask the same again and again, and only the invokeID differs. A packet without its invokeID names its request:
+Clients repeat their Reads, and only the invokeID differs. The octets of a packet without its invokeID are the key:
 
     03 00 LEN | 02 F0 80 | 01 00 01 00 | 61 30 ... A0 LEN { 02 n | id | A4 ... }
     └────────────────── before ──────────────────────────┘        └─ behind ─┘    (before + behind) -> plan
 
-The same octets around an invokeID of the same length are the same request, so what the whole stack made of it the first
-time holds: a plan, which is the slots to join. Of a plan of many slots the whole answer is kept until a value changes.
-Where the invokeID stands the length of the packet tells, since the headers before it grow with it; who writes lengths
-longer than they need be is told apart by the first of them (the octet behind 61).
-Only whole Reads in one packet are learned, of plans that mean the same to every client; everything else, and every
-doubt, goes the long way, which decides.
+The same octets around an invokeID of the same length are the same request, so the plan that the stack compiled the first
+time is valid: the slots to join. If a plan has many slots, the whole answer is cached until a value changes.
+The length of a packet gives the position of the invokeID, since the headers before it grow with the packet; packets with
+lengths in a longer form than necessary are distinguished by the first of them (the octet behind 61).
+Only a whole Read in one packet is learned, if its plan is the same for every client. Every other packet, and every
+doubtful one, is decoded by the association.
 """
 
 from typing import Final, NamedTuple
@@ -35,7 +35,7 @@ _ONE_TPDU: Final = 1 << 16
 
 
 class Room(NamedTuple):
-    """What one client takes: octets of a TPDU, of a PDU, and of results that fit one TPDU and the PDU."""
+    """Size limits of one client, in octets: of a TPDU, of a PDU, and of results that fit into both."""
 
     tpdu: int
     pdu: int
@@ -43,7 +43,7 @@ class Room(NamedTuple):
 
     @classmethod
     def of(cls, tpdu: int, pdu: int) -> "Room":
-        """The room of a client with these sizes."""
+        """The limits of a client with TPDUs of `tpdu` octets and PDUs of `pdu` octets."""
         return cls(tpdu, pdu, min(tpdu - _OVERHEAD, pdu - _ENVELOPE))
 
 
@@ -52,7 +52,7 @@ _ENVELOPE: Final = 16  # octets: of the PDU alone
 
 
 class _Known:
-    """One request: its plan, and for a plan of many the last answer, as long as nothing has changed."""
+    """One learned request: its plan and, if the plan has many slots, the last answer, valid until a value changes."""
 
     __slots__ = ("at", "before", "behind", "count", "pdu_octets", "plan", "tpdu", "version")
 
@@ -64,8 +64,8 @@ class _Known:
         self.before = self.behind = b""
 
 
-class Familiar:
-    """What is known of one model's Reads, for all clients that talk in the presentation context `context`."""
+class ReadFastPath:
+    """The learned Reads of one model, for all clients whose presentation context of MMS is `context`."""
 
     def __init__(self, model: DataModel, context: int) -> None:
         self._cache = model.cache
@@ -79,7 +79,7 @@ class Familiar:
         self._frames: dict[tuple[int, int], tuple[bytes, bytes]] = {}  # by the octets of invokeID and results
 
     def answer(self, packet: bytes, room: Room) -> bytes | None:
-        """The packets that answer `packet`, of at least SHORTEST octets; None if it is not known, or not so simple."""
+        """The packets that answer `packet`, of at least SHORTEST octets; None if it was not learned or has to be decoded."""
         at = self._places.get(len(packet) << 8 | packet[_FIRST_LENGTH])
         if at is None or len(packet) > room.pdu:
             return None
@@ -123,7 +123,7 @@ class Familiar:
         self._generation = self._plans.generation
 
     def learn(self, octets: bytes) -> bool:
-        """Remember the packet at the front of `octets` if it is a Read with a plan; False if it is anything else."""
+        """Learn the packet at the front of `octets` if it is a Read with a plan; False if it is anything else."""
         end = int.from_bytes(octets[2:4], "big")
         if not SHORTEST <= end <= min(len(octets), LONGEST):
             return False
@@ -142,7 +142,7 @@ class Familiar:
         return True
 
     def _taken_apart(self, packet: bytes) -> tuple[int, bytes]:
-        """Where the invokeID of the Read in `packet` stands, and its body; no body if it is anything else."""
+        """The position of the invokeID of the Read in `packet`, and its body; no body if it is anything else."""
         if not packet.startswith(_START) or not packet.startswith(_DATA, len(_START) + 2):
             return 0, b""
         end = len(packet)
@@ -158,7 +158,7 @@ class Familiar:
         return (at, packet[start:]) if usual and packet[at - 1] == count <= _ID_OCTETS else (0, b"")
 
     def _framed(self, count: int, size: int) -> tuple[bytes, bytes]:
-        """What stands before and behind an invokeID of `count` octets in an answer with `size` octets of results."""
+        """The octets before and behind an invokeID of `count` octets, in an answer with `size` octets of results."""
         if len(self._frames) >= FRAMES_LIMIT:
             self._frames.clear()
         before, behind, _ = self._around(count, bytes(size), _ONE_TPDU)
@@ -166,7 +166,7 @@ class Familiar:
         return frame
 
     def _around(self, count: int, results: bytes, tpdu: int) -> tuple[bytes, bytes, int]:
-        """An answer in TPDUs of `tpdu` octets: before and behind an invokeID of `count` octets; and how long its PDU is."""
+        """An answer in TPDUs of `tpdu` octets: those before and behind an invokeID of `count` octets, and the PDU's length."""
         element = ber.tlv(READ, ber.tlv(0xA1, results))
         pdu = ber.tlv(0xA1, ber.tlv(0x02, bytes(count)) + element)
         tsdu = session.DATA + presentation.wrap(self._context, pdu)

@@ -1,13 +1,13 @@
-"""One association, all its layers: octets in, events and octets out. It knows no socket and reads no clock.
+"""The server's end of one association, all layers: octets in, events and octets out. It knows no socket and no clock.
 
                  CR            CONNECT (CP (AARQ (Initiate)))           accept()
     TRANSPORT ──────► SESSION ────────────────────────────► ASKED ───────────────► OPEN ──┐ data: Request events
         │                │                                    │ refuse()            │     │ Conclude, FINISH
         └────────────────┴──────── any fault, time limit ─────┴──────────► CLOSED ◄─┴─────┘
 
-The owner moves octets: `receive` what came, take `events`, answer with `send`, write `octets_to_send`, and close the
-connection once `closing` is true and all is written. What is wrong with the octets never raises; it becomes the answer
-that the peer is owed and a `Closed` event.
+The owner moves octets: it calls `receive`, takes `events`, answers with `send`, writes `octets_to_send`, and closes the
+connection once `closing` is true and all is written. A fault in the octets never raises; it becomes the answer that the
+standard gives the peer, and a `Closed` event.
 """
 
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ from enum import Enum
 from typing import Final
 
 from mms_server.association.calls import OwnCall, PeerCalls
-from mms_server.association.connect_request import Asking
-from mms_server.association.connect_request import decode as decode_asking
-from mms_server.association.events import Asked, Closed, Event, Request
+from mms_server.association.connect_request import AssociationRequest
+from mms_server.association.connect_request import decode as decode_request
+from mms_server.association.events import AssociateIndication, Closed, Event, Request
 from mms_server.association.packet_buffer import PacketBuffer
 from mms_server.mms import initiate, reject
 from mms_server.mms.initiate import Negotiated, Refusal, ServerLimits
@@ -33,8 +33,8 @@ _CONCLUDE_RESPONSE: Final = b"\x8c\x00"
 _INVOKE_ID_LIMIT: Final = 0xFFFFFFFF
 
 
-class Phase(Enum):
-    """Where an association stands."""
+class ServerPhase(Enum):
+    """The phases of an association, seen from the server's end."""
 
     TRANSPORT = "waits for CR"
     SESSION = "waits for CONNECT"
@@ -45,7 +45,7 @@ class Phase(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Selectors:
-    """The selectors that a client must call, None where any will do."""
+    """The selectors that a client must call; None accepts any."""
 
     transport: bytes | None = None
     session: bytes | None = None
@@ -56,18 +56,18 @@ class Association:
     """The server's end of one association. See the module for its phases and its owner's duties."""
 
     __slots__ = (
-        "_asking", "_calls", "_deadline", "_events", "_fragments", "_mms_context", "_out", "_own", "_own_call", "_packets",
-        "_pdu_octets", "_selectors", "_tpdu_octets", "phase",
+        "_association_request", "_calls", "_deadline", "_events", "_fragments", "_mms_context", "_out", "_own", "_own_call",
+        "_packets", "_pdu_octets", "_selectors", "_tpdu_octets", "phase",
     )  # fmt: skip
 
     def __init__(self, own: ServerLimits, now: float, selectors: Selectors = Selectors()) -> None:
-        self.phase = Phase.TRANSPORT
+        self.phase = ServerPhase.TRANSPORT
         self._own = own
         self._selectors = selectors
         self._deadline: float | None = now + HANDSHAKE_S
         self._packets = PacketBuffer()
         self._fragments = Reassembly(own.max_pdu + OVERHEAD_OCTETS)
-        self._asking: Asking | None = None  # from ASKED on
+        self._association_request: AssociationRequest | None = None  # from ASKED on
         self._calls = PeerCalls()
         self._own_call = OwnCall()
         self._events: list[Event] = []
@@ -81,11 +81,11 @@ class Association:
     @property
     def closing(self) -> bool:
         """True once the connection is to be closed, as soon as `octets_to_send` is written."""
-        return self.phase is Phase.CLOSED
+        return self.phase is ServerPhase.CLOSED
 
     def receive(self, octets: bytes, now: float) -> None:
-        """Take what the peer sent. What it means waits in `events`."""
-        if self.phase is Phase.CLOSED:
+        """Take octets of the peer; they become `events`."""
+        if self.phase is ServerPhase.CLOSED:
             return
         if self._packets:
             joined = self._packets.joined(octets, full=self._calls.full)
@@ -96,22 +96,22 @@ class Association:
 
     @property
     def full(self) -> bool:
-        """True while more requests wait than it keeps: the owner stops reading until `answer` has made room."""
+        """True while no more requests can wait: the owner stops reading until `answer` has made room."""
         return self._calls.full
 
     @property
     def idle(self) -> bool:
-        """True while it is open, owes no answer, and waits for no rest of a message."""
-        return self.phase is Phase.OPEN and not (self._calls.open or self._packets or self._fragments)
+        """True while it is open, no request is unanswered, and no message is incomplete."""
+        return self.phase is ServerPhase.OPEN and not (self._calls.open or self._packets or self._fragments)
 
     @property
     def context(self) -> int:
-        """The presentation context in which MMS is talked."""
+        """The presentation context of MMS."""
         return self._mms_context
 
     @property
     def tpdu_octets(self) -> int:
-        """How many octets a TPDU may have."""
+        """The largest TPDU, in octets."""
         return self._tpdu_octets
 
     def _take(self, octets: bytes, now: float) -> None:
@@ -121,12 +121,12 @@ class Association:
             self._fail(fault)
 
     def events(self) -> list[Event]:
-        """What has happened since the last call, in order."""
+        """The events since the last call, in order."""
         events, self._events = self._events, []
         return events
 
     def octets_to_send(self) -> bytes:
-        """Everything that waits to be written, joined; it is then the owner's."""
+        """All octets that wait to be written, joined; they are removed."""
         if not self._out:
             return b""
         octets = self._out[0] if len(self._out) == 1 else b"".join(self._out)
@@ -134,34 +134,34 @@ class Association:
         return octets
 
     def accept(self) -> Negotiated | None:
-        """Answer the client's request with yes. None if what it proposes cannot work, in which case it is told and closed."""
-        asking = self._expected()
-        agreed = initiate.negotiate(asking.proposal, self._own)
+        """Accept the association. None if the proposal cannot work: the client has then been refused."""
+        request = self._expected()
+        agreed = initiate.negotiate(request.proposal, self._own)
         if isinstance(agreed, Refusal):
-            self._answer_connect(asking, acse.ACCEPTED, 0, initiate.encode_error(agreed))
+            self._answer_connect(request, acse.ACCEPTED, 0, initiate.encode_error(agreed))
             self._close(f"initiate refused: {agreed.name.lower().replace('_', ' ')}")
             return None
-        self._answer_connect(asking, acse.ACCEPTED, 0, initiate.encode_response(agreed))
-        self.phase, self._deadline = Phase.OPEN, None
+        self._answer_connect(request, acse.ACCEPTED, 0, initiate.encode_response(agreed))
+        self.phase, self._deadline = ServerPhase.OPEN, None
         self._calls.agree(agreed.calling)
         self._pdu_octets = agreed.max_pdu
         return agreed
 
     def refuse(self, diagnostic: int = acse.AUTHENTICATION_FAILURE, reason: str = "authentication failed") -> None:
-        """Answer the client's request with no: reject-permanent with the service user's `diagnostic`."""
+        """Refuse the association: reject-permanent with the service user's `diagnostic`."""
         self._answer_connect(self._expected(), acse.REJECTED_PERMANENT, diagnostic, None)
         self._close(f"refused: {reason}")
 
     def send(self, pdu: bytes) -> None:
-        """Queue one MMS PDU. Raises ValueError if it is longer than agreed: nobody may send that."""
+        """Queue one MMS PDU. Raises ValueError if it is longer than agreed."""
         if len(pdu) > self._pdu_octets:
             raise ValueError(f"PDU of {len(pdu)} octets, agreed are {self._pdu_octets}")
-        if self.phase is not Phase.OPEN:
+        if self.phase is not ServerPhase.OPEN:
             return  # the peer has gone meanwhile; there is nobody to tell
         self._send_data(pdu)
 
     def answer(self, pdu: bytes, now: float) -> None:
-        """Queue the one answer that a Request is owed; the next waiting request becomes an event."""
+        """Queue the answer to one Request; the next waiting request becomes an event."""
         self.send(pdu)
         was_full = self._calls.full
         request = self._calls.answered()
@@ -172,24 +172,26 @@ class Association:
             self._take(self._packets.taken(), now)
 
     def ask(self, element: bytes) -> None:
-        """Send a confirmed request of ours, `element` its service; an answer becomes an Answered event.
+        """Send a confirmed request of ours with the service `element`; its answer becomes a PeerResponse event.
 
-        One at a time: what is answered to an earlier one is dropped from now on. Raises ValueError for one that is too long.
+        One at a time: an answer to an earlier request is dropped from now on. Raises ValueError for one that is too long.
         """
         self.send(self._own_call.pdu(element))
 
     def next_deadline(self) -> float | None:
-        """When `expire` is to be called, None if never."""
+        """The time at which `expire` is to be called, in the `now` of the owner; None for never."""
         return self._deadline
 
     def expire(self, now: float) -> None:
         """Let time pass: an unfinished handshake or fragment ends the association."""
         if self._deadline is not None and now >= self._deadline:
-            self._close("no whole message in time" if self.phase is Phase.OPEN else "handshake not finished in time")
+            self._close(
+                "no whole message in time" if self.phase is ServerPhase.OPEN else "handshake not finished in time"
+            )
 
     def abort(self, reason: str) -> None:
-        """End it from our side, telling the peer."""
-        if self.phase is Phase.OPEN:
+        """Abort the association from our side, with an abort to the peer."""
+        if self.phase is ServerPhase.OPEN:
             abort = presentation.wrap(self._acse_context(), acse.encode_abort(by_provider=True))
             self._send_tsdu(session.encode_abort(abort))
         self._close(reason)
@@ -204,7 +206,7 @@ class Association:
                 needed = length
                 break
             self._tpdu(octets, position + tpkt.HEADER_OCTETS, position + length, now)
-            if self.phase is Phase.CLOSED:
+            if self.phase is ServerPhase.CLOSED:
                 return
             position += length
             if self._calls.full:
@@ -215,7 +217,7 @@ class Association:
     def _tpdu(self, octets: bytes, start: int, end: int, now: float) -> None:
         if octets[start] == 2 and octets[start + 1] == cotp.Tpdu.DT:
             self._data(octets[start + cotp.DT_OCTETS : end], octets[start + 2] & 0x80 != 0, now)
-        elif self.phase is Phase.TRANSPORT:
+        elif self.phase is ServerPhase.TRANSPORT:
             self._connection(cotp.decode_connect(octets[start:end]))
         elif octets[start + 1] & 0xF0 in (cotp.Tpdu.DR, cotp.Tpdu.ER):
             self._close("disconnected by the peer", orderly=True)
@@ -230,21 +232,21 @@ class Association:
             return
         self._tpdu_octets = 1 << request.tpdu_size
         self._out.append(cotp.encode_confirm(request))
-        self.phase = Phase.SESSION
+        self.phase = ServerPhase.SESSION
 
     def _data(self, piece: bytes, last: bool, now: float) -> None:
-        if self.phase is Phase.TRANSPORT:
+        if self.phase is ServerPhase.TRANSPORT:
             raise WireError("cotp", 0, "DT before the connection stands")
         if not last or self._fragments:
             whole = self._fragments.add(piece, last)
-            if self.phase is Phase.OPEN:
+            if self.phase is ServerPhase.OPEN:
                 self._deadline = now + FRAGMENT_S if whole is None else None
             if whole is None:
                 return
             piece = whole
-        if self.phase is Phase.OPEN:
+        if self.phase is ServerPhase.OPEN:
             self._open_tsdu(piece)
-        elif self.phase is Phase.SESSION:
+        elif self.phase is ServerPhase.SESSION:
             self._connect_tsdu(piece)
         else:
             raise WireError("session", 0, "data while the association is being decided")
@@ -252,37 +254,37 @@ class Association:
     # ------------------------------------------------------------------ coming and going
 
     def _connect_tsdu(self, tsdu: bytes) -> None:
-        asking = decode_asking(tsdu)
-        self._asking, self._mms_context = asking, asking.mms_context
-        if not self._selectors_fit(asking):
+        request = decode_request(tsdu)
+        self._association_request, self._mms_context = request, request.mms_context
+        if not self._selectors_fit(request):
             self._close("another S- or P-selector was called")
             return
-        self.phase = Phase.ASKED
-        if asking.acse.application != acse.MMS_APPLICATION:
-            self.refuse(acse.APPLICATION_CONTEXT_UNKNOWN, f"application context {asking.acse.application}")
+        self.phase = ServerPhase.ASKED
+        if request.acse.application != acse.MMS_APPLICATION:
+            self.refuse(acse.APPLICATION_CONTEXT_UNKNOWN, f"application context {request.acse.application}")
         else:
-            self._events.append(Asked(asking.acse, asking.proposal))
+            self._events.append(AssociateIndication(request.acse, request.proposal))
 
-    def _selectors_fit(self, asking: Asking) -> bool:
-        asking.spdu.selector(0x33)
+    def _selectors_fit(self, request: AssociationRequest) -> bool:
+        request.spdu.selector(0x33)
         pairs = (
-            (self._selectors.session, asking.spdu.selector(0x34)),
-            (self._selectors.presentation, asking.connect.called),
+            (self._selectors.session, request.spdu.selector(0x34)),
+            (self._selectors.presentation, request.connect.called),
         )
         return all(wanted is None or wanted == called for wanted, called in pairs)
 
-    def _expected(self) -> Asking:
-        if self.phase is not Phase.ASKED or self._asking is None:
+    def _expected(self) -> AssociationRequest:
+        if self.phase is not ServerPhase.ASKED or self._association_request is None:
             raise RuntimeError(f"nothing to accept or refuse: the association {self.phase.value}")
-        return self._asking
+        return self._association_request
 
-    def _answer_connect(self, asking: Asking, result: int, diagnostic: int, mms: bytes | None) -> None:
+    def _answer_connect(self, request: AssociationRequest, result: int, diagnostic: int, mms: bytes | None) -> None:
         aare = acse.encode_answer(result, diagnostic, self._mms_context, mms)
-        self._send_tsdu(session.encode_accept(asking.spdu, presentation.encode_accept(asking.connect, aare)))
+        self._send_tsdu(session.encode_accept(request.spdu, presentation.encode_accept(request.connect, aare)))
 
     def _acse_context(self) -> int:
-        assert self._asking is not None  # noqa: S101 - OPEN implies it
-        return self._asking.acse_context
+        assert self._association_request is not None  # noqa: S101 - OPEN implies it
+        return self._association_request.acse_context
 
     def _leave(self, spdu: Spdu) -> None:
         if spdu.identifier == session.FINISH:
@@ -295,14 +297,14 @@ class Association:
             raise WireError("session", 0, f"SPDU {spdu.identifier:02x}, expected data, FINISH or ABORT")
 
     def _fail(self, fault: WireError) -> None:
-        if fault.answer is FaultAnswer.CLOSE or self.phase is not Phase.OPEN:
+        if fault.answer is FaultAnswer.CLOSE or self.phase is not ServerPhase.OPEN:
             self._close(str(fault))
         else:
             self.abort(str(fault))
 
     def _close(self, reason: str, *, orderly: bool = False) -> None:
-        if self.phase is not Phase.CLOSED:
-            self.phase, self._deadline = Phase.CLOSED, None
+        if self.phase is not ServerPhase.CLOSED:
+            self.phase, self._deadline = ServerPhase.CLOSED, None
             self._packets.clear()
             self._calls.clear()
             self._events.append(Closed(reason, orderly))

@@ -9,7 +9,7 @@ from typing import Final, NoReturn, Protocol, TypeVar
 
 from bus.quality import Stamp
 from mms_server.association import client_end
-from mms_server.association.client_end import Answer, ClientAssociation, Closed, Opened, Phase, Unconfirmed
+from mms_server.association.client_end import Answer, ClientAssociation, ClientPhase, Closed, Opened, Unconfirmed
 from mms_server.client import services
 from mms_server.client.errors import MmsError, understood
 from mms_server.client.information import Information, decode_information
@@ -56,7 +56,7 @@ class Session:
     def _open(self) -> None:
         until_ns = self.until_ns(self.timeout_s)
         self._flush()
-        while self._association.phase is not Phase.OPEN:
+        while self._association.phase is not ClientPhase.OPEN:
             if not self.listen(until_ns):
                 self._give_up(f"no association within {self.timeout_s:g} s")
 

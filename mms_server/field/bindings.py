@@ -1,4 +1,4 @@
-"""What is known of the points that feed one IED and of the objects that they feed, and how another plan takes it over.
+"""Bindings of one IED: the state of its points and of the data objects that they feed, and its transfer to another plan.
 
     FieldPoint ──► Feed ──► BoundObject       a point has a feed for each of its sources, an object one quality for each
 
@@ -27,10 +27,10 @@ class BoundObject:
     q: int | None
     t: int | None
     qualities: dict[int, Quality] = field(default_factory=dict)  # by the number of the source within the object
-    said: Quality = quality.NOT_YET  # the quality that was said last; what is shown may have more to it
+    said: Quality = quality.NOT_YET  # the process quality that was committed last; substitution and Mod may add to it
 
     def worst(self) -> Quality:
-        """The quality that the object is worth."""
+        """The worst quality of the object's sources."""
         worst = quality.GOOD
         for one in self.qualities.values():
             worst = quality.worst(worst, one)
@@ -53,14 +53,14 @@ class Feed:
         self.first = next(iter(self.held or self.targets), None)
 
     def converts_as(self, other: "Feed") -> bool:
-        """True if both make the same of a sample."""
+        """True if both convert a sample to the same value."""
         mine, theirs = self.source, other.source
         return (mine.scale, mine.offset, mine.values) == (theirs.scale, theirs.offset, theirs.values)
 
 
 @dataclass(slots=True, eq=False)
 class FieldPoint:
-    """What is known of one point."""
+    """The state of one point: its last sample, and the time at which that expires."""
 
     name: str
     stale_after_ns: int
@@ -73,12 +73,12 @@ class FieldPoint:
 
     @property
     def stamp(self) -> UtcTime:
-        """When the last sample was taken."""
+        """The time stamp of the last sample, 0 without one."""
         return UtcTime(0 if self.sample is None else self.sample.time_ns, self.time_quality)
 
     @property
     def judged(self) -> Quality:
-        """The quality of the last sample, which may have become too old to be good."""
+        """The quality of the last sample; STALE if it has become too old to be good."""
         if self.sample is None:
             return quality.NOT_YET
         judged = Quality(self.sample.quality)
@@ -86,7 +86,7 @@ class FieldPoint:
 
 
 def taken_over(points: Iterable[FieldPoint], before: Iterable[FieldPoint]) -> list[tuple[FieldPoint, Feed]]:
-    """Give `points` what is known of the same ones in `before`; their feeds that begin anew though a sample is known."""
+    """Copy the state of equal points in `before` to `points`; returns the feeds that begin anew from a sample."""
     known = {one.name: one for one in before}
     anew: list[tuple[FieldPoint, Feed]] = []
     for point in points:

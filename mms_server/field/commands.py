@@ -1,4 +1,4 @@
-"""Controls and settings of a site on their way to the field: over the bus to the worker, and what comes back. Shell.
+"""Controls and settings of a site on the path to the field: over the bus to the worker, and its results back. Shell.
 
     Oper ──► rule, value, limits ──► Command with a deadline ──► worker: ACCEPTED ──► PROVEN, or another point shows it
     normal security      the answer waits for the proof (ACCEPTED where nothing can show it)
@@ -53,15 +53,15 @@ _TEXTS: Final = {
 }  # fmt: skip
 
 
-class Heard(NamedTuple):
-    """What has become of a command: the worker's word, or ours where it said none."""
+class CommandOutcome(NamedTuple):
+    """The outcome of a command: the worker's, or ours if the worker has sent none in time."""
 
     outcome: Outcome
     reason: str = ""
     detail: int = 0
 
     def verdict(self) -> bool | AddCause:
-        """What the client is told."""
+        """The verdict for the client: True, or the AddCause that stands for the outcome."""
         if self.outcome in DONE:
             return True
         if self.outcome is Outcome.EXCEPTION and self.detail in _LOST:
@@ -75,15 +75,15 @@ class Heard(NamedTuple):
 
 
 class Refusal(NamedTuple):
-    """Why a command does not leave: for the client, and for the log."""
+    """The reason why a command is not sent: an AddCause for the client, a text for the log."""
 
     cause: AddCause
     text: str
 
 
 @dataclass(eq=False)
-class _Way:
-    """One command on its way: what has come back so far."""
+class _PendingCommand:
+    """One command that was sent and has no final result yet; a future for each result that may come."""
 
     number: int
     written_until_s: float
@@ -91,13 +91,15 @@ class _Way:
     provable: bool
     pulsed: bool
     watch: Watch | None = None
-    accepted: "asyncio.Future[Heard]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
-    ended: "asyncio.Future[Heard]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
-    shown: "asyncio.Future[Heard]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    accepted: "asyncio.Future[CommandOutcome]" = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+    ended: "asyncio.Future[CommandOutcome]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    shown: "asyncio.Future[CommandOutcome]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
 class CommandPlan(NamedTuple):
-    """What a plan says of the commands of one IED. References have the full names of logical devices."""
+    """The part of a plan that commands of one IED need. References have the full names of logical devices."""
 
     bindings: Mapping[str, CommandBinding]
     settings: Mapping[int, SettingBinding]  # by the slot of the value in force
@@ -117,15 +119,15 @@ class FieldCommands(Process):
         self._pulses = Pulses()
         self._numbers = itertools.count(1)
         self.settling = asyncio.Lock()  # held while settings are written: their plan must not change under them
-        self._ways: dict[int, _Way] = {}
-        self._by_operation: dict[Operation, _Way] = {}
-        self._by_watch: dict[Watch, _Way] = {}
+        self._pending: dict[int, _PendingCommand] = {}
+        self._by_operation: dict[Operation, _PendingCommand] = {}
+        self._by_watch: dict[Watch, _PendingCommand] = {}
         self.follow(plan)
 
     def follow(self, plan: CommandPlan) -> None:
-        """Go by `plan` from now on, while no settings are written. What is on its way is still heard of.
+        """Go by `plan` from now on, while no settings are written. Results of commands already sent are still taken.
 
-        A command that waits for a point which is another now, if only by its number, is not proven any more.
+        A pending command whose point of proof has changed in the plan, if only by its number, is not proven any more.
         """
         self._bindings, self._settings, self._points, self._workers, self._revisions = plan
         self._rules = {
@@ -139,14 +141,14 @@ class FieldCommands(Process):
             point for number, point in plan.points.items() if point.name in named or number in proving
         )
 
-    # ------------------------------------------------------------------ what control asks
+    # ------------------------------------------------------------------ controls
 
     def checks(self, target: ControlObject) -> bool:
         """True for every object of a site that has commands, but for Mod, which no worker has to do with."""
         return bool(self._bindings) and not target.is_mode
 
     async def check(self, asked: Selection | Operation) -> bool | AddCause:
-        """Whether an object may be selected: its rule holds, and what is to be done could be."""
+        """The verdict on a selection: True if the interlocking rule holds and the operation could be carried out."""
         refusal = self._refusal(asked.target.reference, asked.action)
         if refusal is None:
             return True
@@ -163,33 +165,33 @@ class FieldCommands(Process):
         if operation.action.test:
             operation.note = "a test, nothing is written"
             return True
-        way = self._operated(reference, operation.action)
-        if way is None:
+        pending = self._operated(reference, operation.action)
+        if pending is None:
             operation.note = "its worker is not there"
             return AddCause.ABORTION_BY_COMMUNICATION_LOSS
-        heard = await (self._accepted(way) if operation.enhanced else self._done(way))
-        operation.note = str(heard)
-        if operation.enhanced and heard.outcome in DONE:
-            self._by_operation[operation] = way
+        result = await (self._accepted(pending) if operation.enhanced else self._done(pending))
+        operation.note = str(result)
+        if operation.enhanced and result.outcome in DONE:
+            self._by_operation[operation] = pending
         else:
-            self._forget(way)
-        return heard.verdict()
+            self._forget(pending)
+        return result.verdict()
 
     async def complete(self, operation: Operation) -> bool | AddCause:
         """The end of an operation with enhanced security."""
-        way = self._by_operation.pop(operation, None)
-        if way is None:
+        pending = self._by_operation.pop(operation, None)
+        if pending is None:
             return True  # a test
         operation.note = "not done within operTimeout"  # if we are cut short
         try:
-            heard = await self._done(way)
+            result = await self._done(pending)
         finally:
-            self._forget(way)
-        operation.note = str(heard)
-        return heard.verdict()
+            self._forget(pending)
+        operation.note = str(result)
+        return result.verdict()
 
     def _refusal(self, reference: str, action: ControlAction) -> Refusal | None:
-        """Why nothing is sent; None if it may be."""
+        """The reason why nothing may be sent; None if the command may be."""
         binding, rule = self._bindings.get(reference), self._rules.get(reference)
         if binding is None:
             return Refusal(AddCause.NOT_SUPPORTED, "no command is mapped")
@@ -217,7 +219,7 @@ class FieldCommands(Process):
             else [one for one, its in self._bindings.items() if its.one_of == binding.one_of]
         )
 
-    def _operated(self, reference: str, action: ControlAction) -> _Way | None:
+    def _operated(self, reference: str, action: ControlAction) -> _PendingCommand | None:
         binding = self._bindings[reference]
         value, point = _value(binding, action.value), binding.point
         if binding.off_point is not None:
@@ -227,26 +229,26 @@ class FieldCommands(Process):
             wanted = None if binding.proof.moves else _converted(binding.proof, action.value)
             upwards = action.value == HIGHER
             watch = self._watched.watch(binding.proof, wanted, upwards=upwards, now_ns=time.monotonic_ns())
-        way = self._started(point, value, binding.timeout_ms, binding.pulse_ms or 0, watch)
-        if way is None and watch is not None:
+        pending = self._started(point, value, binding.timeout_ms, binding.pulse_ms or 0, watch)
+        if pending is None and watch is not None:
             self._watched.forget(watch)
-        if way is not None and way.pulsed:
-            until_s = way.ended_until_s - asyncio.get_running_loop().time() + PULSE_END_S
+        if pending is not None and pending.pulsed:
+            until_s = pending.ended_until_s - asyncio.get_running_loop().time() + PULSE_END_S
             until_ns = time.monotonic_ns() + int(until_s * 1e9)
-            self._pulses.begun(reference, way.number, self._workers[point], until_ns)
-        return way
+            self._pulses.begun(reference, pending.number, self._workers[point], until_ns)
+        return pending
 
-    # ------------------------------------------------------------------ what settings ask
+    # ------------------------------------------------------------------ settings
 
     def holds(self, slot: int) -> bool:
         """True if the setting at `slot` stands in a register."""
         return slot in self._settings
 
     async def write_settings(self, settings: Iterable[Setting]) -> bool | DataAccessError:
-        """Write settings, one behind the other, each proven by reading back; what stands in no register is passed over.
+        """Write settings, one after the other, each proven by reading back; settings that are in no register are skipped.
 
-        If one fails, those before it, and it unless nothing of it was written, get back what was in force. Two clients'
-        settings do not mix.
+        If one fails, the values in force are written back to those before it, and to the failed one unless nothing of it
+        was written. The settings of two clients do not mix.
         """
         async with self.settling:
             begun: list[tuple[SettingBinding, Scalar]] = []
@@ -257,45 +259,45 @@ class FieldCommands(Process):
                 if _converted(binding, value) is None:
                     await self._take_back(begun)
                     return DataAccessError.OBJECT_VALUE_INVALID
-                heard = await self._set(binding, value)
-                if heard is not None and heard.outcome not in UNTOUCHED:
+                result = await self._set(binding, value)
+                if result is not None and result.outcome not in UNTOUCHED:
                     begun.append((binding, before))
-                if heard is None or heard.outcome is not Outcome.PROVEN:
+                if result is None or result.outcome is not Outcome.PROVEN:
                     await self._take_back(begun)
                     return DataAccessError.HARDWARE_FAULT
         return True
 
     async def _take_back(self, begun: list[tuple[SettingBinding, Scalar]]) -> None:
-        """Write what was in force, the last first; where that fails the registers stay as they are, and it is said."""
+        """Write the values in force back, the last first; if one fails the rest stays as it is, and an error is logged."""
         for binding, before in reversed(begun):
-            heard = await self._set(binding, before)
-            if heard is None or heard.outcome is not Outcome.PROVEN:
+            result = await self._set(binding, before)
+            if result is None or result.outcome is not Outcome.PROVEN:
                 log.error("%s: its register may not have the setting that is in force", binding.target)
                 return
 
-    async def _set(self, binding: SettingBinding, setting: Scalar) -> Heard | None:
-        """What became of one setting; None if nothing was sent."""
+    async def _set(self, binding: SettingBinding, setting: Scalar) -> CommandOutcome | None:
+        """Write one setting and wait for its outcome; None if nothing was sent."""
         value = _converted(binding, setting)
-        way = None if value is None else self._started(binding.point, value, binding.timeout_ms, 0, None)
-        if way is None:
+        pending = None if value is None else self._started(binding.point, value, binding.timeout_ms, 0, None)
+        if pending is None:
             log.info("%s = %s: its worker is not there", binding.target, setting)
             return None
-        heard = await self._done(way)
-        self._forget(way)
-        log.info("%s = %s: %s", binding.target, setting, heard)
-        return heard
+        result = await self._done(pending)
+        self._forget(pending)
+        log.info("%s = %s: %s", binding.target, setting, result)
+        return result
 
-    # ------------------------------------------------------------------ what comes from the field
+    # ------------------------------------------------------------------ results and samples from the field
 
     def sampled(self, samples: Iterable[Sample], seen_ns: Iterable[int]) -> None:
-        """Keep what interlocks look at, and see what commands wait for."""
+        """Take samples: for the interlocking rules, and as proof of the commands that wait for one."""
         for watch in self._watched.sampled(samples, seen_ns):
-            way = self._by_watch.pop(watch, None)
-            if way is not None and not way.shown.done():
-                way.shown.set_result(Heard(Outcome.PROVEN))
+            pending = self._by_watch.pop(watch, None)
+            if pending is not None and not pending.shown.done():
+                pending.shown.set_result(CommandOutcome(Outcome.PROVEN))
 
     def lost(self, worker: str) -> None:
-        """A worker is silent: what it has told is not known any more."""
+        """A worker is silent: the values of its points are unknown from now on."""
         self._watched.lost(number for number, name in self._workers.items() if name == worker)
         self._pulses.lost(worker)
 
@@ -304,23 +306,25 @@ class FieldCommands(Process):
         self._pulses.lost(worker)
 
     def heard(self, result: CommandResult) -> None:
-        """A worker has said what became of a command."""
+        """Take the result of a command from its worker; results of other issuers are ignored."""
         if result.issuer == self._issuer and result.outcome is not Outcome.ACCEPTED:
             self._pulses.ended(result.number)
-        way = self._ways.get(result.number) if result.issuer == self._issuer else None
-        if way is None:
+        pending = self._pending.get(result.number) if result.issuer == self._issuer else None
+        if pending is None:
             return
-        heard = Heard(result.outcome, result.reason, result.detail)
-        if not way.accepted.done():
-            way.accepted.set_result(heard)
+        outcome = CommandOutcome(result.outcome, result.reason, result.detail)
+        if not pending.accepted.done():
+            pending.accepted.set_result(outcome)
         if result.outcome is not Outcome.ACCEPTED:
-            del self._ways[result.number]
-            if not way.ended.done():
-                way.ended.set_result(heard)
+            del self._pending[result.number]
+            if not pending.ended.done():
+                pending.ended.set_result(outcome)
 
     # ------------------------------------------------------------------ one command
 
-    def _started(self, point: int, value: Value, timeout_ms: int, pulse_ms: int, watch: Watch | None) -> _Way | None:
+    def _started(
+        self, point: int, value: Value, timeout_ms: int, pulse_ms: int, watch: Watch | None
+    ) -> _PendingCommand | None:
         number, now_ns, utc_ns = next(self._numbers), time.monotonic_ns(), time.time_ns()
         within_ns, worker = timeout_ms * 1_000_000, self._workers[point]
         command = Command(
@@ -331,52 +335,58 @@ class FieldCommands(Process):
             return None
         written_until_s = asyncio.get_running_loop().time() + timeout_ms / 1000 + GRACE_S
         ended_until_s = written_until_s + pulse_ms / 1000
-        way = _Way(number, written_until_s, ended_until_s, self._points[point].readable, pulse_ms > 0, watch)
-        self._ways[number] = way
+        pending = _PendingCommand(
+            number, written_until_s, ended_until_s, self._points[point].readable, pulse_ms > 0, watch
+        )
+        self._pending[number] = pending
         if watch is not None:
-            self._by_watch[watch] = way
-        return way
+            self._by_watch[watch] = pending
+        return pending
 
-    async def _accepted(self, way: _Way) -> Heard:
-        """What the device said to the write."""
-        return await _within(way.accepted, way.written_until_s) or Heard(Outcome.EXPIRED, "nothing heard of it in time")
+    async def _accepted(self, pending: _PendingCommand) -> CommandOutcome:
+        """The device's answer to the write, EXPIRED if none comes in time."""
+        return await _within(pending.accepted, pending.written_until_s) or CommandOutcome(
+            Outcome.EXPIRED, "nothing heard of it in time"
+        )
 
-    async def _done(self, way: _Way) -> Heard:
-        """The last that is told of a command: PROVEN, ACCEPTED where nothing could show more, or what went wrong.
+    async def _done(self, pending: _PendingCommand) -> CommandOutcome:
+        """The final outcome of a command: PROVEN, ACCEPTED where nothing could prove it, or the failure.
 
-        It is not told while a pulse is on: until then the command is being carried out.
+        There is none while a pulse is on: the command is being carried out until the pulse ends.
         """
-        heard = await self._accepted(way)
-        if heard.outcome is not Outcome.ACCEPTED:
-            return heard
-        if way.watch is not None:
-            heard = await self._shown(way, way.watch)
-            if way.pulsed:
-                await _within(way.ended, way.ended_until_s)
-            return heard
-        if not way.provable and not way.pulsed:
-            return heard
-        return await _within(way.ended, way.ended_until_s) or Heard(Outcome.EXPIRED, "not proven in time")
+        result = await self._accepted(pending)
+        if result.outcome is not Outcome.ACCEPTED:
+            return result
+        if pending.watch is not None:
+            result = await self._shown(pending, pending.watch)
+            if pending.pulsed:
+                await _within(pending.ended, pending.ended_until_s)
+            return result
+        if not pending.provable and not pending.pulsed:
+            return result
+        return await _within(pending.ended, pending.ended_until_s) or CommandOutcome(
+            Outcome.EXPIRED, "not proven in time"
+        )
 
-    async def _shown(self, way: _Way, watch: Watch) -> Heard:
+    async def _shown(self, pending: _PendingCommand, watch: Watch) -> CommandOutcome:
         until_s = asyncio.get_running_loop().time() + watch.proof.timeout_ms / 1000
-        heard = await _within(way.shown, until_s)
-        if heard is not None:
-            return heard
+        result = await _within(pending.shown, until_s)
+        if result is not None:
+            return result
         if watch.wrong:
-            return Heard(Outcome.DIFFERS, f"{watch.point.name} shows {watch.shown!r}")
-        return Heard(Outcome.EXPIRED, f"{watch.point.name} does not show it in time")
+            return CommandOutcome(Outcome.DIFFERS, f"{watch.point.name} shows {watch.shown!r}")
+        return CommandOutcome(Outcome.EXPIRED, f"{watch.point.name} does not show it in time")
 
-    def _forget(self, way: _Way) -> None:
-        """Nobody waits for it any more."""
-        self._ways.pop(way.number, None)
-        if way.watch is not None:
-            self._watched.forget(way.watch)
-            self._by_watch.pop(way.watch, None)
+    def _forget(self, pending: _PendingCommand) -> None:
+        """Remove a command that nobody waits for any more."""
+        self._pending.pop(pending.number, None)
+        if pending.watch is not None:
+            self._watched.forget(pending.watch)
+            self._by_watch.pop(pending.watch, None)
 
 
-async def _within(stage: "asyncio.Future[Heard]", until_s: float) -> Heard | None:
-    """What `stage` brings; None if it has brought nothing by then."""
+async def _within(stage: "asyncio.Future[CommandOutcome]", until_s: float) -> CommandOutcome | None:
+    """The result of `stage`; None if it has none at `until_s`, in the time of the loop."""
     try:
         async with asyncio.timeout_at(until_s):
             return await asyncio.shield(stage)

@@ -1,4 +1,4 @@
-"""Points of the field that commands look at: what interlocks need, and what proves that something was done (pure)."""
+"""Feedback of commands: the points that interlocking rules name, and those that prove a command (pure)."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -8,7 +8,7 @@ from bus import quality
 from bus.messages import Sample, Value
 from mapping.plan import PointPlan, Proof
 
-RELATIVE = 1e-6  # what a float32 loses
+RELATIVE = 1e-6  # the rounding of a float32
 
 
 @dataclass(eq=False, slots=True)
@@ -28,7 +28,7 @@ class Watch:
     done: bool = False
 
     def look(self, sample: Sample, seen_ns: int) -> bool:
-        """True as soon as `sample` shows it."""
+        """Take a sample of the point; True if it proves the command."""
         if seen_ns <= self.since_ns or not quality.is_good(sample.quality):
             return False
         self.shown = sample.value
@@ -70,12 +70,12 @@ class WatchedPoints:
     _watches: list[Watch] = field(default_factory=list)
 
     def add(self, point: PointPlan) -> None:
-        """Look at `point` from now on."""
+        """Watch `point` from now on."""
         if point.number not in self._by_number:
             self._by_number[point.number] = self._by_name[point.name] = _Known(point)
 
     def followed_by(self, points: Iterable[PointPlan]) -> "WatchedPoints":
-        """The points of another plan; of those that it has unchanged everything is still known and waited for."""
+        """The points of another plan; unchanged ones keep their samples and their watches."""
         after = WatchedPoints()
         for point in points:
             after.add(point)
@@ -89,7 +89,7 @@ class WatchedPoints:
         return after
 
     def sampled(self, samples: Iterable[Sample], seen_ns: Iterable[int]) -> list[Watch]:
-        """Take what has come; the watches that have seen what they wait for."""
+        """Take samples; returns the watches that are done by them."""
         if not self._by_number:
             return []
         ended: list[Watch] = []
@@ -102,14 +102,14 @@ class WatchedPoints:
         return ended
 
     def lost(self, numbers: Iterable[int]) -> None:
-        """Nobody vouches for these points any more."""
+        """Drop the samples of these points, whose worker is silent."""
         for number in numbers:
             known = self._by_number.get(number)
             if known is not None:
                 known.sample = None
 
     def watch(self, proof: Proof, wanted: Value, *, upwards: bool, now_ns: int) -> Watch:
-        """Wait for what `proof` shows."""
+        """Wait for the feedback that `proof` names."""
         known = self._by_number[proof.point]
         before = None if known.sample is None else known.sample.value
         watch = Watch(proof, known.point, wanted, upwards, now_ns, before)
@@ -117,7 +117,7 @@ class WatchedPoints:
         return watch
 
     def forget(self, watch: Watch) -> None:
-        """Wait no more."""
+        """Remove a watch."""
         self._watches = [one for one in self._watches if one is not watch]
 
     def good_values(self, names: Iterable[str], now_ns: int) -> Mapping[str, Value]:

@@ -25,8 +25,9 @@ from mms_server.acsi.set_data_values import OPEN_TO_CLIENTS
 from mms_server.engine import Engine
 from mms_server.field.bindings import NEVER
 from mms_server.field.commands import CommandPlan, FieldCommands
-from mms_server.field.values import Fed, FieldValues, Pair
+from mms_server.field.values import Fed, FieldValues
 from mms_server.ied_server import DEFAULT_CLIENTS, folders_of, identity_of
+from mms_server.model.cache import SlotValue
 from mms_server.model.tree import DataModel
 from mms_server.network.access_control import Access, password_is
 from mms_server.network.server import MmsServer, tell_clock
@@ -47,7 +48,7 @@ class GatewayServer:
     def __init__(
         self, plan: Plan, ied: IedPlan, scl: Path, run_dir: Path, state_dir: Path | None, peer: Endpoint | None = None
     ) -> None:
-        """`peer` takes a copy of what is kept. Raises OSError if the state folder, or the peer, cannot be used."""
+        """`peer` receives a copy of persistent state. Raises OSError if the state folder, or the peer, cannot be used."""
         self._clock = SystemClock(plan.assumed_clock_error_ns, on_change=tell_clock)
         self._plan, self._ied = plan, ied
         described = _described(ied, scl)
@@ -112,9 +113,9 @@ class GatewayServer:
         return await self._server.start(host, port, tls)
 
     async def reload(self, plan: Plan) -> None:
-        """Go on with `plan`: no association ends, no block is disabled, and what stays bound keeps its value.
+        """Go on with `plan`: no association ends, no block is disabled, and objects that stay bound keep their values.
 
-        It waits until no settings are on their way to the field; then all of it is one commit. Raises KeyError or ValueError
+        It waits until no settings are being written to the field; then all changes are one commit. Raises KeyError or ValueError
         for a plan that needs a new server, and nothing has changed then.
         """
         ied = plan.ied(self._ied.name)
@@ -159,7 +160,7 @@ class GatewayServer:
         self._set_timer()
 
     def _release_results(self, overdue: CommandResult | None = None) -> None:
-        """Hand on the results whose proof has been heard: a client that reads after its answer sees the new status."""
+        """Hand on the results whose proof has been received: a client that reads after its answer sees the new status."""
         waiting, self._results = self._results, []
         for result in waiting:
             if result is overdue or self._sequences.get(result.worker, 0) >= result.sequence:
@@ -192,7 +193,7 @@ class GatewayServer:
                 case MessageDropped(worker, reason):
                     log.debug("message of worker %s dropped: %s", worker, reason, extra={"worker": worker})
                 case _:
-                    pass  # a heartbeat: that it came is what it says
+                    pass  # a heartbeat carries nothing else
 
     def _send_command(self, worker: str, command: Command) -> bool:
         return self._bus.send_command(worker, command)
@@ -201,7 +202,7 @@ class GatewayServer:
         self._commit(fed.first, quiet=True)
         self._commit(fed.changes)
 
-    def _commit(self, pairs: list[Pair], *, quiet: bool = False) -> None:
+    def _commit(self, pairs: list[SlotValue], *, quiet: bool = False) -> None:
         if pairs:
             with self._server.lock:
                 self._engine.commit(pairs, self._clock.now(), quiet=quiet or not self._serving)
@@ -210,7 +211,7 @@ class GatewayServer:
     # ------------------------------------------------------------------ time
 
     def _due(self) -> None:
-        """Before any request: what has become stale is not read as good."""
+        """Commit stale values before any request: they are not read as good."""
         if time.monotonic_ns() >= self._values.next_deadline_ns():
             self._commit(self._values.stale(self._clock.now()))
 
@@ -230,7 +231,7 @@ class GatewayServer:
 
 
 class _Changes:
-    """Logs a line when it changes, and not each time it is said."""
+    """Logs a line when it changes, not each time it is given."""
 
     def __init__(self, text: str) -> None:
         self._text = text

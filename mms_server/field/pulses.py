@@ -1,7 +1,7 @@
 """Pulses that are on: their object takes no other command until they have ended (pure).
 
-What is proven by a position may be so while its coil is still on. Another command then would set the coil that moves it
-back beside it, or be cut short by the end of the pulse before.
+A position may prove a command while the coil of the pulse is still on. Another command at that time would energize both
+coils, or would be cut short by the end of the first pulse.
 """
 
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class _Pulse:
-    """One pulse: the command that began it, whose it is to end, and when nobody tries that any more."""
+    """One pulse: the number of its command, the worker that ends it, and the time after which the worker gives up."""
 
     number: int
     worker: str
@@ -27,14 +27,14 @@ class Pulses:
         self._on[reference] = _Pulse(number, worker, until_ns)
 
     def ended(self, number: int) -> None:
-        """Its worker has said the last word of a command."""
+        """Remove the pulse of a command whose final result has come."""
         self._on = {reference: one for reference, one in self._on.items() if one.number != number}
 
     def lost(self, worker: str) -> None:
-        """A worker is silent, and will not end what it has begun."""
+        """Remove the pulses of a silent worker, which will not end them."""
         self._on = {reference: one for reference, one in self._on.items() if one.worker != worker}
 
     def on(self, reference: str, now_ns: int) -> bool:
-        """True while a pulse of the object is on, as far as anybody knows."""
+        """True while a pulse of the object is on."""
         pulse = self._on.get(reference)
         return pulse is not None and now_ns < pulse.until_ns

@@ -1,11 +1,11 @@
-"""Values from the field: what each sample makes of the attributes that it feeds, and when it is too old to be good.
+"""Values from the field: each sample sets the attributes that it feeds, and is stale after some time.
 
     sample ──► its point's sources ──► value leaves         scaled, mapped, rounded; held back by a deadband
                                   └──► q  the worst of the object's sources
                                   └──► t  the time of the last change of value or quality, not of the last poll
 
-What is bound is invalid until its first sample, and invalid again once it has not been refreshed for its point's
-`stale_after`, counted on the monotonic clock from the exchange that gave it, however it came here.
+A bound object is invalid until its first sample, and again once it has not been refreshed for its point's `stale_after`,
+counted on the monotonic clock from the exchange that gave the sample, not from its arrival here.
 """
 
 import math
@@ -16,28 +16,28 @@ from bus import quality
 from bus.quality import Quality, Stamp, UtcTime
 from mms_server.field.bindings import NEVER, BoundObject, Feed, FieldPoint, taken_over
 from mms_server.mms.data import Float32, Float64, Integer, Kind, MmsString, Scalar, Unsigned, VisibleString
+from mms_server.model.cache import SlotValue
 from mms_server.model.tree import DataModel
 
 if TYPE_CHECKING:
     from bus.messages import Sample, Value
     from mapping.plan import IedPlan, PointPlan, Source
 
-Pair = tuple[int, object]
 _OVERFLOW: Final = Quality(quality.INVALID | quality.OVERFLOW)
 
 
 class Fed(NamedTuple):
-    """What samples change: what is told of a point for the first time is a fill and no event, the rest may be."""
+    """The changes by samples: `first` from the first sample of a point, which is no event; `changes` from all later ones."""
 
-    first: list[Pair]
-    changes: list[Pair]
+    first: list[SlotValue]
+    changes: list[SlotValue]
 
 
 class FieldValues:
-    """The bindings of one IED. Its answers are pairs for one commit.
+    """The bindings of one IED. Its methods give slots with their values, for one commit.
 
-    `process` gives what the process has said of a leaf, whatever covers it: a value is news against that and not against
-    what is shown, or a substitution that happens to agree would swallow it.
+    `process` gives the process value of a leaf, substituted or not. A sample is compared with that value: compared with
+    the value shown, it would be lost if a substitution happens to be equal.
     """
 
     def __init__(
@@ -85,22 +85,22 @@ class FieldValues:
     def _leaf(self, target: str | None) -> int | None:
         return None if target is None else self._slot(target)
 
-    # ------------------------------------------------------------------ what comes
+    # ------------------------------------------------------------------ samples
 
     def held(self) -> list[int]:
         """The leaves that a deadband of the map holds back."""
         return [slot for point in self._points.values() for feed in point.feeds for slot in feed.held]
 
-    def start(self) -> list[Pair]:
-        """Before the first sample: what the plan presets, and everything else of the process invalid."""
+    def start(self) -> list[SlotValue]:
+        """The values before the first sample: the presets of the plan, and invalid quality for all else of the process."""
         return [*self._first.items()]
 
-    def succeed(self, before: "FieldValues", now: Stamp) -> list[Pair]:
-        """Take over from the bindings of another plan for the same model; what one commit then has to change.
+    def succeed(self, before: "FieldValues", now: Stamp) -> list[SlotValue]:
+        """Take over from the bindings of another plan for the same model; the changes for one commit.
 
-        What stays bound keeps value, quality and time; what is bound no more is invalid; what is bound now, or converted
-        otherwise, shows the last sample of its point, and is invalid if there is none. A leaf whose preset has gone is
-        what it was before.
+        An object that stays bound keeps value, quality and time. One that is bound no more is invalid. One that is newly
+        bound, or converted otherwise, gets the last sample of its point, and is invalid if there is none. A leaf whose
+        preset has gone gets its value from before the preset.
         """
         pairs = self._started_after(before)
         said = {one.q: one.said for one in before._objects}
@@ -118,15 +118,15 @@ class FieldValues:
         self._next_ns = min((point.expires_ns for point in self._points.values()), default=NEVER)
         return pairs
 
-    def _started_after(self, before: "FieldValues") -> list[Pair]:
-        """What another plan had at the start and this has not goes back; what this alone has is set."""
+    def _started_after(self, before: "FieldValues") -> list[SlotValue]:
+        """The changes of presets: those of the plan `before` that are gone are undone, new ones are set."""
         for slot in self._beneath.keys() & before._beneath.keys():
             self._beneath[slot] = before._beneath[slot]
         back = [(slot, value) for slot, value in before._beneath.items() if slot not in self._first]
         return back + [(slot, value) for slot, value in self._first.items() if before._first.get(slot) != value]
 
-    def _say(self, bound: BoundObject, judged: Quality, now: Stamp, pairs: list[Pair]) -> None:
-        """An object's quality is another since now."""
+    def _say(self, bound: BoundObject, judged: Quality, now: Stamp, pairs: list[SlotValue]) -> None:
+        """Set an object's quality, and its time stamp to `now`."""
         bound.said = judged
         if bound.q is not None:
             pairs.append((bound.q, judged))
@@ -134,9 +134,9 @@ class FieldValues:
             pairs.append((bound.t, UtcTime(now.utc_ns, now.time_quality)))
 
     def samples(self, samples: "Iterable[Sample]", seen_ns: Iterable[int], time_quality: int, now: Stamp) -> "Fed":
-        """What the samples of one exchange, or of a snapshot, change. `seen_ns`: the monotonic time of each exchange.
+        """The changes by the samples of one exchange, or of a snapshot. `seen_ns`: the monotonic time of each exchange.
 
-        What is older than what is known already changes nothing; what is too old to be good is not good.
+        A sample older than the last one of its point changes nothing; one that is older than `stale_after` is stale.
         """
         fed = Fed([], [])
         for sample, seen in zip(samples, seen_ns, strict=False):
@@ -158,19 +158,19 @@ class FieldValues:
                 self._feed(feed, sample.value, judged, stamp, pairs)
         return fed
 
-    def lost(self, worker: str, now: Stamp) -> list[Pair]:
-        """Nothing has come from `worker` for too long: nothing of it is good."""
-        pairs: list[Pair] = []
+    def lost(self, worker: str, now: Stamp) -> list[SlotValue]:
+        """The changes when `worker` is silent for too long: all its points are stale."""
+        pairs: list[SlotValue] = []
         for point in self._points.values():
             if point.worker == worker and point.expires_ns != NEVER:
                 self._expire(point, now, pairs)
         return pairs
 
-    def stale(self, now: Stamp) -> list[Pair]:
-        """What has become too old by now."""
+    def stale(self, now: Stamp) -> list[SlotValue]:
+        """The changes by points that have become stale by `now`."""
         if now.monotonic_ns < self._next_ns:
             return []
-        pairs: list[Pair] = []
+        pairs: list[SlotValue] = []
         for point in self._points.values():
             if point.expires_ns <= now.monotonic_ns:
                 self._expire(point, now, pairs)
@@ -178,17 +178,17 @@ class FieldValues:
         return pairs
 
     def next_deadline_ns(self) -> int:
-        """When `stale` is due, on the monotonic clock; NEVER if nothing is good."""
+        """The time at which `stale` is due, on the monotonic clock; NEVER if no point is good."""
         return self._next_ns
 
-    def _expire(self, point: FieldPoint, now: Stamp, pairs: list[Pair]) -> None:
+    def _expire(self, point: FieldPoint, now: Stamp, pairs: list[SlotValue]) -> None:
         point.expires_ns = NEVER
         for feed in point.feeds:
             self._feed(feed, None, quality.STALE, UtcTime(now.utc_ns, now.time_quality), pairs)
 
-    # ------------------------------------------------------------------ what it becomes
+    # ------------------------------------------------------------------ conversion
 
-    def _feed(self, feed: Feed, value: "Value", judged: Quality, stamp: UtcTime, pairs: list[Pair]) -> None:
+    def _feed(self, feed: Feed, value: "Value", judged: Quality, stamp: UtcTime, pairs: list[SlotValue]) -> None:
         moved = False
         if value is not None and feed.first is not None:
             shown = self._shown(feed, value)
@@ -207,7 +207,7 @@ class FieldValues:
             pairs.append((bound.t, stamp))
 
     def _shown(self, feed: Feed, value: "Value") -> Scalar | None:
-        """`value` as the leaf has it; None if the leaf cannot: out of its range, or no value that the map knows."""
+        """`value` as the leaf has it; None if it is out of the leaf's range, or not among the values of the map."""
         slot = feed.first
         kind = None if slot is None else self._cache.nodes[slot].kind
         if feed.values:
@@ -220,7 +220,7 @@ class FieldValues:
             value = value if (source.scale, source.offset) == (1.0, 0.0) else value * source.scale + source.offset
         return None if kind is None or value is None else _fitting(kind, value)
 
-    def _set_values(self, feed: Feed, shown: Scalar, pairs: list[Pair]) -> bool:
+    def _set_values(self, feed: Feed, shown: Scalar, pairs: list[SlotValue]) -> bool:
         process = self._process
         pairs += [(slot, shown) for slot in feed.targets if process(slot) != shown]
         if not feed.held:
@@ -241,7 +241,7 @@ def _exceeds(source: "Source", last: object, shown: Scalar) -> bool:
 
 
 def _number(text: str) -> float | None:
-    """The number that an instrument sent as text, digit by digit; None if it is none."""
+    """The number that an instrument sent as text; None if the text is no number."""
     try:
         number = float(text)
     except ValueError:

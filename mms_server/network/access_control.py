@@ -1,4 +1,4 @@
-"""Who may associate: how many, from where, and who decides (shell: a no is told late)."""
+"""Access control of associations: their number, addresses and authentication (shell: a refusal is delayed)."""
 
 import asyncio
 import hmac
@@ -19,7 +19,7 @@ Authenticator = Callable[[Client, bytes | None], bool | Awaitable[bool]]
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who may associate: how many, from where, and who decides. No authenticator: anybody, whatever he says."""
+    """Limits on associations: `allow` lists networks, all if empty; without `authenticate` no password is checked."""
 
     max_clients: int = 64
     allow: tuple[IPv4Network | IPv6Network, ...] = ()
@@ -37,18 +37,18 @@ def password_is(expected: str) -> Authenticator:
 
 
 class Gate:
-    """Lets peers in, or not, as `access` says."""
+    """Admits or refuses peers by the limits in `access`."""
 
     def __init__(self, access: Access) -> None:
         self.access = access
         self._failed: dict[str, int] = {}  # per address, since the last good one
 
     def follow(self, access: Access) -> None:
-        """Let peers in as `access` says from now on; who is associated stays."""
+        """Use the limits `access` from now on; associated clients stay."""
         self.access = access
 
     def closed_to(self, host: str, associated: int) -> str | None:
-        """Why a peer at `host` may not even shake hands while `associated` clients are there; None if it may."""
+        """The reason to refuse a connection from `host` while `associated` clients are there; None to admit it."""
         if self.access.allow and not self._allowed(host):
             return "address not on the allow-list"
         if self.full(associated):
@@ -56,7 +56,7 @@ class Gate:
         return None
 
     def full(self, associated: int) -> bool:
-        """Whether `associated` clients are as many as there may be."""
+        """True if no client may associate beside `associated` others."""
         return associated >= self.access.max_clients
 
     def _allowed(self, host: str) -> bool:
@@ -64,7 +64,7 @@ class Gate:
         return any(address in network for network in self.access.allow)
 
     async def authenticated(self, client: Client, password: bytes | None) -> bool:
-        """What the authenticator says; a no takes longer each time, for that address."""
+        """The authenticator's verdict; a refusal takes longer with each failure of the same address."""
         decide = self.access.authenticate
         if decide is None:
             return True

@@ -21,11 +21,11 @@ class CallbackProcess(Process):
         self._simulated = SimulatedProcess(update)
 
     def checks(self, target: ControlObject) -> bool:
-        """True if a callback has to say something of `target`."""
+        """True if a callback checks `target`."""
         return self.checking.of(target.slots["Oper"]) is not None
 
     async def check(self, asked: Selection | Operation) -> Verdict:
-        """The verdict of the callback that judges the object."""
+        """The verdict of the callback that checks the object; True without one."""
         return await _said(self.checking, asked)
 
     async def begin(self, operation: Operation) -> Verdict:

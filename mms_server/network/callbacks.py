@@ -1,4 +1,4 @@
-"""Asking the embedding program (shell): its callbacks run on threads or on the loop, and may fail."""
+"""Calls of the embedding program's callbacks (shell): they run on threads or on the loop, and may fail."""
 
 import asyncio
 import inspect
@@ -11,7 +11,7 @@ log = logging.getLogger("mms.association")
 
 
 async def verdict_of(call: Call) -> Verdict:
-    """What the embedding program says; a callback that fails says no, and its traceback is logged."""
+    """The verdict of one callback; if it raises, access is denied and the traceback is logged."""
     try:
         if inspect.iscoroutinefunction(call.callback):
             return cast("Verdict", await call.callback(*call.arguments))

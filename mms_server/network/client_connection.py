@@ -19,7 +19,7 @@ def connect(
 ) -> MmsClient:
     """An associated client of the server at `host`:`port`; no one answer may take longer than `timeout` seconds.
 
-    Raises MmsError if there is none, or if it does not let us in.
+    Raises MmsError if there is no server, or if it refuses the association.
     """
     address = str(Endpoint(host, port))
     try:
@@ -46,7 +46,7 @@ class SocketWire:
             raise
 
     def now(self) -> Stamp:
-        """Both clocks."""
+        """The time on the monotonic clock and in UTC."""
         return Stamp(time.monotonic_ns(), time.time_ns())
 
     def send(self, octets: bytes) -> None:
@@ -55,7 +55,7 @@ class SocketWire:
         self._socket.sendall(octets)
 
     def receive(self, until_ns: int) -> bytes | None:
-        """What comes next; None if nothing does until then, empty if the server has closed. Raises OSError."""
+        """The next octets; None if none come until `until_ns`, empty if the server has closed. Raises OSError."""
         left_ns = until_ns - time.monotonic_ns()
         if left_ns <= 0:
             return None

@@ -1,4 +1,4 @@
-"""What clients do, as it is events_of: to the log, to the audit log and to the embedding program (shell)."""
+"""Events of clients: each goes to the log, to the audit log and to the embedding program (shell)."""
 
 import hashlib
 import logging
@@ -34,7 +34,7 @@ class ClientEvents:
             self._audit.add(event, client, deed)
 
     def answered(self, client: Client, service: int, body: bytes, pdu: bytes) -> None:
-        """A request that the audit log is AUDITED of was answered with `pdu`."""
+        """A request of a service in AUDITED was answered with `pdu`."""
         if self._audit is not None:
             for event, deed in audit_events.events_of(service, body, pdu):
                 self._audit.add(event, client, deed)
@@ -47,7 +47,7 @@ class ClientEvents:
             self._on_connection(client, True)
 
     def ended(self, client: Client, reason: str) -> None:
-        """The association of `client` ends; `left` follows once the engine has released what it held."""
+        """The association of `client` ends; `left` follows once the engine has released its reservations."""
         self.audited("ended", client, {"reason": reason})
 
     def left(self, client: Client) -> None:

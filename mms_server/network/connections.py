@@ -1,4 +1,4 @@
-"""The connections of a server: which may shake hands, which are associated, and when the last is gone (shell)."""
+"""The connections of a server: those in their handshake, those that are associated, and the wait for the last (shell)."""
 
 import asyncio
 import contextlib
@@ -29,7 +29,7 @@ class Connections:
         return self._count
 
     def admit(self, connection: Connection) -> str | None:
-        """Why `connection` may not even shake hands; None if it may. The oldest unfinished handshake makes room."""
+        """The reason to refuse `connection`; None to admit it. If there are too many handshakes the oldest is aborted."""
         refusal = self._gate.closed_to(connection.host, len(self._by_client))
         if refusal is not None:
             return refusal
@@ -40,13 +40,13 @@ class Connections:
         return None
 
     def forget(self, connection: Connection) -> None:
-        """The connection is no more."""
+        """Remove a connection that was closed."""
         self._all.discard(connection)
         if not self._all:
             self._none_left.set()
 
     def associated(self, client: Client, connection: Connection) -> None:
-        """`client` is behind `connection`."""
+        """`client` has associated over `connection`."""
         self._by_client[client] = connection
 
     def left(self, client: Client) -> None:
@@ -54,20 +54,20 @@ class Connections:
         self._by_client.pop(client, None)
 
     def push(self, clients: list[Client]) -> None:
-        """Send what the engine has for `clients`."""
+        """Send the PDUs that the engine has for `clients`."""
         for client in clients:
             connection = self._by_client.get(client)
             if connection is not None:
                 connection.push()
 
     def end_sessions(self, tls: TlsPort) -> None:
-        """End what an old CRL has let in: clients come back, and are judged by the new one."""
+        """End all connections of the port `tls`: clients that return are checked against its new CRL."""
         for connection in tuple(self._all):
             if connection.secured_by is tls:
                 connection.stop("a new CRL")
 
     async def stop(self) -> None:
-        """Abort every association and close every connection; what does not go in time is cut off."""
+        """Abort every association and close every connection; a connection that has not ended after STOP_S is cut."""
         for connection in tuple(self._all):
             connection.stop("the server stops")
         if self._all:

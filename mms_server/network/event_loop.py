@@ -1,4 +1,4 @@
-"""Which event loop runs a server: uvloop where it is installed, asyncio's own elsewhere."""
+"""Event loop of a server: uvloop where it is installed, asyncio's own elsewhere."""
 
 import asyncio
 import contextlib

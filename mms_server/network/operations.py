@@ -1,4 +1,4 @@
-"""Operations on their way: the process is asked how they begin and end, beside everything else (shell)."""
+"""Tasks of operations: the process is asked for their begin and end, beside all other requests (shell)."""
 
 import asyncio
 import threading
@@ -24,13 +24,13 @@ class Operations:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def beside(self, work: Coroutine[None, None, None]) -> None:
-        """Do `work` beside everything else, until it ends or the server stops."""
+        """Run `work` as a task of its own, until it ends or the server stops."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     def fire(self, operation: Operation) -> None:
-        """Begin what has waited for its time: the process is asked again."""
+        """Begin a time-activated operation: the process is asked again."""
         self.beside(self._fired(operation))
 
     def complete(self, operation: Operation) -> None:
@@ -38,7 +38,7 @@ class Operations:
         self.beside(self._completed(operation))
 
     def cancel(self) -> None:
-        """The server stops: nobody waits any more."""
+        """Cancel all tasks, since the server stops."""
         for task in tuple(self._tasks):
             task.cancel()
 
@@ -65,5 +65,5 @@ class Operations:
 
 
 def _outcome(verdict: Verdict) -> bool | AddCause:
-    """The verdict on an operation: an answer that is neither True nor an AddCause is a no."""
+    """The verdict on an operation: an answer that is neither True nor an AddCause is False."""
     return verdict if isinstance(verdict, AddCause) else verdict is True

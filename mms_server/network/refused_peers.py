@@ -1,4 +1,4 @@
-"""Peers that are not let in: a line for each, until there are too many of them; then their number (shell)."""
+"""Log of refused peers: LINES lines in a PERIOD_S, then only the number of further ones (shell)."""
 
 import asyncio
 import logging
@@ -12,7 +12,7 @@ log = logging.getLogger("mms.association")
 
 
 class Refusals:
-    """The log's lines about refused peers of one server: a flood of them fills no disk."""
+    """Limits the log lines about refused peers of one server: a flood of them does not fill the disk."""
 
     def __init__(self) -> None:
         self._said = self._more = 0

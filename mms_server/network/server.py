@@ -4,8 +4,8 @@
                                                           ▲                           │
                                                           └──── wake_up: a change, or the deadline
 
-What the engine has for clients, for the store and for the log leaves in one pass after each change; whose turn it is on
-a connection, `connection` decides.
+The output of the engine (for clients, store and log) leaves in one pass after each change. Each `connection` decides when
+its requests are answered.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from typing import Final
 from bus.clock import ClockState
 from bus.system_clock import SystemClock
 from mms_server.acsi.clients import Client
-from mms_server.association.read_fast_path import Familiar
+from mms_server.association.read_fast_path import ReadFastPath
 from mms_server.engine import Engine
 from mms_server.mms.initiate import ServerLimits
 from mms_server.network.access_control import Access, Gate
@@ -42,9 +42,9 @@ clock_log = logging.getLogger("mms.clock")
 class MmsServer:
     """The ports of one engine and their connections. `lock` guards the engine: whoever commits values takes it.
 
-    `due` is called before anything is asked; `on_connection(client, connected)` when a client has associated or gone, and
-    `on_notice(client, block, event)` when something happens to a report control block. What is kept goes to `store`, and
-    from there to `mirror`; what clients do, to `audit`.
+    `due` is called before requests are answered; `on_connection(client, connected)` when a client has associated or gone,
+    and `on_notice(client, block, event)` at each event of a report control block. `store` saves persistent state and copies
+    it to `mirror`; `audit` records the actions of clients.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class MmsServer:
         self._wake_up = WakeUp(self._pump, self._expired)
         self._store, self._mirror = store, mirror
         self._due = due
-        self._familiar: dict[int, Familiar] = {}
+        self._fast_paths: dict[int, ReadFastPath] = {}
 
     @property
     def own(self) -> ServerLimits:
@@ -112,12 +112,12 @@ class MmsServer:
 
     def changed(self) -> None:
         """Values were committed, from whatever thread: reports, the store and the timer follow on the loop."""
-        if self.engine.stirred:
+        if self.engine.dirty:
             self._wake_up.soon()
 
-    def stir(self) -> None:
-        """Look again at what waits, in another turn."""
-        self.engine.stir()
+    def mark_dirty(self) -> None:
+        """Let the next turn of the loop flush the engine's output once more."""
+        self.engine.mark_dirty()
         self.changed()
 
     def _stored(self, ticket: int) -> None:
@@ -130,7 +130,7 @@ class MmsServer:
         self._pump()
 
     def _pump(self) -> None:
-        """Give the store and every client what waits for them, and set the timer anew."""
+        """Flush the engine's output to the store, the clients and the audit log, and set the timer anew."""
         with self.lock:
             found = self.engine.outgoing()
         if found.kept and self._store is not None:
@@ -150,10 +150,10 @@ class MmsServer:
             self.engine.deadline(self.clock.now())
         self._pump()
 
-    # ------------------------------------------------------------------ what connections ask
+    # ------------------------------------------------------------------ for connections
 
     def associated(self, client: Client, connection: Connection) -> None:
-        """`client` is there, behind `connection`."""
+        """`client` has associated over `connection`."""
         with self.lock:
             self.engine.opened(client)
         self.connections.associated(client, connection)
@@ -168,20 +168,20 @@ class MmsServer:
         self.events.left(client)
         self.changed()
 
-    def familiar(self, context: int) -> Familiar | None:
-        """The Reads known of clients that talk in the presentation context `context`."""
-        if context not in self._familiar and len(self._familiar) < CONTEXTS_KEPT:
-            self._familiar[context] = Familiar(self.engine.model, context)
-        return self._familiar.get(context)
+    def read_fast_path(self, context: int) -> ReadFastPath | None:
+        """The read fast path of clients whose presentation context of MMS is `context`; None if there are too many contexts."""
+        if context not in self._fast_paths and len(self._fast_paths) < CONTEXTS_KEPT:
+            self._fast_paths[context] = ReadFastPath(self.engine.model, context)
+        return self._fast_paths.get(context)
 
     def before_requests(self) -> None:
-        """What is due comes before what is asked: a value that has just become stale is not read as good."""
+        """Commit values that are due before a request is answered: a value that has just become stale is not read as good."""
         if self._due is not None:
             self._due()
 
 
 def tell_clock(before: ClockState | None, state: ClockState) -> None:
-    """One line for each change of what the clock is worth; how it is at the start is no change for the worse."""
+    """Log one line for each change of the clock's state: a worse one is a warning, unless it is the first."""
     worse = logging.INFO if before is None else logging.WARNING
     if state.failed:
         clock_log.log(worse, "the clock fails: time stamps say clockFailure")

@@ -1,4 +1,4 @@
-"""Listening sockets and keepalive: what the operating system is told about a port."""
+"""Listening sockets and keepalive: the socket options of a port."""
 
 import contextlib
 import socket
@@ -26,7 +26,7 @@ def listening_socket(host: str, port: int) -> socket.socket:
 
 
 def set_keepalive(sock: socket.socket | None) -> None:
-    """Notice a peer that vanished within 8 s, and send answers at once."""
+    """Set keepalive, which detects a vanished peer within 8 s, and TCP_NODELAY, which sends answers at once."""
     if sock is None:
         return
     with contextlib.suppress(OSError):  # the peer may be gone before we have looked at it

@@ -3,8 +3,8 @@
     octets of the connection ──► TlsSession ──► octets of the association        a fault: one reason, one alert
                              ◄──            ◄──
 
-Python's `ssl` cannot begin a renegotiation or a key update: who wants fresh keys ends the association, and the client
-comes back. So does a new CRL: it ends every session that the old one has let in.
+Python's `ssl` cannot begin a renegotiation or a key update: fresh keys need a new association. A new CRL ends every session
+of its port, and clients that return are checked against it.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ READ_OCTETS: Final = 65_536
 
 @dataclass
 class TlsRefused(Exception):  # noqa: N818 - it is what a peer gets
-    """Why a peer is not let in; `alert` are the octets that tell it so, empty if there is nothing to tell."""
+    """The reason why a peer is refused; `alert` are the octets of the TLS alert for it, empty if there is none."""
 
     reason: str
     alert: bytes = b""
@@ -28,7 +28,7 @@ class TlsRefused(Exception):  # noqa: N818 - it is what a peer gets
 
 @dataclass(eq=False)
 class TlsPort:
-    """What one TLS port needs: files in PEM, and the peers that may come (`sha256:HEX`, `CN=...`), all if there are none.
+    """Settings of one TLS port: files in PEM, and the peers that are admitted (`sha256:HEX`, `CN=...`), all if none is given.
 
     Raises OSError when it is made, and when the CRL has changed, for files that cannot be used.
     """
@@ -59,7 +59,7 @@ class TlsPort:
 
 
 class TlsSession:
-    """TLS of one connection, over octets: it knows no socket."""
+    """The TLS session of one connection, over octets: it knows no socket."""
 
     def __init__(self, context: ssl.SSLContext, peers: tuple[str, ...] = ()) -> None:
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -96,7 +96,7 @@ class TlsSession:
         return self._outgoing.read()
 
     def to_send(self) -> bytes:
-        """What TLS itself has to say."""
+        """The octets of TLS itself (handshake, alerts) that wait to be sent."""
         return self._outgoing.read()
 
     def _admitted(self) -> None:

@@ -1,4 +1,4 @@
-"""When a server looks at what waits: after a change, from whatever thread it came, and at the engine's deadline (shell)."""
+"""Wake-up of a server: after a change, from any thread, and at the engine's deadline (shell)."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,7 @@ LONGEST_WAIT_S: Final = 3600.0
 
 
 class WakeUp:
-    """Calls `pump` in a turn of the loop of its own, once for however many changes, and `expired` at the deadline."""
+    """Calls `pump` in a turn of its own on the loop, once for any number of changes, and `expired` at the deadline."""
 
     def __init__(self, pump: Callable[[], None], expired: Callable[[], None]) -> None:
         self._pump = pump
@@ -38,7 +38,7 @@ class WakeUp:
         self.at(NEVER)
 
     def soon(self) -> None:
-        """Let `pump` be called, from whatever thread."""
+        """Schedule `pump`, from any thread."""
         loop = self._loop
         if loop is None or self._pump_due:
             return

@@ -1,9 +1,9 @@
 """A confirmed service: what every file of this folder offers, as one constant `SERVICE`.
 
 `answer(context, body)` gets the contents of the service's element in the request and returns the service's element for
-the response, tag and all; or a ServiceError, which becomes the confirmed-error PDU. An argument that means nothing
-raises ArgumentError (or WireError, from the cursor): the client gets a Reject. A service keeps no memory; what must
-outlive a request is behaviour and belongs to acsi/.
+the response, with its tag; or a ServiceError, which becomes the confirmed-error PDU. An invalid argument raises
+ArgumentError (or WireError, from the cursor): the client gets a Reject. A service keeps no state; state that outlives a
+request is behaviour and belongs to acsi/.
 
 A service whose answer waits for the embedding program returns a Deferred: the client's later requests wait with it. One
 whose answer waits for the client itself returns LATER: its requests go on meanwhile, and the behaviour answers.
@@ -27,7 +27,7 @@ from mms_server.model.tree import DataModel
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What Identify answers."""
+    """The identity of the server, as Identify answers it."""
 
     vendor: str
     model: str
@@ -36,9 +36,9 @@ class Identity:
 
 @dataclass(slots=True)
 class Context:
-    """What a service works with: the model and the behaviours, who the server is, who asks, how long an answer may be.
+    """The context of a request: model, behaviours, identity of the server, client, and the room for the answer in octets.
 
-    `commit` takes values as the field's do: reports follow. `now` is the time of the request.
+    `commit` takes values as those of the field: reports follow. `now` is the time of the request.
     """
 
     model: DataModel
@@ -57,7 +57,7 @@ class Context:
 
 
 class Later:
-    """The answer comes by itself."""
+    """The type of LATER: the behaviour answers the request itself, when the client has answered."""
 
 
 LATER: Final = Later()

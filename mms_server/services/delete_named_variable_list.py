@@ -21,7 +21,7 @@ _NAMES_LIMIT: Final = 1024
 
 
 def answer(context: Context, body: bytes) -> bytes | ServiceFailure:
-    """How many were meant, and how many are gone."""
+    """The number of data sets that matched, and of those that were deleted."""
     scope, wanted, domain = _arguments(body)
     if scope == ASSOCIATION:
         wanted = [ObjectName(ASSOCIATION_SPECIFIC, None, name) for name in context.client.data_sets]
@@ -42,7 +42,7 @@ def answer(context: Context, body: bytes) -> bytes | ServiceFailure:
 
 
 def _deleted(context: Context, name: ObjectName) -> ServiceError | None:
-    """Delete one data set; why not, or None."""
+    """Delete one data set; the error, or None."""
     behaviour = context.behaviour
     error = behaviour.sets.delete(context.client, name, lambda found: any(one.uses(found) for one in behaviour.walked))
     context.track(ServiceName.DELETE_DATA_SET, name.reference, error)

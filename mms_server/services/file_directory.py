@@ -1,4 +1,4 @@
-"""FileDirectory: what files there are, page by page, those in sub-folders with their path (ISO 9506-2 annex D).
+"""FileDirectory: the list of files, page by page, those in sub-folders with their path (ISO 9506-2 annex D).
 
 BF4D { [A0 { name }], [A1 { continue after }] }   ->   BF4D { A0 { 30 { 30 { A0 { name }, A1 attributes } ... } }, 81 more }
 """

@@ -1,4 +1,4 @@
-"""GetNameList: what there is, page by page (ISO 9506-2, GetNameList).
+"""GetNameList: the names of domains, variables, data sets or logs, page by page (ISO 9506-2, GetNameList).
 
     A1 { A0 { 80 class }, A1 { 80 vmd | 81 domain | 82 association }, [82 continue after] }
       ->   A1 { A0 { 1A name ... }, 81 more follows }

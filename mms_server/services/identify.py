@@ -1,4 +1,4 @@
-"""Identify: who made the server (ISO 9506-2, Identify).
+"""Identify: vendor, model and revision of the server (ISO 9506-2, Identify).
 
 82 00   ->   A2 { 80 vendor, 81 model, 82 revision }
 """

@@ -12,7 +12,7 @@ from mms_server.stack import ber
 
 
 def answer(context: Context, body: bytes) -> ServiceError | Later:
-    """Why not, or that the answer comes later."""
+    """The error, or LATER."""
     parts: dict[int, list[bytes]] = {}
     position = 0
     while position < len(body):

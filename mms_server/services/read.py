@@ -1,9 +1,9 @@
-"""Read: what variables are worth now (ISO 9506-2, Read).
+"""Read: the present values of variables (ISO 9506-2, Read).
 
     A4 { [80 specification with result], A1 { variables or the name of a list } }
       ->   A4 { [A0 { the same specification }], A1 { data or 80 error ... } }
 
-Clients repeat themselves: a request seen before is answered from its compiled plan, which is the slots to join. The
+Clients repeat their requests: one that was decoded before is answered from its compiled plan, which is the slots to join. The
 plans are bounded, and dropped when a data set that all may read is deleted.
 """
 
@@ -92,7 +92,7 @@ def _part(model: DataModel, variable: Variable) -> int | ResolvedAccess | bytes:
 
 
 def _selected(context: Context, plan: ReadPlan) -> tuple[_Part, ...]:
-    """The parts of `plan` with what comes of selecting: reading SBO selects (IEC 61850-8-1, Select)."""
+    """The parts of `plan`, with the selections in it: reading SBO selects (IEC 61850-8-1, Select)."""
     control = context.behaviour.control
     return tuple(
         control.select(context.client, part, context.now)
@@ -103,7 +103,7 @@ def _selected(context: Context, plan: ReadPlan) -> tuple[_Part, ...]:
 
 
 def _asked(context: Context, plan: ReadPlan, parts: Sequence[_Part]) -> bytes | ServiceError | Deferred:
-    """Ask the embedding program first. What it refuses is an error by itself, and its file's default inside a structure."""
+    """Ask the embedding program first. A refused part is an error by itself, and the file's default inside a structure."""
     model = context.model
     questions = [_questions(context, part) for part in parts]
 
@@ -126,7 +126,7 @@ def _asked(context: Context, plan: ReadPlan, parts: Sequence[_Part]) -> bytes | 
 
 
 def _questions(context: Context, part: _Part) -> list[tuple[int, Call]]:
-    """What the embedding program is asked before a part is shown, each with the slot that it is about."""
+    """The callbacks of the embedding program that decide on a part, each with the slot that it is about."""
     model, callbacks = context.model, context.behaviour.permissions.reads
     if isinstance(part, Selection):
         question = context.behaviour.control.question(part)

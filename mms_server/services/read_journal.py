@@ -21,7 +21,7 @@ _REASON: Final = BitString(6)
 
 
 class _Range(NamedTuple):
-    """What is asked for; None where nothing is said."""
+    """The range of a request; None for what it does not give."""
 
     start_ns: int | None = None
     first_id: int | None = None

@@ -10,7 +10,7 @@ from mms_server.services.base import Context, Service
 
 
 def answer(_context: Context, body: bytes) -> bytes:
-    """Operational; a server that is not does not answer."""
+    """Operational: a server that is not operational does not answer."""
     if len(body) != 1:
         raise ArgumentError(f"{len(body)} octets, expected one boolean")
     return bytes.fromhex("a006800100810100")

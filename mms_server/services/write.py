@@ -2,8 +2,8 @@
 
 A5 { A0 { variables } | A1 { list name }, A0 { data ... } }   ->   A5 { 81 success | 80 error ... }
 
-Items are taken in their order. What has no callback to ask is answered at once; the rest when all callbacks have said.
-Each item is a service of its own to those who track services; a Write of a list is one, SetDataSetValues.
+Items are taken in their order. An item without a callback is answered at once, the rest when all callbacks have given
+their verdicts. For service tracking each item is a service of its own; a Write of a list is one, SetDataSetValues.
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,7 +41,7 @@ class _Block:
 
 @dataclass(frozen=True, slots=True)
 class _Plain:
-    """Leaves and their values, and how many of the calls decide on them."""
+    """Leaves and their values, and the number of calls that decide on them."""
 
     pairs: LeafValues
     calls: int = 0
@@ -49,7 +49,7 @@ class _Plain:
 
 @dataclass(frozen=True, slots=True)
 class _Command:
-    """A selection or an operation, and whether one of the calls decides on it."""
+    """A selection or an operation, and the number of calls (0 or 1) that decide on it."""
 
     asked: Selection | Operation
     calls: int
@@ -140,13 +140,13 @@ def _item(
         return _Block(target, tag, contents, int(question is not None))
     if context.behaviour.control.find(target) is not None:
         return _control(context, target, body, start, end, calls)
-    writing = context.behaviour.writing
-    objection = context.behaviour.setting_groups.objection(context.client, target, context.now) or writing.objection(
-        target
-    )
+    data_values = context.behaviour.set_data_values
+    objection = context.behaviour.setting_groups.objection(
+        context.client, target, context.now
+    ) or data_values.objection(target)
     if objection is not None:
         return objection
-    pairs = writing.pairs(target, body, start, end)
+    pairs = data_values.pairs(target, body, start, end)
     if isinstance(pairs, DataAccessError):
         return pairs
     before = len(calls)
@@ -157,7 +157,7 @@ def _item(
 def _control(context: Context, target: int, body: bytes, start: int, end: int, calls: list[Call]) -> _Item:
     """SBOw, Oper or Cancel, as a whole."""
     behaviour = context.behaviour
-    pairs = behaviour.writing.values(target, body, start, end, behaviour.control.origins)
+    pairs = behaviour.set_data_values.values(target, body, start, end, behaviour.control.origins)
     if isinstance(pairs, DataAccessError):
         behaviour.control.write_undecoded(context.client, target, pairs, context.now)
         return pairs
@@ -172,7 +172,7 @@ def _control(context: Context, target: int, body: bytes, start: int, end: int, c
 
 
 def _ask(context: Context, target: int, pairs: LeafValues, calls: list[Call]) -> None:
-    """Ask the callbacks for what is to be written, then the process for what stands in registers."""
+    """Add the calls that decide on a Write: the callbacks, then the process for settings in registers."""
     callbacks, process, model = context.behaviour.permissions.writes, context.behaviour.process, context.model
     if callbacks.any:
         values = dict(pairs)
@@ -186,7 +186,7 @@ def _ask(context: Context, target: int, pairs: LeafValues, calls: list[Call]) ->
 
 
 def _carried_out(context: Context, items: Sequence[_Item], verdicts: Sequence[Verdict]) -> list[DataAccessError | None]:
-    """Do what may be done, front to back; why not, or None, for each."""
+    """Carry the permitted items out, in order; the error, or None, of each."""
     results: list[DataAccessError | None] = []
     taken: LeafValues = []
     at = 0
@@ -215,15 +215,15 @@ def _carried_out(context: Context, items: Sequence[_Item], verdicts: Sequence[Ve
 
 
 def _commit(context: Context, taken: LeafValues) -> None:
-    """Let what has been taken so far be; nothing is left of it."""
+    """Commit the values in `taken`, and clear it."""
     if taken:
         context.commit(list(taken), context.now)
-        context.behaviour.writing.written(taken)
+        context.behaviour.set_data_values.written(taken)
         taken.clear()
 
 
 def _written(context: Context, item: _Block, refused: DataAccessError | None) -> DataAccessError | None:
-    """Write to a control block, unless that is `refused` already; why not, or None."""
+    """Write to a control block, unless that is `refused` already; the error, or None."""
     owner = context.behaviour.owner(item.slot)
     assert owner is not None  # noqa: S101 - it was found before
     if item.calls:
@@ -241,7 +241,7 @@ def _track(
     targets: Sequence[int | DataAccessError],
     results: Sequence[DataAccessError | None],
 ) -> None:
-    """Track what is written to data; control blocks and controls see to it themselves."""
+    """Track writes to data; control blocks and controls track their own."""
     if isinstance(wanted, ObjectName):
         failed = next((error for error in results if error is not None), None)
         context.track(ServiceName.SET_DATA_SET_VALUES, wanted.reference, failed)

@@ -13,7 +13,7 @@ from collections import Counter
 import pytest
 
 from mapping.model import LogicalNode, LogicalNodeType
-from mms_server.association.read_fast_path import Familiar
+from mms_server.association.read_fast_path import ReadFastPath
 from mms_server.engine import Engine
 from mms_server.model.tree import DataModel
 from mms_server.network.server import MmsServer
@@ -59,7 +59,7 @@ Asked = tuple[int, bytes]  # service, body
 class Forgetful(MmsServer):
     """The server without a memory of what was asked."""
 
-    def familiar(self, context: int) -> None:
+    def read_fast_path(self, context: int) -> None:
         return None
 
 
@@ -244,15 +244,15 @@ def test_a_known_read_in_the_midst_of_another_message_is_a_part_of_that() -> Non
 def test_what_is_answered_from_memory_is_what_would_be_answered_without(monkeypatch: pytest.MonkeyPatch) -> None:
     logging.disable(logging.CRITICAL)
     known = 0
-    plainly = Familiar.answer
+    plainly = ReadFastPath.answer
 
-    def counted(familiar: Familiar, *asked: object) -> bytes | None:
+    def counted(fast_path: ReadFastPath, *asked: object) -> bytes | None:
         nonlocal known
-        answer = plainly(familiar, *asked)  # type: ignore[arg-type]
+        answer = plainly(fast_path, *asked)  # type: ignore[arg-type]
         known += answer is not None
         return answer
 
-    monkeypatch.setattr(Familiar, "answer", counted)
+    monkeypatch.setattr(ReadFastPath, "answer", counted)
 
     async def live(seed: int) -> None:
         life = Life(seed)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from bus.quality import Stamp
 from mms_server.acsi.clients import Client
-from mms_server.association.events import Asked, Request
+from mms_server.association.events import AssociateIndication, Request
 from mms_server.association.server_end import Association
 from mms_server.client.client import MmsClient
 from mms_server.engine import Engine, Waiting
@@ -36,15 +36,15 @@ class MemoryWire:
         self.association.receive(octets, 0.0)
         for event in self.association.events():
             match event:
-                case Asked():
+                case AssociateIndication():
                     self._decide(event)
                 case Request():
                     self._answer(event)
                 case _:
                     self._left()
 
-    def _decide(self, asked: Asked) -> None:
-        given = asked.acse.password
+    def _decide(self, indication: AssociateIndication) -> None:
+        given = indication.acse.password
         if self.password is not None and given != self.password.encode():
             self.association.refuse()
             return

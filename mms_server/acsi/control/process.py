@@ -1,4 +1,4 @@
-"""The process behind a server: it is asked when clients select, operate, or write settings that stand in registers.
+"""The process behind a server: it is asked when clients select, operate, or write settings that are in registers of a device.
 
     the field        commands over the bus to the workers                  field/commands.py
     simulated        every operation drives its own status                 simulated_process.py
@@ -19,7 +19,7 @@ Setting = tuple[int, Scalar, Scalar]  # the slot, the value that it is to have, 
 
 
 class Process:
-    """A process that takes every operation and changes nothing; those that do more derive from it.
+    """A process that accepts every operation and changes nothing; the base class of all others.
 
     The methods that give an Answer may be async. They run outside the engine's lock, and several at a time.
     """
@@ -45,7 +45,7 @@ class Process:
         return False
 
     def holds(self, _slot: int) -> bool:
-        """True if the setting in force at `_slot` stands in a register: `write_settings` writes it."""
+        """True if the setting in force at `_slot` is in a register of a device: `write_settings` writes it."""
         return False
 
     def write_settings(self, _settings: Sequence[Setting]) -> Answer:

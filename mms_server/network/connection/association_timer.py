@@ -7,7 +7,7 @@ from mms_server.association.server_end import Association
 
 
 class AssociationTimer:
-    """Lets time pass for `association` at its deadline, then calls `expired`."""
+    """Calls `association.expire` at its deadline, then `expired`."""
 
     def __init__(self, association: Association, expired: Callable[[], None]) -> None:
         self._association = association
@@ -16,7 +16,7 @@ class AssociationTimer:
         self._timer: asyncio.TimerHandle | None = None
 
     def set(self) -> None:
-        """Go by the deadline that the association has now."""
+        """Set the timer to the association's present deadline."""
         deadline = self._association.next_deadline()
         if self._timer is not None:
             if deadline is not None and self._timer.when() == deadline and not self._timer.cancelled():
@@ -25,7 +25,7 @@ class AssociationTimer:
         self._timer = None if deadline is None else self._loop.call_at(deadline, self._overdue)
 
     def cancel(self) -> None:
-        """Expire no more."""
+        """Cancel the timer."""
         if self._timer is not None:
             self._timer.cancel()
 

@@ -1,10 +1,11 @@
-"""One TCP connection and its association (shell): octets in, octets out, and whose turn it is.
+"""One TCP connection and its association (shell): octets in, octets out, a limited number of requests per turn.
 
     inlet ──► known_reads ──► association ──► turns ──► engine
                    └─────────────► outlet ◄───────────────┘
 
-All TPKTs of one receive are taken in one pass, all answers of a pass leave in one write. A client that floods gets its
-turn and no more. If a client stops reading its socket, the server stops reading requests from it, see `outlet`.
+All TPKTs of one receive are decoded in one pass, all answers of a pass leave in one write. A client that floods the server
+with requests gets no more than its turn. If a client stops reading its socket, the server stops reading requests from it,
+see `outlet`.
 """
 
 import asyncio
@@ -17,8 +18,8 @@ from bus.quality import Stamp
 from bus.system_clock import SystemClock
 from mms_server.acsi import audit_events
 from mms_server.acsi.clients import Client
-from mms_server.association.events import Answered, Asked, Request
-from mms_server.association.read_fast_path import Familiar, Room
+from mms_server.association.events import AssociateIndication, PeerResponse, Request
+from mms_server.association.read_fast_path import ReadFastPath, Room
 from mms_server.association.server_end import Association
 from mms_server.engine import Engine, Waiting
 from mms_server.mms.initiate import Negotiated, ServerLimits
@@ -39,20 +40,20 @@ log = logging.getLogger("mms.association")
 
 
 class Admission(Protocol):
-    """What a connection asks of the table that it stands in."""
+    """The table of connections, as a connection needs it."""
 
     def next_number(self) -> int:
         """The number of the next connection, for the log."""
 
     def admit(self, connection: "Connection") -> str | None:
-        """Why `connection` may not even shake hands; None if it may."""
+        """The reason to refuse `connection` before the handshake; None to admit it."""
 
     def forget(self, connection: "Connection") -> None:
-        """The connection is no more."""
+        """Remove a connection that was closed."""
 
 
 class Host(Protocol):
-    """What a connection asks of the server whose port it came to."""
+    """The server that accepted the connection, as a connection needs it."""
 
     @property
     def engine(self) -> Engine: ...
@@ -74,22 +75,22 @@ class Host(Protocol):
     def operations(self) -> Operations: ...
 
     def associated(self, client: Client, connection: "Connection") -> None:
-        """`client` is there, behind `connection`."""
+        """`client` has associated over `connection`."""
 
     def left(self, client: Client, reason: str) -> None:
         """`client` is gone."""
 
-    def familiar(self, context: int) -> Familiar | None:
-        """The Reads known of clients that talk in the presentation context `context`."""
+    def read_fast_path(self, context: int) -> ReadFastPath | None:
+        """The read fast path of clients whose presentation context of MMS is `context`."""
 
     def before_requests(self) -> None:
-        """What is due comes before what is asked."""
+        """Commit values that are due before a request is answered."""
 
     def changed(self) -> None:
         """Values may have been committed."""
 
-    def stir(self) -> None:
-        """Look again at what waits, in another turn."""
+    def mark_dirty(self) -> None:
+        """Let the next turn of the loop flush the engine's output once more."""
 
 
 class Connection(asyncio.Protocol):
@@ -150,7 +151,7 @@ class Connection(asyncio.Protocol):
             known.learn(data)
 
     def pause_writing(self) -> None:
-        """The peer does not read: neither do we."""
+        """The peer does not read: stop reading requests from it."""
         self._inlet.read(False)
         self._outlet.pause()
 
@@ -161,7 +162,7 @@ class Connection(asyncio.Protocol):
         self.push()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """The end, whoever brought it about."""
+        """The end of the connection, from whichever side."""
         self._association.abort("connection lost")
         self._timer.cancel()
         self._outlet.stop_watching()
@@ -173,16 +174,16 @@ class Connection(asyncio.Protocol):
     # ------------------------------------------------------------------ our side
 
     def stop(self, reason: str) -> None:
-        """End it from our side, telling the peer."""
+        """Abort the association, with an abort to the peer."""
         self._association.abort(reason)
         self._turn()
 
     def cut(self) -> None:
-        """End it without waiting for the peer."""
+        """Close the connection without waiting for the peer."""
         self._outlet.cut()
 
     def push(self) -> None:
-        """Send what the engine has for this client, unless it does not read."""
+        """Send the PDUs that the engine has for this client, unless the client does not read."""
         if self._outlet.paused or self.client is None:
             return
         engine = self._server.engine
@@ -201,16 +202,16 @@ class Connection(asyncio.Protocol):
             self._association.answer(obtained.pdu, self._loop.time())
             self._turns.again()  # what waited for its turn
         self._flush()
-        self._server.stir()  # there may be more: everybody gets a turn first
+        self._server.mark_dirty()  # there may be more: everybody gets a turn first
 
     def _turn(self) -> None:
         at = self._server.clock.now()
         for event in self._turns.events():
             if isinstance(event, Request):
                 self._answer(event, at)
-            elif isinstance(event, Answered):
-                self._heard(event, at)
-            elif isinstance(event, Asked):
+            elif isinstance(event, PeerResponse):
+                self._peer_answered(event, at)
+            elif isinstance(event, AssociateIndication):
                 self._decision = self._loop.create_task(self._decide(event))
             else:
                 self._gone(event.reason, event.orderly)
@@ -242,10 +243,10 @@ class Connection(asyncio.Protocol):
         elif pdu is not None:
             self._reply(self.client, pdu, request)
 
-    def _heard(self, answered: Answered, at: Stamp) -> None:
+    def _peer_answered(self, response: PeerResponse, at: Stamp) -> None:
         if self.client is not None:
             with self._server.lock:
-                self._server.engine.answered(self.client, answered.tag, answered.body, at)
+                self._server.engine.answered(self.client, response.tag, response.body, at)
 
     def _reply(self, client: Client, pdu: bytes, request: Request) -> None:
         for before in client.before_answer:
@@ -257,9 +258,9 @@ class Connection(asyncio.Protocol):
         self._association.answer(pdu, self._loop.time())
 
     async def _consult(self, waiting: Waiting, request: Request) -> None:
-        """Ask the embedding program; this client's later requests wait, everybody else's do not.
+        """Ask the embedding program; later requests of this client wait, those of other clients do not.
 
-        It goes on when the client is gone: what is on its way to the process has an end, and somebody else may follow.
+        It goes on when the client is gone: a command that has reached the process is completed, and frees its object.
         """
         verdicts = [await verdict_of(call) for call in waiting.calls]
         with self._server.lock:
@@ -275,10 +276,10 @@ class Connection(asyncio.Protocol):
 
     # ------------------------------------------------------------------ coming and going
 
-    async def _decide(self, asked: Asked) -> None:
-        password = asked.acse.password
-        if asked.acse.mechanism is not None and password is None:
-            self._server.refusals.say(self._who, "unknown authentication mechanism %s", asked.acse.mechanism)
+    async def _decide(self, indication: AssociateIndication) -> None:
+        password = indication.acse.password
+        if indication.acse.mechanism is not None and password is None:
+            self._server.refusals.say(self._who, "unknown authentication mechanism %s", indication.acse.mechanism)
         client = Client(self.number, str(self._who["peer"]), 0, None if self._tls is None else self._tls.certificate)
         if not await self._server.gate.authenticated(client, password):
             self._server.events.audited("refused", client, {"reason": "authentication failed"})
@@ -296,11 +297,11 @@ class Connection(asyncio.Protocol):
         client.takes_requests = agreed.called > 0
         client.authenticated = self._server.gate.access.authenticate is not None
         self.client = client
-        familiar = self._server.familiar(self._association.context)
-        if familiar is not None:
+        fast_path = self._server.read_fast_path(self._association.context)
+        if fast_path is not None:
             room = Room.of(self._association.tpdu_octets, agreed.max_pdu)
             guards = self._server.engine.behaviour.permissions.reads
-            self._known = KnownReads(familiar, room, self._server.lock, guards, self._outlet)
+            self._known = KnownReads(fast_path, room, self._server.lock, guards, self._outlet)
         log.info("associated, PDU %d octets", agreed.max_pdu, extra=self._who)
         self._server.associated(client, self)
 

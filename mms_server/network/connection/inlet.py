@@ -1,4 +1,4 @@
-"""The reading half of a connection (shell): octets of the peer, out of TLS where there is one, while they are wanted."""
+"""The reading half of a connection (shell): octets of the peer, decrypted if it speaks TLS; it can be paused."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ from mms_server.network.tls import TlsRefused, TlsSession
 
 
 class Inlet:
-    """What comes by `transport`; what TLS has to say in return leaves by `outlet`. `who` is for the log."""
+    """The octets received by `transport`; octets of TLS itself leave by `outlet`. `who` names the peer in the log."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class Inlet:
         return plain
 
     def read(self, wanted: bool) -> None:
-        """Read from the peer, or not."""
+        """Resume reading from the peer if `wanted`, else pause it."""
         transport = self._transport
         if transport.is_closing() or transport.is_reading() == wanted:
             return

@@ -1,30 +1,30 @@
-"""Reads that a connection answers before its association sees them: those that were asked before."""
+"""Known Reads: a connection answers them by the read fast path, before its association decodes them."""
 
 import threading
 
 from mms_server.acsi.access_callbacks import AccessCallbacks
-from mms_server.association.read_fast_path import SHORTEST, Familiar, Room
+from mms_server.association.read_fast_path import SHORTEST, ReadFastPath, Room
 from mms_server.network.connection.outlet import Outlet
 from mms_server.network.connection.turns import TURN_REQUESTS
 
 
 class KnownReads:
-    """The read fast path of one association. `guards` are asked before every Read: while there are any, none is known."""
+    """The read fast path of one association. While there are callbacks in `guards`, no Read takes it: they are asked first."""
 
     __slots__ = ("_answer", "_guards", "_lock", "_room", "_write", "learn")
 
     def __init__(
-        self, familiar: Familiar, room: Room, lock: threading.RLock, guards: AccessCallbacks, outlet: Outlet
+        self, fast_path: ReadFastPath, room: Room, lock: threading.RLock, guards: AccessCallbacks, outlet: Outlet
     ) -> None:
-        self.learn = familiar.learn
-        self._answer = familiar.answer
+        self.learn = fast_path.learn
+        self._answer = fast_path.answer
         self._room = room
         self._lock = lock
         self._guards = guards
         self._write = outlet.write
 
     def answer(self, data: bytes) -> bytes:
-        """Answer the Reads at the front of `data` that have been asked before, a turn's worth; the rest of `data`."""
+        """Answer the known Reads at the front of `data`, at most those of one turn; the rest of `data`."""
         if self._guards.any:
             return data
         known, room = self._answer, self._room

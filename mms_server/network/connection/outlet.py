@@ -1,7 +1,7 @@
 """The writing half of a connection (shell): octets leave at once, or wait until the peer reads.
 
-While more than WRITE_HIGH_OCTETS wait it is paused, and nothing is read from the peer or made for it; a peer that takes no
-octet for STUCK_S is cut off.
+While more than WRITE_HIGH_OCTETS wait it is paused: no request is read from the peer and no report is made for it. If the
+peer takes no octet for STUCK_S, the connection is closed.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ log = logging.getLogger("mms.association")
 
 
 class Outlet:
-    """The octets that leave by `transport`, under `tls` where there is one. `who` is for the log."""
+    """The octets that leave by `transport`, encrypted if there is `tls`. `who` names the peer in the log."""
 
     __slots__ = ("_stuck_timer", "_transport", "_who", "paused", "write")
 
@@ -31,7 +31,7 @@ class Outlet:
         self._stuck_timer: asyncio.TimerHandle | None = None
 
     def open(self) -> None:
-        """The peer is let in: limit what may wait."""
+        """Limit the octets that may wait, once the peer is admitted."""
         self._transport.set_write_buffer_limits(high=WRITE_HIGH_OCTETS)
 
     @property
@@ -44,7 +44,7 @@ class Outlet:
         self._transport.write(octets)
 
     def pause(self) -> None:
-        """The peer does not read: wait until it does, but no longer than STUCK_S."""
+        """The peer does not read: wait until it reads, at most STUCK_S without progress."""
         self.paused = True
         self._watch_stuck(self._transport.get_write_buffer_size(), asyncio.get_running_loop().time())
 
@@ -54,7 +54,7 @@ class Outlet:
         self.stop_watching()
 
     def stop_watching(self) -> None:
-        """Cut nobody off any more."""
+        """Stop watching the peer's progress."""
         if self._stuck_timer is not None:
             self._stuck_timer.cancel()
 

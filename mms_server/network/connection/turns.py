@@ -1,4 +1,4 @@
-"""Whose turn it is (shell): the events of one association, so many in one turn of the loop."""
+"""Turns of one connection (shell): it handles a limited number of its association's events per turn of the loop."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ TURN_REQUESTS: Final = 32  # requests of one client before the others get their 
 
 
 class Turns:
-    """The events that wait. Nothing is taken while the outlet is paused, or `consulting` the embedding program."""
+    """The events that wait. None is handled while the outlet is paused or the embedding program is asked (`consulting`)."""
 
     __slots__ = ("_association", "_due", "_events", "_loop", "_outlet", "_turn", "consulting")
 
@@ -27,11 +27,11 @@ class Turns:
 
     @property
     def idle(self) -> bool:
-        """True if what comes now may be answered at once: nothing waits before it."""
+        """True if a new request may be answered at once, since none waits before it."""
         return not self._events and not self._outlet.paused and not self.consulting and self._association.idle
 
     def events(self) -> Iterator[Event]:
-        """The events of one turn; those that are left get another."""
+        """The events of one turn; the rest is left for another."""
         self._due = False
         left = TURN_REQUESTS
         while not self._outlet.paused and not self.consulting:
@@ -47,7 +47,7 @@ class Turns:
             yield event
 
     def again(self) -> None:
-        """Let there be another turn, after everybody else's."""
+        """Schedule another turn, after those of the other connections."""
         if not self._due:
             self._due = True
             self._loop.call_soon(self._turn)

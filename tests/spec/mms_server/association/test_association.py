@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mms_server.association.events import Answered, Asked, Closed, Request
-from mms_server.association.server_end import HANDSHAKE_S, Association, Phase, Selectors
+from mms_server.association.events import AssociateIndication, Closed, PeerResponse, Request
+from mms_server.association.server_end import HANDSHAKE_S, Association, Selectors, ServerPhase
 from mms_server.mms.initiate import Negotiated, Proposal, Refusal, ServerLimits, negotiate
 from mms_server.mms.reject import Reason, encode
 from mms_server.stack import ber
@@ -36,7 +36,7 @@ def opened(own: ServerLimits = OWN) -> Association:
     association = Association(own, 0.0)
     association.receive(CR + CONNECT, 0.0)
     (asked,) = association.events()
-    assert isinstance(asked, Asked)
+    assert isinstance(asked, AssociateIndication)
     assert association.accept() is not None
     association.octets_to_send()
     return association
@@ -57,7 +57,7 @@ def test_a_real_clients_association_request_is_understood_whole() -> None:
     assert association.octets_to_send().hex() == "0300001611d00001000100c0010dc1020001c2020001"
     association.receive(CONNECT, 0.0)
     (asked,) = association.events()
-    assert isinstance(asked, Asked)
+    assert isinstance(asked, AssociateIndication)
     assert (asked.acse.calling_title, asked.acse.calling_qualifier, asked.acse.password) == ("1.1.1.999", 12, None)
     assert (asked.proposal.max_pdu, asked.proposal.calling, asked.proposal.nesting) == (65000, 5, 10)
 
@@ -138,7 +138,7 @@ def test_a_wrong_selector_is_refused_only_where_one_is_demanded() -> None:
     assert closed(strict).reason == "another T-selector was called"
     fitting = Association(OWN, 0.0, Selectors(b"\x00\x01", b"\x00\x01", b"\x00\x00\x00\x01"))
     fitting.receive(CR + CONNECT, 0.0)
-    assert fitting.phase is Phase.ASKED
+    assert fitting.phase is ServerPhase.ASKED
 
 
 CALLED = {"transport": b"\x00\x01", "session": b"\x00\x01", "presentation": b"\x00\x00\x00\x01"}
@@ -166,7 +166,7 @@ def test_each_selector_that_is_demanded_has_to_be_called_whatever_the_others_are
             assert closed(strict).reason == OTHERS[layer]
     fitting = Association(OWN, 0.0, Selectors(**{layer: called}))
     fitting.receive(CR + CONNECT, 0.0)
-    assert fitting.phase is Phase.ASKED
+    assert fitting.phase is ServerPhase.ASKED
 
 
 @pytest.mark.conformance("ASS-N2")
@@ -175,7 +175,7 @@ def test_where_no_selector_is_demanded_any_will_do(layer: str) -> None:
     other = bytes(0xFF - one for one in CALLED[layer])
     association = Association(OWN, 0.0)
     association.receive(calling(layer, other), 0.0)
-    assert association.phase is Phase.ASKED
+    assert association.phase is ServerPhase.ASKED
     assert association.accept() is not None
     association.octets_to_send()
     association.receive(data(confirmed(1)), 0.0)
@@ -346,8 +346,8 @@ def test_a_changed_or_cut_association_request_is_accepted_or_closed(at: int, oct
     changed[at] = octet
     association.receive(bytes(changed)[: cut or None], 0.0)
     for event in association.events():
-        assert isinstance(event, Asked | Closed)
-        if isinstance(event, Asked):
+        assert isinstance(event, AssociateIndication | Closed)
+        if isinstance(event, AssociateIndication):
             association.accept()
 
 
@@ -380,7 +380,7 @@ def test_an_answer_to_our_request_is_an_event_and_any_other_is_dropped() -> None
     association.receive(data(bytes.fromhex("a102 0201")), 1.0)
     assert association.events() == []
     association.receive(unasked + unasked, 1.0)
-    assert association.events() == [Answered(0x9F4A)]
+    assert association.events() == [PeerResponse(0x9F4A)]
     assert association.octets_to_send() == b""
 
 
@@ -390,7 +390,7 @@ def test_an_error_or_a_reject_says_no_to_our_request_and_a_late_answer_is_droppe
     association = opened()
     association.ask(bytes.fromhex("9f490101"))
     association.receive(data(bytes.fromhex(no)), 1.0)
-    assert association.events() == [Answered(None)]
+    assert association.events() == [PeerResponse(None)]
     association.ask(bytes.fromhex("9f490101"))
     association.ask(bytes.fromhex("9f490101"))
     association.receive(data(bytes.fromhex("a106 020102 9f4a00")), 1.0)

@@ -12,13 +12,13 @@ from mms_server.association.client_end import (
     PROPOSED,
     Answer,
     ClientAssociation,
+    ClientPhase,
     Closed,
     Event,
     Opened,
-    Phase,
     Unconfirmed,
 )
-from mms_server.association.events import Asked
+from mms_server.association.events import AssociateIndication
 from mms_server.association.server_end import Association
 from mms_server.client.client import MmsClient
 from mms_server.client.errors import MmsError
@@ -35,10 +35,10 @@ def server(max_pdu: int = 65_000) -> Association:
     return Association(ServerLimits(services=frozenset({1, 4}), max_pdu=max_pdu), 0.0)
 
 
-def answers(association: Association, octets: bytes, seen: list[Asked] | None = None) -> bytes:
+def answers(association: Association, octets: bytes, seen: list[AssociateIndication] | None = None) -> bytes:
     """The octets that the server sends for `octets`; it accepts every association. `seen` gets the requests to associate."""
     association.receive(octets, 0.0)
-    asked = [event for event in association.events() if isinstance(event, Asked)]
+    asked = [event for event in association.events() if isinstance(event, AssociateIndication)]
     if asked:
         association.accept()
     if seen is not None:
@@ -48,7 +48,7 @@ def answers(association: Association, octets: bytes, seen: list[Asked] | None = 
 
 def opened(max_pdu: int = 65_000) -> ClientAssociation:
     client, other = ClientAssociation(), server(max_pdu)
-    while client.phase is not Phase.OPEN:
+    while client.phase is not ClientPhase.OPEN:
         client.receive(answers(other, client.octets_to_send()))
     assert [type(event) for event in client.events()] == [Opened]
     return client
@@ -65,7 +65,7 @@ def response(invoke_id: int, element: bytes) -> bytes:
 def closed(client: ClientAssociation) -> str:
     *_, last = client.events()
     assert isinstance(last, Closed)
-    assert client.phase is Phase.CLOSED
+    assert client.phase is ClientPhase.CLOSED
     return last.reason
 
 
@@ -73,8 +73,8 @@ def closed(client: ClientAssociation) -> str:
 
 
 def test_an_association_opens_whatever_the_pieces_it_comes_in() -> None:
-    client, other, seen = ClientAssociation(b"secret"), server(1000), list[Asked]()
-    while client.phase is not Phase.OPEN:
+    client, other, seen = ClientAssociation(b"secret"), server(1000), list[AssociateIndication]()
+    while client.phase is not ClientPhase.OPEN:
         for octet in answers(other, client.octets_to_send(), seen):
             client.receive(bytes((octet,)))
     (event,) = client.events()
@@ -182,7 +182,7 @@ class Script:
         return Stamp(self._ns, 0)
 
     def send(self, octets: bytes) -> None:
-        if self._server.phase is not server_end.Phase.OPEN:
+        if self._server.phase is not server_end.ServerPhase.OPEN:
             self._ready.append(answers(self._server, octets))
         else:
             self._asked += 1

@@ -13,7 +13,7 @@ from mms_server.association.read_fast_path import (
     MANY,
     OCTETS_LIMIT,
     SHORTEST,
-    Familiar,
+    ReadFastPath,
     Room,
 )
 from mms_server.engine import Engine, Waiting
@@ -29,10 +29,10 @@ ROOM = Room.of(8192, 65_000)
 ITEMS = ["MMXU1$MX$TotW", "MMXU1$MX$TotW$mag$f", "MMXU1$MX$TotW$q", "MMXU1$ST$Beh$stVal", "GGIO1$ST"]
 
 
-def served() -> tuple[Engine, EngineClient, Familiar]:
+def served() -> tuple[Engine, EngineClient, ReadFastPath]:
     model = DataModel(models.server(models.node(models.MMXU), models.node(models.GGIO)))
     client = EngineClient(Engine(model, IDENTITY))
-    return client.engine, client, Familiar(model, CONTEXT)
+    return client.engine, client, ReadFastPath(model, CONTEXT)
 
 
 def the_long_way(engine: Engine, client: EngineClient, packet: bytes, room: Room = ROOM) -> bytes:
@@ -78,108 +78,108 @@ def packet_of(invoke_id: int, *items: str) -> bytes:
     st.sampled_from([1.5, -2.0, 1e9]),
 )
 def test_what_is_known_is_answered_as_if_it_were_not(items: list[str], first: int, second: int, value: float) -> None:
-    engine, client, familiar = served()
+    engine, client, fast_path = served()
     for invoke_id in (first, second, first):
         packet = packet_of(invoke_id, *items)
         expected = the_long_way(engine, client, packet)
-        assert familiar.answer(packet, ROOM) in (None, expected)
-        assert familiar.learn(packet)
-        assert familiar.answer(packet, ROOM) == expected
+        assert fast_path.answer(packet, ROOM) in (None, expected)
+        assert fast_path.learn(packet)
+        assert fast_path.answer(packet, ROOM) == expected
         engine.commit([(engine.model.find("LD0/MMXU1.TotW.mag.f"), value)], CLOCK.now())
-        assert familiar.answer(packet, ROOM) == the_long_way(engine, client, packet)
+        assert fast_path.answer(packet, ROOM) == the_long_way(engine, client, packet)
 
 
 def test_an_answer_of_many_values_in_several_tpdus_is_kept_until_one_changes() -> None:
-    engine, client, familiar = served()
+    engine, client, fast_path = served()
     room = Room.of(128, 65_000)
     packet = packet_of(7, *ITEMS[:3] * 4)
     the_long_way(engine, client, packet, room)
-    assert familiar.learn(packet)
-    first = familiar.answer(packet, room)
+    assert fast_path.learn(packet)
+    first = fast_path.answer(packet, room)
     assert first == the_long_way(engine, client, packet, room)
     assert first is not None
     assert b"\x02\xf0\x00" in first
     engine.commit([(engine.model.find("LD0/MMXU1.TotW.mag.f"), 77.0)], CLOCK.now())
-    changed = familiar.answer(packet, room)
+    changed = fast_path.answer(packet, room)
     assert changed == the_long_way(engine, client, packet, room)
     assert changed != first
-    assert familiar.answer(packet, Room.of(256, 65_000)) == the_long_way(engine, client, packet, Room.of(256, 65_000))
+    assert fast_path.answer(packet, Room.of(256, 65_000)) == the_long_way(engine, client, packet, Room.of(256, 65_000))
 
 
 def test_an_answer_that_does_not_fit_goes_the_long_way() -> None:
-    engine, client, familiar = served()
+    engine, client, fast_path = served()
     for items in (ITEMS[4:], ITEMS[4:] * MANY):
         packet = packet_of(1, *items)
         the_long_way(engine, client, packet)
-        assert familiar.learn(packet)
-        whole = familiar.answer(packet, ROOM)
+        assert fast_path.learn(packet)
+        whole = fast_path.answer(packet, ROOM)
         assert whole is not None
         assert len(whole) > len(packet) + 16
-        assert familiar.answer(packet, Room.of(8192, len(packet))) is None
+        assert fast_path.answer(packet, Room.of(8192, len(packet))) is None
 
 
 @pytest.mark.parametrize("octets", ["ff", "80", "0001", "00000001"])
 def test_an_invoke_id_that_is_negative_or_longer_than_need_be_goes_the_long_way(octets: str) -> None:
-    engine, client, familiar = served()
+    engine, client, fast_path = served()
     usual = packet_of(int("7f" * (len(octets) // 2), 16), ITEMS[0])
     the_long_way(engine, client, usual)
-    assert familiar.learn(usual)
-    assert familiar.answer(usual, ROOM) is not None
+    assert fast_path.learn(usual)
+    assert fast_path.answer(usual, ROOM) is not None
     at = id_at(usual)
     odd = usual[:at] + bytes.fromhex(octets) + usual[at + len(octets) // 2 :]
     assert len(odd) == len(usual)
-    assert familiar.answer(odd, ROOM) is None
+    assert fast_path.answer(odd, ROOM) is None
 
 
 def test_an_invoke_id_whose_length_is_no_single_octet_is_not_learned() -> None:
-    engine, client, familiar = served()
+    engine, client, fast_path = served()
     usual = packet_of(5, ITEMS[0])
     the_long_way(engine, client, usual)
-    assert familiar.learn(usual)
+    assert fast_path.learn(usual)
     pdu = tlv(
         0xA0, b"\x02\x82\x01\x01" + bytes(256) + b"\x05" + usual[id_at(usual) + 1 :]
     )  # 257 octets, of which 01 is the last
     odd = cotp.segments(session.DATA + tlv(0x61, tlv(0x30, b"\x02\x01\x03" + tlv(0xA0, pdu))), 1 << 16)
-    assert not familiar.learn(odd)
+    assert not fast_path.learn(odd)
 
 
 def test_a_packet_of_any_length_is_looked_for_at_the_place_of_its_own_length() -> None:
-    engine, client, familiar = served()
+    engine, client, fast_path = served()
     packets = [packet_of(1, *ITEMS[:count]) for count in (1, 2, 3, 4, 5)]
     assert len({id_at(packet) for packet in packets}) > 1
     for packet in packets:
         the_long_way(engine, client, packet)
-        assert familiar.learn(packet)
+        assert fast_path.learn(packet)
     for packet in packets:  # by turns: none displaces the others
-        assert familiar.answer(packet, ROOM) == the_long_way(engine, client, packet)
+        assert fast_path.answer(packet, ROOM) == the_long_way(engine, client, packet)
     assert all(
-        familiar.answer(packet[:end], ROOM) is None for packet in packets for end in range(SHORTEST, len(packet))
+        fast_path.answer(packet[:end], ROOM) is None for packet in packets for end in range(SHORTEST, len(packet))
     )
 
 
 def test_a_request_longer_than_its_client_may_send_goes_the_long_way() -> None:
-    engine, client, familiar = served()
+    engine, client, fast_path = served()
     packet = packet_of(1, *ITEMS[1:2] * 15)  # the answer is much shorter
     the_long_way(engine, client, packet)
-    assert familiar.learn(packet)
-    assert familiar.answer(packet, ROOM) is not None
-    assert familiar.answer(packet, Room.of(8192, len(packet) - 1)) is None
+    assert fast_path.learn(packet)
+    assert fast_path.answer(packet, ROOM) is not None
+    assert fast_path.answer(packet, Room.of(8192, len(packet) - 1)) is None
 
 
 def test_a_request_is_known_by_the_place_of_its_own_invoke_id_only() -> None:
-    engine, client, familiar = served()
+    engine, client, fast_path = served()
     packet = packet_of(1, ITEMS[0])
     the_long_way(engine, client, packet)
-    assert familiar.learn(packet)
+    assert fast_path.learn(packet)
     at, elsewhere = id_at(packet), packet.index(b"\x01\x03\xa0") + 1  # behind the length of the context's id
     without = packet[:at] + packet[at + 1 :]
     forged = without[:elsewhere] + b"\x07" + without[elsewhere:]
-    familiar._places = dict.fromkeys(familiar._places, elsewhere)  # as if another had written its lengths so
-    assert familiar.answer(forged, ROOM) is None
+    fast_path._places = dict.fromkeys(fast_path._places, elsewhere)  # as if another had written its lengths so
+    assert fast_path.answer(forged, ROOM) is None
 
 
 def test_who_writes_lengths_longer_than_they_need_be_displaces_nobody() -> None:
-    engine, client, familiar = served()
+    engine, client, fast_path = served()
     plain = packet_of(1, "x" * 40)
     inside = long(0x30, b"\x02\x01\x03" + tlv(0xA0, tlv(0xA0, plain[id_at(plain) - 2 :])), 1)
     odd = cotp.segments(session.DATA + long(0x61, inside, 1), 1 << 16)
@@ -187,15 +187,15 @@ def test_who_writes_lengths_longer_than_they_need_be_displaces_nobody() -> None:
     assert (len(odd), id_at(odd)) == (len(usual), id_at(usual) + 2)
     for packet in (odd, usual):
         the_long_way(engine, client, packet)
-        assert familiar.learn(packet)
+        assert fast_path.learn(packet)
     for packet in (odd, usual):
-        assert familiar.answer(packet, ROOM) == the_long_way(engine, client, packet)
+        assert fast_path.answer(packet, ROOM) == the_long_way(engine, client, packet)
 
 
 def test_what_is_no_read_in_one_packet_is_not_learned() -> None:
-    engine, client, familiar = served()
+    engine, client, fast_path = served()
     packet = packet_of(1, ITEMS[0])
-    assert not familiar.learn(packet)  # nobody has asked yet: there is no plan
+    assert not fast_path.learn(packet)  # nobody has asked yet: there is no plan
     the_long_way(engine, client, packet)
     with_specification = request(0xA4, b"\x80\x01\x01" + read_request(variable("DEMOLD0", ITEMS[0])))
     the_long_way(engine, client, with_specification)
@@ -209,22 +209,22 @@ def test_what_is_no_read_in_one_packet_is_not_learned() -> None:
         with_specification,
         request(0xA1, tlv(0xA0, b"\x80\x01\x09") + tlv(0xA1, b"\x80\x00")),
     ):
-        assert not familiar.learn(octets)
-    assert familiar.learn(packet)
-    assert familiar.learn(packet + packet)  # the first of what came together
+        assert not fast_path.learn(octets)
+    assert fast_path.learn(packet)
+    assert fast_path.learn(packet + packet)  # the first of what came together
 
 
 def test_what_one_client_alone_sees_is_never_learned() -> None:
-    engine, client, familiar = served()
+    engine, client, fast_path = served()
     member = PlacedMember(engine.model.find("LD0/MMXU1.TotW [MX]"), b"DEMOLD0", b"MMXU1$MX$TotW")
     client.client.data_sets[b"mine"] = DataSet(b"mine", (member,), deletable=True)
     packet = request(0xA4, tlv(0xA1, tlv(0xA1, tlv(0x82, b"mine"))))
     the_long_way(engine, client, packet)
-    assert not familiar.learn(packet)
+    assert not fast_path.learn(packet)
 
 
 def test_a_data_set_that_is_gone_is_read_no_more() -> None:
-    engine, client, familiar = served()
+    engine, client, fast_path = served()
     made = name("DEMOLD0", "GGIO1$made")
     packet = request(0xA4, tlv(0xA1, tlv(0xA1, made)))
     for items in (["MMXU1$MX$TotW"], ITEMS[:3]):
@@ -232,37 +232,37 @@ def test_a_data_set_that_is_gone_is_read_no_more() -> None:
         assert client.define(made, *(variable("DEMOLD0", item) for item in items)) is None
         expected = the_long_way(engine, client, packet)
         assert expected != gone
-        assert familiar.learn(packet)
-        assert familiar.answer(packet, ROOM) == expected
+        assert fast_path.learn(packet)
+        assert fast_path.answer(packet, ROOM) == expected
         assert client.delete(made)["deleted"] == 1
-        assert familiar.answer(packet, ROOM) is None
-        assert not familiar.learn(packet)
+        assert fast_path.answer(packet, ROOM) is None
+        assert not fast_path.learn(packet)
         assert the_long_way(engine, client, packet) == gone
 
 
 def test_what_a_client_makes_and_deletes_for_itself_costs_the_others_no_memory() -> None:
-    engine, client, familiar = served()
+    engine, client, fast_path = served()
     packet = packet_of(1, ITEMS[0])
     the_long_way(engine, client, packet)
-    assert familiar.learn(packet)
+    assert fast_path.learn(packet)
     own = tlv(0x82, b"own")
     assert client.define(own, variable("DEMOLD0", ITEMS[0])) is None
     assert client.delete(own)["deleted"] == 1
     assert client.define(name("DEMOLD0", "GGIO1$made"), variable("DEMOLD0", ITEMS[0])) is None
-    assert familiar.answer(packet, ROOM) is not None
+    assert fast_path.answer(packet, ROOM) is not None
 
 
 def test_when_data_sets_change_everything_is_asked_anew() -> None:
-    engine, client, familiar = served()
+    engine, client, fast_path = served()
     packet = packet_of(1, ITEMS[0])
     the_long_way(engine, client, packet)
-    assert familiar.learn(packet)
+    assert fast_path.learn(packet)
     engine.model.plans.forget()
-    assert familiar.answer(packet, ROOM) is None
-    assert not familiar.learn(packet)
+    assert fast_path.answer(packet, ROOM) is None
+    assert not fast_path.learn(packet)
     the_long_way(engine, client, packet)
-    assert familiar.learn(packet)
-    assert familiar.answer(packet, ROOM) == the_long_way(engine, client, packet)
+    assert fast_path.learn(packet)
+    assert fast_path.answer(packet, ROOM) == the_long_way(engine, client, packet)
 
 
 def test_a_read_costs_the_same_however_large_the_model_and_however_often_it_is_asked() -> None:
@@ -270,47 +270,47 @@ def test_a_read_costs_the_same_however_large_the_model_and_however_often_it_is_a
         model = DataModel(models.server(*(models.node(models.MMXU, str(number)) for number in range(nodes))))
         engine = Engine(model, IDENTITY)
         client = EngineClient(engine)
-        familiar = Familiar(model, CONTEXT)
+        fast_path = ReadFastPath(model, CONTEXT)
         packet = packet_of(1, "MMXU0$MX$TotW")
         the_long_way(engine, client, packet)
-        assert familiar.learn(packet)
+        assert fast_path.learn(packet)
         encoded, plans = model.cache.encodings, len(model.plans)
         for invoke_id in range(100):
-            assert familiar.answer(packet_of(invoke_id, "MMXU0$MX$TotW"), ROOM) is not None
+            assert fast_path.answer(packet_of(invoke_id, "MMXU0$MX$TotW"), ROOM) is not None
         assert (model.cache.encodings, len(model.plans)) == (encoded, plans)
 
 
 def test_requests_that_differ_each_time_do_not_fill_the_memory() -> None:
-    engine, client, familiar = served()
+    engine, client, fast_path = served()
     for number in range(400):
         packet = packet_of(1, f"X{number:04d}" + "x" * (LONGEST - 200), ITEMS[0])
         the_long_way(engine, client, packet)
-        assert familiar.learn(packet)
-        assert familiar.learn(packet)  # once more, and it takes no more room
-        assert sum(map(len, familiar._known)) == familiar._octets <= OCTETS_LIMIT + LONGEST
-    assert 100 < len(familiar._known) < 400
+        assert fast_path.learn(packet)
+        assert fast_path.learn(packet)  # once more, and it takes no more room
+        assert sum(map(len, fast_path._known)) == fast_path._octets <= OCTETS_LIMIT + LONGEST
+    assert 100 < len(fast_path._known) < 400
 
 
 def test_whole_answers_that_are_kept_do_not_fill_the_memory() -> None:
-    engine, client, familiar = served()
+    engine, client, fast_path = served()
     packets = [packet_of(1, *["GGIO1"] * 200, *ITEMS[:1] * number) for number in range(1, 120)]
     for packet in packets:
         expected = the_long_way(engine, client, packet)
-        assert familiar.learn(packet)
-        assert familiar.answer(packet, ROOM) == expected
-        assert sum(len(one.behind) for one in familiar._known.values()) <= familiar._kept <= KEPT_LIMIT + 65_000
+        assert fast_path.learn(packet)
+        assert fast_path.answer(packet, ROOM) == expected
+        assert sum(len(one.behind) for one in fast_path._known.values()) <= fast_path._kept <= KEPT_LIMIT + 65_000
     assert sum(len(the_long_way(engine, client, packet)) for packet in packets) > KEPT_LIMIT
 
 
 def test_what_stands_around_answers_of_all_lengths_does_not_fill_the_memory() -> None:
-    _, _, familiar = served()
+    _, _, fast_path = served()
     for size in range(1, 3 * FRAMES_LIMIT):
-        familiar._framed(1, size)
-        assert len(familiar._frames) <= FRAMES_LIMIT
+        fast_path._framed(1, size)
+        assert len(fast_path._frames) <= FRAMES_LIMIT
 
 
 def test_one_request_in_all_its_forms_does_not_fill_the_memory() -> None:
-    engine, client, familiar = served()
+    engine, client, fast_path = served()
     body = read_request(variable("DEMOLD0", "x" * (LONGEST - 150)))
     client.octets(0xA4, body)
     learned = 0
@@ -320,7 +320,7 @@ def test_one_request_in_all_its_forms_does_not_fill_the_memory() -> None:
         octets = long(0x61, long(0x30, octets, forms[3]), forms[4])
         packet = cotp.segments(session.DATA + octets, 1 << 16)
         learned += len(packet)
-        assert familiar.learn(packet)
-        assert sum(map(len, familiar._known)) <= OCTETS_LIMIT + LONGEST
+        assert fast_path.learn(packet)
+        assert sum(map(len, fast_path._known)) <= OCTETS_LIMIT + LONGEST
     assert learned > OCTETS_LIMIT
     assert engine.model.plans.generation == 0
