@@ -5,10 +5,11 @@ from msgspec.structs import replace
 
 from acquisition.drivers.registry import by_protocol
 from acquisition.exchange.timing import FrameSilence, LineTiming
-from mapping.plan import LinePlan
+from mapping.plan import LinePlan, PollSettings
 from tests.support.field import device
 
-METER, SLOW = device("meter", 1, [], []), replace(device("slow", 2, [], []), pause_ms=100)
+METER = device("meter", 1, [], [])
+SLOW = replace(device("slow", 2, [], []), polling=PollSettings(pause_ms=100))
 
 
 def timing(protocol: str = "modbus-rtu", **settings: int | str) -> LineTiming:
