@@ -1,8 +1,10 @@
-"""From one plan to another: which processes go on, which take the new one as they run, which start anew (pure).
+"""Diff of two plans: the OS processes that keep running, take the new plan as they run, or start anew (pure).
+
+A reload compares plans, not files (D48).
 
 worker       its revision is the same ──► kept            otherwise ──► restarted: its points become stale meanwhile at worst
 MMS server   it and every worker are the same ──► kept    only what feeds it differs ──► reloaded: clients notice values
-SCL file, port, rights or buffers differ ──► restarted: clients are dropped
+SCL file, port, rights or buffers differ ──► restarted: clients are dropped (D96)
 """
 
 from collections.abc import Iterator, Mapping
