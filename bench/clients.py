@@ -135,7 +135,7 @@ def main() -> int:
 
 
 def _memory() -> float:
-    """What this process holds, MiB; the tests' own decoder is most of it before anything is served."""
+    """Resident memory of this OS process, MiB; the tests' own decoder is most of it before anything is served."""
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     return int(status["VmRSS"].split()[0]) / 1024
 

@@ -69,7 +69,7 @@ def oper(value: bytes, number: int) -> bytes:
 
 
 def operate(client: Client, item: str, value: bytes, number: int) -> tuple[Any, AddCause | None]:
-    """What the Write answers, and the AddCause of a LastApplError that came before."""
+    """Result of the Write, and the AddCause of a LastApplError that came before it."""
     client.early.clear()
     (answer,) = client.write(LD, (item, oper(value, number)))
     causes = [bare(mms_oracle.decode(pdu)["unconfirmed"]["report"]["results"][0]["success"])[4] for pdu in client.early]
@@ -92,7 +92,7 @@ def latencies(unit: PacedUnit, client: Client, count: int) -> tuple[list[float],
 
 
 def silence(unit: PacedUnit, client: Client) -> str:
-    """What a silent unit is answered with, and what is written once it is back."""
+    """Responses to commands for a unit that is silent, and the writes once it is back."""
     before, unit.silent = len(unit.written), True
     answers = [operate(client, SWITCH, boolean(True), number) for number in range(3)]
     unit.silent = False

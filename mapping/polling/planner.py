@@ -145,7 +145,7 @@ def _take(spans: dict[tuple[bool, int], Span], point: PointPlan, register: Regis
 
 @dataclass(frozen=True, slots=True)
 class LineCost:
-    """What a line's plan costs: requests a second, the share of its time, and how much slower it runs if over 1."""
+    """Cost of a line's plan: requests a second, the share of its time, and how much slower it runs if over 1."""
 
     requests_per_s: float
     load: float

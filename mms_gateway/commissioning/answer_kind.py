@@ -1,4 +1,4 @@
-"""What came when a device was asked: its answer, an echo of the question, another unit's answer, or noise (pure)."""
+"""Kind of an answer: the device's own, an echo of the request, another unit's, or noise (pure)."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ class Heard:
 
 
 def heard(driver: Driver, ask: Ask, tag: int, sent: bytes, received: bytes) -> Heard:
-    """What `received` is to `ask`, which was `sent`."""
+    """Classify `received` as an answer to `ask`, which was `sent`."""
     echo = received.startswith(sent)
     buffer = bytearray(received[len(sent) :] if echo else received)
     others = []

@@ -1,4 +1,4 @@
-"""What keeps a gateway from working, judged from a record of facts (pure).
+"""Checks of a host: faults that keep a gateway from working, judged from a record of facts (pure).
 
 facts ──► CHECKS, each yields lines ok / warn / fail with a hint ──► exit code 1 if any fails
 """
@@ -36,7 +36,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class UnitHeard:
-    """What came when a unit was asked: `answer` in words, `by` the unit that answered, None if nobody did."""
+    """Answer to a request to a unit: `answer` in words, `by` the unit that answered, None if nobody did."""
 
     device: str
     asked: int

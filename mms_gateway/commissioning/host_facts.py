@@ -35,7 +35,7 @@ TAG: Final = 1
 
 
 async def gathered(place: Place | None, state_dir: Path, ieds: Iterable[IedPlan]) -> Facts:
-    """The facts of this host and, with a site, of its lines. What is wrong with a line is a fact, no error."""
+    """The facts of this host and, with a site, of its lines. A fault of a line is a fact, no error."""
     held = held_lines(state_dir)
     ports = [] if place is None else [await _line(line, held=line.name in held) for line in place.lines()]
     return Facts(
@@ -169,7 +169,7 @@ def _ask(device: DevicePlan) -> Ask | None:
 
 
 async def _asked(line: LinePlan, port: LinePort, device: DevicePlan, ask: Ask) -> Heard:
-    """What comes within the device's time-out. Raises LinkError."""
+    """Ask `device` once; the kind of the answer within its time-out. Raises LinkError."""
     spec = driver_of(line.protocol)
     loop = asyncio.get_running_loop()
     driver = spec.make(line.settings)

@@ -19,7 +19,7 @@ LEAST_LISTEN_S: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What came of one question; `found` None: nothing that answers it, in any try. `ms` is that of the last try."""
+    """Result of one request; `found` None: no response in any try. `ms` is that of the last try."""
 
     found: Found | None
     ms: float
@@ -41,7 +41,7 @@ class Bench:
 
     @property
     def counters(self) -> Counters:
-        """What has happened on the line so far."""
+        """Counters of the line so far."""
         return self._link.counters
 
     async def ask(self, ask: Ask, device: DevicePlan) -> Asked:
@@ -64,7 +64,7 @@ def stranger(unit: int, timeout_ms: int) -> DevicePlan:
 
 
 async def overheard(line: LinePlan, seconds: float = LEAST_LISTEN_S) -> bytes:
-    """What passes on the line while nothing is said, for at least `seconds`; none on a connection. Raises LinkError."""
+    """Octets on the line while we send nothing, for at least `seconds`; none on a connection. Raises LinkError."""
     spec = driver_of(line.protocol)
     if not spec.serial:
         return b""
@@ -77,7 +77,7 @@ async def overheard(line: LinePlan, seconds: float = LEAST_LISTEN_S) -> bytes:
 
 
 async def collected(port: Port, seconds: float) -> bytes:
-    """What comes within `seconds`. Raises LinkError."""
+    """Octets that are received within `seconds`. Raises LinkError."""
     loop = asyncio.get_running_loop()
     until = loop.time() + seconds
     heard = bytearray()

@@ -1,4 +1,4 @@
-"""What a device says of one point, asked for alone: value, quality, the registers as they came (pure)."""
+"""Read of one point by itself: value, quality, the registers as received (pure)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class Shown:
 
 
 def question(device: DevicePlan, point: PointPlan) -> Read | Question | None:
-    """What asks for `point` alone; None for what the gateway itself makes, or what cannot be read."""
+    """Request for `point` alone; None for a point that the gateway itself makes, or that cannot be read."""
     source = point.source
     if not point.readable:
         return None
@@ -63,7 +63,7 @@ def in_order(device: DevicePlan, points: Sequence[PointPlan]) -> list[PointPlan]
 def shown(
     device: DevicePlan, point: PointPlan, found: Found | None, ms: float, scales: Mapping[int, Reading] = NO_SCALES
 ) -> Shown:
-    """What `found` says of `point`; `scales` has the readings of the points that scale others, by number."""
+    """Reading of `point` from `found`; `scales` has the readings of the points that scale others, by number."""
     source = point.source
     if isinstance(found, Registers) and isinstance(source, Register):
         if point.scale_from is None:
@@ -96,5 +96,5 @@ def raw_point(number_: int, text: str) -> PointPlan:
 
 
 def first_reason(error: ValueError) -> str:
-    """What a model says first of text that does not fit it."""
+    """First reason that a model gives for a text that does not fit it."""
     return reason(error.errors(include_url=False)[0]) if isinstance(error, ValidationError) else str(error)

@@ -18,7 +18,7 @@ _Named = TypeVar("_Named")
 
 
 class Changes(NamedTuple):
-    """What becomes of each process of a site, by the names of their rows."""
+    """Fate of each OS process of a site, by the names of their rows."""
 
     kept: frozenset[str]
     reloaded: frozenset[str]
@@ -28,7 +28,7 @@ class Changes(NamedTuple):
 
 
 def between(before: Plan, after: Plan) -> Changes:
-    """What the processes of `before` have to do to be those of `after`. The status process starts anew."""
+    """Changes that make the OS processes of `before` those of `after`. The status page starts anew."""
     fates = {f"worker.{name}": fate for name, fate in _workers(before, after).items()}
     fates |= {f"mms.{name}": fate for name, fate in _servers(before, after).items()}
     fates["status"] = "kept" if before.revision == after.revision else "restarted"
@@ -64,7 +64,7 @@ def _fate(old: object, new: object, changed: str) -> str:
 
 
 def described(before: Plan, after: Plan) -> list[str]:
-    """What has changed, a line each: lines and devices, then what becomes of workers and IEDs."""
+    """Changes as text, a line each: lines and devices, then workers and IEDs."""
     changes = between(before, after)
     texts = [
         *_differences("line", _lines(before), _lines(after)),

@@ -47,7 +47,7 @@ def run_folder() -> Iterator[Path]:
 
 
 class Told:
-    """What signals tell this process: to end, by SIGINT, SIGTERM, or after so many seconds; by SIGHUP to reload."""
+    """Request to end, by SIGINT, SIGTERM, or after so many seconds; and, by SIGHUP, to reload."""
 
     def __init__(self, seconds: float | None) -> None:
         self._event = asyncio.Event()

@@ -95,7 +95,7 @@ class Supervisor:
                 await everyone
 
     def facts(self, name: str) -> dict[str, Any]:
-        """What the child `name` said when it was last ready."""
+        """Facts that the child `name` reported when it was last ready."""
         return next((child.facts for child in self._children if child.row.name == name), {})
 
     async def stop(self) -> None:

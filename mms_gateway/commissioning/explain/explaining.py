@@ -31,7 +31,7 @@ _SETTINGS: Final = ("host", "port", "baudrate", "data_bits", "parity", "stop_bit
 
 
 class Fed(NamedTuple):
-    """What feeds an attribute: the binding of its data object and, where it is a value, the source of that."""
+    """Origin of an attribute: the binding of its data object and, where it is a value, the source of that."""
 
     binding: ObjectBinding
     source: Source | None
@@ -60,7 +60,7 @@ def explain(compiled: Compiled, attribute: Attribute) -> list[Section]:
 
 
 def feeding(ied: IedPlan, attribute: Attribute) -> Fed | None:
-    """What feeds it; None if nothing of the field does."""
+    """Origin of `attribute` in the field; None if nothing of the field feeds it."""
     for binding in ied.objects:
         for source in binding.sources:
             if attribute.item in (*source.targets, *source.held):

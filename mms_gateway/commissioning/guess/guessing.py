@@ -1,7 +1,7 @@
 """One address decoded in every type and order, the most plausible first (pure).
 
-A float of the right order shows a voltage or a frequency as it is; an integer shows it times a power of ten. What moves
-a little between two reads is a measurement; what leaps is half of something, or the wrong order.
+A float of the right order shows a voltage or a frequency as it is; an integer shows it times a power of ten. A value
+that moves a little between two reads is a measurement; one that leaps is half of a value, or has the wrong order.
 """
 
 import math
@@ -37,7 +37,7 @@ _QUANTITY: Final = re.compile(r"([-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)\s*(\S*)")
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What somebody reads on the meter's own display."""
+    """Value that the meter's own display shows, as typed."""
 
     value: float
     unit: str
@@ -127,6 +127,6 @@ def _score(value: float, scale: float, register: Register, expected: Expected | 
 
 
 def bits(table: Table, address: int, first: Registers, second: Registers) -> tuple[str, ...]:
-    """What a coil or a discrete input shows, for HEADER: there is but one way to read it."""
+    """Row of a coil or a discrete input, for HEADER: there is but one way to read it."""
     shown = [number(bool(one.values[0])) for one in (first, second)]
     return ("", f"{table} {address} bool", "", *shown)

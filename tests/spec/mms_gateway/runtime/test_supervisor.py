@@ -15,7 +15,7 @@ def row(mode: str) -> Process:
 
 
 class Heard:
-    """What children said when they were ready, one after the other."""
+    """Names of the children that have reported to be ready, in order."""
 
     def __init__(self) -> None:
         self.names: list[str] = []

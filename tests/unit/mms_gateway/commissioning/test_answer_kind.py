@@ -1,4 +1,4 @@
-"""What the octets behind a question mean."""
+"""Kinds of an answer, from the octets behind a request."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What `doctor` says of made facts: each fault once, with the command that helps."""
+"""Checks of `doctor` on made facts: each fault once, with the command that helps."""
 
 from dataclasses import replace
 
