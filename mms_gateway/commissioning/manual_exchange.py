@@ -18,7 +18,7 @@ LEAST_LISTEN_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Exchange:
     """Result of one request; `found` None: no response in any try. `ms` is that of the last try."""
 
     found: Found | None
@@ -44,7 +44,7 @@ class Bench:
         """Counters of the line so far."""
         return self._link.counters
 
-    async def ask(self, ask: Ask, device: DevicePlan) -> Asked:
+    async def ask(self, ask: Ask, device: DevicePlan) -> Exchange:
         """Ask, and again as often as the device allows."""
         await self._link.open()
         found: Found | None = None
@@ -55,7 +55,7 @@ class Bench:
             ms = (time.monotonic() - started) * 1000
             if found is not None:
                 break
-        return Asked(found, ms)
+        return Exchange(found, ms)
 
 
 def stranger(unit: int, timeout_ms: int) -> DevicePlan:
