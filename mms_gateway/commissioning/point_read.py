@@ -20,8 +20,8 @@ HEADER: Final = ("point", "value", "unit", "quality", "raw", "ms")
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """One point as it was read."""
+class PointResult:
+    """Result of reading one point: its value with quality, the raw registers and the time that it took."""
 
     point: PointPlan
     reading: Reading
@@ -62,7 +62,7 @@ def in_order(device: DevicePlan, points: Sequence[PointPlan]) -> list[PointPlan]
 
 def shown(
     device: DevicePlan, point: PointPlan, found: Found | None, ms: float, scales: Mapping[int, Reading] = NO_SCALES
-) -> Shown:
+) -> PointResult:
     """Reading of `point` from `found`; `scales` has the readings of the points that scale others, by number."""
     source = point.source
     if isinstance(found, Registers) and isinstance(source, Register):
@@ -70,15 +70,17 @@ def shown(
             reading = scaling.reading(point, source, found.values)
         else:
             reading = scaling.scaled_reading(point, source, found.values, scales.get(point.scale_from.point))
-        return Shown(point, reading, hexadecimal(found.values, source), ms)
+        return PointResult(point, reading, hexadecimal(found.values, source), ms)
     if isinstance(found, Text):
         read = point_readings.from_line(device, [point.number], found.line)
         unsound = Reading(None, quality.NO_ANSWER, "the line fits no expression")
-        return Shown(point, read[0].reading if read else unsound, found.line if isinstance(source, Reply) else "", ms)
+        return PointResult(
+            point, read[0].reading if read else unsound, found.line if isinstance(source, Reply) else "", ms
+        )
     if isinstance(found, Refused):
-        return Shown(point, Reading(None, quality.REFUSED, point_readings.exception(found.code)), "", ms)
+        return PointResult(point, Reading(None, quality.REFUSED, point_readings.exception(found.code)), "", ms)
     silent = Reading(None, quality.NO_ANSWER, f"no answer within {device.polling.timeout_ms} ms")
-    return Shown(point, silent, "", ms)
+    return PointResult(point, silent, "", ms)
 
 
 def hexadecimal(values: tuple[int, ...], register: Register) -> str:
