@@ -60,10 +60,10 @@ def in_order(device: DevicePlan, points: Sequence[PointPlan]) -> list[PointPlan]
     return list({point.number: point for point in (*scales, *points)}.values())
 
 
-def shown(
+def point_result(
     device: DevicePlan, point: PointPlan, found: Found | None, ms: float, scales: Mapping[int, Reading] = NO_SCALES
 ) -> PointResult:
-    """Reading of `point` from `found`; `scales` has the readings of the points that scale others, by number."""
+    """Result for `point` from `found`; `scales` has the readings of the points that scale others, by number."""
     source = point.source
     if isinstance(found, Registers) and isinstance(source, Register):
         if point.scale_from is None:

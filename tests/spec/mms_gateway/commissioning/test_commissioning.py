@@ -25,7 +25,7 @@ from mms_gateway.commissioning.explain.name_lookup import Place
 from mms_gateway.commissioning.host_checks import UnitAnswer
 from mms_gateway.commissioning.host_facts import gathered
 from mms_gateway.commissioning.manual_exchange import Bench, overheard
-from mms_gateway.commissioning.point_read import question, shown
+from mms_gateway.commissioning.point_read import point_result, question
 from mms_gateway.commissioning.scan.profiles import profile_device, register_profiles
 from mms_gateway.commissioning.scan.scanning import Scan, another_master
 from tests.support import steady_loop
@@ -64,7 +64,7 @@ async def read(line: LinePlan, device: DevicePlan) -> dict[str, object]:
             ask = question(device, point)
             if ask is not None:
                 asked = await bench.ask(ask, device)
-                found[point.local_name] = shown(device, point, asked.found, asked.ms).reading.value
+                found[point.local_name] = point_result(device, point, asked.found, asked.ms).reading.value
         return found
 
 
@@ -89,7 +89,7 @@ def test_a_refusal_and_silence_are_told_apart() -> None:
             for fault in (Fault("exception", code=2), Fault("silent")):
                 field[3].fault = fault
                 found = await bench.ask(ask, device)
-                rows.append(shown(device, point, found.found, 0).row()[3])
+                rows.append(point_result(device, point, found.found, 0).row()[3])
             assert rows == [
                 "invalid (failure): exception 2 (illegal data address)",
                 "invalid (failure, oldData): no answer within 150 ms",
