@@ -36,7 +36,7 @@ class Outcome(msgspec.Struct, frozen=True):
     texts: list[str]
 
 
-class Reloading:
+class Reloader:
     """The reloads of one run. `compile_again` reads the site's files."""
 
     def __init__(

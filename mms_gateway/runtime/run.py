@@ -24,7 +24,7 @@ from mms_gateway.runtime.deployment import Deployment
 from mms_gateway.runtime.instance_file import Announcement, announced
 from mms_gateway.runtime.options import RunOptions
 from mms_gateway.runtime.preflight import state_is_known
-from mms_gateway.runtime.reload import Reloading
+from mms_gateway.runtime.reload import Reloader
 from mms_gateway.runtime.supervisor import Supervisor
 from mms_gateway.sites import compiled, measured_of, say
 from mms_server.redundancy.standby import PairOptions, Standby, StopCondition, StopOrTakeover
@@ -159,8 +159,8 @@ async def _run(plan: Plan, deployment: Deployment, stop: StopCondition, compile_
         if not ready.result():
             return BAD_CONFIGURATION if supervisor.failed.is_set() else FAILED
         failed = asyncio.ensure_future(supervisor.failed.wait())
-        reloading = Reloading(plan, deployment, supervisor, compile_again)
-        serving = asyncio.ensure_future(_serve(reloading, deployment, supervisor, stop))
+        reloader = Reloader(plan, deployment, supervisor, compile_again)
+        serving = asyncio.ensure_future(_serve(reloader, deployment, supervisor, stop))
         await asyncio.wait((ending, failed, serving), return_when=asyncio.FIRST_COMPLETED)
         await _cancelled(ending, failed, serving)
         return OK if stop.now else BAD_CONFIGURATION
@@ -176,15 +176,15 @@ async def _cancelled(*tasks: "asyncio.Future[Any]") -> None:
             await task
 
 
-async def _serve(reloading: Reloading, deployment: Deployment, supervisor: Supervisor, stop: StopCondition) -> None:
+async def _serve(reloader: Reloader, deployment: Deployment, supervisor: Supervisor, stop: StopCondition) -> None:
     """Say that the site is ready and where it can be found, and reload it whenever that is asked for."""
-    _say_ready(reloading.plan, supervisor)
+    _say_ready(reloader.plan, supervisor)
     while True:
-        plan = reloading.plan
+        plan = reloader.plan
         with announced(deployment.state_dir(plan), _announcement(plan, supervisor, deployment)):
-            while reloading.plan.revision == plan.revision:
+            while reloader.plan.revision == plan.revision:
                 await stop.to_reload()
-                await reloading.reload()
+                await reloader.reload()
 
 
 def _announcement(plan: Plan, supervisor: Supervisor, deployment: Deployment) -> Announcement:
