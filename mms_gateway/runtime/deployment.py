@@ -1,4 +1,4 @@
-"""A site in its run folder: the plan and the SCL files that its processes read, and the addresses that they have."""
+"""A site in its run folder: the plan and the SCL files that its OS processes read, and the addresses that they have."""
 
 import shutil
 from pathlib import Path
@@ -54,7 +54,7 @@ class Deployment:
             found.error("unknown-ied", span, f"no IED `{ied}`, which `--mms-port` names", hint=hint)
 
     def install(self, plan: Plan) -> list[Process]:
-        """Lay `plan` down, with copies of its SCL files; the processes that run it. Raises OSError."""
+        """Lay `plan` down, with copies of its SCL files; the OS processes that run it. Raises OSError."""
         listen = {ied: (asked, self._fixed(ied, asked)) for ied, asked in self._asked(plan).items()}
         http = self._options.http()
         if http is not None and self._http is None:

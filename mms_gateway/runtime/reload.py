@@ -89,7 +89,7 @@ class Reloader:
         return True, texts
 
     async def _as_it_runs(self, name: str) -> str | None:
-        """Let a process take the plan as it runs; its name if it has to start anew, and it has ended then."""
+        """Let an OS process take the plan as it runs; its name if it has to start anew, and it has ended then."""
         refused = await self._supervisor.reload(name)
         if refused is None:
             return None

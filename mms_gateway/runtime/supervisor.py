@@ -25,7 +25,7 @@ from mms_gateway.runtime.processes import Process, environment
 TERM_S: Final = 3.0
 BACK_OFF_FIRST_S: Final = 0.2
 BACK_OFF_LIMIT_S: Final = 30.0
-SETTLED_S: Final = 30.0  # a process that ran so long has earned a fresh start
+SETTLED_S: Final = 30.0  # an OS process that ran so long has earned a fresh start
 START_S: Final = 30.0
 RELOAD_S: Final = 15.0
 
