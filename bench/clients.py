@@ -1,4 +1,4 @@
-"""Ten clients that are told of 5,000 measurands a second: how late, how much of a core, how much memory.
+"""Reports to ten clients of 5,000 measurands a second: their delay, the share of a core, the memory.
 
     python -m bench.clients [--clients 10] [--points 5000] [--seconds 20]
 

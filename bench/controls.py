@@ -1,4 +1,4 @@
-"""Controls on their way to the field: how long until the coil is written, what a silent unit and killed workers lead to.
+"""Controls on their way to the field: time until the coil is written, effects of a silent unit and of killed workers.
 
     python -m bench.controls [--baudrate 9600] [--controls 100] [--killed 200]
 

@@ -1,4 +1,4 @@
-"""From a site's files to one immutable Plan, or to all that is wrong with them.
+"""Compilation of a site's files to one immutable Plan, or to diagnostics of all their faults.
 
 load -> forms, resolve -> bind (types, units) -> cover, enumerations -> poll    each pass adds diagnostics, none stops the others
 """

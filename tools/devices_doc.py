@@ -32,7 +32,7 @@ _ASKED: Final = {
     "timeout": "{} ms to answer",
     "max_gap": "holes to {} registers",
 }
-"""How a device is asked, by the key of its profile's defaults."""
+"""Ways to request from a device, by the key of its profile's defaults."""
 
 
 @dataclass(frozen=True, slots=True)

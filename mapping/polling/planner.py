@@ -1,4 +1,4 @@
-"""From registers to the cheapest legal block reads for a line's physics (pure).
+"""Planner of block reads: the cheapest legal ones for the registers and a line's physics (pure).
 
 A request costs 8 characters, its answer 5 + 2N, each is preceded by 3.5 characters of silence, and the device thinks:
 

@@ -1,4 +1,4 @@
-"""One line asked by hand, outside the gateway: one request at a time, timed. Shell."""
+"""Exchange by hand on one line, outside the gateway: one request at a time, timed. Shell."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""Checks before anything starts: can each port be bound, can the state folder be written, and if not, what would help."""
+"""Checks before the start: ports that cannot be bound, a state folder that cannot be written, each with a hint."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""Running a site in the foreground: a private run folder, the list of OS processes, the ready lines, reloads, an orderly end."""
+"""Run of a site in the foreground: a private run folder, the list of OS processes, the ready lines, reloads, an orderly end."""
 
 import asyncio
 import contextlib

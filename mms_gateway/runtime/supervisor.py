@@ -1,4 +1,4 @@
-"""Keeps what runs equal to the list: starts, waits for readiness, watches, restarts with back-off, stops in order.
+"""Supervisor of OS processes: starts those of the list, waits for readiness, restarts with back-off, stops in order.
 
     STARTING ──ready──► RUNNING ──ends, or silent too long (SIGKILL)──► WAITING ──back-off──► STARTING
                                    end(), stop(): SIGTERM, 3 s, SIGKILL ──► nothing is left

@@ -1,4 +1,4 @@
-"""One attribute's whole path, from its place in the SCL file to the register that feeds it (pure).
+"""Path of one attribute, from its place in the SCL file to the register that feeds it (pure).
 
 Each section is a word and what is to be said of it; what does not apply is left out.
 """

@@ -1,4 +1,4 @@
-"""Lines and devices by the names that are typed: found in a compiled site, or said what there is instead."""
+"""Lookup of typed names: a line or a device of a compiled site, or an error with the names that there are."""
 
 import sys
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A running gateway, looked at from outside: one more subscriber on its bus. Shell."""
+"""Subscription to a running gateway from outside: one more subscriber on its bus. Shell."""
 
 import asyncio
 from collections.abc import AsyncIterator
