@@ -1,4 +1,4 @@
-"""One acquisition process: `python -m acquisition --plan P --worker NAME --run-dir DIR [--state-dir DIR]`."""
+"""OS process of one worker: `python -m acquisition --plan P --worker NAME --run-dir DIR [--state-dir DIR]`."""
 
 import argparse
 import asyncio

@@ -1,7 +1,7 @@
 """Event loop of a worker: select(2) for serial lines, uvloop for many connections.
 
 A serial line is a matter of fractions of a millisecond: the silence before a frame is 1.75 ms, and epoll sleeps in whole
-milliseconds. select(2) sleeps to the microsecond, and serves a worker with a few descriptors well. A worker with many
+milliseconds (D45). select(2) sleeps to the microsecond, and serves a worker with a few descriptors well. A worker with many
 connections runs on uvloop, where it is installed.
 """
 

@@ -1,4 +1,4 @@
-"""Ten clients that are told of 5,000 measurands a second: how late, how much of a core, how much memory.
+"""Reports to ten clients of 5,000 measurands a second: their delay, the share of a core, the memory.
 
     python -m bench.clients [--clients 10] [--points 5000] [--seconds 20]
 
@@ -135,7 +135,7 @@ def main() -> int:
 
 
 def _memory() -> float:
-    """What this process holds, MiB; the tests' own decoder is most of it before anything is served."""
+    """Resident memory of this OS process, MiB; the tests' own decoder is most of it before anything is served."""
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     return int(status["VmRSS"].split()[0]) / 1024
 

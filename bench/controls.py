@@ -1,4 +1,4 @@
-"""Controls on their way to the field: how long until the coil is written, what a silent unit and killed workers lead to.
+"""Controls on their way to the field: time until the coil is written, effects of a silent unit and of killed workers.
 
     python -m bench.controls [--baudrate 9600] [--controls 100] [--killed 200]
 
@@ -69,7 +69,7 @@ def oper(value: bytes, number: int) -> bytes:
 
 
 def operate(client: Client, item: str, value: bytes, number: int) -> tuple[Any, AddCause | None]:
-    """What the Write answers, and the AddCause of a LastApplError that came before."""
+    """Result of the Write, and the AddCause of a LastApplError that came before it."""
     client.early.clear()
     (answer,) = client.write(LD, (item, oper(value, number)))
     causes = [bare(mms_oracle.decode(pdu)["unconfirmed"]["report"]["results"][0]["success"])[4] for pdu in client.early]
@@ -92,7 +92,7 @@ def latencies(unit: PacedUnit, client: Client, count: int) -> tuple[list[float],
 
 
 def silence(unit: PacedUnit, client: Client) -> str:
-    """What a silent unit is answered with, and what is written once it is back."""
+    """Responses to commands for a unit that is silent, and the writes once it is back."""
     before, unit.silent = len(unit.written), True
     answers = [operate(client, SWITCH, boolean(True), number) for number in range(3)]
     unit.silent = False

@@ -1,4 +1,4 @@
-"""From a register to a client: how long after the last octet of a Modbus reply its value is in a report.
+"""Latency from a register to a client: from the last octet of a Modbus response until its value is in a report.
 
     python -m bench.latency [--meters N] [--points N] [--every MS] [--seconds S]
 

@@ -57,7 +57,7 @@ def slave(baud: int, *options: str) -> Iterator[tuple[subprocess.Popen[str], str
 
 
 def seen(process: subprocess.Popen[str]) -> dict[str, float]:
-    """What the device saw; ends it."""
+    """End the device; the counts of its requests."""
     found: dict[str, float] = json.loads(process.communicate(timeout=10)[0])
     return found
 

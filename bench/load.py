@@ -17,7 +17,7 @@ CHUNK = 1 << 18
 
 @dataclass
 class Load:
-    """What came of a run: answers, how long it took, and with one request outstanding how long each took."""
+    """Result of a run: number of responses, seconds, and with one request outstanding the latency of each."""
 
     answers: int = 0
     seconds: float = 0.0

@@ -1,4 +1,4 @@
-"""What is measured: each mode takes a server's Python (None: ours) and gives numbers by name, one round's worth.
+"""Modes of measurement: each takes a server's Python (None: ours) and gives numbers by name, for one round.
 
 A server with other model sizes, or that must start fresh, is started within its mode; the others share one process a
 side for all rounds, and are asked in turns.

@@ -1,4 +1,4 @@
-"""What the load generator says and expects, as octets: requests, and answers taken apart as far as they are checked."""
+"""Octets of the load generator: requests, and responses decoded as far as they are checked."""
 
 from bench import model
 from tests.support.client import Client, mms, request

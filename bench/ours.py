@@ -1,4 +1,4 @@
-"""Our server as a process of the bench: `python -m bench.ours FILE`; orders come on stdin, a line each.
+"""Our server as an OS process of the bench: `python -m bench.ours FILE`; orders come on stdin, a line each.
 
 rate N COUNT   from now on N commits a second, each of the first COUNT measurands (value and time); 0 ends them
 """

@@ -1,4 +1,4 @@
-"""libIEC61850's server as a process of the bench: run by an environment that has pyiec61850-ng, see `make peer`.
+"""libIEC61850's server as an OS process of the bench: run by an environment that has pyiec61850-ng, see `make peer`.
 
 `PYTHON bench/peer.py MEASURANDS PORT`; the model is that of bench/model.py, made by API calls. Orders as in bench/ours.py.
 It imports nothing of ours. Values are fed through ctypes, which costs the library less than the wheel's own binding. At

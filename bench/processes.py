@@ -1,4 +1,4 @@
-"""A server under measurement: its process, its port, what it has used of the processor and of memory."""
+"""Server under measurement: its OS process, its port, its use of processor and memory."""
 
 import subprocess
 import sys

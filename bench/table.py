@@ -20,11 +20,11 @@ TARGETS: dict[str, tuple[str, float]] = {
     "memory after browsing 10,000: MiB": ("<=", 1.5),
     "read while 10,000 values/s: p99 ms": ("<=", 1.0),
 }
-"""What ours / libIEC61850 is to be, by row."""
+"""Limits of the ratio ours / libIEC61850, by row."""
 UNDISTURBED: dict[str, tuple[str, float]] = {
     "read 1, 1 clients, 1 outstanding, 3 idle beside: rate": ("read 1, 1 clients, 1 outstanding: rate", 0.9),
 }
-"""What ours is to keep of another row of ours, at least."""
+"""Least shares of another row of ours that a row has to reach."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def text(found: list[Row]) -> str:
 
 
 def _kept(row: Row, found: list[Row]) -> str:
-    """What ours keeps of that other row of ours, where it is to keep some of it."""
+    """Share of that other row of ours, for a row that has a limit in UNDISTURBED."""
     name, limit = UNDISTURBED.get(row.name, ("", 0.0))
     others = [one for one in found if one.name == name]
     if not others or not row.ours:

@@ -3,8 +3,9 @@
     state.json     {"schema": 1, "version": "0.1.0"}    the folder as a whole: JSON files and audit log have no number
     NAME.sqlite    PRAGMA user_version                  one store, wherever it is copied to
 
-A folder without a number is one of version 0.1.0 and counts as number 1. A number above SCHEMA is a newer program's: the
-folder is refused, and nothing in it has been written, renamed or made.
+A folder without a number is one of version 0.1.0 and counts as number 1 (D60). There is no minor number: data that older
+versions can read does not raise it (D103). A number above SCHEMA is a newer program's: the folder is refused, and nothing
+in it has been written, renamed or made, since the number is found by reading octets (D102).
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""From a site's files to one immutable Plan, or to all that is wrong with them.
+"""Compilation of a site's files to one immutable Plan, or to diagnostics of all their faults.
 
 load -> forms, resolve -> bind (types, units) -> cover, enumerations -> poll    each pass adds diagnostics, none stops the others
 """
@@ -47,7 +47,7 @@ class Mapped:
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """What became of a site: its plan if nothing is in error, and everything found.
+    """Compilation result of a site: its plan if nothing is in error, and all diagnostics.
 
     `workers`, `passed_over` (proposals of profiles that an LN lacks), `commanded` (the lines that carry commands) and
     `mapped` are there for reports even without a plan, as are the `protocols` that it was compiled with.

@@ -1,4 +1,4 @@
-"""Findings for the engineer: where, what, and what would help; collected, never thrown one at a time.
+"""Diagnostics for the engineer: place, message and hint; collected, never raised one at a time.
 
 map.yaml:7:17: error[unknown-reference]: no data object `TotWatt` in LD0/MMXU1
   7 |   LD0/MMXU1.TotWatt: feeder1.total_active_power

@@ -394,7 +394,7 @@ class Edition(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """One IED's server at one access point: all that the MMS server process serves."""
+    """One IED's server at one access point: all that its OS process serves."""
 
     ied_name: str
     access_point: str

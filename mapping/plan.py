@@ -4,7 +4,7 @@
           └─ ieds ── objects ── sources                         which attribute each point becomes
 
 The file form is MessagePack (`save`, `load`). `revision` is a hash of everything else in it. Each worker has a revision of
-its own, a hash of its part; every message on the bus carries it, so that no two processes understand a point's number
+its own, a hash of its part; every message on the bus carries it, so that no two OS processes understand a point's number
 differently, and a worker whose part stays goes on when the rest changes.
 """
 
@@ -201,7 +201,7 @@ class LinePlan(msgspec.Struct, frozen=True):
 
 
 class WorkerPlan(msgspec.Struct, frozen=True):
-    """One acquisition process: a serial line, or a group of TCP lines."""
+    """One worker, an OS process of acquisition: a serial line, or a group of TCP lines."""
 
     name: str
     lines: tuple[LinePlan, ...]
@@ -320,7 +320,7 @@ class FilesPlan(msgspec.Struct, frozen=True):
 
 
 class IedPlan(msgspec.Struct, frozen=True):
-    """One MMS server process: its SCL file, where it listens, and what feeds it."""
+    """One MMS server, an OS process: its SCL file, where it listens, and what feeds it."""
 
     name: str
     scl: str  # absolute path

@@ -2,7 +2,7 @@
 
     DRIVER ── its Protocol ──► by the name in site.yaml ──► compile_site, planner, scan, guess, doctor
 
-Each driver carries its own. Whoever starts a program collects them; here, nothing knows which there are.
+Each driver carries its own (D113). Whoever starts a program collects them; here, nothing knows which there are.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""Compiling a site for a command: with the protocols of all drivers, and its findings on stderr."""
+"""Compilation of a site for a command: with the protocols of all drivers, and its findings on stderr."""
 
 import logging
 import sys

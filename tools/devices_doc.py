@@ -16,8 +16,8 @@ PATH: Final = Path(__file__).parents[1] / "docs" / "devices.md"
 _HEAD: Final = """# Device profiles
 
 Generated from `hw_configs/devices` by `python -m tools.devices_doc`; do not edit. `profile:` in site.yaml takes the name of
-a profile or one of its aliases; a file of that name in `devices/` beside site.yaml wins. What is particular about a device, and
-where its sources disagree, stands at the head of its profile. Points are named quantity, then phase; import is what the load
+a profile or one of its aliases; a file of that name in `devices/` beside site.yaml wins. Peculiarities of a device, and
+disagreements of its sources, stand at the head of its profile. Points are named quantity, then phase; import is what the load
 behind the meter consumes and becomes `Dmd`, export `Sup`: `swap: true` in map.yaml turns an incoming feeder round. SunSpec
 devices have no profile here: `mms-gateway sunspec HOST` writes theirs.
 
@@ -32,7 +32,7 @@ _ASKED: Final = {
     "timeout": "{} ms to answer",
     "max_gap": "holes to {} registers",
 }
-"""How a device is asked, by the key of its profile's defaults."""
+"""Ways to request from a device, by the key of its profile's defaults."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ def _asked(layers: list[ProfileDefaults]) -> str:
 
 
 def _first(layers: list[ProfileDefaults], key: str) -> int | str | None:
-    """What the first layer that has the key says: the profile itself before its bases."""
+    """Value of the first layer that has the key: the profile itself before its bases."""
     return next((value for layer in layers for value in [getattr(layer, key)] if value is not None), None)
 
 

@@ -6,7 +6,7 @@
     forbidden_modules = ["asyncio", ...]
     allowed_imports = ["acquisition.drivers.* -> pymodbus"]
 
-A shell that needs none of them any more is a finding as well: the list only gets shorter.
+A shell that needs none of them any more is a finding as well: the list only gets shorter (D104).
 """
 
 from fnmatch import fnmatchcase

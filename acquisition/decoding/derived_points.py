@@ -2,9 +2,10 @@
 
     readings of an exchange ── simulated lines marked, counters judged ── computed points of these inputs ──► published together
 
-A computed point is as good as its worst input and no fresher than its oldest: an input that has not been read for longer
-than its `stale_after` makes it invalid. A counter that falls from the last tenth of its range to the first has rolled over,
-and its value stays good. Any other fall is a reset: that one reading is questionable, since a difference over it means nothing.
+A computed point is as good as its worst input and no fresher than its oldest (D40): an input that has not been read for
+longer than its `stale_after` makes it invalid. A counter that falls from the last tenth of its range to the first has
+rolled over, and its value stays good. Any other fall is a reset: that one reading is questionable, since a difference over
+it means nothing (D90). Nothing is added up: the total is that of the device (D39).
 """
 
 from collections.abc import Collection, Iterable, Sequence

@@ -1,6 +1,7 @@
 """Time stamp of an exchange: the gateway's, or the device's own where its clock was read along (pure).
 
-It is not known how a device's clock is set: its stamp is never called synchronized, and is no finer than the register counts.
+It is not known how a device's clock is set: its stamp is never called synchronized (D91), and is no finer than
+the register counts. The gateway's stamp is the middle of the exchange, blurred by half its duration (D83).
 """
 
 from collections.abc import Mapping, Sequence

@@ -8,11 +8,11 @@ A driver turns a request into octets, and finds in the octets that came the one 
                                    device first wants to hear more; None if no unit is complete. Octets that cannot
                                    begin an answer are removed.
 
-A driver that continues is in a conversation: `request` begins a new one, whatever became of the last.
+A driver that continues is in a conversation (D30): `request` begins a new one, whatever became of the last.
 
 `tag` is the shell's number of the request; drivers whose protocol has transaction ids put it on the wire. Each file
 here has one driver and ends with one constant `DRIVER`, which carries its `Protocol` (mapping/protocols.py) and its
-device side (device_side.py); `Settings` are the site's keys for a line of that protocol.
+device side (device_side.py, D113); `Settings` are the site's keys for a line of that protocol.
 """
 
 import typing
@@ -189,7 +189,7 @@ class DriverSpec:
     """A driver as it is found: its protocol, and its two ends: the master's and, for simulated lines, the devices'.
 
     Both are made from a line's settings. `anonymous`: an answer tells nothing of its question, so that after a time-out
-    the line waits for the missing one. `longest_s`: an answer of many parts, for which a device's time-out runs from
+    the line waits for the missing one (D65). `longest_s`: an answer of many parts, for which a device's time-out runs from
     the last octet that came, the whole taking no longer than that; 0: the time-out is for the whole.
     """
 

@@ -125,7 +125,7 @@ def _identification_octets(pdu: bytes) -> int | None:
 
 
 def judge(ask: Ask, unit: int, pdu: bytes) -> Registers | Identity | Confirmed | Refused | Foreign:
-    """What the sound reply `pdu` from `unit` is to `ask`."""
+    """Classify the sound response `pdu` from `unit` to `ask`: its result, an exception, or Foreign."""
     function = pdu[0]
     data = pdu[1] if function in READ_FUNCTIONS.values() and len(pdu) > 1 else None
     foreign = Foreign(unit, function, data)

@@ -2,8 +2,8 @@
 
     | unit | function | ... | CRC low | CRC high |
 
-A frame's end is found from its length, never from silence: user space does not see 1.5 characters. What cannot begin a
-reply is thrown away octet by octet, so garbage, echoes and cut frames cost only themselves.
+A frame's end is found from its length, never from silence: user space does not see 1.5 characters. Octets that cannot
+begin a response are dropped one by one, so garbage, echoes and cut frames cost only themselves.
 """
 
 from functools import partial

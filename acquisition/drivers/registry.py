@@ -1,4 +1,4 @@
-"""The drivers that there are: every module of this folder that has a `DRIVER`, and those that other packages name.
+"""Registry of drivers: every module of this folder that has a `DRIVER`, and those that other packages name (D114).
 
     [project.entry-points."mms_gateway.drivers"]
     anything = "their_package.their_module:DRIVER"

@@ -1,6 +1,6 @@
-"""Devices that are not there: their profiles answer inside the worker, with values that obey physics.
+"""Simulated devices: their profiles answer inside the worker, with values that obey physics.
 
-Requests and answers are units of Modbus TCP that never leave the process, so that all of a line's behaviour is the real one.
+Requests and answers are units of Modbus TCP that never leave the OS process, so that all of a line's behaviour is the real one.
 """
 
 from typing import Final

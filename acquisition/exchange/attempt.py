@@ -32,7 +32,7 @@ class BlockReadings:
 
 @dataclass(frozen=True, slots=True)
 class DeviceException:
-    """Exception response. `certain`: to this very request; otherwise it may be a late one, to another."""
+    """Exception response. `certain`: to this very request; otherwise it may be a late one, to another (D67)."""
 
     code: int
     certain: bool

@@ -3,14 +3,14 @@
 A Modbus RTU response does not name its request. After a time-out it may still come, and it fits the next request of the
 same unit, function and size: the wrong value with every sign of a good one. So each time-out leaves a LateResponse, the
 size of the response that may still come. While it may be pending, that unit is not asked for a response of that size: a
-register more is requested, behind the block or before it, or, where the device refuses that, a part of it. A response
-that fits settles it; time settles the others.
+register more is requested, behind the block or before it, or, where the device refuses that, a part of it (D3). A
+response that fits settles it; time settles the others. Modbus TCP needs none of this: its responses have ids (D64).
 
     10 registers requested, none in time           outstanding: unit 3, function 4, 20 octets
     next:  11 registers from the same address      a late response of 20 octets cannot pass for one of 22
 
 A write has no size to vary, and to repeat the last one does no harm: whichever confirmation comes, it was done. But once
-another value has been written there, the first confirmation that fits is taken for the late one: the second one counts.
+another value has been written there, the first confirmation that fits is taken for the late one: the second one counts (D66).
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -98,7 +98,7 @@ class LateResponses:
         return any(one.signature == wanted for one in self._all)
 
     def may_be_pending(self, unit: int, table: str, now: float) -> bool:
-        """True if an exception from `unit` may be the late response to an earlier read of `table`."""
+        """True if an exception from `unit` may be the late response to an earlier read of `table` (D67)."""
         return any(one.signature[:2] == (unit, table) and one.until > now for one in self._all)
 
     def _settle(self, wanted: Signature) -> bool:

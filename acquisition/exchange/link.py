@@ -274,7 +274,10 @@ class Link:
             self._responses.unexpected(octets)
 
     async def _after_timeout(self, request: Ask, timeout_s: float) -> None:
-        """Let the line fall silent; what comes meanwhile is no response to anything that follows."""
+        """Wait until the line is silent, or, on a line of text, for the missing response (D65).
+
+        Octets that come meanwhile are no response to anything that follows.
+        """
         if self._spec.tagged:
             return
         if self._spec.anonymous:

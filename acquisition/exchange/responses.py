@@ -29,7 +29,7 @@ from acquisition.exchange.pipelining import OutstandingReads, ReadResponse
 FRAME_OCTETS: Final = 5  # around the data of a response to a read: unit, function, length, check sum
 CONFIRMATION_OCTETS: Final = 8
 CUT_OCTETS: Final = 3  # that may be missing from an unsound response which has come nevertheless
-TAG_STEP: Final = 0x9E37  # a tag is far from its neighbours, so that no wrong bit makes one of another
+TAG_STEP: Final = 0x9E37  # a tag is far from its neighbours, so that no wrong bit makes one of another (D64)
 _FUNCTION_TABLES: Final = {1: "coil", 2: "discrete", 3: "holding", 4: "input"}
 
 

@@ -5,7 +5,7 @@
     |--values--|refused|---|refused|--|     a register that it does not have costs itself alone, in a gap as in a value
     |--values--|refused|--------------|     one that it has after all: the registers between refused ones are one read again
 
-A device may refuse a read although it answers all parts of it: such a read is not joined again.
+A device may refuse a read although it answers all parts of it: such a read is not joined again (D94).
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -19,7 +19,7 @@ from acquisition.polling.refused_registers import RefusedRange, cut
 from mapping.plan import Block, DevicePlan, RegisterBlock, Table
 
 SPREAD_LIMIT_S: Final = 2.0
-REFUSED_RETRIES_S: Final = (60.0, 600.0, 3600.0)  # a device that only just starts may refuse what it has
+REFUSED_RETRIES_S: Final = (60.0, 600.0, 3600.0)  # D93: a device that only just starts may refuse what it has
 REFUSED_RETRY_S: Final = 24 * 3600.0
 
 ReadRange = tuple[Table, int, int]

@@ -3,8 +3,8 @@
     FIRST ──offline on its first line──► SECOND ──answers on the first line again──► FIRST
                                            └── offline there too: whichever path answers first is the active one
 
-While the second path is active, the first is probed as any dead device is, and publishes nothing: the device is online.
-While the first is active, the second is suspended and requests nothing.
+The second path is for the time that the first one is silent (D50). While it is active, the first is probed as any dead
+device is, and publishes nothing: the device is online. While the first is active, the second requests nothing.
 """
 
 from collections.abc import Callable, Iterable

@@ -3,7 +3,7 @@
     state/holes-WORKER.json    {"feeder1": {"unit": 1, "profile": "eastron-sdm630", "identity": "...", "holes": [...]}}
 
 They are kept for a device of that name, unit and profile, with its identity (function 43/14 or 17, if it has one of
-them): of another device in its place all registers are requested.
+them): of another device in its place all registers are requested (D46).
 """
 
 from collections.abc import Iterable, Sequence

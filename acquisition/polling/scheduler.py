@@ -3,10 +3,10 @@
     UP ──an exchange fails──► UP, failing ──the next one too──► DOWN ──a probe is answered──► UP, all due at once
 
 A device that never answered goes DOWN with its first failure. A probe reads the cheapest block of a DOWN device, at most
-every 30 s and never so often that all such devices take more than a twentieth of the line's time from their neighbours.
+every 30 s and never so often that all such devices take more than a twentieth of the line's time from their neighbours (D9).
 
 Of the blocks that are due, the one comes first that has waited longest for its period: on a line that has more to do than
-it can, all periods grow by the same factor, and nothing starves. A device of high priority counts its wait four times, one
+it can, all periods grow by the same factor, and nothing starves (D68). A device of high priority counts its wait four times, one
 of low priority a quarter: its periods grow by so much less, or more. After a try without an answer another unit goes first.
 """
 
@@ -54,7 +54,7 @@ class PolledDevice:
 class Job:
     """One block of one device, now. A probe has one try.
 
-    `concurrent`: outstanding together with another, whose failure is the device's: so many at once are one time-out.
+    `concurrent`: outstanding together with another, whose failure is the device's: so many at once are one time-out (D52).
     """
 
     device: PolledDevice
@@ -118,7 +118,7 @@ class Scheduler:
         )
 
     def retry_refused(self, device: PolledDevice, now: float) -> None:
-        """Request now the ranges that `device` has refused."""
+        """Request now the ranges that `device` has refused (D93)."""
         device.unjoinable.clear()
         for due in device.blocks:
             if due.refused is not None:

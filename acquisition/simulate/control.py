@@ -1,4 +1,4 @@
-"""The simulated field's own door: a Unix socket, one JSON object a line each way, for tests and demonstrations.
+"""Control socket of the simulated field: a Unix socket, one JSON object a line each way, for tests and demonstrations.
 
 {"get": "feeder1"}                                      -> {"values": {...}, "registers": {"input 0": 17254, ...},
                                                             "writes": [["coil", 0, [1]], ...]}

@@ -26,7 +26,7 @@ FAULTS: Final = (
 
 @dataclass(slots=True)
 class SimulatedDevice:
-    """A device's registers as they are now. What was set, or written by a master, stays."""
+    """A device's registers as they are now. A value that was set, or written by a master, stays."""
 
     plan: DevicePlan
     fixed: dict[str, Value] = field(default_factory=dict)  # local name -> what a test or a master has set
@@ -99,7 +99,7 @@ class SimulatedDevice:
         self._drive(name)
 
     def _at(self, point: PointPlan, second: int) -> Value:
-        """What was set, where it rests if something moves it, or what is measured."""
+        """Value of a point: the one that was set, the one where it rests if something moves it, or the measured one."""
         if point.local_name in self.fixed:
             return self.fixed[point.local_name]
         rest = self.motion.rest(point.local_name, self.values)
@@ -117,13 +117,13 @@ class SimulatedDevice:
         return next(one for one in self.plan.points if one.number == number)
 
     def _factor(self, point: PointPlan) -> float | str:
-        """What the device multiplies the raw value of `point` with; a text if its scale says nothing."""
+        """Factor by which the device multiplies the raw value of `point`; a text, the reason, if its scale is unusable."""
         if point.scale_from is None:
             return 1.0
         return scaling.factor_of(point, self._reading(self._point(point.scale_from.point)))
 
     def _reading(self, point: PointPlan) -> Reading:
-        """What the registers of `point` show now."""
+        """Reading of the registers of `point` as they are now."""
         source = point.source
         assert isinstance(source, Register)  # noqa: S101 - asked by the caller
         raw = [self.registers.get((source.table, source.address + offset), 0) for offset in range(source.count)]

@@ -1,7 +1,7 @@
 """An example of a regular expression: the plainest text that it matches, with the named groups as given (pure).
 
 Known are the forms that replies of instruments need: characters and escapes, classes, groups, alternatives, repetitions,
-and the anchors of a text. Any other form is an error that names the expression.
+and the anchors of a text. Any other form is an error that names the expression (D115).
 """
 
 import re

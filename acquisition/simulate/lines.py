@@ -74,7 +74,7 @@ class _Turns:
 
 
 async def _bound(plan: LinePlan, bind: Callable[[str, int], Awaitable[Any]]) -> Any:
-    """What `bind` makes on the line's own address if that is this host's, otherwise on a free port."""
+    """Server that `bind` makes on the line's own address if that is of this host, otherwise on a free port."""
     host, port = str(plan.settings["host"]), int(plan.settings.get("port", 502))
     local = host.startswith(LOOPBACK)
     try:

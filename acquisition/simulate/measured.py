@@ -1,4 +1,4 @@
-"""What a simulated device would measure at a point, and the scale that its registers would give it (pure)."""
+"""Measured values of a simulated device by point, and the scales that its registers give (pure)."""
 
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -14,9 +14,9 @@ EXPONENTS: Final = range(-3, 11)
 
 
 def value(device: str, point: PointPlan, second: int) -> Value:
-    """What the point shows at `second`, in its unit: by its name what a feeder would give, within its limits.
+    """Value of the point at `second`, in its unit and limits: by its name, the value that a feeder would give.
 
-    What a master can write stands still until one does: setpoints and parameters do not move by themselves.
+    A point that a master can write stands still until one does: setpoints and parameters do not move by themselves.
     """
     source = point.source
     if point.enum:
@@ -51,7 +51,7 @@ def fitting(point: PointPlan, measured: Value, factor: float) -> Value:
 
 
 def scale(scaled: Sequence[PointPlan], wanted: Callable[[PointPlan], Value]) -> int | float:
-    """What the point that holds the scale of the `scaled` ones shows: the least power of ten in which all of them fit."""
+    """Scale register of the `scaled` points: the least power of ten in which all of them fit."""
     if not all(point.scale_from is not None and point.scale_from.power for point in scaled):
         return 1.0
     for exponent in EXPONENTS:

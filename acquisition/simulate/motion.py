@@ -1,4 +1,4 @@
-"""What moves in a simulated device because something else did: a breaker after its coil, a tap changer step by step (pure).
+"""Motion in a simulated device: a breaker follows its coil, a tap changer goes step by step (pure).
 
 coil written ──► position 0 (it travels) ──► after 300 ms the position that `values` names
 higher pulsed ──► after 500 ms one step up, at most to `max`
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from bus.messages import Value
 from mapping.plan import PointPlan, Simulation
 
-TRAVELLING = 0  # what a position shows on its way
+TRAVELLING = 0  # value of a position on its way
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Motion:
         return min(max(0, how.least), how.most) if how.follows is None else _followed(how, values.get(how.follows))
 
     def driven(self, name: str, value: Value, values: dict[str, Value], now_s: float) -> list[Move]:
-        """What happens at once because the point `name` has become `value`; what comes later is kept for `due`."""
+        """Moves that happen at once because the point `name` has become `value`; later ones are kept for `due`."""
         at_once: list[Move] = []
         for mover, how in self._moving:
             goal = self._goal(mover, values)
@@ -65,7 +65,7 @@ class Motion:
 
 
 def _wanted(how: Simulation, name: str, value: Value, goal: Value) -> Value | None:
-    """What a mover is to become because the point `name` has become `value`; None if that is nothing to it."""
+    """Target of a mover because the point `name` has become `value`; None if it does not depend on that point."""
     if how.follows == name:
         return _followed(how, value)
     step = {how.up: 1, how.down: -1}.get(name) if how.follows is None and value is True else None
@@ -75,7 +75,7 @@ def _wanted(how: Simulation, name: str, value: Value, goal: Value) -> Value | No
 
 
 def _followed(how: Simulation, value: Value) -> Value:
-    """What `value` of the point that is followed means; what `values` does not name is 0."""
+    """Position that belongs to `value` of the point that is followed; 0 for one that `values` does not name."""
     return next((becomes for key, becomes in how.values if key == _text(value)), 0)
 
 

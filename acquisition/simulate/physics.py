@@ -1,4 +1,4 @@
-"""What a simulated meter measures: values that obey P = U I cos(phi), and energies that count (pure).
+"""Measured values of a simulated meter: they obey P = U I cos(phi), and energies count (pure).
 
 Everything follows from the device's name and the second: the same second gives the same values, so a test can compare.
 """

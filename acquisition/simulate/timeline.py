@@ -1,4 +1,4 @@
-"""A timeline of faults: what goes wrong with which device, when, and for how long.
+"""Timeline of faults: each with its device, its time and its duration.
 
 faults:
   - {at: 10s, for: 5s, device: feeder1, kind: silent}

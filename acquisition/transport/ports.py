@@ -27,7 +27,7 @@ READ_OCTETS: Final = 4096
 CONNECT_TIMEOUT_S: Final = 3.0
 UNTAKEN_LIMIT_MS: Final = 1000
 """A request that the host has not taken for so long is dropped with its connection: a cable that is put back must not
-deliver a command that has been refused to its client meanwhile."""
+deliver a command that has been refused to its client meanwhile (D36)."""
 _DROP_UNTAKEN: Final = struct.pack("ii", 1, 0)  # closing throws it away instead of delivering it
 _PARITIES: Final = {"none": serial.PARITY_NONE, "even": serial.PARITY_EVEN, "odd": serial.PARITY_ODD}
 

@@ -3,8 +3,9 @@
     enqueue ──► written ──► ACCEPTED ──► read back, again every 0.1 s ──► PROVEN, or DIFFERS at the deadline
                     └─ pulse: after its time the release ──────┴── nothing to read back: ENDED
 
-One exchange a turn: polls go on between them. A pulse that may have begun is ended: after its time; at once if the reply is
-lost, though not to a device that comes back later than the pulse would have lasted; and when the line itself ends.
+One exchange a turn: polls go on between them. A command with a pulse is in execution until the pulse has ended (D55). A
+pulse that may have begun is ended (D101): after its time; at once if the reply is lost, though not to a device that comes
+back later than the pulse would have lasted; and when the line itself ends.
 """
 
 import asyncio

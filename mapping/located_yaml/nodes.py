@@ -2,7 +2,7 @@
 
     events of libyaml ──► Node ──► located.py makes data of it
 
-PyYAML's own composer recurses as deep as the file tells it to, and the process dies of a file of brackets. Here depth
+PyYAML's own composer recurses as deep as the file tells it to, and the OS process dies of a file of brackets. Here depth
 and size are bounded while reading, and what an alias repeats counts each time.
 """
 

@@ -281,7 +281,7 @@ _ASKED: Final[dict[type, str]] = {
 
 
 class _Checks:
-    """What each part of a device allows, and the whole does not."""
+    """Checks of a device as a whole, for faults that none of its parts shows."""
 
     def __init__(self, draft: Draft, drafted: DraftDevice, device: Device, located: Located) -> None:
         self._draft = draft

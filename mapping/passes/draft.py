@@ -1,4 +1,4 @@
-"""What the passes work on: a site as it fills, from files to bindings."""
+"""Draft of a plan: the passes fill it, from files to bindings."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,7 +53,7 @@ class DraftPoint:
 
     @property
     def kind(self) -> str:
-        """What its values are: a bool, a number or a text."""
+        """Kind of its values: a bool, a number or a text."""
         source = self.plan.source
         if isinstance(source, Computed):
             return self.computed_kind

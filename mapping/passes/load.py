@@ -178,7 +178,7 @@ class _Models:
         return self._files[path]
 
     def _move_to_site(self, before: int, ied: str, path: Path) -> None:
-        """What the SCL file lacks was asked for in site.yaml: that is the place to show."""
+        """Move the diagnostic about a name that the SCL file lacks to site.yaml, which asks for it."""
         for number, finding in enumerate(self._found.found[before:], before):
             if finding.code in _CHOICE:
                 keys = ("ieds", ied, "access_point")

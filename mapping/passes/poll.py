@@ -1,4 +1,4 @@
-"""Pass 6: the points that something uses become block reads, and each line a worker; a line that cannot keep up is said."""
+"""Pass 6, polling: the points that something uses become block reads, each line a worker; overload is a diagnostic."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""From registers to the cheapest legal block reads for a line's physics (pure).
+"""Planner of block reads: the cheapest legal ones for the registers and a line's physics (pure).
 
 A request costs 8 characters, its answer 5 + 2N, each is preceded by 3.5 characters of silence, and the device thinks:
 
@@ -10,8 +10,8 @@ a frame of so many octets; instruments and meters that answer in text are reckon
 is `partition`'s.
 
 A command leaves at the next frame border. So on a serial line that carries commands no block is longer than what keeps an
-exchange under 155 ms: at 9600 baud 125 registers would hold a command up for 290 ms. What is left of 200 ms is for the write
-itself and for a device that thinks longer than most.
+exchange under 155 ms (D34): at 9600 baud 125 registers would hold a command up for 290 ms. The rest of 200 ms is for the
+write itself and for a device that thinks longer than most.
 """
 
 from collections.abc import Iterable
@@ -101,7 +101,7 @@ def plan_blocks(
 ) -> tuple[Block, ...]:
     """The reads that bring all `points`: no value and no group torn, none over `max_registers`, no hole over `max_gap`.
 
-    `max_gap` None: what the line's physics makes worth while. There are no fewer reads, and of as many no shorter ones.
+    `max_gap` None: what the line's physics makes worth while. There are no fewer reads (D42), and of as many no shorter ones.
     """
     registers: dict[tuple[Table, int], dict[tuple[bool, int], Span]] = {}
     questions: dict[tuple[str, str, int], list[int]] = {}
@@ -145,7 +145,7 @@ def _take(spans: dict[tuple[bool, int], Span], point: PointPlan, register: Regis
 
 @dataclass(frozen=True, slots=True)
 class LineCost:
-    """What a line's plan costs: requests a second, the share of its time, and how much slower it runs if over 1."""
+    """Cost of a line's plan: requests a second, the share of its time, and how much slower it runs if over 1."""
 
     requests_per_s: float
     load: float

@@ -3,7 +3,7 @@
     state/turnaround-WORKER.json    {"feeder1": {"unit": 1, "milliseconds": 20}}
 
 The planner reckons with it at the next start or reload: a slow device makes it worth while to read a larger hole along.
-Steps, so that a plan does not change with every millisecond.
+Steps, so that a plan does not change with every millisecond (D54).
 """
 
 from collections.abc import Iterable

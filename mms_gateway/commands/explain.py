@@ -8,7 +8,7 @@ from typing import Final
 
 from mms_gateway.command import OK, Command
 from mms_gateway.commissioning.exit_codes import carried_out
-from mms_gateway.commissioning.explain.explaining import Section, acquired, explain, feeding
+from mms_gateway.commissioning.explain.explaining import Section, attribute_binding, explain, point_location
 from mms_gateway.commissioning.explain.mms_value import served
 from mms_gateway.commissioning.explain.name_lookup import state_of
 from mms_gateway.commissioning.explain.reference_lookup import Attribute, named
@@ -55,11 +55,11 @@ def explain_reference(site: Path, reference: str, /, *, state_dir: Path | None =
 
 def _live(board: Board, attribute: Attribute, now: float) -> list[Section]:
     """The samples of what feeds it, as they were last published."""
-    fed = feeding(board.plan.ied(attribute.mapped.ied), attribute)
+    fed = attribute_binding(board.plan.ied(attribute.mapped.ied), attribute)
     if fed is None:
         return []
     numbers = [one.point for one in (fed.binding.sources if fed.source is None else (fed.source,))]
-    names = {found.point.name for one in numbers if (found := acquired(board.plan, one)) is not None}
+    names = {found.point.name for one in numbers if (found := point_location(board.plan, one)) is not None}
     sections = []
     for point in board.points(now):
         if point["point"] in names:

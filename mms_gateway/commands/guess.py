@@ -15,7 +15,7 @@ from mms_gateway.command import FAILED, OK, Command
 from mms_gateway.commissioning.exit_codes import UsageError, carried_out
 from mms_gateway.commissioning.explain.name_lookup import Place, place
 from mms_gateway.commissioning.guess import guessing
-from mms_gateway.commissioning.guess.guessing import HEADER, Expected, guesses
+from mms_gateway.commissioning.guess.guessing import HEADER, ExpectedValue, guesses
 from mms_gateway.commissioning.manual_exchange import Bench
 from mms_gateway.commissioning.tables import table, text
 
@@ -60,7 +60,7 @@ def guess(
 
     async def work() -> int:
         try:
-            expected, pause_ms = None if expect is None else Expected.parse(expect), milliseconds(pause)
+            expected, pause_ms = None if expect is None else ExpectedValue.parse(expect), milliseconds(pause)
         except ValueError as error:
             raise UsageError(str(error)) from error
         line, asked = _asked(place(site, lines=lines, state_dir=state_dir), device)
@@ -84,7 +84,7 @@ def _asked(found: Place, name: str) -> tuple[LinePlan, DevicePlan]:
 
 
 async def _guessed(
-    bench: Bench, device: DevicePlan, address: int, expected: Expected | None, pause_s: float
+    bench: Bench, device: DevicePlan, address: int, expected: ExpectedValue | None, pause_s: float
 ) -> list[tuple[str, ...]]:
     """The rows to show: registers by score, then bits. Raises LinkError."""
     reads = [read for table in WORD_TABLES if (read := await _answered(bench, device, table, address)) is not None]

@@ -14,7 +14,7 @@ from mms_gateway.commissioning import line_url, point_read
 from mms_gateway.commissioning.exit_codes import UsageError, carried_out
 from mms_gateway.commissioning.explain.name_lookup import place, points_of
 from mms_gateway.commissioning.manual_exchange import Bench, stranger
-from mms_gateway.commissioning.point_read import HEADER, Shown
+from mms_gateway.commissioning.point_read import HEADER, PointResult
 from mms_gateway.commissioning.scan.profiles import profile_device
 from mms_gateway.commissioning.tables import table, text
 
@@ -94,15 +94,15 @@ def _raw(device: DevicePlan, given: list[str]) -> tuple[DevicePlan, list[PointPl
 
 
 async def _read(line: LinePlan, device: DevicePlan, points: list[PointPlan]) -> int:
-    shown: dict[int, Shown] = {}
+    results: dict[int, PointResult] = {}
     async with Bench(line) as bench:
         for point in point_read.in_order(device, points):
             ask = point_read.question(device, point)
             if ask is not None:
                 answer = await bench.ask(ask, device)
-                scales = {number: one.reading for number, one in shown.items()}
-                shown[point.number] = point_read.shown(device, point, answer.found, answer.ms, scales)
-    wanted = [shown[point.number] for point in points if point.number in shown]
+                scales = {number: one.reading for number, one in results.items()}
+                results[point.number] = point_read.point_result(device, point, answer.found, answer.ms, scales)
+    wanted = [results[point.number] for point in points if point.number in results]
     if not wanted:
         raise UsageError("nothing to read: name points, a --profile or a --register")
     sys.stdout.write(text(table(HEADER, [one.row() for one in wanted], right=(1, 5))) + "\n")

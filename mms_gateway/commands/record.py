@@ -14,7 +14,7 @@ from mms_gateway.command import BAD_CONFIGURATION, FAILED, OK, Command
 from mms_gateway.commissioning.exit_codes import said
 from mms_gateway.commissioning.explain.name_lookup import NotThereError, place
 from mms_gateway.runtime.processes import Process
-from mms_gateway.runtime.run import Told, run_folder
+from mms_gateway.runtime.run import StopRequest, run_folder
 from mms_gateway.runtime.supervisor import Supervisor
 from mms_gateway.sites import say
 
@@ -75,7 +75,7 @@ def _alone(plan: Plan, name: str, file: Path) -> Plan:
 
 
 async def _record(plan: Plan, line: str, file: Path, seconds: float, log_format: str) -> int:
-    told = Told(seconds)
+    stop = StopRequest(seconds)
     with run_folder() as folder:
         plan_file = folder / "record.plan"
         plans.save(plan, plan_file)
@@ -85,7 +85,7 @@ async def _record(plan: Plan, line: str, file: Path, seconds: float, log_format:
         try:
             if not await supervisor.ready():
                 return FAILED
-            await told.wait()
+            await stop.wait()
         finally:
             await supervisor.stop()
     with file.open(encoding="ascii") as written:

@@ -31,7 +31,7 @@ def reload(site: Path, /, *, state_dir: Path | None = None) -> int:
     from mms_gateway.sites import compiled, say
 
     def outcome(found: Announcement, before: int) -> Outcome | None:
-        """What the gateway has made of it; None if it has ended, or says nothing in time."""
+        """Outcome of the reload; None if the gateway has ended, or reports nothing in time."""
         until = time.monotonic() + WAIT_S
         while time.monotonic() < until and Path(found.run_dir).exists():
             told = last(Path(found.run_dir))

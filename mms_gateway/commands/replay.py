@@ -12,7 +12,7 @@ from acquisition.simulate.replay import Replay
 from bus.endpoint import Endpoint
 from mms_gateway.command import BAD_CONFIGURATION, OK, Command
 from mms_gateway.commissioning.exit_codes import said
-from mms_gateway.runtime.run import Told
+from mms_gateway.runtime.run import StopRequest
 
 
 def replay(file: Path, /, *, port: int = 0, out: Path | None = None, seconds: float | None = None) -> int:
@@ -40,7 +40,7 @@ def replay(file: Path, /, *, port: int = 0, out: Path | None = None, seconds: fl
 
 
 async def _replay(playback: Playback, port: int, out: Path | None, seconds: float | None) -> int:
-    told = Told(seconds)
+    stop = StopRequest(seconds)
     served = Replay(playback, port)
     where = await served.start()
     try:
@@ -49,7 +49,7 @@ async def _replay(playback: Playback, port: int, out: Path | None, seconds: floa
         endpoint = str(Endpoint(where["host"], where["port"])) if "host" in where else where["port"]
         sys.stdout.write(f"line {playback.line} at {endpoint}\n")
         sys.stdout.flush()
-        await told.wait()
+        await stop.wait()
     finally:
         await served.stop()
     return OK

@@ -16,7 +16,7 @@ from mms_gateway.command import BAD_CONFIGURATION, FAILED, OK, Command
 from mms_gateway.runtime import processes
 from mms_gateway.runtime.options import SimulateOptions
 from mms_gateway.runtime.preflight import make_state_folder
-from mms_gateway.runtime.run import Told, run_folder
+from mms_gateway.runtime.run import StopRequest, run_folder
 from mms_gateway.runtime.supervisor import Supervisor
 from mms_gateway.sites import compiled, say
 
@@ -38,7 +38,7 @@ def simulate(site: Path, /, *, options: Annotated[SimulateOptions, cyclopts.Para
 
 
 async def _simulate(site: Path, options: SimulateOptions) -> int:
-    told = Told(options.seconds)
+    stop = StopRequest(options.seconds)
     result = compiled(site)
     found = result.diagnostics
     state = options.state_dir or site_file(site).parent / "state"
@@ -65,7 +65,7 @@ async def _simulate(site: Path, options: SimulateOptions) -> int:
                 )
                 sys.stdout.write(f"line {name} at {endpoint}\n")
             sys.stdout.flush()
-            await told.wait()
+            await stop.wait()
             return OK
         finally:
             await supervisor.stop()

@@ -17,7 +17,7 @@ from mms_gateway.commissioning.exit_codes import carried_out
 from mms_gateway.commissioning.explain import board_table
 from mms_gateway.commissioning.explain.name_lookup import NotThereError, state_of
 from mms_gateway.commissioning.explain.running_gateway import listening
-from mms_gateway.runtime.run import Told
+from mms_gateway.runtime.run import StopRequest
 
 PERIOD_S: Final = 0.5
 
@@ -47,11 +47,11 @@ def watch(
             if once:
                 sys.stdout.write(board_table.plain(listener.board, devices, time.monotonic()) + "\n")
                 return OK
-            told = Told(seconds)
+            stop = StopRequest(seconds)
             with Live(console=Console(), auto_refresh=False, screen=False) as live:
-                while not told.now:
+                while not stop.now:
                     live.update(board_table.coloured(listener.board, devices, time.monotonic()), refresh=True)
-                    await asyncio.wait({asyncio.ensure_future(told.wait())}, timeout=PERIOD_S)
+                    await asyncio.wait({asyncio.ensure_future(stop.wait())}, timeout=PERIOD_S)
         return OK
 
     return carried_out(work())

@@ -1,4 +1,4 @@
-"""What came when a device was asked: its answer, an echo of the question, another unit's answer, or noise (pure)."""
+"""Kind of an answer: the device's own, an echo of the request, another unit's, or noise (pure)."""
 
 from dataclasses import dataclass
 
@@ -8,16 +8,16 @@ from mms_gateway.commissioning.scan.scanning import UNREACHED
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """`by`: the unit that answered, None if none did; `answer` in words; `echo`: the question came back first."""
+class AnswerKind:
+    """Kind of one answer. `by`: the unit that answered, None if none did; `answer` in words; `echo`: the request came first."""
 
     by: int | None
     answer: str
     echo: bool
 
 
-def heard(driver: Driver, ask: Ask, tag: int, sent: bytes, received: bytes) -> Heard:
-    """What `received` is to `ask`, which was `sent`."""
+def answer_kind(driver: Driver, ask: Ask, tag: int, sent: bytes, received: bytes) -> AnswerKind:
+    """Classify `received` as an answer to `ask`, which was `sent`."""
     echo = received.startswith(sent)
     buffer = bytearray(received[len(sent) :] if echo else received)
     others = []
@@ -27,14 +27,14 @@ def heard(driver: Driver, ask: Ask, tag: int, sent: bytes, received: bytes) -> H
         elif not isinstance(found, Continue):
             return _answered(ask, found, echo)
     if others:
-        return Heard(others[0], f"unit {others[0]} answers", echo)
+        return AnswerKind(others[0], f"unit {others[0]} answers", echo)
     noise = len(received) - len(sent) * echo
-    return Heard(None, f"{noise} octets that are no answer" if noise else "no answer", echo)
+    return AnswerKind(None, f"{noise} octets that are no answer" if noise else "no answer", echo)
 
 
-def _answered(ask: Ask, found: Found, echo: bool) -> Heard:
+def _answered(ask: Ask, found: Found, echo: bool) -> AnswerKind:
     unit = 0 if isinstance(ask, Question) else ask.unit
     if isinstance(found, Refused) and found.code in UNREACHED:
-        return Heard(None, f"a gateway says that nobody is behind it: {exception(found.code)}", echo)
+        return AnswerKind(None, f"a gateway says that nobody is behind it: {exception(found.code)}", echo)
     words = f"answers, {exception(found.code)}" if isinstance(found, Refused) else "answers"
-    return Heard(unit, words, echo)
+    return AnswerKind(unit, words, echo)

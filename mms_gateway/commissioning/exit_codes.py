@@ -1,4 +1,4 @@
-"""What every command by hand does alike: a line that is lost, or a name that is none, is one line on stderr."""
+"""Exit codes of commands by hand: a line that is lost, or an unknown name, is one line on stderr."""
 
 import asyncio
 import sys

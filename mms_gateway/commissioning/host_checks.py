@@ -1,4 +1,4 @@
-"""What keeps a gateway from working, judged from a record of facts (pure).
+"""Checks of a host: faults that keep a gateway from working, judged from a record of facts (pure).
 
 facts ──► CHECKS, each yields lines ok / warn / fail with a hint ──► exit code 1 if any fails
 """
@@ -35,8 +35,8 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class UnitHeard:
-    """What came when a unit was asked: `answer` in words, `by` the unit that answered, None if nobody did."""
+class UnitAnswer:
+    """Answer to a request to a unit: `answer` in words, `by` the unit that answered, None if nobody did."""
 
     device: str
     asked: int
@@ -61,7 +61,7 @@ class Port:
     fault: str = ""  # why it could not be opened
     unsolicited: int | None = None
     echo: bool | None = None
-    units: tuple[UnitHeard, ...] = ()
+    units: tuple[UnitAnswer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,19 +180,19 @@ def _heard(port: Port) -> Iterator[Line]:
         yield Line(
             Level.WARN, what, "it is stripped, and costs time: switch the receiver off while sending (RE with DE)"
         )
-    for heard in port.units:
-        yield _unit(port, heard)
+    for unit in port.units:
+        yield _unit(port, unit)
 
 
-def _unit(port: Port, heard: UnitHeard) -> Line:
-    name = f"{port.line}: {heard.device}, unit {heard.asked}"
-    if heard.by is None:
+def _unit(port: Port, unit: UnitAnswer) -> Line:
+    name = f"{port.line}: {unit.device}, unit {unit.asked}"
+    if unit.by is None:
         hint = "unit, baud rate, parity, A and B exchanged, termination: `mms-gateway scan` shows who answers"
-        return Line(Level.FAIL, f"{name}, {heard.answer}", hint)
-    if heard.by != heard.asked:
-        hint = f"`unit: {heard.by}` in site.yaml, or set the device's own address"
-        return Line(Level.FAIL, f"{name}: unit {heard.by} answers instead", hint)
-    return Line(Level.OK, f"{name}: {heard.answer}")
+        return Line(Level.FAIL, f"{name}, {unit.answer}", hint)
+    if unit.by != unit.asked:
+        hint = f"`unit: {unit.by}` in site.yaml, or set the device's own address"
+        return Line(Level.FAIL, f"{name}: unit {unit.by} answers instead", hint)
+    return Line(Level.OK, f"{name}: {unit.answer}")
 
 
 CHECKS: Final[tuple[Callable[[Facts], Iterator[Line]], ...]] = (_python, _clock, _disk, _low_ports, _ports)

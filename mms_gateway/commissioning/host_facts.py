@@ -22,9 +22,9 @@ from bus.endpoint import Endpoint
 from bus.system_clock import kernel_state
 from bus.version import version
 from mapping.plan import DevicePlan, IedPlan, LinePlan
-from mms_gateway.commissioning.answer_kind import Heard, heard
+from mms_gateway.commissioning.answer_kind import AnswerKind, answer_kind
 from mms_gateway.commissioning.explain.name_lookup import Place, held_lines
-from mms_gateway.commissioning.host_checks import Facts, Port, UnitHeard
+from mms_gateway.commissioning.host_checks import Facts, Port, UnitAnswer
 from mms_gateway.commissioning.manual_exchange import LEAST_LISTEN_S, collected
 from mms_gateway.commissioning.point_read import question
 
@@ -35,7 +35,7 @@ TAG: Final = 1
 
 
 async def gathered(place: Place | None, state_dir: Path, ieds: Iterable[IedPlan]) -> Facts:
-    """The facts of this host and, with a site, of its lines. What is wrong with a line is a fact, no error."""
+    """The facts of this host and, with a site, of its lines. A fault of a line is a fact, no error."""
     held = held_lines(state_dir)
     ports = [] if place is None else [await _line(line, held=line.name in held) for line in place.lines()]
     return Facts(
@@ -151,15 +151,15 @@ async def _spoken(found: Port, line: LinePlan) -> Port:
         unsolicited = len(await collected(port, LEAST_LISTEN_S)) if spec.serial else 0
         if unsolicited or spec.longest_s:  # a conversation of many parts is not begun for a look
             return replace(found, unsolicited=unsolicited)
-        asked = [(one, await _asked(line, port, one, ask)) for one in line.devices if (ask := _ask(one))]
+        asked = [(one, await _ask_once(line, port, one, ask)) for one in line.devices if (ask := _ask(one))]
     finally:
         await port.close()
     echo = any(one.echo for _, one in asked)
-    units = tuple(UnitHeard(device.name, device.unit, _by(device, one), one.answer) for device, one in asked)
+    units = tuple(UnitAnswer(device.name, device.unit, _by(device, one), one.answer) for device, one in asked)
     return replace(found, unsolicited=0, echo=echo, units=units)
 
 
-def _by(device: DevicePlan, found: Heard) -> int | None:
+def _by(device: DevicePlan, found: AnswerKind) -> int | None:
     return device.unit if found.by == 0 else found.by
 
 
@@ -168,8 +168,8 @@ def _ask(device: DevicePlan) -> Ask | None:
     return next((ask for point in device.points if (ask := question(device, point)) is not None), None)
 
 
-async def _asked(line: LinePlan, port: LinePort, device: DevicePlan, ask: Ask) -> Heard:
-    """What comes within the device's time-out. Raises LinkError."""
+async def _ask_once(line: LinePlan, port: LinePort, device: DevicePlan, ask: Ask) -> AnswerKind:
+    """Ask `device` once; the kind of the answer within its time-out. Raises LinkError."""
     spec = driver_of(line.protocol)
     loop = asyncio.get_running_loop()
     driver = spec.make(line.settings)
@@ -180,7 +180,7 @@ async def _asked(line: LinePlan, port: LinePort, device: DevicePlan, ask: Ask) -
     received = b""
     while (left := until - loop.time()) > 0:
         received += await port.read(left)
-        found = heard(spec.make(line.settings), ask, TAG, sent, received)
+        found = answer_kind(spec.make(line.settings), ask, TAG, sent, received)
         if found.by is not None:
             return found
-    return heard(driver, ask, TAG, sent, received)
+    return answer_kind(driver, ask, TAG, sent, received)

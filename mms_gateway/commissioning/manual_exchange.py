@@ -1,4 +1,4 @@
-"""One line asked by hand, outside the gateway: one request at a time, timed. Shell."""
+"""Exchange by hand on one line, outside the gateway: one request at a time, timed. Shell."""
 
 import asyncio
 import time
@@ -18,8 +18,8 @@ LEAST_LISTEN_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What came of one question; `found` None: nothing that answers it, in any try. `ms` is that of the last try."""
+class Exchange:
+    """Result of one request; `found` None: no response in any try. `ms` is that of the last try."""
 
     found: Found | None
     ms: float
@@ -41,10 +41,10 @@ class Bench:
 
     @property
     def counters(self) -> Counters:
-        """What has happened on the line so far."""
+        """Counters of the line so far."""
         return self._link.counters
 
-    async def ask(self, ask: Ask, device: DevicePlan) -> Asked:
+    async def ask(self, ask: Ask, device: DevicePlan) -> Exchange:
         """Ask, and again as often as the device allows."""
         await self._link.open()
         found: Found | None = None
@@ -55,7 +55,7 @@ class Bench:
             ms = (time.monotonic() - started) * 1000
             if found is not None:
                 break
-        return Asked(found, ms)
+        return Exchange(found, ms)
 
 
 def stranger(unit: int, timeout_ms: int) -> DevicePlan:
@@ -64,7 +64,7 @@ def stranger(unit: int, timeout_ms: int) -> DevicePlan:
 
 
 async def overheard(line: LinePlan, seconds: float = LEAST_LISTEN_S) -> bytes:
-    """What passes on the line while nothing is said, for at least `seconds`; none on a connection. Raises LinkError."""
+    """Octets on the line while we send nothing, for at least `seconds`; none on a connection. Raises LinkError."""
     spec = driver_of(line.protocol)
     if not spec.serial:
         return b""
@@ -77,7 +77,7 @@ async def overheard(line: LinePlan, seconds: float = LEAST_LISTEN_S) -> bytes:
 
 
 async def collected(port: Port, seconds: float) -> bytes:
-    """What comes within `seconds`. Raises LinkError."""
+    """Octets that are received within `seconds`. Raises LinkError."""
     loop = asyncio.get_running_loop()
     until = loop.time() + seconds
     heard = bytearray()

@@ -1,4 +1,4 @@
-"""What a compiled site costs on its lines, for `plan`: requests, octets, milliseconds, load, achievable periods, advice."""
+"""Report of a compiled site's cost on its lines, for `plan`: requests, octets, milliseconds, load, periods, advice."""
 
 import textwrap
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What a device says of one point, asked for alone: value, quality, the registers as they came (pure)."""
+"""Read of one point by itself: value, quality, the registers as received (pure)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ HEADER: Final = ("point", "value", "unit", "quality", "raw", "ms")
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """One point as it was read."""
+class PointResult:
+    """Result of reading one point: its value with quality, the raw registers and the time that it took."""
 
     point: PointPlan
     reading: Reading
@@ -42,7 +42,7 @@ class Shown:
 
 
 def question(device: DevicePlan, point: PointPlan) -> Read | Question | None:
-    """What asks for `point` alone; None for what the gateway itself makes, or what cannot be read."""
+    """Request for `point` alone; None for a point that the gateway itself makes, or that cannot be read."""
     source = point.source
     if not point.readable:
         return None
@@ -60,25 +60,27 @@ def in_order(device: DevicePlan, points: Sequence[PointPlan]) -> list[PointPlan]
     return list({point.number: point for point in (*scales, *points)}.values())
 
 
-def shown(
+def point_result(
     device: DevicePlan, point: PointPlan, found: Found | None, ms: float, scales: Mapping[int, Reading] = NO_SCALES
-) -> Shown:
-    """What `found` says of `point`; `scales` has the readings of the points that scale others, by number."""
+) -> PointResult:
+    """Result for `point` from `found`; `scales` has the readings of the points that scale others, by number."""
     source = point.source
     if isinstance(found, Registers) and isinstance(source, Register):
         if point.scale_from is None:
             reading = scaling.reading(point, source, found.values)
         else:
             reading = scaling.scaled_reading(point, source, found.values, scales.get(point.scale_from.point))
-        return Shown(point, reading, hexadecimal(found.values, source), ms)
+        return PointResult(point, reading, hexadecimal(found.values, source), ms)
     if isinstance(found, Text):
         read = point_readings.from_line(device, [point.number], found.line)
         unsound = Reading(None, quality.NO_ANSWER, "the line fits no expression")
-        return Shown(point, read[0].reading if read else unsound, found.line if isinstance(source, Reply) else "", ms)
+        return PointResult(
+            point, read[0].reading if read else unsound, found.line if isinstance(source, Reply) else "", ms
+        )
     if isinstance(found, Refused):
-        return Shown(point, Reading(None, quality.REFUSED, point_readings.exception(found.code)), "", ms)
+        return PointResult(point, Reading(None, quality.REFUSED, point_readings.exception(found.code)), "", ms)
     silent = Reading(None, quality.NO_ANSWER, f"no answer within {device.polling.timeout_ms} ms")
-    return Shown(point, silent, "", ms)
+    return PointResult(point, silent, "", ms)
 
 
 def hexadecimal(values: tuple[int, ...], register: Register) -> str:
@@ -96,5 +98,5 @@ def raw_point(number_: int, text: str) -> PointPlan:
 
 
 def first_reason(error: ValueError) -> str:
-    """What a model says first of text that does not fit it."""
+    """First reason that a model gives for a text that does not fit it."""
     return reason(error.errors(include_url=False)[0]) if isinstance(error, ValidationError) else str(error)

@@ -1,4 +1,4 @@
-"""A site in its run folder: the plan and the SCL files that its processes read, and the addresses that they have."""
+"""A site in its run folder: the plan and the SCL files that its OS processes read, and the addresses that they have."""
 
 import shutil
 from pathlib import Path
@@ -14,7 +14,7 @@ from mms_gateway.runtime.processes import Installation, Process
 
 
 class Deployment:
-    """What the processes of one run are given. It may be checked and installed again with another plan."""
+    """Files and addresses for the OS processes of one run. It may be checked and installed again with another plan."""
 
     def __init__(self, folder: Path, options: RunOptions) -> None:
         self.folder = folder
@@ -23,10 +23,10 @@ class Deployment:
         self._listen: dict[
             str, tuple[Endpoint, Endpoint]
         ] = {}  # IED -> what the plan and the options ask for, what it has
-        self._http: Endpoint | None = None  # what the status page has
+        self._http: Endpoint | None = None  # of the status page
 
     def check(self, plan: Plan) -> Diagnostics:
-        """Whether the addresses of `plan` that this gateway does not have yet can be had, and its state folder, which is made."""
+        """Diagnostics of the addresses of `plan` that are new and cannot be bound, and of its state folder, which is made."""
         found, span = Diagnostics(), Span(plan.site_file)
         if not self._listen:
             self._named(plan, span, found)
@@ -54,7 +54,7 @@ class Deployment:
             found.error("unknown-ied", span, f"no IED `{ied}`, which `--mms-port` names", hint=hint)
 
     def install(self, plan: Plan) -> list[Process]:
-        """Lay `plan` down, with copies of its SCL files; the processes that run it. Raises OSError."""
+        """Lay `plan` down, with copies of its SCL files; the OS processes that run it. Raises OSError."""
         listen = {ied: (asked, self._fixed(ied, asked)) for ied, asked in self._asked(plan).items()}
         http = self._options.http()
         if http is not None and self._http is None:

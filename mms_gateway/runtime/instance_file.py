@@ -1,6 +1,6 @@
 """`gateway.json` in the state folder: where a running gateway can be found, for the commands that look at it.
 
-It is locked for as long as that gateway lives, so a file that a crash has left behind is known for what it is.
+It is locked for as long as that gateway lives, so a file that a crash has left behind is known for what it is (D47).
 """
 
 import fcntl
@@ -19,7 +19,7 @@ log = logging.getLogger("gateway")
 
 
 class Announcement(msgspec.Struct, frozen=True):
-    """What a running gateway says of itself: paths are absolute, addresses `host:port`."""
+    """Addresses and folders of a running gateway: paths are absolute, addresses `host:port`."""
 
     pid: int
     run_dir: str

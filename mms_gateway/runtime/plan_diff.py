@@ -1,8 +1,10 @@
-"""From one plan to another: which processes go on, which take the new one as they run, which start anew (pure).
+"""Diff of two plans: the OS processes that keep running, take the new plan as they run, or start anew (pure).
+
+A reload compares plans, not files (D48).
 
 worker       its revision is the same ──► kept            otherwise ──► restarted: its points become stale meanwhile at worst
 MMS server   it and every worker are the same ──► kept    only what feeds it differs ──► reloaded: clients notice values
-SCL file, port, rights or buffers differ ──► restarted: clients are dropped
+SCL file, port, rights or buffers differ ──► restarted: clients are dropped (D96)
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,7 +18,7 @@ _Named = TypeVar("_Named")
 
 
 class Changes(NamedTuple):
-    """What becomes of each process of a site, by the names of their rows."""
+    """Fate of each OS process of a site, by the names of their rows."""
 
     kept: frozenset[str]
     reloaded: frozenset[str]
@@ -26,7 +28,7 @@ class Changes(NamedTuple):
 
 
 def between(before: Plan, after: Plan) -> Changes:
-    """What the processes of `before` have to do to be those of `after`. The status process starts anew."""
+    """Changes that make the OS processes of `before` those of `after`. The status page starts anew."""
     fates = {f"worker.{name}": fate for name, fate in _workers(before, after).items()}
     fates |= {f"mms.{name}": fate for name, fate in _servers(before, after).items()}
     fates["status"] = "kept" if before.revision == after.revision else "restarted"
@@ -62,7 +64,7 @@ def _fate(old: object, new: object, changed: str) -> str:
 
 
 def described(before: Plan, after: Plan) -> list[str]:
-    """What has changed, a line each: lines and devices, then what becomes of workers and IEDs."""
+    """Changes as text, a line each: lines and devices, then workers and IEDs."""
     changes = between(before, after)
     texts = [
         *_differences("line", _lines(before), _lines(after)),

@@ -1,4 +1,4 @@
-"""Checks before anything starts: can each port be bound, can the state folder be written, and if not, what would help."""
+"""Checks before the start: ports that cannot be bound, a state folder that cannot be written, each with a hint."""
 
 import errno
 import os
@@ -12,7 +12,7 @@ from mapping.diagnostics import Diagnostics, Span
 
 
 def fixed(listen: Endpoint) -> Endpoint:
-    """`listen` with a free port in place of 0: a process that is started again listens where it did before."""
+    """`listen` with a free port in place of 0: an OS process that is started again listens where it did before."""
     if listen.port:
         return listen
     with socket.socket(_family(listen), socket.SOCK_STREAM) as sock:

@@ -1,4 +1,4 @@
-"""THE LIST: one row a process. What runs is what stands here, built from the plan.
+"""The list of OS processes, built from the plan: one row each, and nothing else runs.
 
 A worker or server that ends is started again; the status page and the simulators too: nothing here may stay away.
 """
@@ -27,7 +27,7 @@ class Process:
     awaited: bool = True
 
     def command(self) -> list[str]:
-        """What to execute."""
+        """Command line of the OS process."""
         return [sys.executable, "-m", self.module, *self.arguments]
 
 

@@ -1,10 +1,10 @@
-"""Taking a changed site while it runs: compile, compare, lay down, and let each process do what the change asks of it.
+"""Reload of a changed site: compile it, compare the plans (D48), and let each OS process take its part of the change.
 
     compile ──errors──► one WARNING each, the old configuration stays
        └──► ports ──► run folder ──► end what is gone or restarts ──► tell what goes on ──► start what is new or restarts
 
-Workers that restart end before the servers hear of it, and start after: nobody hears a worker by another plan than its own.
-How it went stands in `reload.json` in the run folder, for `mms-gateway reload`.
+Workers that restart end before the servers hear of it, and start after: no server receives a worker's messages by another
+plan than its own (D97). How it went stands in `reload.json` in the run folder, for `mms-gateway reload`.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ class Outcome(msgspec.Struct, frozen=True):
     texts: list[str]
 
 
-class Reloading:
+class Reloader:
     """The reloads of one run. `compile_again` reads the site's files."""
 
     def __init__(
@@ -89,7 +89,7 @@ class Reloading:
         return True, texts
 
     async def _as_it_runs(self, name: str) -> str | None:
-        """Let a process take the plan as it runs; its name if it has to start anew, and it has ended then."""
+        """Let an OS process take the plan as it runs; its name if it has to start anew, and it has ended then."""
         refused = await self._supervisor.reload(name)
         if refused is None:
             return None

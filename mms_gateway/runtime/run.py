@@ -1,4 +1,4 @@
-"""Running a site in the foreground: a private run folder, the list of processes, the ready lines, reloads, an orderly end."""
+"""Run of a site in the foreground: a private run folder, the list of OS processes, the ready lines, reloads, an orderly end."""
 
 import asyncio
 import contextlib
@@ -24,7 +24,7 @@ from mms_gateway.runtime.deployment import Deployment
 from mms_gateway.runtime.instance_file import Announcement, announced
 from mms_gateway.runtime.options import RunOptions
 from mms_gateway.runtime.preflight import state_is_known
-from mms_gateway.runtime.reload import Reloading
+from mms_gateway.runtime.reload import Reloader
 from mms_gateway.runtime.supervisor import Supervisor
 from mms_gateway.sites import compiled, measured_of, say
 from mms_server.redundancy.standby import PairOptions, Standby, StopCondition, StopOrTakeover
@@ -46,8 +46,8 @@ def run_folder() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-class Told:
-    """What signals tell this process: to end, by SIGINT, SIGTERM, or after so many seconds; by SIGHUP to reload."""
+class StopRequest:
+    """Request to end, by SIGINT, SIGTERM, or after so many seconds; and, by SIGHUP, to reload."""
 
     def __init__(self, seconds: float | None) -> None:
         self._event = asyncio.Event()
@@ -78,7 +78,7 @@ class Told:
 
 async def run_site(site: Path, options: RunOptions, *, simulate: bool = False) -> int:
     """Run a site until told to end, on simulated lines if it is to `simulate` them; the exit code."""
-    told = Told(options.seconds)
+    stop = StopRequest(options.seconds)
     refused = Diagnostics()
     if not state_is_known(options.state_dir or site_file(site).parent / "state", refused):
         say(refused.found)
@@ -103,8 +103,8 @@ async def run_site(site: Path, options: RunOptions, *, simulate: bool = False) -
 
             pair = options.pair()
             if pair is not None:
-                return await _run_paired(result.plan, deployment, pair, told, compile_again)
-            return await _run(result.plan, deployment, told, compile_again)
+                return await _run_paired(result.plan, deployment, pair, stop, compile_again)
+            return await _run(result.plan, deployment, stop, compile_again)
 
 
 @asynccontextmanager
@@ -128,7 +128,7 @@ async def _simulated(site: Path, options: RunOptions, folder: Path) -> AsyncIter
 
 
 async def _run_paired(
-    plan: Plan, deployment: Deployment, pair: PairOptions, told: Told, compile_again: Callable[[], Compiled]
+    plan: Plan, deployment: Deployment, pair: PairOptions, stop: StopRequest, compile_again: Callable[[], Compiled]
 ) -> int:
     """Run the site whenever this gateway of the pair is the one that serves; the exit code."""
     try:
@@ -137,33 +137,33 @@ async def _run_paired(
         log.error("cannot be half of a pair with %s: %s", pair.peer, error)
         return BAD_CONFIGURATION
     try:
-        while await standby.until_active(told):
-            code = await _run(plan, deployment, StopOrTakeover(told, standby), compile_again)
-            if told.now or code != OK:
+        while await standby.until_active(stop):
+            code = await _run(plan, deployment, StopOrTakeover(stop, standby), compile_again)
+            if stop.now or code != OK:
                 return code
         return OK
     finally:
         standby.close()
 
 
-async def _run(plan: Plan, deployment: Deployment, told: StopCondition, compile_again: Callable[[], Compiled]) -> int:
+async def _run(plan: Plan, deployment: Deployment, stop: StopCondition, compile_again: Callable[[], Compiled]) -> int:
     supervisor = Supervisor(deployment.install(plan))
     supervisor.start()
     try:
-        ending = asyncio.ensure_future(told.wait())
+        ending = asyncio.ensure_future(stop.wait())
         ready = asyncio.ensure_future(supervisor.ready())
         await asyncio.wait((ending, ready), return_when=asyncio.FIRST_COMPLETED)
-        if told.now:
+        if stop.now:
             await _cancelled(ready)
             return OK
         if not ready.result():
             return BAD_CONFIGURATION if supervisor.failed.is_set() else FAILED
         failed = asyncio.ensure_future(supervisor.failed.wait())
-        reloading = Reloading(plan, deployment, supervisor, compile_again)
-        serving = asyncio.ensure_future(_serve(reloading, deployment, supervisor, told))
+        reloader = Reloader(plan, deployment, supervisor, compile_again)
+        serving = asyncio.ensure_future(_serve(reloader, deployment, supervisor, stop))
         await asyncio.wait((ending, failed, serving), return_when=asyncio.FIRST_COMPLETED)
         await _cancelled(ending, failed, serving)
-        return OK if told.now else BAD_CONFIGURATION
+        return OK if stop.now else BAD_CONFIGURATION
     finally:
         await supervisor.stop()
 
@@ -176,15 +176,15 @@ async def _cancelled(*tasks: "asyncio.Future[Any]") -> None:
             await task
 
 
-async def _serve(reloading: Reloading, deployment: Deployment, supervisor: Supervisor, told: StopCondition) -> None:
+async def _serve(reloader: Reloader, deployment: Deployment, supervisor: Supervisor, stop: StopCondition) -> None:
     """Say that the site is ready and where it can be found, and reload it whenever that is asked for."""
-    _say_ready(reloading.plan, supervisor)
+    _say_ready(reloader.plan, supervisor)
     while True:
-        plan = reloading.plan
+        plan = reloader.plan
         with announced(deployment.state_dir(plan), _announcement(plan, supervisor, deployment)):
-            while reloading.plan.revision == plan.revision:
-                await told.to_reload()
-                await reloading.reload()
+            while reloader.plan.revision == plan.revision:
+                await stop.to_reload()
+                await reloader.reload()
 
 
 def _announcement(plan: Plan, supervisor: Supervisor, deployment: Deployment) -> Announcement:

@@ -60,7 +60,7 @@ async def _serve(scl: Path, options: ServeOptions) -> int:
     try:
         async with server.serving(options.port, options.host, context):
             gc.collect()
-            gc.freeze()  # the model stays as long as the process: no collection looks at it again
+            gc.freeze()  # the model stays as long as the OS process: no collection looks at it again
             assert server.port is not None  # noqa: S101 - it serves
             sys.stdout.write(f"ready mms={Endpoint(options.host, server.port)} ied={server.ied_name}\n")
             sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""Keeps what runs equal to the list: starts, waits for readiness, watches, restarts with back-off, stops in order.
+"""Supervisor of OS processes: starts those of the list, waits for readiness, restarts with back-off, stops in order.
 
     STARTING ──ready──► RUNNING ──ends, or silent too long (SIGKILL)──► WAITING ──back-off──► STARTING
                                    end(), stop(): SIGTERM, 3 s, SIGKILL ──► nothing is left
@@ -25,7 +25,7 @@ from mms_gateway.runtime.processes import Process, environment
 TERM_S: Final = 3.0
 BACK_OFF_FIRST_S: Final = 0.2
 BACK_OFF_LIMIT_S: Final = 30.0
-SETTLED_S: Final = 30.0  # a process that ran so long has earned a fresh start
+SETTLED_S: Final = 30.0  # an OS process that ran so long has earned a fresh start
 START_S: Final = 30.0
 RELOAD_S: Final = 15.0
 
@@ -95,7 +95,7 @@ class Supervisor:
                 await everyone
 
     def facts(self, name: str) -> dict[str, Any]:
-        """What the child `name` said when it was last ready."""
+        """Facts that the child `name` reported when it was last ready."""
         return next((child.facts for child in self._children if child.row.name == name), {})
 
     async def stop(self) -> None:

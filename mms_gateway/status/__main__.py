@@ -1,4 +1,4 @@
-"""The status process: `python -m mms_gateway.status --plan P --run-dir DIR --host H --port N`."""
+"""OS process of the status page: `python -m mms_gateway.status --plan P --run-dir DIR --host H --port N`."""
 
 import argparse
 import asyncio
@@ -42,7 +42,7 @@ def main() -> int:
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn without signal handlers of its own: the process ends as every other does."""
+    """Uvicorn without signal handlers of its own: the OS process ends as every other does."""
 
     def install_signal_handlers(self) -> None:
         """None."""

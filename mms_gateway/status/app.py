@@ -1,4 +1,4 @@
-"""Web application of the status process: /, /api/status, /api/events (server-sent), /metrics, /healthz."""
+"""Web application of the status page: /, /api/status, /api/events (server-sent), /metrics, /healthz."""
 
 import asyncio
 import json

@@ -80,7 +80,7 @@ def field(simulated_site: "SimulatedSite") -> Iterator["Field"]:
 
 @pytest.fixture(scope="session")
 def gateway(simulated_site: "SimulatedSite", pytestconfig: pytest.Config) -> Iterator["RunningGateway"]:
-    """The site's real processes, started once."""
+    """The site's real OS processes, started once."""
     from mms_gateway.testing.running import NotRunning, running
 
     try:

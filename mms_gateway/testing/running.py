@@ -1,4 +1,4 @@
-"""The processes of a site under test: its field simulated, its gateway as a user starts it. Shell.
+"""OS processes of a site under test: its field simulated, its gateway as a user starts it. Shell.
 
 site.yaml ──compile──► plan ──► python -m acquisition.simulate ──► simulated.yaml
                                 python -m mms_gateway run SITE --lines simulated.yaml --mms-port IED=0 ...
@@ -37,7 +37,7 @@ LOG_LINES: Final = 40
 
 
 class NotRunning(Exception):  # noqa: N818 - it is what a user reads
-    """A site that cannot be tested: its diagnostics, or what its processes logged before they ended."""
+    """A site that cannot be tested: its diagnostics, or the log of its OS processes before they ended."""
 
 
 @dataclass(frozen=True, slots=True)

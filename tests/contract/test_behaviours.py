@@ -1,4 +1,4 @@
-"""What every behaviour owes: it is walked by the engine, once, and has what the engine asks of it."""
+"""Contract of behaviours: the engine walks each once, and each has the methods that the engine calls."""
 
 import importlib
 import inspect

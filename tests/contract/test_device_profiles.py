@@ -142,7 +142,7 @@ def test_a_master_that_reads_all_of_it_gets_what_its_simulated_twin_measures(nam
 
 
 def over_rtu(device: SimulatedDevice, read: Read) -> tuple[int, ...]:
-    """What the device answers to `read`, through frames of both sides."""
+    """Registers of the device's response to `read`, through frames of both sides."""
     driver = ModbusRtu()
     request = driver.request(read, 0)
     answer = bytearray(FramerRTU(DecodePDU(False)).encode(modbus_device.answer(device, request[1:-2]), read.unit, 0))

@@ -65,7 +65,7 @@ SEALED = sorted({"modbus-ascii", "modbus-rtu", "modbus-rtu-over-tcp", "iec62056-
 
 
 def found_in(driver: Driver, ask: Ask, chunks: Iterable[bytes]) -> list[Step]:
-    """What the driver finds while `chunks` come, but for what only goes on with a conversation."""
+    """Results of the driver while `chunks` come, except steps that only continue a conversation."""
     buffer, found = bytearray(), list[Step]()
     for chunk in chunks:
         buffer += chunk

@@ -1,4 +1,4 @@
-"""What every service owes, whichever it is: one answer that fits, whatever it is asked, and nothing done when it says no."""
+"""Contract of services: one fitting response to any request, and no effect if it is negative."""
 
 import importlib
 import pkgutil

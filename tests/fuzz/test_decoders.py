@@ -1,4 +1,4 @@
-"""Every decoder that strangers' octets reach: it returns or raises WireError, and nothing else. What broke one is kept."""
+"""Every decoder that strangers' octets reach: it returns or raises WireError, and nothing else. Those that broke one are kept."""
 
 import os
 import random

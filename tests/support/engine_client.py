@@ -184,7 +184,7 @@ class EngineClient:
         return found
 
     def reports(self) -> list["Report"]:
-        """What `pdus` say, as reports."""
+        """The PDUs of `pdus`, decoded as reports."""
         return [Report.of(pdu) for pdu in self.pdus()]
 
     def close(self) -> None:

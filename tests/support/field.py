@@ -64,7 +64,7 @@ def polled_with(plan: DevicePlan, **changed: object) -> DevicePlan:
 
 
 class Field:
-    """What a test sees of the line: what it published, and its devices."""
+    """Publications of a line and its devices, for a test."""
 
     def __init__(self, plan: LinePlan) -> None:
         self.devices = {one.name: SimulatedDevice(one) for one in plan.devices}

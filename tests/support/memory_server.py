@@ -20,7 +20,7 @@ class StandingClock(SystemClock):
 
 
 class Pipe(asyncio.Transport):
-    """What a connection writes, and a peer that reads no more once `high` octets wait."""
+    """Transport in memory: keeps the octets that a connection writes; its peer stops reading once `high` octets wait."""
 
     def __init__(self, connection: Connection) -> None:
         super().__init__()

@@ -14,9 +14,9 @@ from tests.support.engine_client import CLOCK, verdict
 
 
 class MemoryWire:
-    """What the server does in its shell, without one. Time passes only while the client waits for something.
+    """Wire in memory between a client and an engine, without a shell. Time passes only while the client waits.
 
-    `verdict` is what the process says of the end of every operation with enhanced security; `elsewhere` happens once, the
+    `verdict` is the result of the process at the end of every operation with enhanced security; `elsewhere` happens once, the
     first time that the client waits and nothing comes.
     """
 

@@ -1,6 +1,6 @@
 """The independent reader of MMS: the PDUs of ISO 9506-2 that we send, declared in pyasn1.
 
-What the server sends must decode here whole; what decodes comes back as plain Python (`native`): Data of structures and
+Every PDU of the server must decode here whole; the result comes back as plain Python (`native`): Data of structures and
 arrays are lists, bit strings are text of 0 and 1.
 """
 

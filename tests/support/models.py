@@ -107,7 +107,7 @@ def controllable(name: str) -> DataObjectType:
 
 
 def origin(fc: FC | None) -> AttributeType:
-    """Who is behind a control."""
+    """Originator of a control: orCat and orIdent."""
     return struct("origin", fc, leaf("orCat", BasicType.INT8), leaf("orIdent", BasicType.OCTET_64))
 
 

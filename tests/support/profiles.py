@@ -51,7 +51,7 @@ def points(name: str) -> dict[str, dict[str, Any]]:
 
 
 def proposed(name: str) -> list[str]:
-    """What the profile proposes, LNCLASS.DO[.SDO], each once."""
+    """Data objects that the profile proposes, LNCLASS.DO[.SDO], each once."""
     found: dict[str, None] = {}
     for keys in points(name).values():
         given = keys.get("proposes", [])

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.system
 
 @dataclass
 class Typed:
-    """What a command has printed."""
+    """Exit code and output of a command."""
 
     code: int
     out: str

@@ -99,7 +99,7 @@ def test_the_plugin_runs_nothing_of_the_current_folder_in_its_processes(poisoned
 
 
 def test_the_poison_is_strong_enough(poisoned: Path) -> None:
-    """What Python itself would run in that folder: otherwise the tests above prove nothing."""
+    """Python itself runs the modules of that folder: otherwise the tests above prove nothing."""
     done = subprocess.run(
         [sys.executable, "-m", "acquisition"], cwd=poisoned, env=clean_environment(), capture_output=True, check=False
     )

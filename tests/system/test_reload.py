@@ -70,7 +70,7 @@ class Site:
         return done.returncode, (done.stdout + done.stderr).splitlines()
 
     def hang_up(self) -> None:
-        """What systemd does to reload."""
+        """Send SIGHUP, as systemd does to reload."""
         os.kill(self.gateway.process.pid, signal.SIGHUP)
 
     def logged(self) -> str:

@@ -1,4 +1,4 @@
-"""What users test with: `pytest --site SITE` in a folder of their own, as they type it."""
+"""Tests of users: `pytest --site SITE` in a folder of their own, as they type it."""
 
 import contextlib
 import os

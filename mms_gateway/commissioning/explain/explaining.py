@@ -1,4 +1,4 @@
-"""One attribute's whole path, from its place in the SCL file to the register that feeds it (pure).
+"""Path of one attribute, from its place in the SCL file to the register that feeds it (pure).
 
 Each section is a word and what is to be said of it; what does not apply is left out.
 """
@@ -30,14 +30,14 @@ Section = tuple[str, str]
 _SETTINGS: Final = ("host", "port", "baudrate", "data_bits", "parity", "stop_bits")
 
 
-class Fed(NamedTuple):
-    """What feeds an attribute: the binding of its data object and, where it is a value, the source of that."""
+class AttributeBinding(NamedTuple):
+    """Binding of an attribute: that of its data object and, where it is a value, the source of the value."""
 
     binding: ObjectBinding
     source: Source | None
 
 
-class Acquired(NamedTuple):
+class PointLocation(NamedTuple):
     """A point with the device and the line that it comes from."""
 
     point: PointPlan
@@ -51,7 +51,7 @@ def explain(compiled: Compiled, attribute: Attribute) -> list[Section]:
     if compiled.plan is None:
         return [*sections, ("map", "not known while the site has errors: `mms-gateway check` shows them")]
     ied = compiled.plan.ied(attribute.mapped.ied)
-    fed = feeding(ied, attribute)
+    fed = attribute_binding(ied, attribute)
     if fed is None:
         sections += _unfed(ied, attribute)
     else:
@@ -59,25 +59,25 @@ def explain(compiled: Compiled, attribute: Attribute) -> list[Section]:
     return [*sections, *_command(compiled.plan, ied, attribute)]
 
 
-def feeding(ied: IedPlan, attribute: Attribute) -> Fed | None:
-    """What feeds it; None if nothing of the field does."""
+def attribute_binding(ied: IedPlan, attribute: Attribute) -> AttributeBinding | None:
+    """Binding of `attribute`; None if nothing of the field feeds it."""
     for binding in ied.objects:
         for source in binding.sources:
             if attribute.item in (*source.targets, *source.held):
-                return Fed(binding, source)
+                return AttributeBinding(binding, source)
         if attribute.item in (binding.q, binding.t):
-            return Fed(binding, None)
+            return AttributeBinding(binding, None)
     return None
 
 
-def acquired(plan: Plan, number: int) -> Acquired | None:
+def point_location(plan: Plan, number: int) -> PointLocation | None:
     """The point `number` with its device and line."""
     for worker in plan.workers:
         for line in worker.lines:
             for device in line.devices:
                 for point in device.points:
                     if point.number == number:
-                        return Acquired(point, device, line)
+                        return PointLocation(point, device, line)
     return None
 
 
@@ -147,10 +147,10 @@ def _unfed(ied: IedPlan, attribute: Attribute) -> Iterator[Section]:
         yield "fed by", "nothing of the field: the server's own, or the value that the file gives it"
 
 
-def _fed(plan: Plan, attribute: Attribute, fed: Fed) -> Iterator[Section]:
+def _fed(plan: Plan, attribute: Attribute, fed: AttributeBinding) -> Iterator[Section]:
     sources = fed.binding.sources if fed.source is None else (fed.source,)
     for source in sources:
-        found = acquired(plan, source.point)
+        found = point_location(plan, source.point)
         if found is not None:
             yield from _point(found)
             if fed.source is not None:
@@ -161,7 +161,7 @@ def _fed(plan: Plan, attribute: Attribute, fed: Fed) -> Iterator[Section]:
     yield "quality", _quality(fed)
 
 
-def _point(found: Acquired) -> Iterator[Section]:
+def _point(found: PointLocation) -> Iterator[Section]:
     point, device, line = found
     profile = f", profile {device.profile}" if device.profile else ""
     yield "point", f"{point.name}{f' in {point.unit}' if point.unit else ''}"
@@ -236,7 +236,7 @@ def _word(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _quality(fed: Fed) -> str:
+def _quality(fed: AttributeBinding) -> str:
     parts = [f"q {fed.binding.q}" if fed.binding.q else "no q", f"t {fed.binding.t}" if fed.binding.t else "no t"]
     many = f", the worst of {len(fed.binding.sources)} points" if len(fed.binding.sources) > 1 else ""
     return f"{parts[0]}{many}; {parts[1]}; no answer: invalid (failure, oldData), refused: invalid (failure)"
@@ -249,7 +249,7 @@ def _command(plan: Plan, ied: IedPlan, attribute: Attribute) -> Iterator[Section
     binding = next((one for one in ied.commands if one.reference == attribute.object.reference), None)
     if binding is None:
         return
-    found = acquired(plan, binding.point)
+    found = point_location(plan, binding.point)
     written = None if found is None else found.point.write
     if found is not None and written is not None:
         yield "command", f"writes {found.point.name}, {register_words(written)} on line {found.line.name}"
@@ -261,10 +261,10 @@ def _command(plan: Plan, ied: IedPlan, attribute: Attribute) -> Iterator[Section
         yield "allowed", ", ".join(limits)
 
 
-def _proof(plan: Plan, binding: CommandBinding, written: Acquired | None) -> str:
+def _proof(plan: Plan, binding: CommandBinding, written: PointLocation | None) -> str:
     within = f"within {binding.timeout_ms} ms"
     if binding.proof is not None:
-        found = acquired(plan, binding.proof.point)
+        found = point_location(plan, binding.proof.point)
         return f"{found.point.name if found else 'a point'} shows it within {binding.proof.timeout_ms} ms, all {within}"
     readable = written is not None and written.point.readable
     return f"read back {within}" if readable else f"none but the device's confirmation, {within}"

@@ -1,4 +1,4 @@
-"""What the MMS server of a running gateway says of an attribute, asked as any client would. Shell."""
+"""MMS value of an attribute: read from the server of a running gateway, as any client would. Shell."""
 
 from bus.endpoint import Endpoint
 from bus.quality import UtcTime, describe

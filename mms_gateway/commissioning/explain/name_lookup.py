@@ -1,4 +1,4 @@
-"""Lines and devices by the names that are typed: found in a compiled site, or said what there is instead."""
+"""Lookup of typed names: a line or a device of a compiled site, or an error with the names that there are."""
 
 import sys
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _Thing = TypeVar("_Thing")
 
 
 class NotThereError(Exception):
-    """What was typed names nothing, or cannot be used now; the text is for whoever typed it."""
+    """A typed name that names nothing, or cannot be used now; the text is for the person at the keyboard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Place:
 
 
 def place(site: Path, *, lines: Path | None = None, state_dir: Path | None = None) -> Place:
-    """The site at `site`. What is wrong with it is said in one line if its lines can be used all the same."""
+    """The site at `site`. Its errors are one line on stderr if its lines can be used all the same."""
     result = compiled(site, lines)
     if not result.workers:
         say(result.diagnostics.found)

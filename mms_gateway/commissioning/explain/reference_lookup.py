@@ -1,4 +1,4 @@
-"""Which attribute of which IED a reference names, in the models of a compiled site (pure)."""
+"""Lookup of a reference: the attribute and the IED that it names, in the models of a compiled site (pure)."""
 
 from dataclasses import dataclass
 

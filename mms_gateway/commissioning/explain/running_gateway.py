@@ -1,4 +1,4 @@
-"""A running gateway, looked at from outside: one more subscriber on its bus. Shell."""
+"""Subscription to a running gateway from outside: one more subscriber on its bus. Shell."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -20,7 +20,7 @@ TICK_S: Final = 0.5
 
 @asynccontextmanager
 async def listening(state_dir: Path) -> AsyncIterator[Listener]:
-    """What the gateway of `state_dir` publishes, followed while the block runs; it knows what every worker has told.
+    """Publications of the gateway of `state_dir`, followed while the block runs; a snapshot of each worker comes first.
 
     Raises NotThereError if no gateway runs there.
     """

@@ -1,7 +1,7 @@
 """One address decoded in every type and order, the most plausible first (pure).
 
-A float of the right order shows a voltage or a frequency as it is; an integer shows it times a power of ten. What moves
-a little between two reads is a measurement; what leaps is half of something, or the wrong order.
+A float of the right order shows a voltage or a frequency as it is; an integer shows it times a power of ten. A value
+that moves a little between two reads is a measurement; one that leaps is half of a value, or has the wrong order.
 """
 
 import math
@@ -36,14 +36,14 @@ _QUANTITY: Final = re.compile(r"([-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)\s*(\S*)")
 
 
 @dataclass(frozen=True, slots=True)
-class Expected:
-    """What somebody reads on the meter's own display."""
+class ExpectedValue:
+    """Value that the meter's own display shows, as typed."""
 
     value: float
     unit: str
 
     @classmethod
-    def parse(cls, text: str) -> "Expected":
+    def parse(cls, text: str) -> "ExpectedValue":
         """`230V`, `49.98 Hz` or `1200`. Raises ValueError."""
         match = _QUANTITY.fullmatch(text.strip())
         try:
@@ -78,7 +78,7 @@ class Guess:
 
 
 def guesses(
-    table: Table, address: int, first: Sequence[int], second: Sequence[int], expected: Expected | None
+    table: Table, address: int, first: Sequence[int], second: Sequence[int], expected: ExpectedValue | None
 ) -> list[Guess]:
     """Every way to read the registers that came from `address`, those that make no sense left out, the best first."""
     found = [
@@ -96,7 +96,9 @@ def _registers(table: Table, address: int, count: int) -> Iterator[Register]:
                 yield Register(table, address, kind, size, order)
 
 
-def _guess(register: Register, first: Sequence[int], second: Sequence[int], expected: Expected | None) -> Guess | None:
+def _guess(
+    register: Register, first: Sequence[int], second: Sequence[int], expected: ExpectedValue | None
+) -> Guess | None:
     before, after = _value(register, first), _value(register, second)
     if before is None or after is None:
         return None
@@ -115,7 +117,7 @@ def _value(register: Register, raw: Sequence[int]) -> float | None:
     return float(reading.value) if math.isfinite(reading.value) else None
 
 
-def _score(value: float, scale: float, register: Register, expected: Expected | None) -> float:
+def _score(value: float, scale: float, register: Register, expected: ExpectedValue | None) -> float:
     sure = SURE.get(register.type, LESS_SURE) * (1.0 if scale == 1 else SCALED)
     if expected is not None:
         off = abs(value - expected.value) / abs(expected.value)
@@ -127,6 +129,6 @@ def _score(value: float, scale: float, register: Register, expected: Expected | 
 
 
 def bits(table: Table, address: int, first: Registers, second: Registers) -> tuple[str, ...]:
-    """What a coil or a discrete input shows, for HEADER: there is but one way to read it."""
+    """Row of a coil or a discrete input, for HEADER: there is but one way to read it."""
     shown = [number(bool(one.values[0])) for one in (first, second)]
     return ("", f"{table} {address} bool", "", *shown)

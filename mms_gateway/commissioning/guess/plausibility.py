@@ -1,4 +1,4 @@
-"""How plausible a number is as a quantity in a unit: 0 it cannot be, 1 it is just what one would measure (pure).
+"""Plausibility of a number as a quantity in a unit: 0 if it is impossible, 1 for a usual measured value (pure).
 
 A number of the wrong type or word order is far too large, far too small, or not finite; one of the right type at the
 wrong register is finite, but no voltage and no frequency.

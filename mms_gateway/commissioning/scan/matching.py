@@ -1,4 +1,4 @@
-"""Which profile fits a device (pure): its identify register decides; without one, whether what it shows is plausible.
+"""Match of a device with profiles (pure): its identify register decides; without one, the plausibility of its values.
 
     trial = Trial(profile); ask for `trial.wanted`, a few telling points each alone; trial.score(answers)
 

@@ -1,4 +1,4 @@
-"""Who is on a line: units that answer, what they say they are, which profile fits. Shell, over `matching`.
+"""Scan of a line: units that answer, their identification, the profile that fits. Shell, over `matching`.
 
 Any sound answer counts, an exception too. On a serial line nobody is asked before the line has been silent for a
 second, and the scan ends where an answer comes that nobody asked for: another master talks.

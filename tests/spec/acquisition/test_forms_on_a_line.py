@@ -42,7 +42,7 @@ def pv(tmp_path: Path) -> DevicePlan:
 
 
 class Follower:
-    """What a worker makes of what the line publishes."""
+    """Derived points of a worker, from the publications of the line."""
 
     def __init__(self, field: Field, plan: DevicePlan) -> None:
         self._field = field

@@ -1,4 +1,4 @@
-"""Who of the workers lives, in virtual time: holes, silence, restarts, and a process that woke up too late."""
+"""Liveness of workers in virtual time: lost messages, silence, restarts, and an OS process that woke up too late."""
 
 from bus.liveness import (
     SILENCE_S,

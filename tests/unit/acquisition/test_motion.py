@@ -1,4 +1,4 @@
-"""What moves in a simulated device because something else did."""
+"""Motion in a simulated device: points that follow another one."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What simulated meters measure fits together."""
+"""Measured values of simulated meters: they are consistent."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What devices refuse, remembered in a file."""
+"""Refused registers of devices, remembered in a file."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a clock is worth: the kernel's words, the TimeQuality octet, and what an exchange takes from it."""
+"""Time quality of a clock: the kernel's state, the TimeQuality octet, and the accuracy that an exchange takes from it."""
 
 import pytest
 from hypothesis import given

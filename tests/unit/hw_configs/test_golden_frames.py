@@ -28,7 +28,7 @@ def profile_of(case: Path) -> str:
 
 
 def exchanged(frame: dict[str, str]) -> tuple[Read, tuple[int, ...]]:
-    """What was asked and what came, by the driver that runs on the line."""
+    """Request and registers of a recorded frame, by the driver that runs on the line."""
     ask, answer = bytes.fromhex(frame["ask"]), bytearray.fromhex(frame["answer"])
     read = Read(ask[0], TABLES[ask[1]], int.from_bytes(ask[2:4], "big"), int.from_bytes(ask[4:6], "big"))
     driver = ModbusRtu()

@@ -1,4 +1,4 @@
-"""What of two plans makes which process start anew, take the plan as it runs, or do nothing."""
+"""Diff of two plans: the changes that make an OS process start anew, take the plan as it runs, or do nothing."""
 
 from pathlib import Path
 

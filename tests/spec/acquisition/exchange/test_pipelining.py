@@ -106,7 +106,7 @@ EVENS = range(0, 2 * len(PLACES), 2)
 
 
 def own(number: int) -> int:
-    """What the register of the even point `number` holds."""
+    """Content of the register of the even point `number`."""
     return 1 << 8 | PLACES[number // 2]
 
 

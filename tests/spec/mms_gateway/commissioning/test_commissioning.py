@@ -22,10 +22,10 @@ from mapping.compile import Compiled
 from mapping.diagnostics import Diagnostics
 from mapping.plan import DevicePlan, LinePlan, WorkerPlan
 from mms_gateway.commissioning.explain.name_lookup import Place
-from mms_gateway.commissioning.host_checks import UnitHeard
+from mms_gateway.commissioning.host_checks import UnitAnswer
 from mms_gateway.commissioning.host_facts import gathered
 from mms_gateway.commissioning.manual_exchange import Bench, overheard
-from mms_gateway.commissioning.point_read import question, shown
+from mms_gateway.commissioning.point_read import point_result, question
 from mms_gateway.commissioning.scan.profiles import profile_device, register_profiles
 from mms_gateway.commissioning.scan.scanning import Scan, another_master
 from tests.support import steady_loop
@@ -64,7 +64,7 @@ async def read(line: LinePlan, device: DevicePlan) -> dict[str, object]:
             ask = question(device, point)
             if ask is not None:
                 asked = await bench.ask(ask, device)
-                found[point.local_name] = shown(device, point, asked.found, asked.ms).reading.value
+                found[point.local_name] = point_result(device, point, asked.found, asked.ms).reading.value
         return found
 
 
@@ -89,7 +89,7 @@ def test_a_refusal_and_silence_are_told_apart() -> None:
             for fault in (Fault("exception", code=2), Fault("silent")):
                 field[3].fault = fault
                 found = await bench.ask(ask, device)
-                rows.append(shown(device, point, found.found, 0).row()[3])
+                rows.append(point_result(device, point, found.found, 0).row()[3])
             assert rows == [
                 "invalid (failure): exception 2 (illegal data address)",
                 "invalid (failure, oldData): no answer within 150 ms",
@@ -154,13 +154,13 @@ def test_nobody_is_overheard_on_a_connection() -> None:
 @pytest.mark.parametrize(
     ("fault", "heard"),
     [
-        (None, UnitHeard("m3", 3, 3, "answers")),
-        (Fault("silent"), UnitHeard("m3", 3, None, "no answer")),
-        (Fault("wrong_unit"), UnitHeard("m3", 3, 4, "unit 4 answers")),
-        (Fault("exception", code=6), UnitHeard("m3", 3, 3, "answers, exception 6 (device busy)")),
+        (None, UnitAnswer("m3", 3, 3, "answers")),
+        (Fault("silent"), UnitAnswer("m3", 3, None, "no answer")),
+        (Fault("wrong_unit"), UnitAnswer("m3", 3, 4, "unit 4 answers")),
+        (Fault("exception", code=6), UnitAnswer("m3", 3, 3, "answers, exception 6 (device busy)")),
     ],
 )
-def test_the_doctor_hears_who_answers(fault: Fault | None, heard: UnitHeard, tmp_path: Path) -> None:
+def test_the_doctor_hears_who_answers(fault: Fault | None, heard: UnitAnswer, tmp_path: Path) -> None:
     async def play() -> None:
         async with simulated("modbus-rtu", of_profile("eastron-sdm120", 3)) as (line, field):
             field[3].fault = fault

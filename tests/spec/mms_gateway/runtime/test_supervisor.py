@@ -14,8 +14,8 @@ def row(mode: str) -> Process:
     return Process(mode, "tests.support.child", (mode,), watchdog_s=0.6 if mode in ("silent", "well") else 5.0)
 
 
-class Heard:
-    """What children said when they were ready, one after the other."""
+class ReadyNames:
+    """Names of the children that have reported to be ready, in order."""
 
     def __init__(self) -> None:
         self.names: list[str] = []
@@ -40,12 +40,12 @@ def test_a_silent_child_is_killed_and_replaced_and_its_neighbour_is_left_alone(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def scenario() -> None:
-        heard = Heard()
-        supervisor = Supervisor([row("silent"), row("well")], heard)
+        ready = ReadyNames()
+        supervisor = Supervisor([row("silent"), row("well")], ready)
         supervisor.start()
-        await heard.until("silent", 2)
+        await ready.until("silent", 2)
         await supervisor.stop()
-        assert heard.names.count("well") == 1
+        assert ready.names.count("well") == 1
 
     run(scenario)
     assert "silent is silent for 1 s: killed" in caplog.messages
@@ -54,10 +54,10 @@ def test_a_silent_child_is_killed_and_replaced_and_its_neighbour_is_left_alone(
 
 def test_a_child_that_keeps_ending_is_started_ever_more_slowly(caplog: pytest.LogCaptureFixture) -> None:
     async def scenario() -> None:
-        heard = Heard()
-        supervisor = Supervisor([row("crashing")], heard)
+        ready = ReadyNames()
+        supervisor = Supervisor([row("crashing")], ready)
         supervisor.start()
-        await heard.until("crashing", 4)
+        await ready.until("crashing", 4)
         await supervisor.stop()
 
     with caplog.at_level(logging.WARNING):
@@ -68,13 +68,13 @@ def test_a_child_that_keeps_ending_is_started_ever_more_slowly(caplog: pytest.Lo
 
 def test_a_child_whose_configuration_does_not_do_is_not_started_again() -> None:
     async def scenario() -> None:
-        heard = Heard()
-        supervisor = Supervisor([row("unfit")], heard)
+        ready = ReadyNames()
+        supervisor = Supervisor([row("unfit")], ready)
         supervisor.start()
         assert await supervisor.ready(20) is False
         assert supervisor.failed.is_set()
         await supervisor.stop()
-        assert heard.names == []
+        assert ready.names == []
 
     run(scenario)
 
@@ -93,15 +93,15 @@ def test_what_a_ready_child_said_is_kept() -> None:
 @pytest.mark.conformance("GW-8")
 def test_a_child_takes_another_plan_as_it_runs_or_says_why_not() -> None:
     async def scenario() -> None:
-        heard = Heard()
-        supervisor = Supervisor([row("takes"), row("refuses")], heard)
+        ready = ReadyNames()
+        supervisor = Supervisor([row("takes"), row("refuses")], ready)
         assert await supervisor.reload("takes") == "it is not ready"
         supervisor.start()
-        await heard.until("takes", 1)
-        await heard.until("refuses", 1)
+        await ready.until("takes", 1)
+        await ready.until("refuses", 1)
         assert [await supervisor.reload(name) for name in ("takes", "refuses")] == [None, "another model"]
         await supervisor.stop()
-        assert sorted(heard.names) == ["refuses", "takes"]
+        assert sorted(ready.names) == ["refuses", "takes"]
 
     run(scenario)
 
@@ -109,18 +109,18 @@ def test_a_child_takes_another_plan_as_it_runs_or_says_why_not() -> None:
 @pytest.mark.conformance("GW-8")
 def test_children_end_and_others_come_while_the_rest_is_left_alone(caplog: pytest.LogCaptureFixture) -> None:
     async def scenario() -> None:
-        heard = Heard()
-        supervisor = Supervisor([row("takes"), row("well")], heard)
+        ready = ReadyNames()
+        supervisor = Supervisor([row("takes"), row("well")], ready)
         supervisor.start()
         assert await supervisor.ready(20) is True
         await supervisor.end({"takes"})
         assert supervisor.facts("takes") == {}
         supervisor.add([row("refuses"), row("unfit")])
-        await heard.until("refuses", 1)
+        await ready.until("refuses", 1)
         assert await supervisor.ready(1.0) is False  # the unfit one is tried again
         assert not supervisor.failed.is_set()
         await supervisor.stop()
-        assert heard.names.count("well") == 1
+        assert ready.names.count("well") == 1
 
     run(scenario)
     assert "unfit ended (exit code 2), starts again in 0.2 s" in caplog.messages
@@ -138,7 +138,7 @@ class LeapingLoop(asyncio.SelectorEventLoop):
 def test_a_child_that_ran_for_long_is_started_again_soon_and_then_ever_more_slowly(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    class RanLong(Heard):
+    class RanLong(ReadyNames):
         def __call__(self, name: str, facts: dict[str, object]) -> None:
             super().__call__(name, facts)
             if len(self.names) in (3, 5):

@@ -5,7 +5,7 @@ import struct
 import pytest
 
 from mms_gateway.commissioning.explain.explaining import register_words
-from mms_gateway.commissioning.guess.guessing import Expected, Guess, guesses
+from mms_gateway.commissioning.guess.guessing import ExpectedValue, Guess, guesses
 from mms_gateway.commissioning.guess.plausibility import plausibility
 
 
@@ -13,7 +13,7 @@ def words(octets: bytes) -> tuple[int, ...]:
     return struct.unpack(f">{len(octets) // 2}H", octets)
 
 
-def best(first: tuple[int, ...], second: tuple[int, ...], expected: Expected | None = None) -> Guess:
+def best(first: tuple[int, ...], second: tuple[int, ...], expected: ExpectedValue | None = None) -> Guess:
     return guesses("holding", 100, first, second, expected)[0]
 
 
@@ -55,18 +55,18 @@ def test_what_leaps_between_two_reads_is_less_likely_than_what_moves() -> None:
     ],
 )
 def test_what_the_display_shows_decides(text: str, raw: tuple[int, ...], register: str, scale: float) -> None:
-    found = best(raw, raw, Expected.parse(text))
+    found = best(raw, raw, ExpectedValue.parse(text))
     assert (register_words(found.register), found.scale) == (register, scale)
 
 
 def test_no_row_of_what_makes_no_sense_is_left() -> None:
-    assert guesses("input", 0, (0x7FC0, 0x0000), (0x7FC0, 0x0000), Expected(230, "V")) == []
+    assert guesses("input", 0, (0x7FC0, 0x0000), (0x7FC0, 0x0000), ExpectedValue(230, "V")) == []
 
 
 @pytest.mark.parametrize("text", ["V", "0V", "1..2V", "230 Volts", ""])
 def test_what_is_no_quantity_is_refused(text: str) -> None:
     with pytest.raises(ValueError) as raised:  # noqa: PT011 - its text is compared
-        Expected.parse(text)
+        ExpectedValue.parse(text)
     assert str(raised.value) == f"`{text}` is no quantity, expected one as 230V or 49.98 Hz"
 
 

@@ -1,11 +1,11 @@
-"""What `doctor` says of made facts: each fault once, with the command that helps."""
+"""Checks of `doctor` on made facts: each fault once, with the command that helps."""
 
 from dataclasses import replace
 
 import pytest
 
 from bus.clock import UNKNOWN, ClockState
-from mms_gateway.commissioning.host_checks import Facts, Level, Line, Port, UnitHeard, examine
+from mms_gateway.commissioning.host_checks import Facts, Level, Line, Port, UnitAnswer, examine
 
 SOUND = Facts(
     python=(3, 12),
@@ -18,7 +18,7 @@ SOUND = Facts(
     low_ports_from=1024,
     is_root=False,
     listens=(("CAB", 10102),),
-    ports=(Port("rs", "/dev/serial/by-path/x", serial=True, unsolicited=0, units=(UnitHeard("m", 3, 3, "answers"),)),),
+    ports=(Port("rs", "/dev/serial/by-path/x", serial=True, unsolicited=0, units=(UnitAnswer("m", 3, 3, "answers"),)),),
 )
 
 
@@ -137,7 +137,7 @@ LOW = "`sudo sysctl net.ipv4.ip_unprivileged_port_start=102`, or another port: `
             ),
         ),
         (
-            with_port(units=(UnitHeard("m", 3, 5, "unit 5 answers"),)),
+            with_port(units=(UnitAnswer("m", 3, 5, "unit 5 answers"),)),
             Line(
                 Level.FAIL,
                 "rs: m, unit 3: unit 5 answers instead",
@@ -145,7 +145,7 @@ LOW = "`sudo sysctl net.ipv4.ip_unprivileged_port_start=102`, or another port: `
             ),
         ),
         (
-            with_port(units=(UnitHeard("m", 3, None, "no answer"),)),
+            with_port(units=(UnitAnswer("m", 3, None, "no answer"),)),
             Line(
                 Level.FAIL,
                 "rs: m, unit 3, no answer",

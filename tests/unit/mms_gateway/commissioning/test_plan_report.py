@@ -1,4 +1,4 @@
-"""What `plan` says of a site, the whole text: one folder of tests/cases/plan a site, over tests/cases/mapping/_common."""
+"""Report of `plan` on a site, the whole text: one folder of tests/cases/plan a site, over tests/cases/mapping/_common."""
 
 import shutil
 from pathlib import Path
