@@ -58,9 +58,7 @@ EXAMPLES: dict[str, tuple[Ask, bytes, Registers | Text]] = {
     "simulated": (READ, MBAP, WORDS),
     "tcp-ascii": (Question("SI\r\n"), b"S S 1.0 kg\r\n", Text("S S 1.0 kg")),
 }
-ADDRESSED = sorted(
-    EXAMPLES.keys() - {"adam-ascii", "iec62056-21", "serial-ascii", "tcp-ascii"}
-)  # an answer tells its unit
+ADDRESSED = [spec.name for spec in SPECS if spec.name in EXAMPLES and spec.protocol.modbus]  # an answer tells its unit
 SEALED = sorted({"modbus-ascii", "modbus-rtu", "modbus-rtu-over-tcp", "iec62056-21"})  # an answer has a checksum
 
 
