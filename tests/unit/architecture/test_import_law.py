@@ -81,36 +81,21 @@ def _planted(copied: Path, target: Path, imports: dict[str, str]) -> Path:
     return target
 
 
-def test_an_import_of_another_room_is_found_in_each_folder(copied: Path, tmp_path: Path) -> None:
-    planted = {}
-    for folder in _folders():
-        module = _pure_module(folder)
-        if module is not None:
-            planted[module] = ACROSS[folder.split(".")[0]]
-    text = _findings(_planted(copied, tmp_path / "tree", planted))
-    assert len(planted) >= len(_folders()) - 1
-    assert [one for one in planted if f"{one} -> {planted[one].split('.')[0]}" not in text] == []
-
-
-def test_an_import_that_runs_up_is_found_in_each_folder(copied: Path, tmp_path: Path) -> None:
-    planted = {}
-    for folder in _folders():
-        room, module = folder.split(".")[0], _pure_module(folder)
-        if room in TOP and folder != room and module is not None:
-            planted[module] = TOP[room]
-    text = _findings(_planted(copied, tmp_path / "tree", planted))
-    assert len(planted) > 30
-    assert [one for one in planted if f"{one} -> {planted[one]}" not in text] == []
-
-
-def test_a_clock_in_a_pure_module_is_found_in_each_folder(copied: Path, tmp_path: Path) -> None:
-    planted = {}
-    for folder in _folders():
-        module = _pure_module(folder)
-        if module is not None:
-            planted[module] = "time"
-    text = _findings(_planted(copied, tmp_path / "tree", planted))
-    assert [one for one in planted if f"{one} imports time" not in text] == []
+def test_every_forbidden_import_is_found_in_each_folder(copied: Path, tmp_path: Path) -> None:
+    """In one module of each folder: an import of another room, one that runs up, and a clock."""
+    modules = [module for folder in _folders() if (module := _pure_module(folder)) is not None]
+    across = {module: ACROSS[module.split(".")[0]] for module in modules}
+    up = {module: TOP[module.split(".")[0]] for module in modules if module.split(".")[0] in TOP and "." in module}
+    tree = _planted(copied, tmp_path / "tree", across)
+    for planted in (up, dict.fromkeys(modules, "time")):
+        for module, imported in planted.items():
+            path = _file(tree, module)
+            path.write_text(path.read_text(encoding="utf-8") + f"\nimport {imported}\n", encoding="utf-8")
+    text = _findings(tree)
+    assert len(modules) >= len(_folders()) - 1
+    assert [one for one in across if f"{one} -> {across[one].split('.')[0]}" not in text] == []
+    assert [one for one in up if f"{one} -> {up[one]}" not in text] == []
+    assert [one for one in modules if f"{one} imports time" not in text] == []
 
 
 def test_three_forbidden_imports_are_three_findings(copied: Path, tmp_path: Path) -> None:
