@@ -1,4 +1,4 @@
-"""What every behaviour owes: it is walked by the engine, once, and has what the engine asks of it."""
+"""The contract of every behaviour: the engine walks it, once, and it has the methods that the engine calls."""
 
 import importlib
 import inspect

@@ -1,4 +1,4 @@
-"""What every service owes, whichever it is: one answer that fits, whatever it is asked, and nothing done when it says no."""
+"""The contract of every service: one answer that fits, whatever the request is, and no change by a refused one."""
 
 import importlib
 import pkgutil

@@ -51,7 +51,7 @@ class Served:
         self.client = EngineClient(self.server._engine)
 
     def write(self, item: str, octets: bytes) -> Waiting | bytes | None:
-        """What a Write waits for, or its answer."""
+        """The answer to a Write, or the verdicts that it waits for."""
         return self.server._engine.request(self.client.client, 1, 0xA5, write_body(LD, (item, octets)), CLOCK.now())
 
     def refused_beside(self, first: int) -> set[int]:
