@@ -23,7 +23,7 @@ from mms_server.acsi.clients import Client
 from mms_server.acsi.control.command_record import CommandRecord
 from mms_server.acsi.control.process import Process
 from mms_server.acsi.control.states import Operation
-from mms_server.acsi.persistence import Operation as Kept
+from mms_server.acsi.persistence import Operation as StoreOperation
 from mms_server.acsi.persistence import StoredState
 from mms_server.acsi.reporting.dispatch import Notice
 from mms_server.acsi.reporting.entry_buffer import BufferLimits
@@ -64,7 +64,7 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
-class Obtained:
+class ObtainFileResult:
     """The end of an ObtainFile: the PDU that answers it, the file's name, and its result: `ok` or the error."""
 
     pdu: bytes
@@ -75,7 +75,7 @@ class Obtained:
 class Outgoing(NamedTuple):
     """The output of the engine since the last call, and the time of its next deadline."""
 
-    kept: list[Kept]  # for the store, as one transaction
+    kept: list[StoreOperation]  # for the store, as one transaction
     ticket: int  # give it to `stored` when the store has them
     receivers: list[Client]  # for whom `pull`, `asks` or `answers` have something
     notices: list[Notice]
@@ -289,10 +289,10 @@ class Engine:
         self.dirty = True
         self.behaviour.set_file.answered(client, tag, body, now)
 
-    def answers(self, client: Client) -> list[Obtained]:
+    def answers(self, client: Client) -> list[ObtainFileResult]:
         """The late answers to requests of `client`, those for which `request` gave None."""
         return [
-            Obtained(
+            ObtainFileResult(
                 _pdu(client, number, outcome),
                 name,
                 "ok" if isinstance(outcome, bytes) else outcome.name.lower().replace("_", "-"),

@@ -51,7 +51,7 @@ _OVERHEAD: Final = 48  # octets: all headers of all layers around results that f
 _ENVELOPE: Final = 16  # octets: of the PDU alone
 
 
-class _Known:
+class _LearnedRead:
     """One learned request: its plan and, if the plan has many slots, the last answer, valid until a value changes."""
 
     __slots__ = ("at", "before", "behind", "count", "pdu_octets", "plan", "tpdu", "version")
@@ -72,7 +72,7 @@ class ReadFastPath:
         self._plans = model.plans
         self._context = context
         self._generation = model.plans.generation
-        self._known: dict[bytes, _Known] = {}
+        self._known: dict[bytes, _LearnedRead] = {}
         self._places: dict[int, int] = {}  # of the invokeID, by the length of a packet and its first length in BER
         self._octets = 0
         self._kept = 0  # octets of whole answers
@@ -99,7 +99,7 @@ class ReadFastPath:
         frame = self._frames.get((count, size)) or self._framed(count, size)
         return frame[0] + packet[at : at + count] + frame[1] + results
 
-    def _whole(self, known: _Known, invoke_id: bytes, room: Room) -> bytes | None:
+    def _whole(self, known: _LearnedRead, invoke_id: bytes, room: Room) -> bytes | None:
         count = len(invoke_id)
         if (known.version, known.count, known.tpdu) != (self._cache.version, count, room.tpdu):
             results = known.plan.results(self._cache, room.pdu)
@@ -108,7 +108,7 @@ class ReadFastPath:
             self._keep(known, results, count, room.tpdu)
         return None if known.pdu_octets > room.pdu else known.before + invoke_id + known.behind
 
-    def _keep(self, known: _Known, results: bytes, count: int, tpdu: int) -> None:
+    def _keep(self, known: _LearnedRead, results: bytes, count: int, tpdu: int) -> None:
         self._kept -= len(known.behind)
         if self._kept + len(results) > KEPT_LIMIT:
             self._forget()
@@ -136,7 +136,7 @@ class ReadFastPath:
             self._forget()
         key = packet[:at] + packet[at + packet[at - 1] :]
         if key not in self._known:
-            self._known[key] = _Known(plan, at)
+            self._known[key] = _LearnedRead(plan, at)
             self._octets += len(key)
         self._places[len(packet) << 8 | packet[_FIRST_LENGTH]] = at
         return True

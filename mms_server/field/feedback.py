@@ -53,7 +53,7 @@ class Watch:
 
 
 @dataclass(eq=False, slots=True)
-class _Known:
+class _PointState:
     """The latest sample of a point, and the monotonic time of its exchange."""
 
     point: PointPlan
@@ -65,14 +65,14 @@ class _Known:
 class WatchedPoints:
     """The points that interlocks name or that prove commands, with what is known of them."""
 
-    _by_number: dict[int, _Known] = field(default_factory=dict)
-    _by_name: dict[str, _Known] = field(default_factory=dict)
+    _by_number: dict[int, _PointState] = field(default_factory=dict)
+    _by_name: dict[str, _PointState] = field(default_factory=dict)
     _watches: list[Watch] = field(default_factory=list)
 
     def add(self, point: PointPlan) -> None:
         """Watch `point` from now on."""
         if point.number not in self._by_number:
-            self._by_number[point.number] = self._by_name[point.name] = _Known(point)
+            self._by_number[point.number] = self._by_name[point.name] = _PointState(point)
 
     def followed_by(self, points: Iterable[PointPlan]) -> "WatchedPoints":
         """The points of another plan; unchanged ones keep their samples and their watches."""

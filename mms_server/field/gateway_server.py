@@ -25,7 +25,7 @@ from mms_server.acsi.set_data_values import OPEN_TO_CLIENTS
 from mms_server.engine import Engine
 from mms_server.field.bindings import NEVER
 from mms_server.field.commands import CommandPlan, FieldCommands
-from mms_server.field.values import Fed, FieldValues
+from mms_server.field.values import FieldValues, SampleChanges
 from mms_server.ied_server import DEFAULT_CLIENTS, folders_of, identity_of
 from mms_server.model.cache import SlotValue
 from mms_server.model.tree import DataModel
@@ -198,9 +198,9 @@ class GatewayServer:
     def _send_command(self, worker: str, command: Command) -> bool:
         return self._bus.send_command(worker, command)
 
-    def _take(self, fed: Fed) -> None:
-        self._commit(fed.first, quiet=True)
-        self._commit(fed.changes)
+    def _take(self, found: SampleChanges) -> None:
+        self._commit(found.first, quiet=True)
+        self._commit(found.changes)
 
     def _commit(self, pairs: list[SlotValue], *, quiet: bool = False) -> None:
         if pairs:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _OVERFLOW: Final = Quality(quality.INVALID | quality.OVERFLOW)
 
 
-class Fed(NamedTuple):
+class SampleChanges(NamedTuple):
     """The changes by samples: `first` from the first sample of a point, which is no event; `changes` from all later ones."""
 
     first: list[SlotValue]
@@ -133,17 +133,19 @@ class FieldValues:
         if bound.t is not None:
             pairs.append((bound.t, UtcTime(now.utc_ns, now.time_quality)))
 
-    def samples(self, samples: "Iterable[Sample]", seen_ns: Iterable[int], time_quality: int, now: Stamp) -> "Fed":
+    def samples(
+        self, samples: "Iterable[Sample]", seen_ns: Iterable[int], time_quality: int, now: Stamp
+    ) -> "SampleChanges":
         """The changes by the samples of one exchange, or of a snapshot. `seen_ns`: the monotonic time of each exchange.
 
         A sample older than the last one of its point changes nothing; one that is older than `stale_after` is stale.
         """
-        fed = Fed([], [])
+        found = SampleChanges([], [])
         for sample, seen in zip(samples, seen_ns, strict=False):
             point = self._points.get(sample.point)
             if point is None or seen < point.seen_ns:
                 continue
-            pairs = fed.first if point.seen_ns < 0 else fed.changes
+            pairs = found.first if point.seen_ns < 0 else found.changes
             point.seen_ns, point.sample, point.time_quality = min(seen, now.monotonic_ns), sample, time_quality
             judged = Quality(sample.quality)
             if not quality.is_invalid(judged):
@@ -156,7 +158,7 @@ class FieldValues:
             stamp = UtcTime(sample.time_ns, time_quality)
             for feed in point.feeds:
                 self._feed(feed, sample.value, judged, stamp, pairs)
-        return fed
+        return found
 
     def lost(self, worker: str, now: Stamp) -> list[SlotValue]:
         """The changes when `worker` is silent for too long: all its points are stale."""

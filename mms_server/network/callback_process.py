@@ -46,9 +46,9 @@ class CallbackProcess(Process):
         return self._simulated is None and self.controls.of(mode.slots["Oper"]) is not None
 
 
-async def _said(guards: AccessCallbacks, asked: Selection | Operation) -> Verdict:
+async def _said(callbacks: AccessCallbacks, asked: Selection | Operation) -> Verdict:
     target = asked.target
-    callback = guards.of(target.slots["Oper"])
+    callback = callbacks.of(target.slots["Oper"])
     return (
         True if callback is None else await verdict_of(Call(callback, (asked.client, target.reference, asked.action)))
     )

@@ -300,8 +300,8 @@ class Connection(asyncio.Protocol):
         fast_path = self._server.read_fast_path(self._association.context)
         if fast_path is not None:
             room = Room.of(self._association.tpdu_octets, agreed.max_pdu)
-            guards = self._server.engine.behaviour.permissions.reads
-            self._known = KnownReads(fast_path, room, self._server.lock, guards, self._outlet)
+            callbacks = self._server.engine.behaviour.permissions.reads
+            self._known = KnownReads(fast_path, room, self._server.lock, callbacks, self._outlet)
         log.info("associated, PDU %d octets", agreed.max_pdu, extra=self._who)
         self._server.associated(client, self)
 

@@ -9,23 +9,23 @@ from mms_server.network.connection.turns import TURN_REQUESTS
 
 
 class KnownReads:
-    """The read fast path of one association. While there are callbacks in `guards`, no Read takes it: they are asked first."""
+    """The read fast path of one association. While there are `callbacks` for reading, no Read takes it: they are asked first."""
 
-    __slots__ = ("_answer", "_guards", "_lock", "_room", "_write", "learn")
+    __slots__ = ("_answer", "_callbacks", "_lock", "_room", "_write", "learn")
 
     def __init__(
-        self, fast_path: ReadFastPath, room: Room, lock: threading.RLock, guards: AccessCallbacks, outlet: Outlet
+        self, fast_path: ReadFastPath, room: Room, lock: threading.RLock, callbacks: AccessCallbacks, outlet: Outlet
     ) -> None:
         self.learn = fast_path.learn
         self._answer = fast_path.answer
         self._room = room
         self._lock = lock
-        self._guards = guards
+        self._callbacks = callbacks
         self._write = outlet.write
 
     def answer(self, data: bytes) -> bytes:
         """Answer the known Reads at the front of `data`, at most those of one turn; the rest of `data`."""
-        if self._guards.any:
+        if self._callbacks.any:
             return data
         known, room = self._answer, self._room
         answers: list[bytes] = []
