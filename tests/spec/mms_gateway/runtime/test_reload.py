@@ -13,7 +13,7 @@ from mapping.plan import Plan
 from mms_gateway.runtime.deployment import Deployment
 from mms_gateway.runtime.options import RunOptions
 from mms_gateway.runtime.preflight import fixed
-from mms_gateway.runtime.reload import Outcome, Reloading, last
+from mms_gateway.runtime.reload import Outcome, Reloader, last
 from mms_gateway.runtime.supervisor import Supervisor
 from tests.support.sites import SITE, compile_folder, write_site
 
@@ -27,7 +27,7 @@ class Site:
     folder: Path
     run_dir: Path
     supervisor: Supervisor
-    reloading: Reloading
+    reloading: Reloader
 
     @classmethod
     def installed(cls, folder: Path) -> "Site":
@@ -38,7 +38,7 @@ class Site:
         plan = plan_at(site, fixed(Endpoint("127.0.0.1", 0)))
         assert deployment.check(plan).found == []
         deployment.install(plan)
-        return cls(site, run_dir, supervisor, Reloading(plan, deployment, supervisor, lambda: compile_folder(site)))
+        return cls(site, run_dir, supervisor, Reloader(plan, deployment, supervisor, lambda: compile_folder(site)))
 
     async def reload(self) -> Outcome:
         """The outcome of a reload, as `mms-gateway reload` reads it."""
