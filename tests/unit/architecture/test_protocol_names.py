@@ -11,8 +11,10 @@ from acquisition.drivers.registry import by_protocol
 
 ROOT = Path(__file__).parents[3]
 ROOMS = ("acquisition", "bus", "mapping", "mms_gateway", "mms_server", "tools")
-EXAMPLES_FOR_PEOPLE = {"mapping/diagnostic_codes.py", "mms_gateway/commissioning/line_url.py"}
-"""Examples of site.yaml in the page of findings, and of the URL of a line in the error of a wrong one."""
+EXAMPLES_FOR_PEOPLE = {
+    "mapping/diagnostic_codes.py",  # files that bring a finding
+    "mms_gateway/commissioning/line_url.py",  # what a wrong URL of a line is answered with
+}
 NAME = re.compile("|".join(rf"(?<![\w-]){re.escape(name)}(?![\w-])" for name in [*by_protocol(), "modbus"]))
 WORDS = {"simulated", "modbus"}  # names that are words as well: only alone they are one
 
