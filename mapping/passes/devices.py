@@ -280,6 +280,11 @@ _ASKED: Final[dict[type, str]] = {
 }
 
 
+def _writes_bits(plan: PointPlan) -> bool:
+    """True for a point that is written with Modbus function 22: it changes bits of one register, and leaves the others."""
+    return plan.write is not None and plan.write.table == "holding" and plan.write.type in ("bit", "bits")
+
+
 class _Checks:
     """Checks of a device as a whole, for faults that none of its parts shows."""
 
@@ -372,6 +377,11 @@ class _Checks:
             message = f"`{plan.name}` {_ASKED[type(source)]}, but line `{self._device.line}` is {protocol.name}"
         elif protocol is not None and (misfit := protocol.misfit(plan)) is not None:
             message = f"`{plan.name}`: {misfit}"
+        elif protocol is not None and not protocol.modbus and _writes_bits(plan):
+            message = (
+                f"`{plan.name}` writes a bit of a register, but line `{self._device.line}` is {protocol.name}, "
+                "which writes whole registers"
+            )
         elif isinstance(source, Register) and source.count > self._drafted.polling.max_registers:
             limit = self._drafted.polling.max_registers
             message = f"`{plan.name}` takes {source.count} registers, over the {limit} of one request"

@@ -1,6 +1,7 @@
 """Drivers of other packages, by the entry point group `mms_gateway.drivers`."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import msgspec
 import pytest
 
 from acquisition.drivers import registry
-from acquisition.drivers.registry import GROUP, collected, driver_of, protocols
+from acquisition.drivers.registry import GROUP, by_protocol, collected, driver_of, protocols
 from acquisition.event_loop import loop_factory
 from acquisition.simulate.playback import parse
 from bus.plugins import PluginError
@@ -119,7 +120,8 @@ def test_an_entry_that_is_no_driver_is_said() -> None:
 
 
 def test_an_unknown_protocol_is_an_error_that_says_what_there_is() -> None:
-    with pytest.raises(PluginError, match=r"^no driver for protocol `nonsense`, there are adam-ascii, iec62056-21, "):
+    known = ", ".join(sorted(by_protocol()))
+    with pytest.raises(PluginError, match=rf"^no driver for protocol `nonsense`, there are {re.escape(known)}$"):
         driver_of("nonsense")
     with pytest.raises(PluginError, match="`nonsense`"):
         parse(['{"line": "l", "protocol": "nonsense", "settings": {}}'])
@@ -138,6 +140,17 @@ def test_a_site_on_such_a_line_is_compiled_with_its_limits_and_its_misfits(tmp_p
     worse = SITE.replace("level: {read: input 40 float32, unit: A}", "level: {read: input 40 string:2}")
     texts = [one.message for one in compile_folder(write_site(tmp_path, MAP, worse)).diagnostics.errors]
     assert "`well.level`: a string, which such a device has none of" in texts
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_bit_of_a_register_is_written_by_modbus_only(tmp_path: Path) -> None:
+    bit = SITE + "      valve: {write: holding 4 bit:3}\n"
+    texts = [one.message for one in compile_folder(write_site(tmp_path, MAP, bit)).diagnostics.errors]
+    assert texts == [
+        "`well.valve` writes a bit of a register, but line `far` is line-registers, which writes whole registers"
+    ]
+    whole = bit.replace("holding 4 bit:3", "holding 4 uint16")
+    assert compile_folder(write_site(tmp_path, MAP, whole)).diagnostics.errors == []
 
 
 def test_without_its_driver_the_site_is_refused_and_its_plan_is_too(tmp_path: Path) -> None:
