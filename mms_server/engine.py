@@ -153,7 +153,7 @@ class Engine:
             self._release(client, now)
 
     def _release(self, client: Client, now: Stamp) -> None:
-        for one in self.behaviour.walked:
+        for one in self.behaviour.releasing:
             one.closed(client, now)
 
     def request(self, client: Client, invoke_id: int, tag: int, body: bytes, now: Stamp) -> bytes | Waiting | None:

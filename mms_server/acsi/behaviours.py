@@ -70,6 +70,7 @@ class Behaviours:
 
         self.walked: tuple[Behaviour, ...] = tuple(one for one in vars(self).values() if isinstance(one, Behaviour))
         self.listening = tuple(one for one in self.walked if type(one).changed is not Behaviour.changed)
+        self.releasing = tuple(one for one in self.walked if type(one).closed is not Behaviour.closed)
         self.timed = tuple(one for one in self.walked if type(one).next_deadline_ns is not Behaviour.next_deadline_ns)
         self._control_blocks = tuple(one for one in self.walked if isinstance(one, ControlBlocks))
 

@@ -4,35 +4,32 @@ from mms_server.stack import tpkt
 
 
 class PacketBuffer:
-    """Octets that wait, and the number of octets that make the next packet whole."""
+    """The `octets` that wait, and the number of octets that make the next packet whole."""
 
-    __slots__ = ("_kept", "_needed")
+    __slots__ = ("_needed", "octets")
 
     def __init__(self) -> None:
-        self._kept = bytearray()
+        self.octets = bytearray()
         self._needed = tpkt.HEADER_OCTETS
-
-    def __bool__(self) -> bool:
-        return bool(self._kept)
 
     def keep(self, octets: bytes, needed: int) -> None:
         """Keep `octets` until there are `needed` of them."""
-        self._kept += octets
+        self.octets += octets
         self._needed = needed
 
     def joined(self, octets: bytes, *, full: bool) -> bytes | None:
         """The kept octets with `octets` behind them, removed from the buffer. None if all stay: too few, or `full`."""
-        self._kept += octets
-        if full or len(self._kept) < self._needed:
+        self.octets += octets
+        if full or len(self.octets) < self._needed:
             return None
         return self.taken()
 
     def taken(self) -> bytes:
         """All kept octets, removed from the buffer."""
-        octets = bytes(self._kept)
-        self._kept.clear()
-        return octets
+        taken = bytes(self.octets)
+        self.octets.clear()
+        return taken
 
     def clear(self) -> None:
         """Drop all kept octets."""
-        self._kept.clear()
+        self.octets.clear()

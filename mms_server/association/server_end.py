@@ -87,7 +87,7 @@ class Association:
         """Take octets of the peer; they become `events`."""
         if self.phase is ServerPhase.CLOSED:
             return
-        if self._packets:
+        if self._packets.octets:
             joined = self._packets.joined(octets, full=self._calls.full)
             if joined is None:
                 return
@@ -102,7 +102,7 @@ class Association:
     @property
     def idle(self) -> bool:
         """True while it is open, no request is unanswered, and no message is incomplete."""
-        return self.phase is ServerPhase.OPEN and not (self._calls.open or self._packets or self._fragments)
+        return self.phase is ServerPhase.OPEN and not (self._calls.open or self._packets.octets or self._fragments)
 
     @property
     def context(self) -> int:
@@ -168,7 +168,7 @@ class Association:
         if request is None:
             return
         self._events.append(request)
-        if was_full and self._packets:
+        if was_full and self._packets.octets:
             self._take(self._packets.taken(), now)
 
     def ask(self, element: bytes) -> None:

@@ -61,6 +61,7 @@ class MmsServer:
         on_notice: NoticeListener | None = None,
     ) -> None:
         self.engine = engine
+        self.own = ServerLimits(services=engine.supported())  # the server's side of Initiate
         self.clock = SystemClock(on_change=tell_clock) if clock is None else clock
         self.lock = threading.RLock()
         self.gate = Gate(access)
@@ -73,11 +74,6 @@ class MmsServer:
         self._store, self._mirror = store, mirror
         self._due = due
         self._fast_paths: dict[int, ReadFastPath] = {}
-
-    @property
-    def own(self) -> ServerLimits:
-        """The server's side of Initiate."""
-        return ServerLimits(services=self.engine.supported())
 
     async def start(self, host: str, port: int, tls: TlsPort | None = None) -> int:
         """Listen; the port that it is (0 takes a free one). With `tls` it speaks TLS only. Raises OSError."""

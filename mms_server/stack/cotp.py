@@ -11,6 +11,7 @@ DR is the reference that the peer gave itself in its CR.
 
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 from typing import Final
 
 from mms_server.stack import tpkt
@@ -51,7 +52,12 @@ def decode_connect(tpdu: bytes) -> ConnectRequest:
         raise WireError("cotp", 0, "no CR before the connection stands")
     if tpdu[0] + 1 > len(tpdu) or tpdu[0] < 6:
         raise WireError("cotp", 0, f"length indicator {tpdu[0]}, expected 6..{len(tpdu) - 1}")
-    parameters = _parameters(tpdu, 7, tpdu[0] + 1)
+    return _connect_request(tpdu[: tpdu[0] + 1])
+
+
+@lru_cache(maxsize=64)  # clients associate again and again with the same octets, 256 at most
+def _connect_request(tpdu: bytes) -> ConnectRequest:
+    parameters = _parameters(tpdu, 7, len(tpdu))
     size = parameters.get(0xC0, bytes((LARGEST_TPDU,)))
     if len(size) != 1 or not SMALLEST_TPDU <= size[0] <= 16:
         raise WireError("cotp", 7, f"TPDU size {size.hex()}, expected 07..0d")
@@ -104,6 +110,7 @@ def _selector(parameters: dict[int, bytes], code: int) -> bytes | None:
     return selector
 
 
+@lru_cache(maxsize=64)
 def encode_confirm(request: ConnectRequest) -> bytes:
     """The CC that accepts `request`, as one TPKT."""
     parameters = bytes((0xC0, 1, request.tpdu_size))

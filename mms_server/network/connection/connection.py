@@ -219,7 +219,7 @@ class Connection(asyncio.Protocol):
         self._server.changed()
 
     def _flush(self) -> None:
-        if self._outlet.closing:
+        if self._outlet.closing():
             return
         octets = self._association.octets_to_send()
         if octets:

@@ -20,6 +20,7 @@ class Inlet:
     ) -> None:
         self._transport = transport
         self._tls = tls
+        self._reading = True  # as asyncio begins
         self._outlet = outlet
         self._refusals = refusals
         self._who = who
@@ -42,10 +43,10 @@ class Inlet:
 
     def read(self, wanted: bool) -> None:
         """Resume reading from the peer if `wanted`, else pause it."""
-        transport = self._transport
-        if transport.is_closing() or transport.is_reading() == wanted:
+        if wanted == self._reading or self._outlet.closing():
             return
+        self._reading = wanted
         if wanted:
-            transport.resume_reading()
+            self._transport.resume_reading()
         else:
-            transport.pause_reading()
+            self._transport.pause_reading()

@@ -21,10 +21,11 @@ log = logging.getLogger("mms.association")
 class Outlet:
     """The octets that leave by `transport`, encrypted if there is `tls`. `who` names the peer in the log."""
 
-    __slots__ = ("_stuck_timer", "_transport", "_who", "paused", "write")
+    __slots__ = ("_stuck_timer", "_transport", "_who", "closing", "paused", "write")
 
     def __init__(self, transport: asyncio.Transport, tls: TlsSession | None, who: dict[str, object]) -> None:
         self.paused = False
+        self.closing = transport.is_closing  # () is True once nothing can be written any more
         self.write = transport.write if tls is None else self._sealing(tls)  # octets of the association
         self._transport = transport
         self._who = who
@@ -33,11 +34,6 @@ class Outlet:
     def open(self) -> None:
         """Limit the octets that may wait, once the peer is admitted."""
         self._transport.set_write_buffer_limits(high=WRITE_HIGH_OCTETS)
-
-    @property
-    def closing(self) -> bool:
-        """True once nothing can be written any more."""
-        return self._transport.is_closing()
 
     def write_plain(self, octets: bytes) -> None:
         """Send octets of TLS itself."""
