@@ -28,7 +28,7 @@ from acquisition.exchange.link import Link
 from acquisition.polling.path_failover import Paths
 from acquisition.polling.refused_registers import DeviceRefusals, RefusedRange
 from acquisition.polling.scheduler import Job, PolledDevice, Scheduler
-from acquisition.transport.ports import LinkError, Port
+from acquisition.transport.ports import NoConnectionError, Port
 from acquisition.writes.queue import OnResult, WriteQueue
 from acquisition.writes.tasks import Task, WriteTasks
 from bus import logs
@@ -169,7 +169,7 @@ class Line:
                 try:
                     await self._turn()
                     wait = RECONNECT_FIRST_S
-                except LinkError as error:
+                except NoConnectionError as error:
                     await self._lost(str(error))
                     await self._pause(wait)
                     wait = min(2 * wait, self._reconnect_limit_s)

@@ -92,7 +92,7 @@ def worker(plan: Plan) -> Iterator[tuple[subprocess.Popen[bytes], "zmq.Socket[by
 
 
 def heard(socket: "zmq.Socket[bytes]", revisions: dict[str, str], until: float) -> Iterator[SampleBatch]:
-    """The batches that come before `until`. Raises codec.Refused for what is not of this plan."""
+    """The batches that come before `until`. Raises codec.MessageError for what is not of this plan."""
     while (left := until - time.perf_counter()) > 0:
         if socket.poll(round(max(left, 0.0) * 1000)):
             message = codec.decode(socket.recv(), revisions)

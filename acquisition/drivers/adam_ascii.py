@@ -26,12 +26,12 @@ from acquisition.drivers.base import (
     Ask,
     Confirmed,
     DriverSpec,
+    ExceptionResponse,
     Foreign,
     Found,
     Identification,
     Question,
     Read,
-    Refused,
     Registers,
     SerialSettings,
     Write,
@@ -135,7 +135,7 @@ def _registers(number: float) -> Registers:
 def _judged(ask: Ask, answer: bytes) -> Found:
     address = b"%02X" % (0 if isinstance(ask, Question) else ask.unit)
     if answer == b"?" + address:
-        return Refused(_ILLEGAL_ADDRESS if isinstance(ask, Read) else _ILLEGAL_VALUE)
+        return ExceptionResponse(_ILLEGAL_ADDRESS if isinstance(ask, Read) else _ILLEGAL_VALUE)
     found: Found | None = None
     match ask:
         case Write(function=5 | 15) if answer == b">":

@@ -3,7 +3,7 @@
 A driver turns a request into octets, and finds in the octets that came the one unit that answers it:
 
     request(ask, tag)              the octets that ask
-    take(ask, tag, buffer)         Registers, Text, Identity, Confirmed or Refused if the answer is there (and removed
+    take(ask, tag, buffer)         Registers, Text, Identity, Confirmed or ExceptionResponse if the answer is there (and removed
                                    from `buffer`); Foreign for a sound unit that answers something else; Continue if the
                                    device first wants to hear more; None if no unit is complete. Octets that cannot
                                    begin an answer are removed.
@@ -97,15 +97,15 @@ class Confirmed:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """The device said no: a Modbus exception, or what means the same elsewhere."""
+class ExceptionResponse:
+    """The device rejects the request: a Modbus exception response, or its counterpart in another protocol."""
 
     code: int
 
 
 @dataclass(frozen=True, slots=True)
 class Foreign:
-    """A sound unit that answers something else: a late twin, another unit, an echo.
+    """A sound unit that answers something else: a late response, another unit, an echo.
 
     `octets_of_data` is the size of the data it carries, None if it carries none: with it a late answer is recognized.
     """
@@ -124,7 +124,7 @@ class Continue:
     after_s: float = 0.0
 
 
-Found = Registers | Text | Identity | Confirmed | Refused | Foreign
+Found = Registers | Text | Identity | Confirmed | ExceptionResponse | Foreign
 Step = Found | Continue
 
 

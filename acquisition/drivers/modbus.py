@@ -23,12 +23,12 @@ from pymodbus.pdu.register_message import (
 from acquisition.drivers.base import (
     Ask,
     Confirmed,
+    ExceptionResponse,
     Foreign,
     Identification,
     Identity,
     Question,
     Read,
-    Refused,
     Registers,
     Write,
 )
@@ -124,7 +124,7 @@ def _identification_octets(pdu: bytes) -> int | None:
     return end
 
 
-def judge(ask: Ask, unit: int, pdu: bytes) -> Registers | Identity | Confirmed | Refused | Foreign:
+def judge(ask: Ask, unit: int, pdu: bytes) -> Registers | Identity | Confirmed | ExceptionResponse | Foreign:
     """Classify the sound response `pdu` from `unit` to `ask`: its result, an exception, or Foreign."""
     function = pdu[0]
     data = pdu[1] if function in READ_FUNCTIONS.values() and len(pdu) > 1 else None
@@ -132,7 +132,7 @@ def judge(ask: Ask, unit: int, pdu: bytes) -> Registers | Identity | Confirmed |
     if isinstance(ask, Question) or unit != ask.unit or function & 0x7F != function_of(ask):
         return foreign
     if function & _EXCEPTION:
-        return Refused(pdu[1])
+        return ExceptionResponse(pdu[1])
     if isinstance(ask, Write):
         return Confirmed() if pdu == _confirmation(ask) else foreign
     if isinstance(ask, Identification):

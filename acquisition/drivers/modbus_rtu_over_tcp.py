@@ -2,7 +2,7 @@
 
     | unit | function | ... | CRC low | CRC high |        as on the serial line, without a transaction id
 
-Nothing in a frame tells which request it answers, so all that holds on a serial line holds here: late twins are kept
+A frame does not name the request that it answers, so all that holds on a serial line holds here: late responses are told
 apart by their size, and after a time-out the stream must fall silent. The converter makes the silence between frames.
 """
 

@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 from acquisition.decoding import point_readings
 from acquisition.decoding.point_readings import PointReading
-from acquisition.drivers.base import Identification, Identity, Question, Read, Refused, Registers, Text
+from acquisition.drivers.base import ExceptionResponse, Identification, Identity, Question, Read, Registers, Text
 from acquisition.exchange import identification
 from acquisition.exchange.counters import BUSY
 from acquisition.exchange.link import Link
@@ -70,7 +70,7 @@ AttemptResult = BlockReadings | DeviceException | ResponseTimeout | BadFrame | W
 
 
 async def poll(link: Link, job: Job) -> AttemptResult:
-    """One attempt of `job`; before it the device is identified, if it is not yet. Raises LinkError."""
+    """One attempt of `job`; before it the device is identified, if it is not yet. Raises NoConnectionError."""
     device, block = job.device, job.due.block
     if device.plan.identify is not None and not device.identified:
         result = await _identified(link, job, device.plan.identify)
@@ -84,7 +84,7 @@ async def poll(link: Link, job: Job) -> AttemptResult:
 
 
 async def poll_concurrently(link: Link, jobs: Sequence[Job]) -> AsyncIterator[tuple[Job, AttemptResult]]:
-    """One attempt of all `jobs` at once, of one identified device; each with its result, as it comes. Raises LinkError."""
+    """One attempt of all `jobs` at once, of one identified device; results as they come. Raises NoConnectionError."""
     device = jobs[0].device
     blocks = [(job, job.due.block) for job in jobs]
     reads = [(job, block) for job, block in blocks if isinstance(block, RegisterBlock)]
@@ -93,7 +93,7 @@ async def poll_concurrently(link: Link, jobs: Sequence[Job]) -> AsyncIterator[tu
         match found:
             case Registers(values):
                 yield job, _readings(job, block, values, asked_at)
-            case Refused(code) if code not in UNREACHED:
+            case ExceptionResponse(code) if code not in UNREACHED:
                 yield job, DeviceException(code, certain=True)
             case _:
                 yield job, ResponseTimeout(f"no answer within {device.plan.polling.timeout_ms} ms")
@@ -112,7 +112,7 @@ def _readings(job: Job, block: RegisterBlock, words: Sequence[int], asked_at: fl
 async def registers(
     link: Link, device: PolledDevice, read: Read, borders: Sequence[int]
 ) -> tuple[int, ...] | DeviceException | ResponseTimeout | Deferral:
-    """Values of `read`, by reads that no late response can satisfy; otherwise why there are none. Raises LinkError."""
+    """Values of `read`, by reads that no late response can satisfy; otherwise why there are none. Raises NoConnectionError."""
     plan = device.plan
     parts = link.parts(read, borders, max_registers=plan.polling.max_registers, refused=device.refused_reads)
     if parts is None:
@@ -143,7 +143,7 @@ async def _identified(link: Link, job: Job, identify: Identify) -> AttemptResult
 
 
 async def identity_of(link: Link, device: DevicePlan) -> str:
-    """Identity of `device` by function 43/14 or 17; empty if it gives none. Raises LinkError."""
+    """Identity of `device` by function 43/14 or 17; empty if it gives none. Raises NoConnectionError."""
     for function in FUNCTIONS:
         found = await link.exchange(Identification(device.unit, function), device)
         if isinstance(found, Identity):

@@ -19,7 +19,7 @@ class Connection:
         self.served = False  # a response has come on it
 
     async def open(self) -> bool:
-        """Open the port; False if it was open. Raises LinkError."""
+        """Open the port; False if it was open. Raises NoConnectionError."""
         if self.is_open:
             return False
         await self.port.open()
@@ -32,6 +32,6 @@ class Connection:
         await self.port.close()
 
     async def set_baudrate(self, baudrate: int) -> None:
-        """Go on at `baudrate`, where the port is a serial one. Raises LinkError."""
+        """Go on at `baudrate`, where the port is a serial one. Raises NoConnectionError."""
         if isinstance(self.port, SerialPort | CapturePort):
             await self.port.set_baudrate(baudrate)

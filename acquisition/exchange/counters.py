@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from acquisition.drivers.base import Found, Refused
+from acquisition.drivers.base import ExceptionResponse, Found
 
 BUSY: Final = (5, 6)  # Modbus exceptions: acknowledge, server device busy (Modbus application protocol, section 7)
 
@@ -29,7 +29,7 @@ class Counters:
     def count_response(self, found: Found) -> None:
         """Count a response that came in time."""
         self.answers += 1
-        if isinstance(found, Refused):
+        if isinstance(found, ExceptionResponse):
             self.exceptions += 1
             self.busy += found.code in BUSY
 

@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Collection, Sequence
 
-from acquisition.drivers.base import Ask, Continue, DriverSpec, Found, Read, Refused, Registers
+from acquisition.drivers.base import Ask, Continue, DriverSpec, ExceptionResponse, Found, Read, Registers
 from acquisition.exchange import late_answers
 from acquisition.exchange.connection import Connection
 from acquisition.exchange.counters import Counters
@@ -21,12 +21,15 @@ from acquisition.exchange.port_factory import port_of
 from acquisition.exchange.responses import Responses, response_octets
 from acquisition.exchange.timing import FrameSilence, LineTiming
 from acquisition.exchange.turnaround import Turnarounds
-from acquisition.transport.ports import LinkError, Port, UnsentError
+from acquisition.transport.ports import NoConnectionError, Port, UnsentError
 from mapping.plan import DevicePlan, LinePlan
 
 
 class Link:
-    """Exchanges of one line, one at a time. Every method that waits may raise LinkError. `asked_at`: of the last request."""
+    """Exchanges of one line, one at a time. Every method that waits may raise NoConnectionError.
+
+    `asked_at`: of the last request.
+    """
 
     def __init__(self, plan: LinePlan, spec: DriverSpec, port: Port | None = None) -> None:
         self._spec = spec
@@ -76,8 +79,8 @@ class Link:
         late = self._responses.late
         return not self._spec.tagged and late.may_be_pending(read.unit, read.table, self._loop.time())
 
-    async def ask_parts(self, device: DevicePlan, parts: Sequence[Part]) -> tuple[int, ...] | Refused | None:
-        """The values of `parts`, joined; Refused if the device has refused one, None if one was not answered.
+    async def ask_parts(self, device: DevicePlan, parts: Sequence[Part]) -> tuple[int, ...] | ExceptionResponse | None:
+        """The values of `parts`, joined; ExceptionResponse if the device has refused one, None if one was not answered.
 
         `asked_at` is then that of the first.
         """
@@ -87,7 +90,7 @@ class Link:
             found = await self.exchange(part.read, device)
             asked_at = self.asked_at = asked_at or self.asked_at
             if not isinstance(found, Registers):
-                return found if isinstance(found, Refused) else None
+                return found if isinstance(found, ExceptionResponse) else None
             first = part.start - part.read.address
             values += found.values[first : first + part.count]
         return values
@@ -98,16 +101,16 @@ class Link:
         """Send `request` and wait for its response, at most the device's time-out; None if there is none.
 
         A write goes out once or never. The connection is closed behind it if the device is declared `close_after`: an end
-        that is still on its way cannot be seen, and a request must not meet it. Raises LinkError; UnsentError if a
+        that is still on its way cannot be seen, and a request must not meet it. Raises NoConnectionError; UnsentError if a
         connection that has served had ended before `request`, a write, could leave.
         """
         await self.open()
         served = self._connection.served
         try:
             found = await self._after_silence(request, device)
-        except LinkError as error:
+        except NoConnectionError as error:
             if isinstance(error, UnsentError) and not served:
-                raise LinkError(str(error)) from error
+                raise NoConnectionError(str(error)) from error
             if self._spec.serial or not served or not isinstance(request, Read):
                 raise
             await self.close()  # a device that closes after each answer
@@ -185,7 +188,7 @@ class Link:
     async def exchanges(self, reads: Sequence[Read], device: DevicePlan) -> AsyncIterator[ReadResponse]:
         """Send all of `reads` and wait for each response, at most the device's time-out; each as it comes, in any order.
 
-        Only on a line whose responses have tags. Raises LinkError.
+        Only on a line whose responses have tags. Raises NoConnectionError.
         """
         await self.open()
         if not await self.silence(device):
@@ -197,7 +200,7 @@ class Link:
         try:
             outstanding = await self._send_all(reads, device)
             found = await self._next_response(outstanding)
-        except LinkError:
+        except NoConnectionError:
             if not served:
                 raise
             await self.close()  # the device had closed meanwhile
@@ -242,12 +245,12 @@ class Link:
     async def silence(self, device: DevicePlan) -> bool:
         """Wait for the silence before a frame: 3.5 characters of the line, and the device's own pause.
 
-        Octets that come meanwhile begin the silence anew; False if there is none for the device's time-out. Raises LinkError;
-        UnsentError if it is a connection that has served.
+        Octets that come meanwhile begin the silence anew; False if there is none for the device's time-out. Raises
+        NoConnectionError; UnsentError if it is a connection that has served.
         """
         try:
             return await self._until_silent(device)
-        except LinkError as error:
+        except NoConnectionError as error:
             if self._spec.serial or not self._connection.served:
                 raise
             raise UnsentError(str(error)) from error

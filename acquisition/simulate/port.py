@@ -5,7 +5,7 @@ import time
 
 from acquisition.drivers.base import DriverSpec
 from acquisition.simulate.device import SimulatedDevice
-from acquisition.transport.ports import LinkError
+from acquisition.transport.ports import NoConnectionError
 from mapping.plan import LinePlan
 from mapping.polling.planner import TURNAROUND_S
 
@@ -27,7 +27,7 @@ class SimulatedPort:
 
     async def write(self, octets: bytes) -> None:
         if not self._is_open:
-            raise LinkError("not open")
+            raise NoConnectionError("not open")
         if int(time.time()) != self._second:
             self._second = int(time.time())
             for device in self._devices.values():
@@ -41,7 +41,7 @@ class SimulatedPort:
 
     async def read(self, timeout_s: float) -> bytes:
         if not self._is_open:
-            raise LinkError("not open")
+            raise NoConnectionError("not open")
         left = self._ready_at - asyncio.get_running_loop().time()
         await asyncio.sleep(min(max(left, 0.0), timeout_s) if self._answers else timeout_s)
         if left > timeout_s:

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any, Final, Literal, TextIO
 
-from acquisition.transport.ports import LinkError, Port, SerialPort
+from acquisition.transport.ports import NoConnectionError, Port, SerialPort
 from mapping.plan import LinePlan
 
 SETTING: Final = "record"  # of a line's plan, never of a site's file: where its frames are written
@@ -39,7 +39,7 @@ class CapturePort:
         try:
             return self._path.open(mode, encoding="ascii", buffering=1)
         except OSError as error:
-            raise LinkError(f"{self._path}: {(error.strerror or str(error)).lower()}") from error
+            raise NoConnectionError(f"{self._path}: {(error.strerror or str(error)).lower()}") from error
 
     async def write(self, octets: bytes) -> None:
         await self._port.write(octets)
@@ -55,7 +55,7 @@ class CapturePort:
         return self._port.discard()
 
     async def set_baudrate(self, baudrate: int) -> None:
-        """As that of a serial port; others have no speed. Raises LinkError."""
+        """As that of a serial port; others have no speed. Raises NoConnectionError."""
         if isinstance(self._port, SerialPort):
             await self._port.set_baudrate(baudrate)
 

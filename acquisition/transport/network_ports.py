@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 
-from acquisition.transport.ports import CONNECT_TIMEOUT_S, LinkError, refuse_ended
+from acquisition.transport.ports import CONNECT_TIMEOUT_S, NoConnectionError, refuse_ended
 from bus.endpoint import Endpoint
 
 UNREAD_LIMIT: Final = 65_536
@@ -103,16 +103,16 @@ class ConnectionPort:
             )
             transport, self._stream = await asyncio.wait_for(opening, CONNECT_TIMEOUT_S)
         except TimeoutError as error:
-            raise LinkError(f"no connection to {where} within {CONNECT_TIMEOUT_S:g} s") from error
+            raise NoConnectionError(f"no connection to {where} within {CONNECT_TIMEOUT_S:g} s") from error
         except OSError as error:
-            raise LinkError(_reason(error, str(where))) from error
+            raise NoConnectionError(_reason(error, str(where))) from error
         self._transport = transport
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     async def write(self, octets: bytes) -> None:
         stream, transport = self._opened()
         if transport.get_write_buffer_size() > UNSENT_LIMIT:
-            raise LinkError("the device takes nothing any more")
+            raise NoConnectionError("the device takes nothing any more")
         refuse_ended(transport, stream.fault)
         transport.write(octets)
 
@@ -121,12 +121,12 @@ class ConnectionPort:
         if not stream.received and stream.fault is None:
             await stream.wait(timeout_s)
         if not stream.received and stream.fault is not None:
-            raise LinkError(stream.fault)
+            raise NoConnectionError(stream.fault)
         return stream.taken()
 
     def _opened(self) -> tuple[_Stream, asyncio.Transport]:
         if self._stream is None or self._transport is None:
-            raise LinkError("not connected")
+            raise NoConnectionError("not connected")
         return self._stream, self._transport
 
     def discard(self) -> int:
@@ -172,23 +172,23 @@ class UdpPort:
                 _Datagrams, remote_addr=(self._host, self._port)
             )
         except OSError as error:
-            raise LinkError(_reason(error, str(Endpoint(self._host, self._port)))) from error
+            raise NoConnectionError(_reason(error, str(Endpoint(self._host, self._port)))) from error
 
     async def write(self, octets: bytes) -> None:
         if self._transport is None or self._datagrams is None:
-            raise LinkError("not open")
+            raise NoConnectionError("not open")
         if self._datagrams.fault is not None:
-            raise LinkError(self._datagrams.fault)
+            raise NoConnectionError(self._datagrams.fault)
         self._transport.sendto(octets)
 
     async def read(self, timeout_s: float) -> bytes:
         datagrams = self._datagrams
         if datagrams is None:
-            raise LinkError("not open")
+            raise NoConnectionError("not open")
         if not datagrams.received and datagrams.fault is None:
             await datagrams.wait(timeout_s)
         if not datagrams.received and datagrams.fault is not None:
-            raise LinkError(datagrams.fault)
+            raise NoConnectionError(datagrams.fault)
         return datagrams.received.popleft() if datagrams.received else b""
 
     def discard(self) -> int:

@@ -1,7 +1,7 @@
 """Ports: a serial device or a TCP connection as octets in, octets out. Part of the shell.
 
 A pseudo-terminal has neither speed nor parity: they are not set there (pyserial fails on it with parity). Errors of
-the operating system about a lost port become LinkError, in words that an operator understands.
+the operating system about a lost port become NoConnectionError, in words that an operator understands.
 """
 
 import asyncio
@@ -18,10 +18,10 @@ from typing import Any, Final, Protocol
 import serial
 from serial.rs485 import RS485Settings
 
-from acquisition.transport.receive_buffer import LinkError, ReceiveBuffer, Receiver, UnsentError
+from acquisition.transport.receive_buffer import NoConnectionError, ReceiveBuffer, Receiver, UnsentError
 from bus.endpoint import Endpoint
 
-__all__ = ["LinkError", "Port", "SerialPort", "TcpPort", "UnsentError", "refuse_ended"]
+__all__ = ["NoConnectionError", "Port", "SerialPort", "TcpPort", "UnsentError", "refuse_ended"]
 
 READ_OCTETS: Final = 4096
 CONNECT_TIMEOUT_S: Final = 3.0
@@ -36,13 +36,13 @@ class Port(Protocol):
     """Port of one line. `read` returns the octets received, at the latest after `timeout_s` (then none)."""
 
     async def open(self) -> None:
-        """Raises LinkError if it cannot."""
+        """Raises NoConnectionError if it cannot."""
 
     async def write(self, octets: bytes) -> None:
-        """Raises LinkError; UnsentError where the connection had ended before."""
+        """Raises NoConnectionError; UnsentError where the connection had ended before."""
 
     async def read(self, timeout_s: float) -> bytes:
-        """Raises LinkError."""
+        """Raises NoConnectionError."""
 
     def discard(self) -> int:
         """Throw away the octets that were not read; how many these were."""
@@ -75,13 +75,13 @@ class SerialPort:
             )
         except (OSError, ValueError, termios.error) as error:
             await self.close()
-            raise LinkError(_reason(error, path)) from error
+            raise NoConnectionError(_reason(error, path)) from error
         if self._settings.get("rts") == "rs485":
             try:
                 self._serial.rs485_mode = self._direction()
             except (OSError, ValueError) as error:
                 await self.close()
-                raise LinkError(f"{path}: no direction control, which `rts: rs485` needs") from error
+                raise NoConnectionError(f"{path}: no direction control, which `rts: rs485` needs") from error
         self._received = ReceiveBuffer()
         self._descriptor = self._serial.fileno()
         asyncio.get_running_loop().add_reader(self._descriptor, self._readable)
@@ -115,7 +115,7 @@ class SerialPort:
 
     async def write(self, octets: bytes) -> None:
         if self._serial is None or self._received.fault:
-            raise LinkError(self._received.fault or "port not open")
+            raise NoConnectionError(self._received.fault or "port not open")
         view = memoryview(octets)
         while view:
             try:
@@ -123,7 +123,7 @@ class SerialPort:
             except BlockingIOError:
                 await asyncio.sleep(0.001)
             except OSError as error:
-                raise LinkError(f"port lost: {(error.strerror or str(error)).lower()}") from error
+                raise NoConnectionError(f"port lost: {(error.strerror or str(error)).lower()}") from error
 
     async def read(self, timeout_s: float) -> bytes:
         return await self._received.take(timeout_s)
@@ -136,14 +136,14 @@ class SerialPort:
         return self._received.discard()
 
     async def set_baudrate(self, baudrate: int) -> None:
-        """Go on at `baudrate` once all written octets are on the line. Raises LinkError."""
+        """Go on at `baudrate` once all written octets are on the line. Raises NoConnectionError."""
         if self._serial is None or str(Path(str(self._settings["port"])).resolve()).startswith("/dev/pts/"):
             return  # a pseudo-terminal has no speed
         try:
             await asyncio.to_thread(self._serial.flush)
             self._serial.baudrate = baudrate
         except (OSError, ValueError, termios.error) as error:
-            raise LinkError(_reason(error, "port")) from error
+            raise NoConnectionError(_reason(error, "port")) from error
 
     async def close(self) -> None:
         if self._serial is not None:
@@ -170,9 +170,9 @@ class TcpPort:
                 there = self._there
                 transport, _ = await loop.create_connection(lambda: Receiver(received, _lost), there.host, there.port)
         except TimeoutError as error:
-            raise LinkError(f"no connection to {self._there} within {CONNECT_TIMEOUT_S:g} s") from error
+            raise NoConnectionError(f"no connection to {self._there} within {CONNECT_TIMEOUT_S:g} s") from error
         except OSError as error:
-            raise LinkError(_reason(error, str(self._there))) from error
+            raise NoConnectionError(_reason(error, str(self._there))) from error
         sock = transport.get_extra_info("socket")
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNTAKEN_LIMIT_MS)
@@ -181,13 +181,13 @@ class TcpPort:
     async def write(self, octets: bytes) -> None:
         """One request is on its way at a time: the transport's own buffer holds no more than that."""
         if self._transport is None:
-            raise LinkError("not connected")
+            raise NoConnectionError("not connected")
         refuse_ended(self._transport, self._received.fault)
         self._transport.write(octets)
 
     async def read(self, timeout_s: float) -> bytes:
         if self._transport is None:
-            raise LinkError("not connected")
+            raise NoConnectionError("not connected")
         return await self._received.take(timeout_s)
 
     def discard(self) -> int:

@@ -8,11 +8,11 @@ import asyncio
 from collections.abc import Callable
 
 
-class LinkError(Exception):
+class NoConnectionError(Exception):
     """The port or the connection is lost, or cannot be opened; the text is the reason."""
 
 
-class UnsentError(LinkError):
+class UnsentError(NoConnectionError):
     """The connection had ended before: no octet of the request has left."""
 
 
@@ -40,7 +40,7 @@ class ReceiveBuffer:
         return self._fault
 
     async def take(self, timeout_s: float) -> bytes:
-        """All that is there; waits for it, at most so long, then empty. Raises LinkError once nothing more can come."""
+        """All that is there; waits for it, at most so long, then empty. Raises NoConnectionError once nothing more can come."""
         if not self._octets and self._fault is None and timeout_s > 0:
             loop = asyncio.get_running_loop()
             waiting = self._waiting = loop.create_future()
@@ -51,7 +51,7 @@ class ReceiveBuffer:
                 timer.cancel()
                 self._waiting = None
         if not self._octets and self._fault is not None:
-            raise LinkError(self._fault)
+            raise NoConnectionError(self._fault)
         octets = bytes(self._octets)
         self._octets.clear()
         return octets

@@ -18,9 +18,9 @@ from typing import Final
 
 from acquisition.decoding import point_readings
 from acquisition.decoding.point_readings import PointReading
-from acquisition.drivers.base import Confirmed, Refused
+from acquisition.drivers.base import Confirmed, ExceptionResponse
 from acquisition.exchange.link import Link
-from acquisition.transport.ports import LinkError, UnsentError
+from acquisition.transport.ports import NoConnectionError, UnsentError
 from acquisition.writes.tasks import Task, WriteTasks, proves, shown
 from bus.messages import Command, CommandResult, Outcome
 from bus.system_clock import SystemClock
@@ -101,7 +101,7 @@ class WriteQueue:
                 self._checks.append(write)
 
     async def turn(self) -> bool:
-        """One exchange; False if there is nothing to do now. Raises LinkError."""
+        """One exchange; False if there is nothing to do now. Raises NoConnectionError."""
         if self._releases:
             await self._release(self._releases.popleft())
         elif self._writes:
@@ -122,7 +122,7 @@ class WriteQueue:
         except UnsentError:
             await self._requeue(self._writes, write)
             return
-        except LinkError as error:
+        except NoConnectionError as error:
             self._report(write, Outcome.NO_ANSWER, f"not written: {error}")
             raise
         if self._expired(write):
@@ -140,11 +140,11 @@ class WriteQueue:
             self._pulsed.pop(task.command, None)
             await self._requeue(self._writes, write)
             return
-        except LinkError as error:
+        except NoConnectionError as error:
             self._report(write, Outcome.NO_ANSWER, str(error))
             self._end_unsure(write)
             raise
-        if isinstance(found, Refused):
+        if isinstance(found, ExceptionResponse):
             self._pulsed.pop(task.command, None)
             self._report(write, Outcome.EXCEPTION, point_readings.exception(found.code), found.code)
         elif not isinstance(found, Confirmed):
@@ -182,7 +182,7 @@ class WriteQueue:
         except UnsentError:
             await self._requeue(self._releases, write)
             return
-        except LinkError:
+        except NoConnectionError:
             self._releases.append(write)
             raise
         if isinstance(found, Confirmed):
@@ -223,7 +223,7 @@ class WriteQueue:
         for _ in range(END_TRIES):
             try:
                 await self._release(replace(write, unsure=True, until=self._loop.time() + END_S))
-            except LinkError:
+            except NoConnectionError:
                 await self._link.close()
             if self._link.is_open or write.task.command not in self._pulsed:
                 return
@@ -232,7 +232,7 @@ class WriteQueue:
         """Read back, until the registers show the written value or the deadline passes."""
         try:
             raw = await self._read_back(write.task)
-        except LinkError:
+        except NoConnectionError:
             self._checks.append(write)
             raise
         if raw is not None and proves(write.task, raw):

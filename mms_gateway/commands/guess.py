@@ -16,7 +16,7 @@ from mms_gateway.commissioning.exit_codes import UsageError, carried_out
 from mms_gateway.commissioning.explain.name_lookup import Place, place
 from mms_gateway.commissioning.guess import guessing
 from mms_gateway.commissioning.guess.guessing import HEADER, ExpectedValue, guesses
-from mms_gateway.commissioning.manual_exchange import Bench
+from mms_gateway.commissioning.manual_exchange import ManualLine
 from mms_gateway.commissioning.tables import table, text
 
 WORD_TABLES: Final[tuple[Table, ...]] = ("holding", "input")
@@ -64,8 +64,8 @@ def guess(
         except ValueError as error:
             raise UsageError(str(error)) from error
         line, asked = _asked(place(site, lines=lines, state_dir=state_dir), device)
-        async with Bench(line) as bench:
-            found = await _guessed(bench, asked, address, expected, pause_ms / 1000)
+        async with ManualLine(line) as manual:
+            found = await _guessed(manual, asked, address, expected, pause_ms / 1000)
         if not found:
             sys.stdout.write(f"{device} gives nothing at {address} that makes sense; its neighbours may\n")
             return FAILED
@@ -84,14 +84,14 @@ def _asked(found: Place, name: str) -> tuple[LinePlan, DevicePlan]:
 
 
 async def _guessed(
-    bench: Bench, device: DevicePlan, address: int, expected: ExpectedValue | None, pause_s: float
+    manual: ManualLine, device: DevicePlan, address: int, expected: ExpectedValue | None, pause_s: float
 ) -> list[tuple[str, ...]]:
-    """The rows to show: registers by score, then bits. Raises LinkError."""
-    reads = [read for table in WORD_TABLES if (read := await _answered(bench, device, table, address)) is not None]
+    """The rows to show: registers by score, then bits. Raises NoConnectionError."""
+    reads = [read for table in WORD_TABLES if (read := await _answered(manual, device, table, address)) is not None]
     bits = [] if expected else [Read(device.unit, table, address, 1) for table in BIT_TABLES]
-    before = await _values(bench, device, [*reads, *bits])
+    before = await _values(manual, device, [*reads, *bits])
     await asyncio.sleep(pause_s)
-    after = await _values(bench, device, list(before))
+    after = await _values(manual, device, list(before))
     both = [(read, before[read], after[read]) for read in before if read in after]
     found = [
         guess
@@ -105,20 +105,20 @@ async def _guessed(
     ]
 
 
-async def _answered(bench: Bench, device: DevicePlan, table: Table, address: int) -> Read | None:
+async def _answered(manual: ManualLine, device: DevicePlan, table: Table, address: int) -> Read | None:
     """The longest read from `address` that the device answers; None if it answers none."""
     for count in COUNTS:
         if address + count <= 0x10000:
             read = Read(device.unit, table, address, count)
-            if isinstance((await bench.ask(read, device)).found, Registers):
+            if isinstance((await manual.ask(read, device)).found, Registers):
                 return read
     return None
 
 
-async def _values(bench: Bench, device: DevicePlan, reads: list[Read]) -> dict[Read, Registers]:
+async def _values(manual: ManualLine, device: DevicePlan, reads: list[Read]) -> dict[Read, Registers]:
     found = {}
     for read in reads:
-        answer = (await bench.ask(read, device)).found
+        answer = (await manual.ask(read, device)).found
         if isinstance(answer, Registers):
             found[read] = answer
     return found

@@ -13,7 +13,7 @@ from mms_gateway.command import FAILED, OK, Command
 from mms_gateway.commissioning import line_url, point_read
 from mms_gateway.commissioning.exit_codes import UsageError, carried_out
 from mms_gateway.commissioning.explain.name_lookup import place, points_of
-from mms_gateway.commissioning.manual_exchange import Bench, stranger
+from mms_gateway.commissioning.manual_exchange import ManualLine, stranger
 from mms_gateway.commissioning.point_read import HEADER, PointResult
 from mms_gateway.commissioning.scan.profiles import profile_device
 from mms_gateway.commissioning.tables import table, text
@@ -95,11 +95,11 @@ def _raw(device: DevicePlan, given: list[str]) -> tuple[DevicePlan, list[PointPl
 
 async def _read(line: LinePlan, device: DevicePlan, points: list[PointPlan]) -> int:
     results: dict[int, PointResult] = {}
-    async with Bench(line) as bench:
+    async with ManualLine(line) as manual:
         for point in point_read.in_order(device, points):
             ask = point_read.question(device, point)
             if ask is not None:
-                answer = await bench.ask(ask, device)
+                answer = await manual.ask(ask, device)
                 scales = {number: one.reading for number, one in results.items()}
                 results[point.number] = point_read.point_result(device, point, answer.found, answer.ms, scales)
     wanted = [results[point.number] for point in points if point.number in results]

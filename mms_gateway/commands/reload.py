@@ -27,16 +27,16 @@ def reload(site: Path, /, *, state_dir: Path | None = None) -> int:
     from mapping.diagnostics import Diagnostics
     from mms_gateway.runtime.instance_file import Announcement, running
     from mms_gateway.runtime.preflight import state_is_known
-    from mms_gateway.runtime.reload import Outcome, last
+    from mms_gateway.runtime.reload import ReloadResult, last
     from mms_gateway.sites import compiled, say
 
-    def outcome(found: Announcement, before: int) -> Outcome | None:
-        """Outcome of the reload; None if the gateway has ended, or reports nothing in time."""
+    def reload_result(found: Announcement, before: int) -> ReloadResult | None:
+        """The result of the reload; None if the gateway has ended, or reports nothing in time."""
         until = time.monotonic() + WAIT_S
         while time.monotonic() < until and Path(found.run_dir).exists():
-            told = last(Path(found.run_dir))
-            if told is not None and told.number > before:
-                return told
+            result = last(Path(found.run_dir))
+            if result is not None and result.number > before:
+                return result
             time.sleep(POLL_S)
         return None
 
@@ -54,14 +54,14 @@ def reload(site: Path, /, *, state_dir: Path | None = None) -> int:
         return FAILED
     before = last(Path(found.run_dir))
     os.kill(found.pid, signal.SIGHUP)
-    told = outcome(found, 0 if before is None else before.number)
-    if told is None:
+    done = reload_result(found, 0 if before is None else before.number)
+    if done is None:
         sys.stderr.write(f"mms-gateway: the gateway (process {found.pid}) does not say that it has reloaded\n")
         return FAILED
-    (sys.stdout if told.taken else sys.stderr).write("".join(f"{text}\n" for text in told.texts))
-    if told.taken:
-        sys.stdout.write(f"reloaded: plan {told.revision}\n")
-    return OK if told.taken else BAD_CONFIGURATION
+    (sys.stdout if done.taken else sys.stderr).write("".join(f"{text}\n" for text in done.texts))
+    if done.taken:
+        sys.stdout.write(f"reloaded: plan {done.revision}\n")
+    return OK if done.taken else BAD_CONFIGURATION
 
 
 COMMAND: Final = Command("reload", reload)

@@ -12,7 +12,7 @@ from mms_gateway.command import FAILED, OK, Command
 from mms_gateway.commissioning import line_url
 from mms_gateway.commissioning.exit_codes import UsageError, carried_out
 from mms_gateway.commissioning.explain.name_lookup import place
-from mms_gateway.commissioning.manual_exchange import Bench, overheard
+from mms_gateway.commissioning.manual_exchange import ManualLine, overheard
 from mms_gateway.commissioning.scan.profiles import register_profiles
 from mms_gateway.commissioning.scan.scanning import HEADER, Scan, another_master, parse_units, snippet
 from mms_gateway.commissioning.tables import table, text
@@ -80,8 +80,8 @@ async def _scan(line: LinePlan, units: list[int], timeout_ms: int, site: Path | 
     heard = await overheard(line, LISTEN_CHARACTERS * character_s)
     if heard:
         raise another_master(heard)
-    async with Bench(line) as bench:
-        found = await Scan(bench, register_profiles(site), timeout_ms).units(units, _progress)
+    async with ManualLine(line) as manual:
+        found = await Scan(manual, register_profiles(site), timeout_ms).units(units, _progress)
     _progress(None)
     if not found:
         sys.stdout.write(f"nobody answers on {line.name}, of {len(units)} units\n")

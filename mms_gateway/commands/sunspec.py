@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 import cyclopts
 
-from acquisition.drivers.base import Read, Refused, Registers
+from acquisition.drivers.base import ExceptionResponse, Read, Registers
 from acquisition.drivers.modbus_tcp import ModbusTcp
 from bus.endpoint import Endpoint
 from mapping.sunspec.chain import Ask, Chain, SunSpecError, Words, discover
@@ -101,7 +101,7 @@ class _Asking:
             found = self._driver.take(read, self._tag, buffer)
             if isinstance(found, Registers):
                 return found.values
-            if isinstance(found, Refused):
+            if isinstance(found, ExceptionResponse):
                 return None
             if found is not None:
                 continue  # a late answer to another request

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from acquisition.decoding.point_readings import exception
-from acquisition.drivers.base import Ask, Continue, Driver, Foreign, Found, Question, Refused
+from acquisition.drivers.base import Ask, Continue, Driver, ExceptionResponse, Foreign, Found, Question
 from mms_gateway.commissioning.scan.scanning import UNREACHED
 
 
@@ -34,7 +34,7 @@ def answer_kind(driver: Driver, ask: Ask, tag: int, sent: bytes, received: bytes
 
 def _answered(ask: Ask, found: Found, echo: bool) -> AnswerKind:
     unit = 0 if isinstance(ask, Question) else ask.unit
-    if isinstance(found, Refused) and found.code in UNREACHED:
+    if isinstance(found, ExceptionResponse) and found.code in UNREACHED:
         return AnswerKind(None, f"a gateway says that nobody is behind it: {exception(found.code)}", echo)
-    words = f"answers, {exception(found.code)}" if isinstance(found, Refused) else "answers"
+    words = f"answers, {exception(found.code)}" if isinstance(found, ExceptionResponse) else "answers"
     return AnswerKind(unit, words, echo)

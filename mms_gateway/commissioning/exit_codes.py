@@ -5,7 +5,7 @@ import sys
 from collections.abc import Coroutine
 from typing import Any
 
-from acquisition.transport.ports import LinkError
+from acquisition.transport.ports import NoConnectionError
 from mms_gateway.command import BAD_CONFIGURATION, FAILED, WRONG_USAGE
 from mms_gateway.commissioning.explain.name_lookup import NotThereError
 
@@ -18,7 +18,7 @@ def carried_out(work: Coroutine[Any, Any, int]) -> int:
     """The exit code of `work`: its own, 1 for a line that is lost, 2 for what is not there, 64 for wrong words."""
     try:
         return asyncio.run(work)
-    except LinkError as error:
+    except NoConnectionError as error:
         return said(str(error), FAILED)
     except NotThereError as error:
         return said(str(error), BAD_CONFIGURATION)

@@ -16,7 +16,7 @@ from typing import Final
 from acquisition.drivers.base import Ask
 from acquisition.drivers.registry import driver_of
 from acquisition.exchange.port_factory import port_of
-from acquisition.transport.ports import LinkError
+from acquisition.transport.ports import NoConnectionError
 from acquisition.transport.ports import Port as LinePort
 from bus.endpoint import Endpoint
 from bus.system_clock import kernel_state
@@ -98,7 +98,7 @@ async def _line(line: LinePlan, *, held: bool) -> Port:
         return replace(found, held=True)
     try:
         return await _spoken(found, line)
-    except LinkError as error:
+    except NoConnectionError as error:
         return replace(found, fault=str(error))
 
 
@@ -143,7 +143,7 @@ def _latency(device: Path) -> tuple[str, int | None]:
 
 
 async def _spoken(found: Port, line: LinePlan) -> Port:
-    """Listen, then ask each device once. Raises LinkError."""
+    """Listen, then ask each device once. Raises NoConnectionError."""
     spec = driver_of(line.protocol)
     port = port_of(line, spec)
     await port.open()
@@ -169,7 +169,7 @@ def _ask(device: DevicePlan) -> Ask | None:
 
 
 async def _ask_once(line: LinePlan, port: LinePort, device: DevicePlan, ask: Ask) -> AnswerKind:
-    """Ask `device` once; the kind of the answer within its time-out. Raises LinkError."""
+    """Ask `device` once; the kind of the answer within its time-out. Raises NoConnectionError."""
     spec = driver_of(line.protocol)
     loop = asyncio.get_running_loop()
     driver = spec.make(line.settings)

@@ -25,8 +25,8 @@ class Exchange:
     ms: float
 
 
-class Bench:
-    """The exchanges of one line, with the silences and retries that a worker keeps. Any method may raise LinkError."""
+class ManualLine:
+    """The exchanges of one line, with the silences and retries that a worker keeps. Any method may raise NoConnectionError."""
 
     def __init__(self, line: LinePlan) -> None:
         self._link = Link(line, driver_of(line.protocol))
@@ -64,7 +64,7 @@ def stranger(unit: int, timeout_ms: int) -> DevicePlan:
 
 
 async def overheard(line: LinePlan, seconds: float = LEAST_LISTEN_S) -> bytes:
-    """Octets on the line while we send nothing, for at least `seconds`; none on a connection. Raises LinkError."""
+    """Octets on the line while we send nothing, for at least `seconds`; none on a connection. Raises NoConnectionError."""
     spec = driver_of(line.protocol)
     if not spec.serial:
         return b""
@@ -77,7 +77,7 @@ async def overheard(line: LinePlan, seconds: float = LEAST_LISTEN_S) -> bytes:
 
 
 async def collected(port: Port, seconds: float) -> bytes:
-    """Octets that are received within `seconds`. Raises LinkError."""
+    """Octets that are received within `seconds`. Raises NoConnectionError."""
     loop = asyncio.get_running_loop()
     until = loop.time() + seconds
     heard = bytearray()

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from acquisition.decoding import point_readings, scaling
 from acquisition.decoding.scaling import Reading
-from acquisition.drivers.base import Found, Question, Read, Refused, Registers, Text
+from acquisition.drivers.base import ExceptionResponse, Found, Question, Read, Registers, Text
 from bus import quality
 from mapping.located_yaml.validation_text import reason
 from mapping.plan import DevicePlan, Obis, PointPlan, Register, Reply
@@ -77,7 +77,7 @@ def point_result(
         return PointResult(
             point, read[0].reading if read else unsound, found.line if isinstance(source, Reply) else "", ms
         )
-    if isinstance(found, Refused):
+    if isinstance(found, ExceptionResponse):
         return PointResult(point, Reading(None, quality.REFUSED, point_readings.exception(found.code)), "", ms)
     silent = Reading(None, quality.NO_ANSWER, f"no answer within {device.polling.timeout_ms} ms")
     return PointResult(point, silent, "", ms)

@@ -27,7 +27,7 @@ FILE: Final = "reload.json"
 log = logging.getLogger("gateway.reload")
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class ReloadResult(msgspec.Struct, frozen=True):
     """How one reload went: `texts` say what has changed, or why nothing has."""
 
     number: int  # counts from 1 in each run
@@ -62,7 +62,7 @@ class Reloader:
             log.warning("the changed site is refused: the old configuration stays")
         for text in texts if taken else []:
             log.info("%s", text)
-        outcome = Outcome(self._count, taken, self.plan.revision, texts)
+        outcome = ReloadResult(self._count, taken, self.plan.revision, texts)
         _write(self._deployment.folder / FILE, outcome)
 
     async def _compiled(self) -> tuple[Plan | None, list[Diagnostic]]:
@@ -98,7 +98,7 @@ class Reloader:
         return name
 
 
-def _write(path: Path, outcome: Outcome) -> None:
+def _write(path: Path, outcome: ReloadResult) -> None:
     fresh = path.with_name(path.name + ".new")
     try:
         fresh.write_bytes(msgspec.json.encode(outcome))
@@ -107,9 +107,9 @@ def _write(path: Path, outcome: Outcome) -> None:
         log.warning("%s cannot be written: %s", path, error.strerror)
 
 
-def last(run_dir: Path) -> Outcome | None:
+def last(run_dir: Path) -> ReloadResult | None:
     """How the last reload of the gateway with that run folder went; None if there was none."""
     try:
-        return msgspec.json.decode((run_dir / FILE).read_bytes(), type=Outcome)
+        return msgspec.json.decode((run_dir / FILE).read_bytes(), type=ReloadResult)
     except OSError:
         return None

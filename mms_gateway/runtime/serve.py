@@ -37,10 +37,10 @@ def run(scl: Path, options: ServeOptions) -> int:
 
 
 async def _serve(scl: Path, options: ServeOptions) -> int:
-    told = asyncio.Event()
+    stop_requested = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, told.set)
+        loop.add_signal_handler(number, stop_requested.set)
     found = Diagnostics()
     server = _made(scl, options, found)
     context = _tls(scl, options, found)
@@ -64,7 +64,7 @@ async def _serve(scl: Path, options: ServeOptions) -> int:
             assert server.port is not None  # noqa: S101 - it serves
             sys.stdout.write(f"ready mms={Endpoint(options.host, server.port)} ied={server.ied_name}\n")
             sys.stdout.flush()
-            await _until(told, options.seconds, _Movement(server) if options.simulate_process else None)
+            await _until(stop_requested, options.seconds, _Movement(server) if options.simulate_process else None)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         hint = "`--port 0` takes a free port" if options.port else None
@@ -115,13 +115,13 @@ def _tls(scl: Path, options: ServeOptions, found: Diagnostics) -> TlsPort | None
         return None
 
 
-async def _until(told: asyncio.Event, seconds: float | None, movement: "_Movement | None") -> None:
+async def _until(stop_requested: asyncio.Event, seconds: float | None, movement: "_Movement | None") -> None:
     loop = asyncio.get_running_loop()
     until = None if seconds is None else loop.time() + seconds
-    while not told.is_set() and (until is None or loop.time() < until):
+    while not stop_requested.is_set() and (until is None or loop.time() < until):
         left = 1.0 if until is None else min(1.0, until - loop.time())
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(told.wait(), max(left, 0.001))
+            await asyncio.wait_for(stop_requested.wait(), max(left, 0.001))
         if movement is not None:
             movement.step(time.time())
 

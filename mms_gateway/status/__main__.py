@@ -50,8 +50,8 @@ class _Server(uvicorn.Server):
 
 async def _run(plan: Plan, given: argparse.Namespace) -> int:
     listener = Listener(plan, given.run_dir)
-    told = asyncio.Event()
-    app = application(listener.board, time.monotonic, told)
+    stop_requested = asyncio.Event()
+    app = application(listener.board, time.monotonic, stop_requested)
     config = uvicorn.Config(app, host=given.host, port=given.port, log_config=None, lifespan="off", access_log=False)
     config.timeout_graceful_shutdown = 1
     server = _Server(config)
@@ -64,7 +64,7 @@ async def _run(plan: Plan, given: argparse.Namespace) -> int:
     port = server.servers[0].sockets[0].getsockname()[1]
     ticking = asyncio.ensure_future(_tick(listener))
     await processes.until_stopped(lambda: logs.ready(http=str(Endpoint(given.host, port))))
-    told.set()
+    stop_requested.set()
     server.should_exit = True
     await asyncio.wait([serving], timeout=1.5)
     ticking.cancel()

@@ -20,8 +20,8 @@ WATCHERS_LIMIT: Final = 32
 PERIOD_S: Final = 1.0
 
 
-def application(board: Board, monotonic: Callable[[], float], told: asyncio.Event) -> Starlette:
-    """The web application of one board; `told` ends the streams."""
+def application(board: Board, monotonic: Callable[[], float], stop_requested: asyncio.Event) -> Starlette:
+    """The web application of one board; `stop_requested` ends the streams."""
     registry = CollectorRegistry()
     registry.register(BoardCollector(board, monotonic))
     page = (files("mms_gateway.status") / "page.html").read_text(encoding="utf-8")
@@ -49,10 +49,10 @@ def application(board: Board, monotonic: Callable[[], float], told: asyncio.Even
         nonlocal watchers
         watchers += 1
         try:
-            while not told.is_set():
+            while not stop_requested.is_set():
                 yield f"data: {json.dumps(board.shown(monotonic()))}\n\n"
                 try:
-                    await asyncio.wait_for(told.wait(), PERIOD_S)
+                    await asyncio.wait_for(stop_requested.wait(), PERIOD_S)
                 except TimeoutError:
                     continue
         finally:

@@ -34,22 +34,22 @@ _LEFT_OUT: Final = ("RP", "BR", "CO")
 AuditEvent = dict[str, Any]
 
 
-def line(event: str, client: Client, utc_ns: int, deed: AuditEvent) -> str:
+def line(event: str, client: Client, utc_ns: int, event_fields: AuditEvent) -> str:
     """One line of the log, without its end."""
     who = {"time": utc_text(utc_ns), "event": event, "client": client.address, "association": client.association}
-    return json.dumps(who | deed, separators=(", ", ": "))
+    return json.dumps(who | event_fields, separators=(", ", ": "))
 
 
 def commanded(audit: CommandRecord) -> AuditEvent:
     """The audit event of a command that has ended."""
-    deed: AuditEvent = {"object": audit.reference}
+    event_fields: AuditEvent = {"object": audit.reference}
     action = audit.action
     if action is not None:
-        deed |= {
+        event_fields |= {
             "value": action.value, "orCat": action.or_cat, "orIdent": action.or_ident.hex(), "ctlNum": action.ctl_num,
             "test": action.test,
         }  # fmt: skip
-    return deed | {"result": "ok" if audit.refused is None else result(audit.refused), "ms": audit.ms}
+    return event_fields | {"result": "ok" if audit.refused is None else result(audit.refused), "ms": audit.ms}
 
 
 def short(value: Plain) -> Plain:

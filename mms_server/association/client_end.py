@@ -141,8 +141,8 @@ class ClientAssociation:
     def abort(self, reason: str) -> None:
         """Abort the association from our side, with an abort to the server."""
         if self.phase in (ClientPhase.OPEN, ClientPhase.RELEASING):
-            told = presentation.wrap(ACSE_CONTEXT, acse.encode_abort(by_provider=False))
-            self._send_tsdu(session.encode_abort(told))
+            abort = presentation.wrap(ACSE_CONTEXT, acse.encode_abort(by_provider=False))
+            self._send_tsdu(session.encode_abort(abort))
         self._close(reason)
 
     # ------------------------------------------------------------------ up the layers

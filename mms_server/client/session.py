@@ -125,8 +125,8 @@ class Session:
 
     def take(self, wanted: Callable[[Information], T | None]) -> T | None:
         """Remove the first kept information for which `wanted` gives a value; that value, None if there is none."""
-        for place, told in enumerate(self.heard):
-            found = wanted(told)
+        for place, information in enumerate(self.heard):
+            found = wanted(information)
             if found is not None:
                 del self.heard[place]
                 return found
@@ -162,11 +162,11 @@ class Session:
                     self._answers.append(event)
                 case Unconfirmed(contents):
                     try:
-                        told = decode_information(contents)
+                        information = decode_information(contents)
                     except WireError as error:
                         self._give_up(str(error))
-                    if told is not None:
-                        self.heard.append(told)
+                    if information is not None:
+                        self.heard.append(information)
                 case Closed(reason):
                     self._ended = self._ended or reason
                     self._wire.close()

@@ -28,16 +28,16 @@ class ClientEvents:
         self._on_connection = on_connection
         self._on_notice = on_notice
 
-    def audited(self, event: str, client: Client, deed: AuditEvent) -> None:
+    def audited(self, event: str, client: Client, event_fields: AuditEvent) -> None:
         """Put one line into the audit log."""
         if self._audit is not None:
-            self._audit.add(event, client, deed)
+            self._audit.add(event, client, event_fields)
 
     def answered(self, client: Client, service: int, body: bytes, pdu: bytes) -> None:
         """A request of a service in AUDITED was answered with `pdu`."""
         if self._audit is not None:
-            for event, deed in audit_events.events_of(service, body, pdu):
-                self._audit.add(event, client, deed)
+            for event, event_fields in audit_events.events_of(service, body, pdu):
+                self._audit.add(event, client, event_fields)
 
     def associated(self, client: Client) -> None:
         """`client` has associated."""

@@ -33,9 +33,9 @@ class AuditLog:
         self._file_octets = file_octets
         self._failing = False
 
-    def add(self, event: str, client: Client, deed: AuditEvent) -> None:
+    def add(self, event: str, client: Client, event_fields: AuditEvent) -> None:
         """Write one line, of now."""
-        octets = audit_events.line(event, client, time.time_ns(), deed).encode("utf-8") + b"\n"
+        octets = audit_events.line(event, client, time.time_ns(), event_fields).encode("utf-8") + b"\n"
         try:
             self._write(octets)
         except OSError as error:

@@ -14,10 +14,10 @@ from acquisition.drivers.base import (
     Continue,
     Driver,
     DriverSpec,
+    ExceptionResponse,
     Foreign,
     Question,
     Read,
-    Refused,
     Registers,
     Step,
     Text,
@@ -329,7 +329,7 @@ def test_a_write_of_several_is_confirmed_by_its_address_and_count_alone(write: W
         changed = bytes(one ^ (1 << bit if place == at else 0) for place, one in enumerate(pdu))
         judged = judge(write, unit, changed)
         if (at, bit) == (0, 7):
-            assert judged == Refused(pdu[1])
+            assert judged == ExceptionResponse(pdu[1])
         else:
             assert isinstance(judged, Foreign)
             assert (judged.unit, judged.function) == (unit, changed[0])
@@ -355,7 +355,7 @@ RTU = by_protocol()["modbus-rtu"]
         (RTU_FRAME[:5] + RTU_FRAME, WORDS),
         (bytes.fromhex("010402 0001 78f0".replace(" ", "")), Foreign(1, 4, 2)),
     ],
-    ids=["garbage before", "echo", "wrong CRC", "cut and again", "late twin of another size"],
+    ids=["garbage before", "echo", "wrong CRC", "cut and again", "late response of another size"],
 )
 def test_an_rtu_frame_is_found_among_what_is_none(octets: bytes, expected: object) -> None:
     driver, buffer = RTU.make(), bytearray(octets)

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from acquisition.drivers.base import Continue, DriverSpec, Foreign, Refused
+from acquisition.drivers.base import Continue, DriverSpec, ExceptionResponse, Foreign
 from tests.contract.test_drivers import BOUND_OCTETS, SPECS, TAG, example
 
 EXAMPLES_EACH = int(os.environ.get("FUZZ_EXAMPLES", "5000")) // 5
@@ -47,5 +47,5 @@ def test_a_broken_device_makes_no_driver_raise_and_none_keep_its_octets(spec: Dr
                 assert len(buffer) < before
                 before = len(buffer)
                 if spec.name in CHECKED:
-                    assert isinstance(found, Foreign | Refused | Continue) or found == expected
+                    assert isinstance(found, Foreign | ExceptionResponse | Continue) or found == expected
         assert len(buffer) <= BOUND_OCTETS

@@ -15,7 +15,7 @@ from typing import Any
 from acquisition.decoding.point_readings import PointReading
 from acquisition.drivers.registry import by_protocol
 from acquisition.line import Line
-from acquisition.transport.ports import LinkError
+from acquisition.transport.ports import NoConnectionError
 from acquisition.transport.receive_buffer import ReceiveBuffer
 from acquisition.writes.tasks import WriteTasks
 from bus import quality
@@ -96,7 +96,7 @@ class Wire:
     async def open(self) -> None:
         self.opened.append(self.loop.time())
         if self.unplugged:
-            raise LinkError("no such device")
+            raise NoConnectionError("no such device")
 
     async def close(self) -> None:
         pass
@@ -109,7 +109,7 @@ class Wire:
 
     async def write(self, octets: bytes) -> None:
         if self.unplugged:
-            raise LinkError("port lost: end of file")
+            raise NoConnectionError("port lost: end of file")
         now = self.loop.time()
         self.gaps.append(now - self.quiet_since)
         ended = self.quiet_since = now + len(octets) * CHARACTER_S

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from acquisition.decoding.point_readings import exception
-from acquisition.drivers.base import Found, Identification, Identity, Read, Refused
-from acquisition.transport.ports import LinkError
+from acquisition.drivers.base import ExceptionResponse, Found, Identification, Identity, Read
+from acquisition.transport.ports import NoConnectionError
 from mapping.plan import DevicePlan, LinePlan
-from mms_gateway.commissioning.manual_exchange import Bench, stranger
+from mms_gateway.commissioning.manual_exchange import ManualLine, stranger
 from mms_gateway.commissioning.scan import matching
 from mms_gateway.commissioning.scan.matching import Match
 
@@ -37,23 +37,23 @@ class FoundUnit:
         return (str(self.unit), self.answer, self.said, "" if best is None else best.profile, fits)
 
 
-def another_master(octets: bytes) -> LinkError:
+def another_master(octets: bytes) -> NoConnectionError:
     """Why a line on which `octets` were overheard is not scanned."""
     shown = octets[:SHOWN_OCTETS].hex(" ")
     text = f"{len(octets)} octets nobody here asked for ({shown}{' ...' if len(octets) > SHOWN_OCTETS else ''})"
-    return LinkError(f"another master talks on this line: {text}; take it off before you scan")
+    return NoConnectionError(f"another master talks on this line: {text}; take it off before you scan")
 
 
 class Scan:
     """The scan of one line with `profiles`; each device is asked for each register once."""
 
-    def __init__(self, bench: Bench, profiles: Sequence[DevicePlan], timeout_ms: int) -> None:
-        self._bench = bench
+    def __init__(self, manual: ManualLine, profiles: Sequence[DevicePlan], timeout_ms: int) -> None:
+        self._bench = manual
         self._profiles = profiles
         self._timeout_ms = timeout_ms
 
     async def units(self, units: Sequence[int], progress: Callable[[int], None]) -> list[FoundUnit]:
-        """Those of `units` that answer. Raises LinkError, also if another master talks."""
+        """Those of `units` that answer. Raises NoConnectionError, also if another master talks."""
         found = []
         for unit in units:
             progress(unit)
@@ -63,7 +63,7 @@ class Scan:
             if asked.found is not None and not _unreached(asked.found):
                 found.append(await self._known(unit, device, asked.found))
             elif self._bench.counters.foreign > foreign:
-                raise LinkError(
+                raise NoConnectionError(
                     f"asked unit {unit}, and something else was answered: another master talks on this line, "
                     "or a device answers with another unit"
                 )
@@ -77,12 +77,12 @@ class Scan:
             for read in matching.wanted(profile, unit):
                 if read not in answers:
                     answers[read] = (await self._bench.ask(read, device)).found
-                if answers[read] is None or isinstance(answers[read], Refused):
+                if answers[read] is None or isinstance(answers[read], ExceptionResponse):
                     break
             match = matching.match(profile, unit, answers, said)
             if match is not None:
                 found.append(match)
-        answer = exception(first.code) if isinstance(first, Refused) else "holding 0"
+        answer = exception(first.code) if isinstance(first, ExceptionResponse) else "holding 0"
         return FoundUnit(unit, answer, said, tuple(matching.ranked(found)))
 
     async def _identity(self, unit: int, device: DevicePlan) -> str:
@@ -94,7 +94,7 @@ class Scan:
 
 
 def _unreached(found: Found) -> bool:
-    return isinstance(found, Refused) and found.code in UNREACHED
+    return isinstance(found, ExceptionResponse) and found.code in UNREACHED
 
 
 def snippet(line: LinePlan, found: Sequence[FoundUnit]) -> str:

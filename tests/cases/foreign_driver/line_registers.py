@@ -17,12 +17,12 @@ from acquisition.drivers.base import (
     Ask,
     Confirmed,
     DriverSpec,
+    ExceptionResponse,
     Foreign,
     Found,
     Identification,
     Question,
     Read,
-    Refused,
     Registers,
     TcpSettings,
     Write,
@@ -79,7 +79,7 @@ def _judged(ask: Ask, unit: int, refused: bool, words: list[bytes], code: bytes 
     if isinstance(ask, Question) or unit != ask.unit:
         return foreign
     if refused:
-        return foreign if code is None else Refused(int(code))
+        return foreign if code is None else ExceptionResponse(int(code))
     if isinstance(ask, Write):
         return foreign if words else Confirmed()
     if not isinstance(ask, Read) or len(words) != ask.count:

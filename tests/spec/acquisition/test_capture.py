@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from acquisition.transport.capture import SETTING, CapturePort, captured
-from acquisition.transport.ports import LinkError
+from acquisition.transport.ports import NoConnectionError
 from mapping.plan import LinePlan
 from tests.support import steady_loop
 from tests.support.wire import Unit, Wire
@@ -54,7 +54,7 @@ def test_a_file_that_cannot_be_written_is_a_link_error(tmp_path: Path) -> None:
 
     async def play() -> None:
         port = CapturePort(Wire({1: Unit()}), line_to(file))
-        with pytest.raises(LinkError, match=r"frames\.jsonl: no such file or directory$"):
+        with pytest.raises(NoConnectionError, match=r"frames\.jsonl: no such file or directory$"):
             await port.open()
 
     steady_loop.run(play())

@@ -18,7 +18,7 @@ from acquisition.line import Line
 from acquisition.polling.refused_registers import DeviceRefusals, RefusedRange
 from acquisition.simulate.lines import TcpLine
 from acquisition.transport.network_ports import ConnectionPort
-from acquisition.transport.ports import LinkError, SerialPort, TcpPort, UnsentError
+from acquisition.transport.ports import NoConnectionError, SerialPort, TcpPort, UnsentError
 from bus import quality
 from bus.clock import FINEST
 from bus.messages import Outcome
@@ -696,7 +696,7 @@ def test_a_port_writes_nothing_to_a_connection_whose_end_has_come_unseen(
 
 def test_a_port_that_is_not_there_is_named_as_it_is_written() -> None:
     async def scenario() -> None:
-        with pytest.raises(LinkError, match=r"^/dev/ttyNONE0: no such file or directory$"):
+        with pytest.raises(NoConnectionError, match=r"^/dev/ttyNONE0: no such file or directory$"):
             await SerialPort({"port": "/dev/ttyNONE0"}).open()
 
     run(scenario)
@@ -706,7 +706,7 @@ def test_a_port_without_direction_control_says_so() -> None:
     async def scenario() -> None:
         master, slave = os.openpty()
         port = SerialPort({"port": os.ttyname(slave), "rts": "rs485"})
-        with pytest.raises(LinkError) as refused:
+        with pytest.raises(NoConnectionError) as refused:
             await port.open()
         assert str(refused.value) == f"{os.ttyname(slave)}: no direction control, which `rts: rs485` needs"
         os.close(master)
@@ -723,9 +723,9 @@ def test_a_port_that_vanishes_says_so_once_and_is_watched_no_more() -> None:
         os.close(slave)
         os.close(master)
         for _ in range(2):
-            with pytest.raises(LinkError, match=r"^port lost: (end of file|input/output error)$"):
+            with pytest.raises(NoConnectionError, match=r"^port lost: (end of file|input/output error)$"):
                 await port.read(2.0)
-        with pytest.raises(LinkError, match=r"^port lost: "):
+        with pytest.raises(NoConnectionError, match=r"^port lost: "):
             await port.write(b"more")
         await port.close()
 

@@ -12,7 +12,7 @@ from acquisition.drivers.registry import by_protocol
 from acquisition.line import Line
 from acquisition.simulate.lines import line_of
 from acquisition.transport.network_ports import ConnectionPort, UdpPort, client_context
-from acquisition.transport.ports import LinkError
+from acquisition.transport.ports import NoConnectionError
 from bus import quality
 from bus.messages import Outcome
 from mapping.plan import DevicePlan, LinePlan, Obis, Own, PointPlan, Register, RegisterBlock, Reply, ReplyBlock
@@ -195,7 +195,7 @@ def test_a_device_with_a_certificate_that_does_not_fit_is_not_talked_to(
         where = await line.start()
         wanted = {"server_name": name} if name else {}
         port = ConnectionPort({**where, **tls_settings(authorities[ours]), **wanted}, client_context)
-        with pytest.raises(LinkError) as refused:
+        with pytest.raises(NoConnectionError) as refused:
             await port.open()
         assert str(refused.value).startswith(f"127.0.0.1:{where['port']}: {reason}")
         await port.close()
@@ -209,7 +209,7 @@ def test_a_line_whose_key_is_none_says_so_and_stays_down(tmp_path: Path) -> None
         settings = tls_settings(Authority(tmp_path))
         Path(settings["key"]).write_text("nothing")
         port = ConnectionPort({"host": "127.0.0.1", "port": 1, **settings}, client_context)
-        with pytest.raises(LinkError, match=r"^127\.0\.0\.1:1: "):
+        with pytest.raises(NoConnectionError, match=r"^127\.0\.0\.1:1: "):
             await port.open()
 
     run(scenario)
@@ -298,7 +298,7 @@ def test_a_udp_port_where_nobody_listens_is_a_line_that_is_down() -> None:
         port = UdpPort(where)
         await port.open()
         await port.write(b"anybody?")
-        with pytest.raises(LinkError, match=r"^device: connection refused$"):
+        with pytest.raises(NoConnectionError, match=r"^device: connection refused$"):
             await port.read(2.0)
         await port.close()
 
@@ -325,7 +325,7 @@ def test_what_a_stream_brought_unread_is_thrown_away_before_the_next_request() -
         assert unread == 5
         assert port.discard() == 0
         writers[0].close()
-        with pytest.raises(LinkError, match=r"^connection closed by the device$"):
+        with pytest.raises(NoConnectionError, match=r"^connection closed by the device$"):
             await port.read(2.0)
         await port.close()
         server.close()

@@ -5,7 +5,7 @@ import struct
 
 import pytest
 
-from acquisition.drivers.base import Ask, Confirmed, Foreign, Found, Question, Read, Refused, Registers, Write
+from acquisition.drivers.base import Ask, Confirmed, ExceptionResponse, Foreign, Found, Question, Read, Registers, Write
 from acquisition.drivers.registry import by_protocol
 
 SPEC = by_protocol()["adam-ascii"]
@@ -46,7 +46,7 @@ def test_a_read_and_a_write_are_the_commands_of_the_manual(ask: Ask, command: by
     [
         (CHANNEL, b">+1.4567\r", Registers(float_words(1.4567))),
         (CHANNEL, b">-05.123\r", Registers(float_words(-5.123))),
-        (CHANNEL, b"?12\r", Refused(2)),
+        (CHANNEL, b"?12\r", ExceptionResponse(2)),
         (CHANNEL, b"?13\r", Foreign(0, 0, None)),
         (CHANNEL, b">+1.456\r", Foreign(0, 0, None)),
         (CHANNEL, b">+1.45678\r", Foreign(0, 0, None)),
@@ -62,7 +62,7 @@ def test_a_read_and_a_write_are_the_commands_of_the_manual(ask: Ask, command: by
         (Read(0x0A, "holding", 0, 2), b"!0A03.000\r", Registers(float_words(3.0))),
         (Read(2, "holding", 2, 2), b"!03+07.456\r", Foreign(0, 0, None)),
         (Write(2, 5, 2, (1,)), b">\r", Confirmed()),
-        (Write(2, 5, 2, (1,)), b"?02\r", Refused(3)),
+        (Write(2, 5, 2, (1,)), b"?02\r", ExceptionResponse(3)),
         (Write(2, 16, 2, float_words(7.0)), b">\r", Confirmed()),
         (Write(2, 16, 2, float_words(7.0)), b"!02\r", Confirmed()),
         (Write(2, 16, 2, float_words(7.0)), b"!03\r", Foreign(0, 0, None)),

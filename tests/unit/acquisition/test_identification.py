@@ -3,7 +3,7 @@
 import pytest
 
 from acquisition.drivers import modbus, modbus_device
-from acquisition.drivers.base import Foreign, Identification, Identity, Refused
+from acquisition.drivers.base import ExceptionResponse, Foreign, Identification, Identity
 from acquisition.drivers.registry import by_protocol
 from acquisition.simulate.device import SimulatedDevice
 from tests.support.field import meter
@@ -30,8 +30,8 @@ def test_an_identification_asks_for_the_basic_objects_or_the_server_id(ask: Iden
     [
         (WHO, OBJECTS, Identity(("abc", "d", ""))),
         (ID, SERVER_ID, Identity(("M1",))),
-        (WHO, b"\xab\x01", Refused(1)),
-        (ID, b"\x91\x01", Refused(1)),
+        (WHO, b"\xab\x01", ExceptionResponse(1)),
+        (ID, b"\x91\x01", ExceptionResponse(1)),
         (WHO, SERVER_ID, Foreign(7, 17, None)),
     ],
 )

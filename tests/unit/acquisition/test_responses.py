@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from acquisition.drivers.base import Confirmed, Read, Refused, Registers, Write
+from acquisition.drivers.base import Confirmed, ExceptionResponse, Read, Registers, Write
 from acquisition.drivers.modbus_rtu import crc
 from acquisition.drivers.registry import by_protocol
 from acquisition.exchange.counters import Counters
@@ -62,7 +62,7 @@ def test_units_that_answer_something_else_are_counted_and_the_response_behind_th
     bench = Bench()
     bench.send(READ)
     bench.responses.receive(registers(4, 7, 8) + registers(3, 1) + frame(3, 0x83, 6))
-    assert bench.responses.next(READ, 0.0) == Refused(6)
+    assert bench.responses.next(READ, 0.0) == ExceptionResponse(6)
     assert bench.counted() == {"requests": 1, "foreign": 2}
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from acquisition.decoding.point_readings import PointReading
 from acquisition.drivers.registry import by_protocol
 from acquisition.line import Line
-from acquisition.transport.ports import LinkError
+from acquisition.transport.ports import NoConnectionError
 from acquisition.writes.tasks import WriteTasks
 from bus import quality
 from bus.messages import Outcome
@@ -52,7 +52,7 @@ class Lan(Wire):
     async def write(self, octets: bytes) -> None:
         if self.closed:
             self.closed = False
-            raise LinkError("closed by the device")
+            raise NoConnectionError("closed by the device")
         address = int.from_bytes(octets[8:10], "big")
         self.on_their_way += 1
         self.asked.append((address, self.on_their_way))

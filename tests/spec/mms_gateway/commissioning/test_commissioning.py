@@ -17,14 +17,14 @@ from acquisition.simulate.lines import line_of
 from acquisition.simulate.playback import parse
 from acquisition.simulate.replay import Replay
 from acquisition.transport.capture import SETTING
-from acquisition.transport.ports import LinkError
+from acquisition.transport.ports import NoConnectionError
 from mapping.compile import Compiled
 from mapping.diagnostics import Diagnostics
 from mapping.plan import DevicePlan, LinePlan, WorkerPlan
 from mms_gateway.commissioning.explain.name_lookup import Place
 from mms_gateway.commissioning.host_checks import UnitAnswer
 from mms_gateway.commissioning.host_facts import gathered
-from mms_gateway.commissioning.manual_exchange import Bench, overheard
+from mms_gateway.commissioning.manual_exchange import ManualLine, overheard
 from mms_gateway.commissioning.point_read import point_result, question
 from mms_gateway.commissioning.scan.profiles import profile_device, register_profiles
 from mms_gateway.commissioning.scan.scanning import Scan, another_master
@@ -45,7 +45,7 @@ async def simulated(protocol: str, *devices: DevicePlan) -> AsyncIterator[tuple[
     settings: dict[str, str | int | float | bool] = {"port": "pty", "baudrate": 115200}
     if protocol == "modbus-tcp":
         settings = {"host": "127.0.0.1", "port": 0}
-    plan = LinePlan("bench", protocol, settings, devices)
+    plan = LinePlan("manual", protocol, settings, devices)
     found = {device.unit: SimulatedDevice(device) for device in devices}
     for one in found.values():
         one.tick(1_700_000_000)
@@ -58,12 +58,12 @@ async def simulated(protocol: str, *devices: DevicePlan) -> AsyncIterator[tuple[
 
 
 async def read(line: LinePlan, device: DevicePlan) -> dict[str, object]:
-    async with Bench(line) as bench:
+    async with ManualLine(line) as manual:
         found: dict[str, object] = {}
         for point in device.points:
             ask = question(device, point)
             if ask is not None:
-                asked = await bench.ask(ask, device)
+                asked = await manual.ask(ask, device)
                 found[point.local_name] = point_result(device, point, asked.found, asked.ms).reading.value
         return found
 
@@ -82,13 +82,13 @@ def test_a_refusal_and_silence_are_told_apart() -> None:
     async def play() -> None:
         device = of_profile("eastron-sdm120", 3)
         (point, *_) = device.points
-        async with simulated("modbus-rtu", device) as (line, field), Bench(line) as bench:
+        async with simulated("modbus-rtu", device) as (line, field), ManualLine(line) as manual:
             ask = question(device, point)
             assert ask is not None
             rows = []
             for fault in (Fault("exception", code=2), Fault("silent")):
                 field[3].fault = fault
-                found = await bench.ask(ask, device)
+                found = await manual.ask(ask, device)
                 rows.append(point_result(device, point, found.found, 0).row()[3])
             assert rows == [
                 "invalid (failure): exception 2 (illegal data address)",
@@ -102,9 +102,9 @@ def test_a_refusal_and_silence_are_told_apart() -> None:
 def test_a_scan_finds_the_units_what_they_are_and_their_profiles(protocol: str) -> None:
     async def play() -> None:
         first, second = of_profile("eastron-sdm120", 2), of_profile("carlo-gavazzi-em340", 4)
-        async with simulated(protocol, first, second) as (line, _), Bench(line) as bench:
+        async with simulated(protocol, first, second) as (line, _), ManualLine(line) as manual:
             asked: list[int] = []
-            found = await Scan(bench, register_profiles(), 200).units(range(1, 6), asked.append)
+            found = await Scan(manual, register_profiles(), 200).units(range(1, 6), asked.append)
             assert asked == [1, 2, 3, 4, 5]
             assert [(one.unit, one.said, one.matches[0].profile) for one in found] == [
                 (2, "simulated eastron-sdm120 1.0", "eastron-sdm120"),
@@ -117,12 +117,12 @@ def test_a_scan_finds_the_units_what_they_are_and_their_profiles(protocol: str) 
 def test_a_scan_ends_where_somebody_else_is_answered() -> None:
     async def play() -> None:
         device = of_profile("eastron-sdm120", 2)
-        async with simulated("modbus-rtu", device) as (line, field), Bench(line) as bench:
+        async with simulated("modbus-rtu", device) as (line, field), ManualLine(line) as manual:
             field[2].fault = Fault("wrong_unit")
             with pytest.raises(
-                LinkError, match=r"^asked unit 2, and something else was answered: another master talks"
+                NoConnectionError, match=r"^asked unit 2, and something else was answered: another master talks"
             ):
-                await Scan(bench, [], 200).units([1, 2, 3], lambda _: None)
+                await Scan(manual, [], 200).units([1, 2, 3], lambda _: None)
 
     steady_loop.run(play())
 

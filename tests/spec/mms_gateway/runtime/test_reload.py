@@ -13,7 +13,7 @@ from mapping.plan import Plan
 from mms_gateway.runtime.deployment import Deployment
 from mms_gateway.runtime.options import RunOptions
 from mms_gateway.runtime.preflight import fixed
-from mms_gateway.runtime.reload import Outcome, Reloader, last
+from mms_gateway.runtime.reload import Reloader, ReloadResult, last
 from mms_gateway.runtime.supervisor import Supervisor
 from tests.support.sites import SITE, compile_folder, write_site
 
@@ -40,7 +40,7 @@ class Site:
         deployment.install(plan)
         return cls(site, run_dir, supervisor, Reloader(plan, deployment, supervisor, lambda: compile_folder(site)))
 
-    async def reload(self) -> Outcome:
+    async def reload(self) -> ReloadResult:
         """The outcome of a reload, as `mms-gateway reload` reads it."""
         await self.reloading.reload()
         outcome = last(self.run_dir)

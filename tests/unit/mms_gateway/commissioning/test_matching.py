@@ -2,7 +2,7 @@
 
 import struct
 
-from acquisition.drivers.base import Found, Read, Refused, Registers
+from acquisition.drivers.base import ExceptionResponse, Found, Read, Registers
 from mapping.plan import DevicePlan, Identify, LinePlan, PointPlan, Register
 from mms_gateway.commissioning.scan.matching import Match, match, ranked, wanted
 from mms_gateway.commissioning.scan.scanning import FoundUnit, parse_units, snippet
@@ -35,7 +35,7 @@ def test_plausible_values_fit_and_others_do_not() -> None:
 
 
 def test_a_register_that_is_refused_or_silent_rules_the_profile_out() -> None:
-    assert fits(METER, {VOLTAGE: shows(231), FREQUENCY: Refused(2)}) is None
+    assert fits(METER, {VOLTAGE: shows(231), FREQUENCY: ExceptionResponse(2)}) is None
     assert fits(METER, {VOLTAGE: shows(231), FREQUENCY: None}) is None
 
 
