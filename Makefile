@@ -10,7 +10,7 @@ LOCKED := $(INSTALL) --require-hashes
 EDITABLE := $(INSTALL) --no-deps --no-build-isolation --editable .
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check acceptance coverage bench bench-latency bench-lines peer fuzz lock clean
+.PHONY: help demo test check format acceptance coverage bench bench-latency bench-lines peer fuzz lock clean
 CHECKS := check-lock check-format check-lint check-types check-imports check-pages
 .PHONY: $(CHECKS)
 
@@ -26,6 +26,10 @@ test: $(VENV)/.test  ## all tests but those of `acceptance`, strangers' clients 
 check: $(VENV)/.check  ## format, lint, types, import contracts, generated documents, tests without the system tests
 	$(MAKE) --no-print-directory --jobs --output-sync=target $(CHECKS)
 	$(BIN)/python -m pytest -n auto --dist worksteal --ignore=tests/system
+
+format: $(VENV)/.check  ## format what you wrote
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix --select I .
 
 check-lock:
 	$(BIN)/python -m tools.lock --check

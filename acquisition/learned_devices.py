@@ -6,9 +6,9 @@ from pathlib import Path
 
 from acquisition.polling import refused_registers
 from acquisition.polling.refused_registers import RefusedRange
+from mapping.block_planning import turnaround
+from mapping.block_planning.turnaround import Turnaround
 from mapping.plan import DevicePlan
-from mapping.polling import turnaround
-from mapping.polling.turnaround import Turnaround
 
 log = logging.getLogger("acquisition.worker")
 

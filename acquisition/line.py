@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from acquisition.decoding import point_readings
+from acquisition.decoding import failure_quality
 from acquisition.decoding.device_status import DeviceStatus
 from acquisition.decoding.point_readings import PointReading
 from acquisition.drivers.base import DriverSpec
@@ -266,7 +266,7 @@ class Line:
                     self._scheduler.defer(job, now, min(job.due.period_s, DEFERRAL_S))
 
     def _refused(self, job: Job, code: int, now: float, *, certain: bool) -> None:
-        read = point_readings.refused([one.point.number for one in job.due.located], code)
+        read = failure_quality.refused([one.point.number for one in job.due.located], code)
         if code in BUSY:
             if self._scheduler.busy(job, now, max(BUSY_WAIT_S, job.device.plan.polling.pause_ms / 1000)):
                 return
@@ -276,7 +276,7 @@ class Line:
                 read = []
             elif not known:
                 place = job.due.refused.place() if job.due.refused is not None else ""
-                name, exception = job.device.plan.name, point_readings.exception(code)
+                name, exception = job.device.plan.name, failure_quality.exception(code)
                 self._logs[name].warning("device %s: %s is refused, %s", name, place, exception)
                 self._remember(job.device)
             self._responded(job.device, read)
@@ -297,7 +297,7 @@ class Line:
             self._logs[device.plan.name].info("device %s: online", device.plan.name)
             for due in device.blocks:
                 if due.refused is not None:
-                    own += point_readings.refused([one.point.number for one in due.located], due.refused.code)
+                    own += failure_quality.refused([one.point.number for one in due.located], due.refused.code)
         self._emit(read + own, asked_at)
 
     def _failed(self, job: Job, reason: str) -> None:
@@ -307,7 +307,7 @@ class Line:
         if job.device.down:
             self._offline(job.device, reason)
         elif self._paths.is_active(job.device.plan.name, self):
-            self._emit(point_readings.no_answer(job.due.block.points, reason))
+            self._emit(failure_quality.no_answer(job.due.block.points, reason))
 
     def _offline(self, device: PolledDevice, reason: str) -> None:
         device.identified, device.identity = False, None
@@ -316,7 +316,7 @@ class Line:
         if own:
             self._logs[device.plan.name].warning("device %s: offline, %s", device.plan.name, reason)
             if self._paths.is_active(device.plan.name, self):
-                self._emit(point_readings.no_answer(state.polled, reason) + own)
+                self._emit(failure_quality.no_answer(state.polled, reason) + own)
             self._paths.failed(device.plan.name, self, reason)
 
     def _remember(self, device: PolledDevice) -> None:

@@ -26,8 +26,8 @@ from bus.quality import Quality, Stamp
 from bus.sockets import WorkerEndpoint
 from bus.system_clock import SystemClock
 from bus.topics import TOPICS
+from mapping.block_planning import turnaround
 from mapping.plan import Plan
-from mapping.polling import turnaround
 
 TIMED_S: Final = 10.0
 HEARTBEAT_S: Final = TOPICS["heartbeat"].period_s or 0.5

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from mapping import model
+from mapping.block_planning.turnaround import Measured
 from mapping.diagnostics import Diagnostics, Span
 from mapping.passes.bind import bind_targets
 from mapping.passes.coverage import cover_model
@@ -20,7 +21,6 @@ from mapping.passes.load import load_files
 from mapping.passes.poll import commanded, plan_polls
 from mapping.passes.resolve import resolve_rows
 from mapping.plan import FilesPlan, IedPlan, Plan, SecurityPlan, TlsPlan, WorkerPlan, sealed
-from mapping.polling.turnaround import Measured
 from mapping.protocols import Protocols
 from mapping.schema.site import Files, Security
 

@@ -5,10 +5,10 @@ import sys
 from pathlib import Path
 
 from acquisition.drivers.registry import protocols
+from mapping.block_planning import turnaround
+from mapping.block_planning.turnaround import Measured
 from mapping.compile import Compiled, compile_site, site_file
 from mapping.diagnostics import Diagnostic, render
-from mapping.polling import turnaround
-from mapping.polling.turnaround import Measured
 
 log = logging.getLogger("gateway")
 

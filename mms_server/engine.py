@@ -22,7 +22,7 @@ from mms_server.acsi.behaviours import Behaviours
 from mms_server.acsi.clients import Client
 from mms_server.acsi.control.command_record import CommandRecord
 from mms_server.acsi.control.process import Process
-from mms_server.acsi.control.states import Operation
+from mms_server.acsi.control.selection import Operation
 from mms_server.acsi.persistence import Operation as StoreOperation
 from mms_server.acsi.persistence import StoredState
 from mms_server.acsi.reporting.dispatch import Notice

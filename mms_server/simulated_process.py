@@ -7,7 +7,7 @@ from typing import Final
 
 from mapping.model import FC
 from mms_server.acsi.control.process import Process
-from mms_server.acsi.control.states import Operation
+from mms_server.acsi.control.selection import Operation
 from mms_server.acsi.controllable_objects import ControlObject
 from mms_server.mms.data import BitString
 

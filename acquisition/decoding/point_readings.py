@@ -1,11 +1,8 @@
 """Readings of points from the response to a block: registers of each point, value and quality (pure).
 
-The quality of a failure is decided here and nowhere else:
-
-    no answer, or none that is sound      invalid, failure, oldData    the value stays
-    the device sent an exception          invalid, failure             the value stays
     no measurement, not a number          invalid
     beyond the point's limits             invalid, outOfRange
+    no response, or an exception          see `failure_quality`
 
 A value and the register that holds its scale stand in one request, or there is no value.
 """
@@ -15,13 +12,7 @@ from typing import NamedTuple
 
 from acquisition.decoding import obis, scaling
 from acquisition.decoding.scaling import Reading
-from bus import quality
 from mapping.plan import Block, DevicePlan, Obis, PointPlan, Register, RegisterBlock, Reply
-
-EXCEPTIONS = {
-    1: "illegal function", 2: "illegal data address", 3: "illegal data value", 4: "device failure", 5: "acknowledge",
-    6: "device busy", 8: "memory parity error", 10: "gateway path unavailable", 11: "gateway target did not respond",
-}  # fmt: skip
 
 
 class PointReading(NamedTuple):
@@ -119,18 +110,3 @@ def from_line(device: DevicePlan, numbers: Sequence[int], line: str) -> list[Poi
         elif point.number in numbers and isinstance(point.source, Obis):
             found.append(PointReading(point.number, obis.reading(point, point.source, line)))
     return found or None
-
-
-def no_answer(numbers: Sequence[int], reason: str) -> list[PointReading]:
-    """Readings of points without a sound response; None as value means that the last one stays."""
-    return [PointReading(number, Reading(None, quality.NO_ANSWER, reason)) for number in numbers]
-
-
-def refused(numbers: Sequence[int], code: int) -> list[PointReading]:
-    """Readings of points for which the device sent an exception."""
-    return [PointReading(number, Reading(None, quality.REFUSED, exception(code))) for number in numbers]
-
-
-def exception(code: int) -> str:
-    """A Modbus exception as people read it."""
-    return f"exception {code} ({EXCEPTIONS.get(code, 'unknown')})"

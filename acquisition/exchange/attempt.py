@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from acquisition.decoding import point_readings
+from acquisition.decoding import failure_quality, point_readings
 from acquisition.decoding.point_readings import PointReading
 from acquisition.drivers.base import ExceptionResponse, Identification, Identity, Question, Read, Registers, Text
 from acquisition.exchange import identification
@@ -138,7 +138,7 @@ async def _identified(link: Link, job: Job, identify: Identify) -> AttemptResult
         return None if mismatch is None else WrongDevice(mismatch)
     if isinstance(found, DeviceException) and found.code not in BUSY:
         place = identification.place(identify)
-        return WrongDevice(f"it is another device: {place} is refused, {point_readings.exception(found.code)}")
+        return WrongDevice(f"it is another device: {place} is refused, {failure_quality.exception(found.code)}")
     return found
 
 

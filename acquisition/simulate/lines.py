@@ -15,8 +15,8 @@ from acquisition.drivers.base import DriverSpec
 from acquisition.drivers.device_side import Turn
 from acquisition.drivers.registry import driver_of
 from acquisition.simulate.device import SimulatedDevice
+from mapping.block_planning import planner
 from mapping.plan import LinePlan
-from mapping.polling import planner
 
 TURNAROUND_S: Final = planner.TURNAROUND_S
 LOOPBACK: Final = ("127.", "::1", "localhost")

@@ -6,8 +6,8 @@ import time
 from acquisition.drivers.base import DriverSpec
 from acquisition.simulate.device import SimulatedDevice
 from acquisition.transport.ports import NoConnectionError
+from mapping.block_planning.planner import TURNAROUND_S
 from mapping.plan import LinePlan
-from mapping.polling.planner import TURNAROUND_S
 
 
 class SimulatedPort:

@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from acquisition.decoding import point_readings
+from acquisition.decoding import failure_quality
 from acquisition.decoding.point_readings import PointReading
 from acquisition.drivers.base import Confirmed, ExceptionResponse
 from acquisition.exchange.link import Link
@@ -146,7 +146,7 @@ class WriteQueue:
             raise
         if isinstance(found, ExceptionResponse):
             self._pulsed.pop(task.command, None)
-            self._report(write, Outcome.EXCEPTION, point_readings.exception(found.code), found.code)
+            self._report(write, Outcome.EXCEPTION, failure_quality.exception(found.code), found.code)
         elif not isinstance(found, Confirmed):
             self._report(write, Outcome.NO_ANSWER, f"no answer within {task.device.polling.timeout_ms} ms")
             self._end_unsure(write)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from mapping import model
+from mapping.block_planning.turnaround import Measured
 from mapping.diagnostics import Diagnostics, Span
 from mapping.located_yaml.located import Located, Path_
 from mapping.passes.value_attributes import DataObject, Leaf
@@ -21,7 +22,6 @@ from mapping.plan import (
     Reply,
     SettingBinding,
 )
-from mapping.polling.turnaround import Measured
 from mapping.protocols import Protocol, Protocols
 from mapping.schema.map import Map, Row
 from mapping.schema.profile import Point

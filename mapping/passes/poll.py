@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import msgspec
 
+from mapping.block_planning import planner
 from mapping.passes.draft import Draft, DraftDevice
 from mapping.plan import DevicePlan, LinePlan, Own, PointPlan, WorkerPlan
-from mapping.polling import planner
 from mapping.protocols import REGISTERS_LIMIT, Framing, Protocol
 
 

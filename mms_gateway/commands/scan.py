@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Final
 
 from acquisition.drivers.registry import driver_of
+from mapping.block_planning.planner import physics
 from mapping.plan import LinePlan
-from mapping.polling.planner import physics
 from mapping.schema.fields import milliseconds
 from mms_gateway.command import FAILED, OK, Command
 from mms_gateway.commissioning import line_url

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from acquisition.decoding.point_readings import exception
+from acquisition.decoding.failure_quality import exception
 from acquisition.drivers.base import Ask, Continue, Driver, ExceptionResponse, Foreign, Found, Question
 from mms_gateway.commissioning.scan.scanning import UNREACHED
 

@@ -4,10 +4,10 @@ import textwrap
 from collections.abc import Iterator
 from typing import Final
 
+from mapping.block_planning import planner
+from mapping.block_planning.advice import advice
 from mapping.compile import Compiled
 from mapping.plan import Block, Computed, DevicePlan, LinePlan, RegisterBlock
-from mapping.polling import planner
-from mapping.polling.advice import advice
 from mapping.protocols import Framing
 from mms_gateway.commissioning.tables import table, text
 

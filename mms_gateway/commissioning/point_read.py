@@ -6,7 +6,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from acquisition.decoding import point_readings, scaling
+from acquisition.decoding import failure_quality, point_readings, scaling
 from acquisition.decoding.scaling import Reading
 from acquisition.drivers.base import ExceptionResponse, Found, Question, Read, Registers, Text
 from bus import quality
@@ -78,7 +78,7 @@ def point_result(
             point, read[0].reading if read else unsound, found.line if isinstance(source, Reply) else "", ms
         )
     if isinstance(found, ExceptionResponse):
-        return PointResult(point, Reading(None, quality.REFUSED, point_readings.exception(found.code)), "", ms)
+        return PointResult(point, Reading(None, quality.REFUSED, failure_quality.exception(found.code)), "", ms)
     silent = Reading(None, quality.NO_ANSWER, f"no answer within {device.polling.timeout_ms} ms")
     return PointResult(point, silent, "", ms)
 

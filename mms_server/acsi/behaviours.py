@@ -20,8 +20,8 @@ from mms_server.acsi.measured_values.measured_values import MeasuredValues
 from mms_server.acsi.persistence import Persistence, StoredState
 from mms_server.acsi.reporting.dispatch import Dispatch
 from mms_server.acsi.reporting.entry_buffer import BufferLimits
+from mms_server.acsi.reporting.entry_creation import Reporting
 from mms_server.acsi.reporting.rcb_writing import RcbWriting
-from mms_server.acsi.reporting.reporting import Reporting
 from mms_server.acsi.set_data_values import SetDataValues
 from mms_server.acsi.setting_groups import SettingGroups
 from mms_server.acsi.substitution import Substitution

@@ -15,7 +15,7 @@ doubtful one, is decoded by the association.
 
 from typing import Final, NamedTuple
 
-from mms_server.model.plans import ReadPlan
+from mms_server.model.read_plans import ReadPlan
 from mms_server.model.tree import DataModel
 from mms_server.stack import ber, cotp, presentation, session
 from mms_server.stack.errors import WireError

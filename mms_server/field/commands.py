@@ -20,7 +20,7 @@ from bus.messages import Command, CommandResult, Outcome, Sample, Value
 from mapping.expressions import compile_expression
 from mapping.plan import CommandBinding, PointPlan, Proof, SettingBinding
 from mms_server.acsi.control.process import Process, Setting
-from mms_server.acsi.control.states import Operation, Selection
+from mms_server.acsi.control.selection import Operation, Selection
 from mms_server.acsi.controllable_objects import ControlAction, ControlObject
 from mms_server.field.feedback import Watch, WatchedPoints
 from mms_server.field.pulses import Pulses

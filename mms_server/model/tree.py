@@ -19,7 +19,7 @@ from mms_server.model.building import Layouts, initial_values
 from mms_server.model.cache import Cache
 from mms_server.model.datasets import DataSet, PlacedMember
 from mms_server.model.layout import Layout, Node
-from mms_server.model.plans import Plans
+from mms_server.model.read_plans import Plans
 
 UNKNOWN: Final = -1
 

@@ -2,7 +2,7 @@
 
 from mms_server.acsi.access_callbacks import AccessCallbacks, Call, Verdict
 from mms_server.acsi.control.process import Process
-from mms_server.acsi.control.states import Operation, Selection
+from mms_server.acsi.control.selection import Operation, Selection
 from mms_server.acsi.controllable_objects import ControlObject
 from mms_server.model.tree import DataModel
 from mms_server.network.callbacks import verdict_of

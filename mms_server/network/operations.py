@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from bus.system_clock import SystemClock
 from mapping.model import FC
 from mms_server.acsi.access_callbacks import Verdict
-from mms_server.acsi.control.states import Operation
+from mms_server.acsi.control.selection import Operation
 from mms_server.engine import Engine
 from mms_server.mms.add_cause import AddCause
 from mms_server.network.callbacks import verdict_of

@@ -12,14 +12,14 @@ from dataclasses import replace
 from typing import Final
 
 from mms_server.acsi.access_callbacks import Call, Deferred, Verdict, hiding, refusal
-from mms_server.acsi.control.states import Selection
+from mms_server.acsi.control.selection import Selection
 from mms_server.mms import access
 from mms_server.mms.access import Variable
 from mms_server.mms.errors import ArgumentError, DataAccessError, ServiceError
 from mms_server.mms.names import ASSOCIATION_SPECIFIC, ObjectName
 from mms_server.model import alternate_access
 from mms_server.model.alternate_access import ResolvedAccess
-from mms_server.model.plans import ReadPlan
+from mms_server.model.read_plans import ReadPlan
 from mms_server.model.tree import UNKNOWN, DataModel
 from mms_server.services.base import Context, Service
 from mms_server.stack import ber

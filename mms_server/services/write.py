@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mms_server.acsi.access_callbacks import Call, Deferred, Verdict, refusal
-from mms_server.acsi.control.states import ControlRefusal, Operation, Selection
+from mms_server.acsi.control.selection import ControlRefusal, Operation, Selection
 from mms_server.acsi.set_data_values import LeafValues
 from mms_server.acsi.tracking.service_names import ServiceName
 from mms_server.mms import access

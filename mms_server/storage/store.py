@@ -18,7 +18,7 @@ from typing import Final, Protocol
 from mms_server.acsi import data_sets, set_data_values, setting_groups
 from mms_server.acsi.log_control import logs
 from mms_server.acsi.persistence import File, Operation, Place, StoredState
-from mms_server.acsi.reporting import reporting
+from mms_server.acsi.reporting import entry_creation
 from mms_server.storage.tables import STATE, carry_out, file_of, opened, piece
 
 CLEAN: Final = b"clean"
@@ -26,7 +26,7 @@ CLEAN: Final = b"clean"
 RESETTABLE: Final = {
     "values": (set_data_values.KIND, setting_groups.KIND, setting_groups.ACTIVE),
     "data-sets": (data_sets.KIND,),
-    "reports": (reporting.KIND, reporting.SIGNATURE),
+    "reports": (entry_creation.KIND, entry_creation.SIGNATURE),
     "logs": (logs.KIND,),
 }
 

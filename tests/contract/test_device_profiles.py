@@ -16,8 +16,8 @@ from acquisition.drivers.modbus_rtu import ModbusRtu
 from acquisition.exchange.identification import mismatch
 from acquisition.simulate.device import SimulatedDevice
 from bus import quality
+from mapping.block_planning import planner
 from mapping.plan import DevicePlan, Identify, PointPlan, Register, RegisterBlock
-from mapping.polling import planner
 from mapping.schema.json_schema import FILES
 from tests.support import profiles
 from tests.support.proposals import cdc, references

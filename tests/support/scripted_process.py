@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from mms_server.acsi.control.process import Process, Setting
-from mms_server.acsi.control.states import Operation, Selection
+from mms_server.acsi.control.selection import Operation, Selection
 from mms_server.acsi.controllable_objects import ControlObject
 
 

@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 from acquisition.drivers.registry import driver_of, protocols
+from mapping.block_planning.turnaround import Measured
 from mapping.compile import Compiled, compile_site
-from mapping.polling.turnaround import Measured
 from mapping.protocols import Framing
 
 SCL = Path(__file__).parents[1] / "cases" / "scl" / "io.icd"

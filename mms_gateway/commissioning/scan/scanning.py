@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from acquisition.decoding.point_readings import exception
+from acquisition.decoding.failure_quality import exception
 from acquisition.drivers.base import ExceptionResponse, Found, Identification, Identity, Read
 from acquisition.transport.ports import NoConnectionError
 from mapping.plan import DevicePlan, LinePlan

@@ -19,7 +19,7 @@ from mms_server.acsi.clients import Client
 from mms_server.acsi.control import authority, mode
 from mms_server.acsi.control.process import Process
 from mms_server.acsi.control.responses import ControlResponses, Post
-from mms_server.acsi.control.states import (
+from mms_server.acsi.control.selection import (
     DENIED,
     OTHER_PARAMETERS,
     ControlRefusal,

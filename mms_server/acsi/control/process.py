@@ -10,7 +10,7 @@ Mod has no process behind it: the engine carries it out, see `mode` (D110).
 from collections.abc import Awaitable, Sequence
 
 from mms_server.acsi.access_callbacks import Verdict
-from mms_server.acsi.control.states import Operation, Selection
+from mms_server.acsi.control.selection import Operation, Selection
 from mms_server.acsi.controllable_objects import ControlObject
 from mms_server.mms.data import Scalar
 

@@ -7,7 +7,7 @@ from mapping.model import FC
 from mms_server.acsi.clients import Client
 from mms_server.acsi.control.authority import OR_IDENT_LIMIT
 from mms_server.acsi.control.command_record import CommandRecord
-from mms_server.acsi.control.states import ControlRefusal, ObjectState, Operation, Selection
+from mms_server.acsi.control.selection import ControlRefusal, ObjectState, Operation, Selection
 from mms_server.acsi.controllable_objects import ControlAction, ControlObject
 from mms_server.acsi.tracking.tracking import Tracking
 from mms_server.mms import add_cause

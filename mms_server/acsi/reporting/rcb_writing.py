@@ -11,8 +11,8 @@ from mms_server.acsi.behaviour import ControlBlocks
 from mms_server.acsi.clients import Client
 from mms_server.acsi.reporting import rcb
 from mms_server.acsi.reporting.entry_buffer import Entry
+from mms_server.acsi.reporting.entry_creation import Find, Reporting
 from mms_server.acsi.reporting.rcb import ReportControlBlock
-from mms_server.acsi.reporting.reporting import Find, Reporting
 from mms_server.mms import report
 from mms_server.mms.errors import DataAccessError
 from mms_server.mms.report import Body

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mapping.model import DataSet, DataSetMember, ReportControl
-from mms_server.acsi.reporting.reporting import TIMERS_OF_A_BLOCK
+from mms_server.acsi.reporting.entry_creation import TIMERS_OF_A_BLOCK
 from mms_server.association import connect_request
 from mms_server.engine import Engine
 from mms_server.model.cache import Cache

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from acquisition.decoding import point_readings, scaling
+from acquisition.decoding import failure_quality, point_readings, scaling
 from acquisition.decoding.derived_points import DerivedPoints
 from acquisition.decoding.point_readings import PointReading
 from acquisition.decoding.scaling import Reading
@@ -51,8 +51,8 @@ def simulated() -> Reading:
 
 
 MADE: dict[str, Callable[[], Reading]] = {
-    "nobody answered in any try": lambda: point_readings.no_answer([0], "no answer within 500 ms")[0].reading,
-    "any other exception": lambda: point_readings.refused([0], 2)[0].reading,
+    "nobody answered in any try": lambda: failure_quality.no_answer([0], "no answer within 500 ms")[0].reading,
+    "any other exception": lambda: failure_quality.refused([0], 2)[0].reading,
     "`absent`: no measurement": lambda: read("uint16", [0xFFFF], absent=(0xFFFF,)),
     "NaN": lambda: read("float32", [0x7FC0, 0]),
     "registers that are no value of their type": lambda: read("bcd16", [0x00AF]),

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from mapping.block_planning import planner
 from mapping.plan import LinePlan, Obis, RegisterBlock, ReplyBlock
-from mapping.polling import planner
 from mms_gateway.commissioning.plan_report import report
 from tests.support.sites import compile_folder, framing, write_site
 

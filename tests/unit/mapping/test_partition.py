@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mapping.polling.partition import Span, partition
+from mapping.block_planning.partition import Span, partition
 
 
 def spans_of(drawn: Sequence[tuple[int, int]]) -> list[Span]:

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mapping.block_planning import planner
 from mapping.plan import PointPlan, Register, RegisterBlock
-from mapping.polling import planner
 from tests.support.sites import framing
 
 SERIAL = planner.physics(framing("modbus-rtu"), {"baudrate": 9600, "parity": "even"})

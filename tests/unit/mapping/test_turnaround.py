@@ -6,9 +6,9 @@ import pytest
 
 from acquisition.exchange.turnaround import ANSWERS, Turnarounds
 from acquisition.learned_devices import LearnedTurnarounds
+from mapping.block_planning import planner, turnaround
+from mapping.block_planning.turnaround import Turnaround
 from mapping.plan import LinePlan, RegisterBlock
-from mapping.polling import planner, turnaround
-from mapping.polling.turnaround import Turnaround
 from tests.support.sites import SITE, compile_folder, framing, write_site
 from tests.support.sites import compile_site_with as compiled_with
 

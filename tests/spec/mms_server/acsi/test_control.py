@@ -9,7 +9,7 @@ from mapping.model import FC, BasicType, EnumType, LogicalNodeType
 from mms_server.acsi.clients import Client
 from mms_server.acsi.control.control import Control
 from mms_server.acsi.control.process import Process
-from mms_server.acsi.control.states import STEP, ControlService, ControlState, Operation, Selection
+from mms_server.acsi.control.selection import STEP, ControlService, ControlState, Operation, Selection
 from mms_server.acsi.controllable_objects import ControlObject
 from mms_server.engine import Engine, Waiting
 from mms_server.mms.add_cause import AddCause

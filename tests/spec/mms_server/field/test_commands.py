@@ -12,7 +12,7 @@ from bus import quality
 from bus.messages import Command, CommandResult, Outcome, Sample, Value
 from mapping.plan import CommandBinding, Proof, SettingBinding
 from mms_server.acsi.clients import Client
-from mms_server.acsi.control.states import Operation, Selection
+from mms_server.acsi.control.selection import Operation, Selection
 from mms_server.acsi.controllable_objects import ControlAction
 from mms_server.field.commands import CommandPlan, FieldCommands
 from mms_server.mms.add_cause import AddCause

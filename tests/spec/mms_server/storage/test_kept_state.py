@@ -14,9 +14,9 @@ from acquisition.polling.refused_registers import DeviceRefusals, RefusedRange
 from bus.quality import UtcTime
 from bus.state_schema import FILE, SCHEMA, NewerStateError
 from bus.version import version
+from mapping.block_planning import turnaround
+from mapping.block_planning.turnaround import Turnaround
 from mapping.diagnostics import Diagnostics
-from mapping.polling import turnaround
-from mapping.polling.turnaround import Turnaround
 from mapping.scl.access_points import server as read_server
 from mapping.scl.reader import read
 from mms_server import IedServer

@@ -20,8 +20,8 @@ from typing import Final
 
 import msgspec
 
+from mapping.block_planning.partition import Span, partition
 from mapping.plan import Block, DevicePlan, LinePlan, Obis, PointPlan, Register, RegisterBlock, Reply, ReplyBlock, Table
-from mapping.polling.partition import Span, partition
 from mapping.protocols import ANSWER_OCTETS, REGISTERS_LIMIT, REQUEST_OCTETS, Framing, LineSettings
 
 TURNAROUND_S: Final = 0.005

@@ -7,8 +7,8 @@ from typing import Final
 
 import msgspec
 
+from mapping.block_planning import planner
 from mapping.plan import DevicePlan, LinePlan, PollSettings
-from mapping.polling import planner
 from mapping.protocols import REGISTERS_LIMIT, Framing
 
 FULL: Final = 0.8  # a line that is busier has no room for commands and second tries
