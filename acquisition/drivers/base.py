@@ -190,13 +190,15 @@ class DriverSpec:
 
     Both are made from a line's settings. `anonymous`: an answer tells nothing of its question, so that after a time-out
     the line waits for the missing one (D65). `longest_s`: an answer of many parts, for which a device's time-out runs from
-    the last octet that came, the whole taking no longer than that; 0: the time-out is for the whole.
+    the last octet that came, the whole taking no longer than that; 0: the time-out is for the whole. `checksum`: a response
+    ends with one, so that a cut or changed response is found.
     """
 
     protocol: Protocol
     driver: Callable[[LineSettings], Driver]
     devices: Callable[[Devices, LineSettings], Answering]
     anonymous: bool = False
+    checksum: bool = False
     longest_s: float = 0.0
 
     @property

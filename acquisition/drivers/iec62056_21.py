@@ -186,5 +186,6 @@ DRIVER: Final = DriverSpec(
     ),
     Iec62056Part21,
     Iec62056Devices,
+    checksum=True,
     longest_s=LONGEST_S,
 )

@@ -100,4 +100,5 @@ DRIVER: Final = DriverSpec(
     Protocol("modbus-ascii", SerialSettings, "serial", framing=_FRAMING, broadcast=True, modbus=True),
     lambda _: ModbusAscii(),
     lambda devices, _: ModbusAsciiDevices(devices),
+    checksum=True,
 )

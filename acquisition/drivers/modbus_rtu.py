@@ -97,4 +97,5 @@ DRIVER: Final = DriverSpec(
     Protocol("modbus-rtu", SerialSettings, "serial", framing=Framing(silence=True), broadcast=True, modbus=True),
     lambda _: ModbusRtu(),
     lambda devices, _: ModbusRtuDevices(devices),
+    checksum=True,
 )

@@ -16,4 +16,5 @@ DRIVER: Final = DriverSpec(
     Protocol("modbus-rtu-over-tcp", TcpSettings, "tcp", broadcast=True, modbus=True),
     lambda _: ModbusRtu(),
     lambda devices, _: ModbusRtuDevices(devices),
+    checksum=True,
 )

@@ -70,7 +70,7 @@ class Link:
         if self._spec.tagged or self._spec.anonymous:
             return [Part(read, read.address, read.count)]
         bits = read.table in ("coil", "discrete")
-        limit = late_answers.BITS_LIMIT if bits else min(max_registers, late_answers.REGISTERS_LIMIT)
+        limit = late_answers.BITS_LIMIT if bits else min(max_registers, self._spec.protocol.framing.registers)
         late, now = self._responses.late, self._loop.time()
         return late_answers.safe_parts(read, borders, late, now, limit=limit, refused=refused)
 

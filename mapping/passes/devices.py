@@ -382,8 +382,7 @@ class _Checks:
                 f"`{plan.name}` writes a bit of a register, but line `{self._device.line}` is {protocol.name}, "
                 "which writes whole registers"
             )
-        elif isinstance(source, Register) and source.count > self._drafted.polling.max_registers:
-            limit = self._drafted.polling.max_registers
+        elif isinstance(source, Register) and source.count > (limit := self._registers_limit(protocol)):
             message = f"`{plan.name}` takes {source.count} registers, over the {limit} of one request"
         elif strangers := self._strangers(plan):
             message = f"`{plan.name}` is simulated by `{strangers[0]}`, which is no point of the device"
@@ -391,6 +390,11 @@ class _Checks:
             return True
         self._draft.found.error("bad-point", place, message)
         return False
+
+    def _registers_limit(self, protocol: Protocol | None) -> int:
+        """The most registers of one request to the device."""
+        limit = self._drafted.polling.max_registers
+        return limit if protocol is None else min(limit, protocol.framing.registers)
 
     def _strangers(self, plan: PointPlan) -> list[str]:
         how = plan.simulate

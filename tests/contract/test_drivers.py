@@ -59,7 +59,7 @@ EXAMPLES: dict[str, tuple[Ask, bytes, Registers | Text]] = {
     "tcp-ascii": (Question("SI\r\n"), b"S S 1.0 kg\r\n", Text("S S 1.0 kg")),
 }
 ADDRESSED = [spec.name for spec in SPECS if spec.name in EXAMPLES and spec.protocol.modbus]  # an answer tells its unit
-SEALED = sorted({"modbus-ascii", "modbus-rtu", "modbus-rtu-over-tcp", "iec62056-21"})  # an answer has a checksum
+SEALED = [spec.name for spec in SPECS if spec.name in EXAMPLES and spec.checksum]
 
 
 def found_in(driver: Driver, ask: Ask, chunks: Iterable[bytes]) -> list[Step]:

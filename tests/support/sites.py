@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Final
 
 from acquisition.drivers.registry import driver_of, protocols
 from mapping.block_planning.turnaround import Measured
@@ -29,6 +30,9 @@ devices:
       relay:       {read: coil 20 bool, write: coil 20 bool}
       name:        {read: holding 300 string:4}
 """
+
+
+INPUTS_OF_LINES: Final = 11  # data objects AnIn of the map in docs/lines.md
 
 
 def with_inputs(count: int) -> str:

@@ -17,7 +17,7 @@ from bus import quality
 from tests.support import strangers
 from tests.support.certificates import Authority
 from tests.support.running import ROOT, running, until
-from tests.support.sites import with_inputs
+from tests.support.sites import INPUTS_OF_LINES, with_inputs
 
 pytestmark = pytest.mark.system
 LINES = ("bench", "converter", "drives", "lan", "meters", "modules", "optical", "radio", "safe", "scale", "terminal")
@@ -28,7 +28,7 @@ def site_of_the_page(folder: Path) -> Path:
     page = (ROOT / "docs" / "lines.md").read_text(encoding="utf-8")
     for name, text in re.findall(r"^```yaml file=lines/(\S+)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL):
         (folder / name).write_text(text.replace("/dev/", f"{folder}/"), encoding="utf-8")
-    (folder / "lines.icd").write_text(with_inputs(11), encoding="utf-8")
+    (folder / "lines.icd").write_text(with_inputs(INPUTS_OF_LINES), encoding="utf-8")
     Authority(folder, "ca").issue("gateway")
     return folder
 

@@ -16,7 +16,7 @@ from acquisition.simulate.timeline import read_timeline
 from mapping.diagnostics import Diagnostics, render
 from mms_gateway.cli import build
 from mms_gateway.command import BAD_CONFIGURATION, WRONG_USAGE
-from tests.support.sites import SCL, compile_folder, with_inputs
+from tests.support.sites import INPUTS_OF_LINES, SCL, compile_folder, with_inputs
 
 ROOT = Path(__file__).parents[3]
 FIRST = ROOT / "hw_configs" / "first"
@@ -55,7 +55,7 @@ def test_the_files_of_an_example_site_compile_without_a_warning(site: str, tmp_p
     model = SCL.read_text(encoding="utf-8")
     (tmp_path / "io.icd").write_text(model, encoding="utf-8")
     shutil.copy(FIRST / "cabinet.icd", tmp_path)
-    (tmp_path / "lines.icd").write_text(with_inputs(11), encoding="utf-8")
+    (tmp_path / "lines.icd").write_text(with_inputs(INPUTS_OF_LINES), encoding="utf-8")
     for secret in ("gateway.pem", "gateway.key", "ca.pem"):
         (tmp_path / secret).touch()
     assert render(compile_folder(tmp_path).diagnostics.found) == ""

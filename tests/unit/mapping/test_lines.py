@@ -1,10 +1,13 @@
 """Lines of the other protocols: the plan of a site that has them, and its cost."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from acquisition.drivers.registry import protocols
 from mapping.block_planning import planner
+from mapping.compile import compile_site
 from mapping.plan import LinePlan, Obis, RegisterBlock, ReplyBlock
 from mms_gateway.commissioning.plan_report import report
 from tests.support.sites import compile_folder, framing, write_site
@@ -152,3 +155,14 @@ def test_the_plan_of_a_readout_tells_what_it_asks_and_how_long_it_takes(tmp_path
         "  house               1 /?!                             1       5+986  2438.3 60000 ms 60000 ms\n"
         "                        energy"
     )
+
+
+def test_a_point_that_alone_takes_more_registers_than_a_request_of_its_protocol_is_refused(tmp_path: Path) -> None:
+    tcp = protocols()["modbus-tcp"]
+    short = replace(tcp, framing=replace(tcp.framing, registers=32))
+    devices = "  meter:\n    line: one\n    unit: 1\n    points:\n      name: {read: holding 0 string:33}\n"
+    folder = write_site(tmp_path, UNMAPPED, site("protocol: modbus-tcp, host: 127.0.0.1", devices))
+    (found,) = compile_site(folder, {"modbus-tcp": short}).diagnostics.errors
+    assert (found.code, found.message) == ("bad-point", "`meter.name` takes 33 registers, over the 32 of one request")
+    write_site(tmp_path, UNMAPPED, site("protocol: modbus-tcp, host: 127.0.0.1", devices.replace("33", "32")))
+    assert compile_site(folder, {"modbus-tcp": short}).diagnostics.found == []
