@@ -176,10 +176,13 @@ def main() -> int:
     parser.add_argument("--registers", type=int, nargs="*", default=SIZES)
     parser.add_argument("--late", type=float, help="share of answers that come after the time-out")
     parser.add_argument("--reads", type=int, default=10_000)
+    parser.add_argument(
+        "--timeout", type=int, default=60, help="ms; a host that stands still for longer spoils `--late`"
+    )
     given = parser.parse_args()
     with contextlib.suppress(KeyboardInterrupt):
         if given.late is not None:
-            return 1 if late(given.baud[-1], given.registers[0], given.late, given.reads, 60) else 0
+            return 1 if late(given.baud[-1], given.registers[0], given.late, given.reads, given.timeout) else 0
         head = ("baud", "registers", "ours/s", "ideal/s", "ratio", "gap ms", "silence", "short", "core")
         sys.stdout.write("{:>7} {:>9} {:>8} {:>8} {:>7} {:>9} {:>8} {:>6} {:>6}\n".format(*head))
         ratios = [compare(baud, size, given.seconds) for baud in given.baud for size in given.registers]

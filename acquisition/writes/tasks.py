@@ -1,4 +1,4 @@
-"""Write tasks: the request that a command means, its deadline, and the proof by read-back (pure).
+"""Write tasks: the request that a command means, its deadline, and its proof; `queue` sends them and ends pulses (pure).
 
 received ── seen before? DUPLICATE ── other plan? ── point? ── value fits? ── deadline passed? EXPIRED
    └── written once ── confirmed: ACCEPTED ── read back: PROVEN or DIFFERS

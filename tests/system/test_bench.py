@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
             ["bench.lines", "--seconds", "0.5", "--baud", "115200", "--registers", "2"],
             r" 115200 +2 .*%\nleast ratio .*%\n",
         ),
-        (["bench.lines", "--late", "0.01", "--reads", "50"], r"115200 baud, .* 0 wrong; .*\n"),
+        (["bench.lines", "--late", "0.01", "--reads", "50", "--timeout", "1000"], r"115200 baud, .* 0 wrong; .*\n"),
         (["bench.meters", "--meters", "10", "--every-ms", "200", "--seconds", "2"], r"10 meters"),
     ],
 )
