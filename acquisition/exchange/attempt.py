@@ -4,7 +4,7 @@ identify (once) ──► WrongDevice
 registers, a line of text ──► BlockReadings | DeviceException | ResponseTimeout | BadFrame | Deferral
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -14,6 +14,8 @@ from acquisition.drivers.base import ExceptionResponse, Identification, Identity
 from acquisition.exchange import identification
 from acquisition.exchange.counters import BUSY
 from acquisition.exchange.link import Link
+from acquisition.exchange.pipelining import ReadResponse
+from acquisition.exchange.port_steps import Steps
 from acquisition.polling.scheduler import Job, PolledDevice
 from mapping.plan import DevicePlan, Identify, RegisterBlock, ReplyBlock
 
@@ -69,34 +71,43 @@ class Deferral:
 AttemptResult = BlockReadings | DeviceException | ResponseTimeout | BadFrame | WrongDevice | Deferral
 
 
-async def poll(link: Link, job: Job) -> AttemptResult:
+def poll(link: Link, job: Job) -> Steps[AttemptResult]:
     """One attempt of `job`; before it the device is identified, if it is not yet. Raises NoConnectionError."""
     device, block = job.device, job.due.block
     if device.plan.identify is not None and not device.identified:
-        result = await _identified(link, job, device.plan.identify)
+        result = yield from _identified(link, job, device.plan.identify)
         if result is not None:
             return result
     device.identified = True
     if isinstance(block, ReplyBlock):
-        return await _text(link, job, block)
-    found = await registers(link, device, _read(device, block), job.due.borders)
+        return yield from _text(link, job, block)
+    found = yield from registers(link, device, _read(device, block), job.due.borders)
     return _readings(job, block, found, link.asked_at) if isinstance(found, tuple) else found
 
 
-async def poll_concurrently(link: Link, jobs: Sequence[Job]) -> AsyncIterator[tuple[Job, AttemptResult]]:
-    """One attempt of all `jobs` at once, of one identified device; results as they come. Raises NoConnectionError."""
+def poll_concurrently(
+    link: Link, jobs: Sequence[Job], conclude: Callable[[Job, AttemptResult], None]
+) -> Steps[None]:
+    """One attempt of all `jobs` at once, of one identified device; `conclude` gets each result. Raises NoConnectionError."""
     device = jobs[0].device
     blocks = [(job, job.due.block) for job in jobs]
     reads = [(job, block) for job, block in blocks if isinstance(block, RegisterBlock)]
-    async for place, found, asked_at in link.exchanges([_read(device, block) for _, block in reads], device.plan):
-        job, block = reads[place]
-        match found:
-            case Registers(values):
-                yield job, _readings(job, block, values, asked_at)
-            case ExceptionResponse(code) if code not in UNREACHED:
-                yield job, DeviceException(code, certain=True)
-            case _:
-                yield job, ResponseTimeout(f"no answer within {device.plan.polling.timeout_ms} ms")
+
+    def responded(response: ReadResponse) -> None:
+        job, block = reads[response.place]
+        conclude(job, _result(job, block, response))
+
+    yield from link.exchanges([_read(device, block) for _, block in reads], device.plan, responded)
+
+
+def _result(job: Job, block: RegisterBlock, response: ReadResponse) -> AttemptResult:
+    match response.found:
+        case Registers(values):
+            return _readings(job, block, values, response.asked_at)
+        case ExceptionResponse(code) if code not in UNREACHED:
+            return DeviceException(code, certain=True)
+        case _:
+            return ResponseTimeout(f"no answer within {job.device.plan.polling.timeout_ms} ms")
 
 
 def _read(device: PolledDevice, block: RegisterBlock) -> Read:
@@ -109,15 +120,15 @@ def _readings(job: Job, block: RegisterBlock, words: Sequence[int], asked_at: fl
     )
 
 
-async def registers(
+def registers(
     link: Link, device: PolledDevice, read: Read, borders: Sequence[int]
-) -> tuple[int, ...] | DeviceException | ResponseTimeout | Deferral:
+) -> Steps[tuple[int, ...] | DeviceException | ResponseTimeout | Deferral]:
     """Values of `read`, by reads that no late response can satisfy; otherwise why there are none. Raises NoConnectionError."""
     plan = device.plan
     parts = link.parts(read, borders, max_registers=plan.polling.max_registers, refused=device.refused_reads)
     if parts is None:
         return Deferral()
-    found = await link.ask_parts(plan, parts)
+    found = yield from link.ask_parts(plan, parts)
     if isinstance(found, tuple):
         return found
     if found is None or found.code in UNREACHED:
@@ -128,11 +139,11 @@ async def registers(
     return DeviceException(found.code, certain=not link.doubtful(read))
 
 
-async def _identified(link: Link, job: Job, identify: Identify) -> AttemptResult | None:
+def _identified(link: Link, job: Job, identify: Identify) -> Steps[AttemptResult | None]:
     """Result that ends the attempt; None if the device is the right one."""
     register = identify.register
     read = Read(job.device.plan.unit, register.table, register.address, register.count)
-    found = await registers(link, job.device, read, [register.address + register.count])
+    found = yield from registers(link, job.device, read, [register.address + register.count])
     if isinstance(found, tuple):
         mismatch = identification.mismatch(identify, found)
         return None if mismatch is None else WrongDevice(mismatch)
@@ -142,10 +153,10 @@ async def _identified(link: Link, job: Job, identify: Identify) -> AttemptResult
     return found
 
 
-async def identity_of(link: Link, device: DevicePlan) -> str:
+def identity_of(link: Link, device: DevicePlan) -> Steps[str]:
     """Identity of `device` by function 43/14 or 17; empty if it gives none. Raises NoConnectionError."""
     for function in FUNCTIONS:
-        found = await link.exchange(Identification(device.unit, function), device)
+        found = yield from link.exchange(Identification(device.unit, function), device)
         if isinstance(found, Identity):
             return " ".join(text for text in found.texts if text)
         if found is None:
@@ -153,9 +164,9 @@ async def identity_of(link: Link, device: DevicePlan) -> str:
     return ""
 
 
-async def _text(link: Link, job: Job, block: ReplyBlock) -> AttemptResult:
+def _text(link: Link, job: Job, block: ReplyBlock) -> Steps[AttemptResult]:
     device = job.device.plan
-    found = await link.exchange(Question(block.request, block.end), device)
+    found = yield from link.exchange(Question(block.request, block.end), device)
     if not isinstance(found, Text):
         return ResponseTimeout(f"no answer within {device.polling.timeout_ms} ms")
     read = point_readings.from_line(device, block.points, found.line)

@@ -1,4 +1,4 @@
-"""Port of one line with its state: open or not, and whether a device has answered since it was opened.
+"""State of a line's port: open or not, and whether a device has answered since it was opened (pure).
 
     closed ── open ──► open ── a response ──► served ── close ──► closed
 
@@ -6,32 +6,25 @@ A connection that has served and then ends was closed by its device, as some do 
 line yet, and the next request opens another one.
 """
 
-from acquisition.transport.capture import CapturePort
-from acquisition.transport.ports import Port, SerialPort
+from acquisition.exchange.port_steps import Close, Open, Steps
 
 
 class Connection:
-    """Port of one line, and its state."""
+    """State of the port of one line."""
 
-    def __init__(self, port: Port) -> None:
-        self.port = port
+    def __init__(self) -> None:
         self.is_open = False
         self.served = False  # a response has come on it
 
-    async def open(self) -> bool:
+    def open(self) -> Steps[bool]:
         """Open the port; False if it was open. Raises NoConnectionError."""
         if self.is_open:
             return False
-        await self.port.open()
+        yield Open()
         self.is_open, self.served = True, False
         return True
 
-    async def close(self) -> None:
+    def close(self) -> Steps[None]:
         """Close the port."""
         self.is_open = False
-        await self.port.close()
-
-    async def set_baudrate(self, baudrate: int) -> None:
-        """Go on at `baudrate`, where the port is a serial one. Raises NoConnectionError."""
-        if isinstance(self.port, SerialPort | CapturePort):
-            await self.port.set_baudrate(baudrate)
+        yield Close()
