@@ -1,13 +1,12 @@
-"""Loop of one line: queued writes first, then the block that is due; request, wait, classify, publish.
+"""One line: queued writes first, then the block that is due; request, wait, classify, publish.
 
 It decides nothing by itself: `polling` has the schedule, `exchange` matches responses with requests, `decoding` turns
-registers into readings. Here are the task that waits, the state of the line and its log.
+registers into readings. Here are their order and the state of the line. All is pure: `turns` is a generator of port steps, which
+`line_task` carries out.
 """
 
-import asyncio
-import logging
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, Literal
 
 from acquisition.decoding import failure_quality
 from acquisition.decoding.device_status import DeviceStatus
@@ -25,36 +24,39 @@ from acquisition.exchange.attempt import (
 )
 from acquisition.exchange.counters import BUSY, Counters
 from acquisition.exchange.link import Link
+from acquisition.exchange.port_steps import LineTime, Rest, Steps
 from acquisition.polling.path_failover import Paths
 from acquisition.polling.refused_registers import DeviceRefusals, RefusedRange
 from acquisition.polling.scheduler import Job, PolledDevice, Scheduler
-from acquisition.transport.ports import NoConnectionError, Port
+from acquisition.transport.errors import NoConnectionError
 from acquisition.writes.queue import OnResult, WriteQueue
 from acquisition.writes.tasks import Task, WriteTasks
-from bus import logs
 from bus.clock import middle
 from bus.messages import DeviceState, LineState
 from bus.quality import Stamp
-from bus.system_clock import SystemClock
 from mapping.plan import DevicePlan, LinePlan
 
 RECONNECT_FIRST_S: Final = 0.5
 RECONNECT_LIMIT_S: Final = 5.0  # or the shortest period: what returns is polled within it
 BUSY_WAIT_S: Final = 0.1
 IDLE_LIMIT_S: Final = 1.0
+EXPIRY_S: Final = 0.1  # between looks at the deadlines of writes, while the line is down
 DEFERRAL_S: Final = 0.5
 
-log = logging.getLogger("acquisition.line")
+Severity = Literal["info", "warning", "error"]
+Log = Callable[[Severity, str, str], None]
+"""Takes a severity, a text, and the name of the device that it is about; empty if it is about the line."""
 
 Publish = Callable[[list[PointReading], Stamp], None]
 RefusalsChanged = Callable[[DevicePlan, Sequence[RefusedRange], str], None]
 
 
 class Line:
-    """One line with its devices. `publish(readings, stamp)` takes what one exchange gave; `clock` stamps its middle.
+    """One line with its devices. `publish(readings, stamp)` takes the readings of one exchange; `stamp` gives their time.
 
     `refused`: ranges that devices have refused before, by name; `refused_changed(device, ranges, identity)` gets those of now.
-    `port` is the plan's unless one is given. `phase`, from 0 to 1, is its place among the lines of its worker.
+    `phase`, from 0 to 1, is its place among the lines of its worker. `wake` is called when a write or a device has come.
+    `tag`: the transaction id before the first one.
     """
 
     def __init__(
@@ -63,41 +65,49 @@ class Line:
         spec: DriverSpec,
         publish: Publish,
         tasks: WriteTasks,
-        clock: SystemClock,
+        time: LineTime,
+        stamp: Callable[[], Stamp],
         *,
+        wake: Callable[[], None],
+        log: Log,
         refused: dict[str, DeviceRefusals] | None = None,
         refused_changed: RefusalsChanged = lambda _device, _ranges, _identity: None,
-        port: Port | None = None,
         phase: float = 0.0,
         paths: Paths | None = None,
+        tag: int = 0,
     ) -> None:
         self._plan = plan
         self._paths = paths or Paths(lambda _device, _text: None)  # without a second path there is no switch
         self._spec = spec
-        self._link = Link(plan, spec, port)
+        self._time = time
+        self._link = Link(plan, spec, time, tag)
         self._publish = publish
-        self._clock = clock
+        self._stamp = stamp
+        self._wake = wake
+        self._log = log
         self._refused_changed = refused_changed
-        self._loop = asyncio.get_running_loop()
-        self._scheduler = Scheduler((*plan.devices, *plan.fallbacks), self._loop.time(), refused, phase)
+        self._scheduler = Scheduler((*plan.devices, *plan.fallbacks), time.now, refused, phase)
         self._fallbacks = {one.name for one in plan.fallbacks}
         for device in self._scheduler.devices:
             device.suspended = device.plan.name in self._fallbacks
         self._reconnect_limit_s = _reconnect_limit_s(plan)
-        self._logs = {
-            name: logging.LoggerAdapter(log, {"device": name})
-            for name in {one.plan.name for one in self._scheduler.devices}
-        }
         self._states = {
-            device.plan.name: DeviceStatus(device.plan, clock.now().utc_ns) for device in self._scheduler.devices
+            device.plan.name: DeviceStatus(device.plan, stamp().utc_ns) for device in self._scheduler.devices
         }
         self._up = False  # for the operator: a connection that is closed after each exchange is up all the while
         self._reason = "not opened yet" if plan.devices else "stands by"
-        self._since_ns = clock.now().utc_ns
+        self._since_ns = stamp().utc_ns
         self._busy_s = 0.0
-        self._load_since = self._loop.time()
+        self._load_since = time.now
         self._writes = WriteQueue(
-            self._link, tasks, clock, not_ready=self._not_ready, read_back=self._read_back, emit=self._emit
+            self._link,
+            tasks,
+            time,
+            stamp,
+            not_ready=self._not_ready,
+            read_back=self._read_back,
+            emit=self._emit,
+            left_on=self._left_on,
         )
 
     # ------------------------------------------------------------------ for the worker
@@ -115,9 +125,9 @@ class Line:
     def resume(self, device: str) -> None:
         """This path is active for `device` now."""
         for one in self._named(device):
-            self._states[device] = DeviceStatus(one.plan, self._clock.now().utc_ns)
-            self._scheduler.resume(one, self._loop.time())
-        self._writes.wake.set()
+            self._states[device] = DeviceStatus(one.plan, self._stamp().utc_ns)
+            self._scheduler.resume(one, self._time.now)
+        self._wake()
 
     def reached(self, device: str) -> DevicePlan | None:
         """Plan of `device` on this line; None if it is not on it."""
@@ -129,6 +139,7 @@ class Line:
     def enqueue(self, task: Task, on_result: OnResult) -> None:
         """Put a write ahead of the polls: it is sent at the next frame border, or never after its deadline."""
         self._writes.enqueue(task, on_result)
+        self._wake()
 
     @property
     def counters(self) -> Counters:
@@ -146,7 +157,7 @@ class Line:
 
     def state(self) -> LineState:
         """The line's state, with its load since the last call."""
-        now = self._loop.time()
+        now = self._time.now
         load = self._busy_s / max(now - self._load_since, 1e-6)
         self._busy_s, self._load_since = 0.0, now
         late = round(self._scheduler.lateness(now), 3) if self._up else 0.0
@@ -157,91 +168,92 @@ class Line:
         """The states of its devices; of one that has two paths, while this one is active."""
         return [state.message() for name, state in self._states.items() if self._paths.is_active(name, self)]
 
-    async def run(self) -> None:
-        """Poll for ever; ends by being cancelled. Every log record of it carries the line."""
-        with logs.bound(line=self._plan.name):
-            await self._run()
-
-    async def _run(self) -> None:
+    def turns(self) -> Steps[None]:
+        """Poll for ever."""
         wait = RECONNECT_FIRST_S
-        try:
-            while True:
-                try:
-                    await self._turn()
-                    wait = RECONNECT_FIRST_S
-                except NoConnectionError as error:
-                    await self._lost(str(error))
-                    await self._pause(wait)
-                    wait = min(2 * wait, self._reconnect_limit_s)
-        finally:
-            await self._writes.end()
-            await self._link.close()
+        while True:
+            try:
+                yield from self._turn()
+                wait = RECONNECT_FIRST_S
+            except NoConnectionError as error:
+                yield from self._lost(str(error))
+                yield from self._pause(wait)
+                wait = min(2 * wait, self._reconnect_limit_s)
+
+    def end_pulses(self) -> Steps[None]:
+        """End all pulses, since the line ends; those that are left are given up by `give_up_pulses`."""
+        yield from self._writes.end()
+
+    def give_up_pulses(self) -> None:
+        """Report the pulses that could not be ended in time."""
+        self._writes.give_up()
 
     # ------------------------------------------------------------------ the link
 
-    async def _connected(self) -> None:
-        await self._link.open()
+    def _connected(self) -> Steps[None]:
+        yield from self._link.open()
         if not self._up:
-            self._up, self._reason, self._since_ns = True, "", self._clock.now().utc_ns
-            log.info("line %s: connected", self._plan.name)
+            self._up, self._reason, self._since_ns = True, "", self._stamp().utc_ns
+            self._log("info", f"line {self._plan.name}: connected", "")
 
-    async def _lost(self, reason: str) -> None:
-        await self._link.close()
+    def _lost(self, reason: str) -> Steps[None]:
+        yield from self._link.close()
         if self._up or reason != self._reason:
-            log.warning("line %s: %s", self._plan.name, reason)
-            self._since_ns = self._clock.now().utc_ns
+            self._log("warning", f"line {self._plan.name}: {reason}", "")
+            self._since_ns = self._stamp().utc_ns
         self._up, self._reason = False, reason
         for device in self._scheduler.devices:
             if not device.suspended:
                 self._offline(device, reason)
 
-    async def _pause(self, seconds: float) -> None:
-        """Wait, or less if a write comes; writes whose deadline passes meanwhile are ended."""
-        until = self._loop.time() + seconds
-        while (left := until - self._loop.time()) > 0:
-            self._writes.wake.clear()
+    def _pause(self, seconds: float) -> Steps[None]:
+        """Wait; on a line that is up, less if a write comes. Writes whose deadline passes meanwhile are ended."""
+        until = self._time.now + seconds
+        while self._time.now < until:
             self._writes.expire()
-            try:
-                await asyncio.wait_for(self._writes.wake.wait(), min(left, 0.1 if self._writes.pending else left))
-            except TimeoutError:
-                continue
+            nearest = min(until, self._writes.next_time())
+            yield Rest(min(nearest, self._time.now + EXPIRY_S) if self._writes.pending else nearest, wakeable=True)
             if self._up:
                 return
 
     # ------------------------------------------------------------------ turns
 
-    async def _turn(self) -> None:
-        if await self._writes.turn():
+    def _turn(self) -> Steps[None]:
+        if (yield from self._writes.turn()):
             return
-        now = self._loop.time()
+        now = self._time.now
         job = self._scheduler.next(now)
         if job is None:
-            await self._pause(min(max(self._scheduler.next_time() - now, 0.0), IDLE_LIMIT_S))
+            yield from self._pause(min(max(self._scheduler.next_time() - now, 0.0), IDLE_LIMIT_S))
             return
-        await self._connected()
-        started = self._loop.time()
+        yield from self._connected()
+        started = self._time.now
         if others := self._scheduler.concurrent(job, now):
-            async for one, result in attempt.poll_concurrently(self._link, [job, *others]):
-                self._conclude(one, result, self._loop.time(), self._loop.time() - started)
+            yield from attempt.poll_concurrently(
+                self._link,
+                [job, *others],
+                lambda one, result: self._conclude(one, result, self._time.now, self._time.now - started),
+            )
         else:
-            result = await attempt.poll(self._link, job)
-            self._conclude(job, result, self._loop.time(), self._loop.time() - started)
-        await self._recognize(job.device)
-        self._busy_s += self._loop.time() - started
+            result = yield from attempt.poll(self._link, job)
+            self._conclude(job, result, self._time.now, self._time.now - started)
+        yield from self._recognize(job.device)
+        self._busy_s += self._time.now - started
 
-    async def _recognize(self, device: PolledDevice) -> None:
+    def _recognize(self, device: PolledDevice) -> Steps[None]:
         """Ask a device that refuses registers for its identity: those that another one has refused are requested again."""
         if not self._spec.protocol.modbus or device.identity is not None or device.down:
             return
         if not (device.identified and device.refused_ranges()):
             return
-        device.identity = await attempt.identity_of(self._link, device.plan)
+        device.identity = yield from attempt.identity_of(self._link, device.plan)
         if not device.identity or device.identity == device.known_identity:
             return
         if device.known_identity:
-            text = "device %s: it is `%s` now, and was `%s`: what that one refused is asked for again"
-            self._logs[device.plan.name].warning(text, device.plan.name, device.identity, device.known_identity)
-            self._scheduler.retry_refused(device, self._loop.time())
+            name = device.plan.name
+            text = f"device {name}: it is `{device.identity}` now, and was `{device.known_identity}`"
+            self._log("warning", f"{text}: what that one refused is asked for again", name)
+            self._scheduler.retry_refused(device, self._time.now)
         device.known_identity = device.identity
         self._remember(device)
 
@@ -277,7 +289,7 @@ class Line:
             elif not known:
                 place = job.due.refused.place() if job.due.refused is not None else ""
                 name, exception = job.device.plan.name, failure_quality.exception(code)
-                self._logs[name].warning("device %s: %s is refused, %s", name, place, exception)
+                self._log("warning", f"device {name}: {place} is refused, {exception}", name)
                 self._remember(job.device)
             self._responded(job.device, read)
             return
@@ -292,9 +304,9 @@ class Line:
             return  # it was requested before the first path was active again
         state = self._states[device.plan.name]
         state.polls += 1
-        own = state.changed(True, "", self._clock.now().utc_ns)
+        own = state.changed(True, "", self._stamp().utc_ns)
         if own:
-            self._logs[device.plan.name].info("device %s: online", device.plan.name)
+            self._log("info", f"device {device.plan.name}: online", device.plan.name)
             for due in device.blocks:
                 if due.refused is not None:
                     own += failure_quality.refused([one.point.number for one in due.located], due.refused.code)
@@ -312,9 +324,9 @@ class Line:
     def _offline(self, device: PolledDevice, reason: str) -> None:
         device.identified, device.identity = False, None
         state = self._states[device.plan.name]
-        own = state.changed(False, reason, self._clock.now().utc_ns)
+        own = state.changed(False, reason, self._stamp().utc_ns)
         if own:
-            self._logs[device.plan.name].warning("device %s: offline, %s", device.plan.name, reason)
+            self._log("warning", f"device {device.plan.name}: offline, {reason}", device.plan.name)
             if self._paths.is_active(device.plan.name, self):
                 self._emit(failure_quality.no_answer(state.polled, reason) + own)
             self._paths.failed(device.plan.name, self, reason)
@@ -325,8 +337,8 @@ class Line:
 
     def _emit(self, read: list[PointReading], asked_at: float | None = None) -> None:
         if read:
-            now = self._clock.now()
-            half_ns = 0 if asked_at is None else round((self._loop.time() - asked_at) * 5e8)
+            now = self._stamp()
+            half_ns = 0 if asked_at is None else round((self._time.now - asked_at) * 5e8)
             self._publish(read, now if asked_at is None else middle(now, half_ns))
 
     # ------------------------------------------------------------------ writes
@@ -335,13 +347,16 @@ class Line:
         identified = task.device.identify is None or self._polled(task.device).identified
         return None if identified else "the device has not identified itself yet"
 
-    async def _read_back(self, task: Task) -> tuple[int, ...] | None:
+    def _read_back(self, task: Task) -> Steps[tuple[int, ...] | None]:
         """Registers that prove `task`; None if there was no response, or no safe request is possible now."""
         assert task.proof is not None  # noqa: S101 - the queue reads back no other
-        found = await attempt.registers(
+        found = yield from attempt.registers(
             self._link, self._polled(task.device), task.proof, [task.proof.address + task.proof.count]
         )
         return found if isinstance(found, tuple) else None
+
+    def _left_on(self, task: Task) -> None:
+        self._log("error", f"{task.point.name}: its pulse could not be ended", task.device.name)
 
     def _polled(self, plan: DevicePlan) -> PolledDevice:
         return next(one for one in self._scheduler.devices if one.plan is plan)

@@ -16,7 +16,7 @@ from acquisition.decoding.scaling import Reading
 from acquisition.decoding.timestamps import clocks_of, stamp
 from acquisition.drivers.registry import driver_of
 from acquisition.learned_devices import LearnedRefusals, LearnedTurnarounds
-from acquisition.line import Line
+from acquisition.line_task import LineTask
 from acquisition.polling import refused_registers
 from acquisition.polling.path_failover import Paths
 from acquisition.writes.tasks import Task, WriteTasks
@@ -77,8 +77,8 @@ class Worker:
         self._refusals = LearnedRefusals(
             None if state_dir is None else refused_registers.file_of(state_dir, name), devices
         )
-        self._lines = {
-            line.name: Line(
+        self._line_tasks = {
+            line.name: LineTask(
                 line,
                 driver_of(line.protocol),
                 self._publish,
@@ -91,6 +91,7 @@ class Worker:
             )
             for place, line in enumerate(described.lines)
         }
+        self._lines = {name: task.line for name, task in self._line_tasks.items()}
         self._turnarounds = LearnedTurnarounds(None if state_dir is None else turnaround.file_of(state_dir, name))
         self._line_of = {device.name: line.name for line in described.lines for device in line.devices}
         for line in described.lines:
@@ -104,8 +105,8 @@ class Worker:
         """Poll and publish until cancelled."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                for line in self._lines.values():
-                    tasks.create_task(line.run())
+                for task in self._line_tasks.values():
+                    tasks.create_task(task.run())
                 tasks.create_task(self._beat())
                 tasks.create_task(self._time())
         finally:

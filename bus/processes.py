@@ -46,7 +46,8 @@ async def until_stopped(
         if supervised:
             logs.alive()
         try:
-            await asyncio.wait_for(stop.wait(), ALIVE_S)
+            async with asyncio.timeout(ALIVE_S):
+                await stop.wait()
         except TimeoutError:
             for one in [one for one in reloading if one.done()]:
                 reloading.remove(one)

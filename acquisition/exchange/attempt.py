@@ -80,14 +80,12 @@ def poll(link: Link, job: Job) -> Steps[AttemptResult]:
             return result
     device.identified = True
     if isinstance(block, ReplyBlock):
-        return yield from _text(link, job, block)
+        return (yield from _text(link, job, block))
     found = yield from registers(link, device, _read(device, block), job.due.borders)
     return _readings(job, block, found, link.asked_at) if isinstance(found, tuple) else found
 
 
-def poll_concurrently(
-    link: Link, jobs: Sequence[Job], conclude: Callable[[Job, AttemptResult], None]
-) -> Steps[None]:
+def poll_concurrently(link: Link, jobs: Sequence[Job], conclude: Callable[[Job, AttemptResult], None]) -> Steps[None]:
     """One attempt of all `jobs` at once, of one identified device; `conclude` gets each result. Raises NoConnectionError."""
     device = jobs[0].device
     blocks = [(job, job.due.block) for job in jobs]

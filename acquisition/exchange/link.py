@@ -16,10 +16,11 @@ from acquisition.exchange.connection import Connection
 from acquisition.exchange.counters import Counters
 from acquisition.exchange.late_answers import Part
 from acquisition.exchange.pipelining import OutstandingReads, ReadResponse
-from acquisition.exchange.port_steps import LineTime, NoConnectionError, Receive, Rest, Send, SetBaudrate, Steps, UnsentError
+from acquisition.exchange.port_steps import LineTime, Receive, Rest, Send, SetBaudrate, Steps
 from acquisition.exchange.responses import Responses, response_octets
 from acquisition.exchange.timing import FrameSilence, LineTiming
 from acquisition.exchange.turnaround import Turnarounds
+from acquisition.transport.errors import NoConnectionError, UnsentError
 from mapping.plan import DevicePlan, LinePlan
 
 

@@ -15,14 +15,6 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-class NoConnectionError(Exception):
-    """The port or the connection is lost, or cannot be opened; the text is the reason."""
-
-
-class UnsentError(NoConnectionError):
-    """The connection had ended before: no octet of the request has left."""
-
-
 @dataclass(slots=True)
 class LineTime:
     """Time of the last step that was carried out, in seconds of the owner's monotonic clock."""

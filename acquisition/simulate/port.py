@@ -5,7 +5,7 @@ import time
 
 from acquisition.drivers.base import DriverSpec
 from acquisition.simulate.device import SimulatedDevice
-from acquisition.transport.ports import NoConnectionError
+from acquisition.transport.errors import NoConnectionError
 from mapping.block_planning.planner import TURNAROUND_S
 from mapping.plan import LinePlan
 
@@ -43,17 +43,15 @@ class SimulatedPort:
         if not self._is_open:
             raise NoConnectionError("not open")
         left = self._ready_at - asyncio.get_running_loop().time()
-        await asyncio.sleep(min(max(left, 0.0), timeout_s) if self._answers else timeout_s)
+        await asyncio.sleep(max(min(max(left, 0.0), timeout_s) if self._answers else timeout_s, 0.0))
         if left > timeout_s:
             return b""
         octets = bytes(self._answers)
         self._answers.clear()
         return octets
 
-    def discard(self) -> int:
-        count = len(self._answers)
-        self._answers.clear()
-        return count
+    async def set_baudrate(self, baudrate: int) -> None:
+        """A line in memory has no speed."""
 
     async def close(self) -> None:
         self._is_open = False

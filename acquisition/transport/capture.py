@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 from typing import Any, Final, Literal, TextIO
 
-from acquisition.transport.ports import NoConnectionError, Port, SerialPort
+from acquisition.transport.errors import NoConnectionError
+from acquisition.transport.ports import Port
 from mapping.plan import LinePlan
 
 SETTING: Final = "record"  # of a line's plan, never of a site's file: where its frames are written
@@ -51,13 +52,8 @@ class CapturePort:
             self._frame("in", octets)
         return octets
 
-    def discard(self) -> int:
-        return self._port.discard()
-
     async def set_baudrate(self, baudrate: int) -> None:
-        """As that of a serial port; others have no speed. Raises NoConnectionError."""
-        if isinstance(self._port, SerialPort):
-            await self._port.set_baudrate(baudrate)
+        await self._port.set_baudrate(baudrate)
 
     async def close(self) -> None:
         if self._file is not None:

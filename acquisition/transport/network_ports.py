@@ -11,7 +11,8 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 
-from acquisition.transport.ports import CONNECT_TIMEOUT_S, NoConnectionError, refuse_ended
+from acquisition.transport.errors import NoConnectionError
+from acquisition.transport.ports import CONNECT_TIMEOUT_S, refuse_ended
 from bus.endpoint import Endpoint
 
 UNREAD_LIMIT: Final = 65_536
@@ -42,7 +43,8 @@ class _Received:
     async def wait(self, timeout_s: float) -> None:
         self.came.clear()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.came.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await self.came.wait()
 
     def fail(self, reason: str) -> None:
         self.fault = self.fault or reason
@@ -101,7 +103,8 @@ class ConnectionPort:
             opening = asyncio.get_running_loop().create_connection(
                 _Stream, self._host, self._port, ssl=context, server_hostname=name
             )
-            transport, self._stream = await asyncio.wait_for(opening, CONNECT_TIMEOUT_S)
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                transport, self._stream = await opening
         except TimeoutError as error:
             raise NoConnectionError(f"no connection to {where} within {CONNECT_TIMEOUT_S:g} s") from error
         except OSError as error:
@@ -118,7 +121,7 @@ class ConnectionPort:
 
     async def read(self, timeout_s: float) -> bytes:
         stream, _ = self._opened()
-        if not stream.received and stream.fault is None:
+        if timeout_s > 0 and not stream.received and stream.fault is None:
             await stream.wait(timeout_s)
         if not stream.received and stream.fault is not None:
             raise NoConnectionError(stream.fault)
@@ -129,8 +132,8 @@ class ConnectionPort:
             raise NoConnectionError("not connected")
         return self._stream, self._transport
 
-    def discard(self) -> int:
-        return 0 if self._stream is None else len(self._stream.taken())
+    async def set_baudrate(self, baudrate: int) -> None:
+        """A connection has no speed."""
 
     async def close(self) -> None:
         stream, transport = self._stream, self._transport
@@ -139,7 +142,8 @@ class ConnectionPort:
             return
         transport.close()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stream.closed.wait(), _CLOSE_S)
+            async with asyncio.timeout(_CLOSE_S):
+                await stream.closed.wait()
         transport.abort()
 
 
@@ -185,17 +189,14 @@ class UdpPort:
         datagrams = self._datagrams
         if datagrams is None:
             raise NoConnectionError("not open")
-        if not datagrams.received and datagrams.fault is None:
+        if timeout_s > 0 and not datagrams.received and datagrams.fault is None:
             await datagrams.wait(timeout_s)
         if not datagrams.received and datagrams.fault is not None:
             raise NoConnectionError(datagrams.fault)
         return datagrams.received.popleft() if datagrams.received else b""
 
-    def discard(self) -> int:
-        count = 0 if self._datagrams is None else sum(map(len, self._datagrams.received))
-        if self._datagrams is not None:
-            self._datagrams.received.clear()
-        return count
+    async def set_baudrate(self, baudrate: int) -> None:
+        """A socket has no speed."""
 
     async def close(self) -> None:
         if self._transport is not None:

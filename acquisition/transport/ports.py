@@ -18,10 +18,9 @@ from typing import Any, Final, Protocol
 import serial
 from serial.rs485 import RS485Settings
 
-from acquisition.transport.receive_buffer import NoConnectionError, ReceiveBuffer, Receiver, UnsentError
+from acquisition.transport.errors import NoConnectionError, UnsentError
+from acquisition.transport.receive_buffer import ReceiveBuffer, Receiver
 from bus.endpoint import Endpoint
-
-__all__ = ["NoConnectionError", "Port", "SerialPort", "TcpPort", "UnsentError", "refuse_ended"]
 
 READ_OCTETS: Final = 4096
 CONNECT_TIMEOUT_S: Final = 3.0
@@ -33,7 +32,7 @@ _PARITIES: Final = {"none": serial.PARITY_NONE, "even": serial.PARITY_EVEN, "odd
 
 
 class Port(Protocol):
-    """Port of one line. `read` returns the octets received, at the latest after `timeout_s` (then none)."""
+    """Port of one line."""
 
     async def open(self) -> None:
         """Raises NoConnectionError if it cannot."""
@@ -42,10 +41,13 @@ class Port(Protocol):
         """Raises NoConnectionError; UnsentError where the connection had ended before."""
 
     async def read(self, timeout_s: float) -> bytes:
-        """Raises NoConnectionError."""
+        """The octets received, at the latest after `timeout_s` (then none); those that are there if it is 0 or less.
 
-    def discard(self) -> int:
-        """Throw away the octets that were not read; how many these were."""
+        Raises NoConnectionError.
+        """
+
+    async def set_baudrate(self, baudrate: int) -> None:
+        """Go on at `baudrate`; a port that has no speed does nothing. Raises NoConnectionError."""
 
     async def close(self) -> None:
         """May be called at any time."""
@@ -105,7 +107,7 @@ class SerialPort:
         else:
             if octets:
                 self._received.put(octets)
-            else:
+            elif _hung_up(self._descriptor):
                 self._gone("end of file")
 
     def _gone(self, reason: str) -> None:
@@ -126,14 +128,9 @@ class SerialPort:
                 raise NoConnectionError(f"port lost: {(error.strerror or str(error)).lower()}") from error
 
     async def read(self, timeout_s: float) -> bytes:
+        if timeout_s <= 0 and self._serial is not None and not self._received.fault:
+            self._readable()  # the system may hold octets that the loop has not seen yet
         return await self._received.take(timeout_s)
-
-    def discard(self) -> int:
-        if self._serial is not None and not self._received.fault:
-            with contextlib.suppress(OSError):  # the next read from a lost port raises
-                if self._serial.in_waiting:
-                    self._readable()  # the system holds it, and the loop has not seen it yet
-        return self._received.discard()
 
     async def set_baudrate(self, baudrate: int) -> None:
         """Go on at `baudrate` once all written octets are on the line. Raises NoConnectionError."""
@@ -190,8 +187,8 @@ class TcpPort:
             raise NoConnectionError("not connected")
         return await self._received.take(timeout_s)
 
-    def discard(self) -> int:
-        return self._received.discard()
+    async def set_baudrate(self, baudrate: int) -> None:
+        """A connection has no speed."""
 
     async def close(self) -> None:
         transport, self._transport = self._transport, None
@@ -217,6 +214,13 @@ def refuse_ended(transport: asyncio.Transport, fault: str | None) -> None:
         if not poll.poll(0):
             return
     raise UnsentError(fault or _lost(None))
+
+
+def _hung_up(descriptor: int) -> bool:
+    """True if the port has gone; False if it only has no octets, as after a read that took those it was readable for."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return any(event & (select.POLLHUP | select.POLLERR) for _, event in poll.poll(0))
 
 
 def _untaken(sock: socket.socket) -> bool:

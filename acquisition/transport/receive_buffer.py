@@ -7,13 +7,7 @@ a second.
 import asyncio
 from collections.abc import Callable
 
-
-class NoConnectionError(Exception):
-    """The port or the connection is lost, or cannot be opened; the text is the reason."""
-
-
-class UnsentError(NoConnectionError):
-    """The connection had ended before: no octet of the request has left."""
+from acquisition.transport.errors import NoConnectionError
 
 
 class ReceiveBuffer:
@@ -55,12 +49,6 @@ class ReceiveBuffer:
         octets = bytes(self._octets)
         self._octets.clear()
         return octets
-
-    def discard(self) -> int:
-        """Throw away what is there; how many octets that was."""
-        count = len(self._octets)
-        self._octets.clear()
-        return count
 
     def _wake(self) -> None:
         if self._waiting is not None:

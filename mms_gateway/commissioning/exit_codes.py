@@ -5,7 +5,7 @@ import sys
 from collections.abc import Coroutine
 from typing import Any
 
-from acquisition.transport.ports import NoConnectionError
+from acquisition.transport.errors import NoConnectionError
 from mms_gateway.command import BAD_CONFIGURATION, FAILED, WRONG_USAGE
 from mms_gateway.commissioning.explain.name_lookup import NotThereError
 

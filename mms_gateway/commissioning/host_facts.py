@@ -16,7 +16,7 @@ from typing import Final
 from acquisition.drivers.base import Ask
 from acquisition.drivers.registry import driver_of
 from acquisition.exchange.port_factory import port_of
-from acquisition.transport.ports import NoConnectionError
+from acquisition.transport.errors import NoConnectionError
 from acquisition.transport.ports import Port as LinePort
 from bus.endpoint import Endpoint
 from bus.system_clock import kernel_state
@@ -174,7 +174,7 @@ async def _ask_once(line: LinePlan, port: LinePort, device: DevicePlan, ask: Ask
     loop = asyncio.get_running_loop()
     driver = spec.make(line.settings)
     sent = driver.request(ask, TAG)
-    port.discard()
+    await port.read(0)  # what is there already answers nothing
     await port.write(sent)
     until = loop.time() + device.polling.timeout_ms / 1000
     received = b""

@@ -11,6 +11,7 @@ from acquisition.drivers.registry import driver_of
 from acquisition.exchange.counters import Counters
 from acquisition.exchange.link import Link
 from acquisition.exchange.port_factory import port_of
+from acquisition.port_loop import PortLoop
 from acquisition.transport.ports import Port
 from mapping.plan import DevicePlan, LinePlan, PollSettings
 
@@ -29,7 +30,9 @@ class ManualLine:
     """The exchanges of one line, with the silences and retries that a worker keeps. Any method may raise NoConnectionError."""
 
     def __init__(self, line: LinePlan) -> None:
-        self._link = Link(line, driver_of(line.protocol))
+        spec = driver_of(line.protocol)
+        self._loop = PortLoop(port_of(line, spec))
+        self._link = Link(line, spec, self._loop.time, time.monotonic_ns() & 0xFFFF)
 
     async def __aenter__(self) -> Self:
         return self
@@ -37,7 +40,7 @@ class ManualLine:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._link.close()
+        await self._loop.run(self._link.close())
 
     @property
     def counters(self) -> Counters:
@@ -46,12 +49,12 @@ class ManualLine:
 
     async def ask(self, ask: Ask, device: DevicePlan) -> Exchange:
         """Ask, and again as often as the device allows."""
-        await self._link.open()
+        await self._loop.run(self._link.open())
         found: Found | None = None
         ms = 0.0
         for _ in range(1 + device.polling.retries):
             started = time.monotonic()
-            found = await self._link.exchange(ask, device)
+            found = await self._loop.run(self._link.exchange(ask, device))
             ms = (time.monotonic() - started) * 1000
             if found is not None:
                 break

@@ -121,7 +121,8 @@ async def _until(stop_requested: asyncio.Event, seconds: float | None, movement:
     while not stop_requested.is_set() and (until is None or loop.time() < until):
         left = 1.0 if until is None else min(1.0, until - loop.time())
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop_requested.wait(), max(left, 0.001))
+            async with asyncio.timeout(max(left, 0.001)):
+                await stop_requested.wait()
         if movement is not None:
             movement.step(time.time())
 

@@ -76,7 +76,8 @@ class Supervisor:
         child.answer = asyncio.get_running_loop().create_future()
         child.process.stdin.write(f"{RELOAD}\n".encode())
         try:
-            return await asyncio.wait_for(child.answer, RELOAD_S)
+            async with asyncio.timeout(RELOAD_S):
+                return await child.answer
         except TimeoutError:
             return f"no answer in {RELOAD_S:.0f} s"
 

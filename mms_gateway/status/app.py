@@ -52,7 +52,8 @@ def application(board: Board, monotonic: Callable[[], float], stop_requested: as
             while not stop_requested.is_set():
                 yield f"data: {json.dumps(board.shown(monotonic()))}\n\n"
                 try:
-                    await asyncio.wait_for(stop_requested.wait(), PERIOD_S)
+                    async with asyncio.timeout(PERIOD_S):
+                        await stop_requested.wait()
                 except TimeoutError:
                     continue
         finally:

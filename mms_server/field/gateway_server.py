@@ -106,7 +106,8 @@ class GatewayServer:
         if not self._serving:
             self._set_timer()
             try:
-                await asyncio.wait_for(self._filled.wait(), FILL_S)
+                async with asyncio.timeout(FILL_S):
+                    await self._filled.wait()
             except TimeoutError:
                 log.warning("not every worker has answered yet: what it feeds is invalid")
             self._serving = True

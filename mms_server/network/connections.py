@@ -73,6 +73,7 @@ class Connections:
         if self._all:
             self._none_left.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._none_left.wait(), STOP_S)
+                async with asyncio.timeout(STOP_S):
+                    await self._none_left.wait()
         for connection in tuple(self._all):
             connection.cut()

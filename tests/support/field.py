@@ -11,6 +11,7 @@ from acquisition.decoding.point_readings import PointReading
 from acquisition.decoding.scaling import Reading
 from acquisition.drivers.registry import by_protocol
 from acquisition.line import Line
+from acquisition.line_task import LineTask
 from acquisition.simulate.device import SimulatedDevice
 from acquisition.simulate.lines import line_of
 from acquisition.writes.tasks import Task, WriteTasks
@@ -81,6 +82,11 @@ class Field:
         self._number = 0
         self.line: Line
 
+    def started(self, task: LineTask) -> "asyncio.Task[None]":
+        """Poll the line of `task`, until cancelled."""
+        self.line = task.line
+        return asyncio.create_task(task.run())
+
     def publish(self, read: list[PointReading], at: Stamp) -> None:
         self.stamps.append(at)
         self.seen += read
@@ -142,8 +148,7 @@ async def polled(protocol: str, *devices: DevicePlan, **more: str | float | bool
     simulated = line_of(plan, by_unit)
     laid_over = {} if simulated is None else await simulated.start()
     plan = msgspec.structs.replace(plan, settings=settings | laid_over)
-    field.line = Line(plan, by_protocol()[protocol], field.publish, field._commands, field.clock)
-    polling = asyncio.create_task(field.line.run())
+    polling = field.started(LineTask(plan, by_protocol()[protocol], field.publish, field._commands, field.clock))
     try:
         yield field
     finally:

@@ -14,8 +14,8 @@ from typing import Any
 
 from acquisition.decoding.point_readings import PointReading
 from acquisition.drivers.registry import by_protocol
-from acquisition.line import Line
-from acquisition.transport.ports import NoConnectionError
+from acquisition.line_task import LineTask
+from acquisition.transport.errors import NoConnectionError
 from acquisition.transport.receive_buffer import ReceiveBuffer
 from acquisition.writes.tasks import WriteTasks
 from bus import quality
@@ -104,8 +104,8 @@ class Wire:
     async def read(self, timeout_s: float) -> bytes:
         return await self.inbox.take(timeout_s)
 
-    def discard(self) -> int:
-        return self.inbox.discard()
+    async def set_baudrate(self, baudrate: int) -> None:
+        pass
 
     async def write(self, octets: bytes) -> None:
         if self.unplugged:
@@ -179,7 +179,8 @@ class Polling:
         given: dict[str, str | int | float | bool] = {"port": "", "baudrate": 19200, **(settings or {})}
         plan = LinePlan("bench", "modbus-rtu", given, tuple(devices))
         spec = by_protocol()["modbus-rtu"]
-        self.line = Line(plan, spec, self.publish, self.commands, SystemClock(), port=self.wire)
+        self.task = LineTask(plan, spec, self.publish, self.commands, SystemClock(), port=self.wire)
+        self.line = self.task.line
 
     def publish(self, read: list[PointReading], _: Stamp) -> None:
         self.heard.append(Heard(asyncio.get_running_loop().time(), read))
@@ -187,7 +188,7 @@ class Polling:
 
     async def poll(self, seconds: float) -> None:
         """For so long, then no more."""
-        task = asyncio.ensure_future(self.line.run())
+        task = asyncio.ensure_future(self.task.run())
         await asyncio.wait((task,), timeout=seconds)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

@@ -10,7 +10,7 @@ from typing import Final
 
 from acquisition.decoding.failure_quality import exception
 from acquisition.drivers.base import ExceptionResponse, Found, Identification, Identity, Read
-from acquisition.transport.ports import NoConnectionError
+from acquisition.transport.errors import NoConnectionError
 from mapping.plan import DevicePlan, LinePlan
 from mms_gateway.commissioning.manual_exchange import ManualLine, stranger
 from mms_gateway.commissioning.scan import matching

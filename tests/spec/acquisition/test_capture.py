@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from acquisition.transport.capture import SETTING, CapturePort, captured
-from acquisition.transport.ports import NoConnectionError
+from acquisition.transport.errors import NoConnectionError
 from mapping.plan import LinePlan
 from tests.support import steady_loop
 from tests.support.wire import Unit, Wire

@@ -14,11 +14,14 @@ from acquisition.drivers.base import Read, Registers
 from acquisition.drivers.device_side import Fault
 from acquisition.drivers.registry import by_protocol
 from acquisition.exchange.link import Link
-from acquisition.line import Line
+from acquisition.exchange.port_factory import port_of
+from acquisition.line_task import LineTask
 from acquisition.polling.refused_registers import DeviceRefusals, RefusedRange
+from acquisition.port_loop import PortLoop
 from acquisition.simulate.lines import TcpLine
+from acquisition.transport.errors import NoConnectionError, UnsentError
 from acquisition.transport.network_ports import ConnectionPort
-from acquisition.transport.ports import NoConnectionError, SerialPort, TcpPort, UnsentError
+from acquisition.transport.ports import SerialPort, TcpPort
 from bus import quality
 from bus.clock import FINEST
 from bus.messages import Outcome
@@ -292,8 +295,9 @@ def test_every_pulse_ends_with_its_line_though_the_connection_ends_behind_each_a
         host, port = server.sockets[0].getsockname()
         plan = LinePlan("bench", "modbus-tcp", {"host": host, "port": port}, (coils("io", 1, 0),))
         field = Field(plan)
-        field.line = Line(plan, by_protocol()["modbus-tcp"], field.publish, field._commands, field.clock)
-        polling = asyncio.create_task(field.line.run())
+        polling = field.started(
+            LineTask(plan, by_protocol()["modbus-tcp"], field.publish, field._commands, field.clock)
+        )
         await pulsed(field, 0, 1, 2)
         assert coil == {20: 1, 21: 1, 22: 1}
         polling.cancel()
@@ -490,9 +494,10 @@ def test_a_command_whose_deadline_passes_while_the_connection_is_made_is_never_w
         port = SlowPort(address)
         port.takes_s = 0.2
         plan = LinePlan("bench", "modbus-tcp", address, plan.devices)
-        field.line = Line(plan, by_protocol()["modbus-tcp"], field.publish, field._commands, field.clock, port=port)
+        task = LineTask(plan, by_protocol()["modbus-tcp"], field.publish, field._commands, field.clock, port=port)
+        field.line = task.line
         field.command(0, True, within_s=0.05 if late else 10)
-        polling = asyncio.create_task(field.line.run())
+        polling = field.started(task)
         await field.until(lambda: field.outcomes[-1:] in ([Outcome.EXPIRED], [Outcome.PROVEN]))
         await field.until(lambda: good(field, 0, not late))
         assert [tuple(words) for _, _, words in field.devices["io"].writes] == ([] if late else [(1,)])
@@ -510,8 +515,9 @@ def test_a_command_for_a_line_that_is_down_is_never_written() -> None:
             away = device("io", 1, [*RELAY.points, point(4, "io.online", Own("online"))], RELAY.blocks)
             plan = LinePlan("bench", "modbus-tcp", {"host": "127.0.0.1", "port": reserved.getsockname()[1]}, (away,))
             field = Field(plan)
-            field.line = Line(plan, by_protocol()["modbus-tcp"], field.publish, field._commands, field.clock)
-            polling = asyncio.create_task(field.line.run())
+            polling = field.started(
+                LineTask(plan, by_protocol()["modbus-tcp"], field.publish, field._commands, field.clock)
+            )
             await field.until(lambda: 4 in field.last)  # it has been tried
             field.command(0, True, within_s=0.05)
             await field.until(lambda: len(field.results) == 1)
@@ -534,11 +540,13 @@ def test_a_device_that_closes_after_each_answer_is_asked_on_a_new_connection() -
         server = await asyncio.start_server(once, "127.0.0.1", 0)
         host, port = server.sockets[0].getsockname()
         feeder = meter("feeder", 1, 0)
-        link = Link(LinePlan("lan", "modbus-tcp", {"host": host, "port": port}, (feeder,)), by_protocol()["modbus-tcp"])
+        spec, plan = by_protocol()["modbus-tcp"], LinePlan("lan", "modbus-tcp", {"host": host, "port": port}, (feeder,))
+        loop = PortLoop(port_of(plan, spec))
+        link = Link(plan, spec, loop.time)
         for _ in range(4):
-            assert await link.exchange(Read(1, "holding", 0, 2), feeder) == Registers((1, 2))
+            assert await loop.run(link.exchange(Read(1, "holding", 0, 2), feeder)) == Registers((1, 2))
         assert (link.counters.reconnects, link.counters.answers) == (4, 4)
-        await link.close()
+        await loop.run(link.close())
         server.close()
 
     run(scenario)
@@ -564,8 +572,9 @@ def test_a_command_reaches_a_device_that_closes_after_each_answer_and_is_written
         relay = polled_with(device("io", 1, RELAY.points[:1], RELAY.blocks[:1]), pause_ms=pause_ms)
         plan = LinePlan("bench", "modbus-tcp", {"host": host, "port": port}, (relay,))
         field = Field(plan)
-        field.line = Line(plan, by_protocol()["modbus-tcp"], field.publish, field._commands, field.clock)
-        polling = asyncio.create_task(field.line.run())
+        polling = field.started(
+            LineTask(plan, by_protocol()["modbus-tcp"], field.publish, field._commands, field.clock)
+        )
         for value in (True, False, True):
             await field.until(lambda value=value: good(field, 0, not value))  # type: ignore[misc]
             field.results.clear()
@@ -622,10 +631,9 @@ class SingleRequestRelay:
         host, port = server.sockets[0].getsockname()
         plan = LinePlan("bench", "modbus-tcp", {"host": host, "port": port}, (self._relay,))
         self.field = Field(plan)
-        self.field.line = Line(
-            plan, by_protocol()["modbus-tcp"], self.field.publish, self.field._commands, self.field.clock
+        polling = self.field.started(
+            LineTask(plan, by_protocol()["modbus-tcp"], self.field.publish, self.field._commands, self.field.clock)
         )
-        polling = asyncio.create_task(self.field.line.run())
         try:
             yield self.field
         finally:
@@ -764,7 +772,7 @@ def test_what_another_device_refused_is_asked_for_again_at_once(knew: str) -> No
         server = TcpLine(plan, by_protocol()["modbus-tcp"], {1: field.devices["meter"]})
         plan = LinePlan("bench", "modbus-tcp", dict(await server.start()), plan.devices)
         noted: list[tuple[str, tuple[RefusedRange, ...], str]] = []
-        field.line = Line(
+        task = LineTask(
             plan,
             by_protocol()["modbus-tcp"],
             field.publish,
@@ -773,7 +781,7 @@ def test_what_another_device_refused_is_asked_for_again_at_once(knew: str) -> No
             refused={"meter": DeviceRefusals(1, None, (RefusedRange("holding", 1, 1, 2),), knew)},
             refused_changed=lambda one, left, identity: noted.append((one.name, tuple(left), identity)),
         )
-        polling = asyncio.create_task(field.line.run())
+        polling = field.started(task)
         wanted = 2 if knew == "simulated old 1.0" else 0 if knew else 1
         await field.until(lambda: len(noted) == wanted and 0 in field.last and field.line.counters.requests > 6)
         if wanted == 2:  # it is another one: its register is there, and polled again

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from acquisition.drivers.device_side import Fault
 from acquisition.drivers.registry import by_protocol
-from acquisition.line import Line
+from acquisition.line_task import LineTask
 from acquisition.simulate.lines import TcpLine
 from acquisition.worker import Worker
 from mapping.plan import DevicePlan, LinePlan, Plan, WorkerPlan, sealed
@@ -30,8 +30,8 @@ def test_two_lines_at_once_log_each_its_own_devices() -> None:
         running = []
         for plan, field, port in zip(plans, fields, ports, strict=True):
             there = line_plan(plan.name, plan.devices[0], port)
-            field.line = Line(there, by_protocol()["modbus-tcp"], field.publish, field._commands, field.clock)
-            running.append(asyncio.create_task(field.line.run()))
+            line = LineTask(there, by_protocol()["modbus-tcp"], field.publish, field._commands, field.clock)
+            running.append(field.started(line))
         for first, field in zip((0, 3), fields, strict=True):
             await field.until(lambda first=first, field=field: first in field.last)  # type: ignore[misc]
         devices[0].fault = Fault("silent")

@@ -3,12 +3,13 @@
 import asyncio
 import random
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import pairwise
 
 import pytest
 from msgspec import structs
 
-from acquisition.drivers.base import Confirmed, Read, Write
+from acquisition.drivers.base import Ask, Confirmed, Found, Read, Write
 from acquisition.drivers.registry import by_protocol
 from acquisition.exchange import attempt
 from acquisition.exchange.attempt import DeviceException
@@ -17,6 +18,7 @@ from acquisition.exchange.link import Link
 from acquisition.exchange.responses import CUT_OCTETS
 from acquisition.exchange.timing import SILENCE_CHARACTERS
 from acquisition.polling.scheduler import PolledDevice
+from acquisition.port_loop import PortLoop
 from bus import quality
 from mapping.plan import DevicePlan, LinePlan, PointPlan, PollSettings, Register, RegisterBlock
 from tests.support.wire import CHARACTER_S, Heard, Polling, Unit, Wire, crc, run
@@ -116,12 +118,24 @@ READ = Read(1, "holding", 0, COUNT)
 ON, OFF = Write(1, 5, 20, (0xFF,)), Write(1, 5, 20, (0,))
 
 
-def linked(unit: Unit, *, timeout_s: float = TIMEOUT_S) -> tuple[Link, Wire, DevicePlan]:
+@dataclass
+class Exchanges:
+    """The exchanges of a line, carried out in its loop."""
+
+    loop: PortLoop
+    link: Link
+
+    async def exchange(self, request: Ask, device: DevicePlan) -> Found | None:
+        return await self.loop.run(self.link.exchange(request, device))
+
+
+def linked(unit: Unit, *, timeout_s: float = TIMEOUT_S) -> "tuple[Exchanges, Wire, DevicePlan]":
     """The exchanges of a line with `unit`, which is number 1, at its end."""
     wire, one = Wire({1: unit}), meter(1)
     device = structs.replace(one, polling=structs.replace(one.polling, timeout_ms=round(timeout_s * 1000)))
     plan = LinePlan("bench", "modbus-rtu", {"port": "", "baudrate": 19200}, (device,))
-    return Link(plan, by_protocol()["modbus-rtu"], wire), wire, device
+    loop = PortLoop(wire)
+    return Exchanges(loop, Link(plan, by_protocol()["modbus-rtu"], loop.time)), wire, device
 
 
 @pytest.mark.parametrize("octets", [1, 3])
@@ -153,7 +167,7 @@ def test_only_unsound_octets_as_many_as_the_answer_has_are_the_answer(octets: in
         link, _, device = linked(Unit(spoil=lambda _frame, _chance: bytes(octets)))
         for _ in range(2):
             assert await link.exchange(READ, device) is None
-            parts = link.parts(READ, [COUNT], max_registers=125, refused=())
+            parts = link.link.parts(READ, [COUNT], max_registers=125, refused=())
             assert parts is not None
             assert parts[0].longer is owed
 
@@ -171,7 +185,7 @@ def test_noise_before_the_time_out_lets_no_late_confirmation_pass_for_that_of_a_
         assert await link.exchange(OFF, device) == Confirmed()
         unit.dead = True
         assert await link.exchange(ON, device) is None
-        assert (unit.writes, link.counters.late) == ([(20, 0xFF00), (20, 0)], 1)
+        assert (unit.writes, link.link.counters.late) == ([(20, 0xFF00), (20, 0)], 1)
 
     run(scenario())
 
@@ -186,7 +200,7 @@ def test_a_confirmation_of_another_address_or_value_confirms_nothing(at: int) ->
         link, _, device = linked(Unit(spoil=another))
         for write in (ON, Write(1, 6, 7, (300,))):
             assert await link.exchange(write, device) is None
-        assert (link.counters.answers, link.counters.timeouts) == (0, 2)
+        assert (link.link.counters.answers, link.link.counters.timeouts) == (0, 2)
 
     run(scenario())
 
@@ -207,7 +221,7 @@ def test_an_exception_that_may_be_a_late_one_to_another_read_is_in_doubt(code: i
 
         async def asked(later: float) -> object:
             wire.loop.call_later(later, wire.say, refusal(1, 3, code))
-            return await attempt.registers(link, polled, other, [40 + size])
+            return await link.loop.run(attempt.registers(link.link, polled, other, [40 + size]))
 
         unit.dead = True
         assert await asked(0.1) == DeviceException(code, certain=True)  # nothing is owed

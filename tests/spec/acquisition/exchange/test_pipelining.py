@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from acquisition.decoding.point_readings import PointReading
 from acquisition.drivers.registry import by_protocol
-from acquisition.line import Line
-from acquisition.transport.ports import NoConnectionError
+from acquisition.line_task import LineTask
+from acquisition.transport.errors import NoConnectionError
 from acquisition.writes.tasks import WriteTasks
 from bus import quality
 from bus.messages import Outcome
@@ -84,13 +84,16 @@ class Polling:
         self.heard: list[PointReading] = []
         line = LinePlan("lan", "modbus-tcp", {"host": "", "port": 502}, (plan,))
         spec = by_protocol()["modbus-tcp"]
-        self.line = Line(line, spec, self._publish, WriteTasks("w", "r", "boot", [plan]), SystemClock(), port=self.lan)
+        self.task = LineTask(
+            line, spec, self._publish, WriteTasks("w", "r", "boot", [plan]), SystemClock(), port=self.lan
+        )
+        self.line = self.task.line
 
     def _publish(self, read: list[PointReading], _: Stamp) -> None:
         self.heard += read
 
     async def poll(self, seconds: float) -> None:
-        task = asyncio.ensure_future(self.line.run())
+        task = asyncio.ensure_future(self.task.run())
         await asyncio.wait((task,), timeout=seconds)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

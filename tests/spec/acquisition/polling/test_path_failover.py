@@ -9,6 +9,7 @@ import pytest
 from acquisition.drivers.device_side import Fault
 from acquisition.drivers.registry import by_protocol
 from acquisition.line import Line
+from acquisition.line_task import LineTask
 from acquisition.polling.path_failover import Paths
 from acquisition.simulate.device import SimulatedDevice
 from acquisition.simulate.lines import TcpLine
@@ -106,22 +107,24 @@ def test_values_and_commands_go_by_the_second_path_and_come_back_to_the_first() 
         spec = by_protocol()["modbus-tcp"]
         servers = [TcpLine(line_plan("a", RELAY), spec, {1: here}), TcpLine(line_plan("b"), spec, {7: there})]
         ports = [int((await server.start())["port"]) for server in servers]
-        first = Line(line_plan("a", RELAY, port=ports[0]), spec, seen.publish, seen._commands, seen.clock, paths=paths)
+        first = LineTask(
+            line_plan("a", RELAY, port=ports[0]), spec, seen.publish, seen._commands, seen.clock, paths=paths
+        )
         second_plan = line_plan("b", fallbacks=(ELSEWHERE,), port=ports[1])
-        second = Line(second_plan, spec, seen.publish, seen._commands, seen.clock, paths=paths)
-        paths.add("relay", first, second)
+        second = LineTask(second_plan, spec, seen.publish, seen._commands, seen.clock, paths=paths)
+        paths.add("relay", first.line, second.line)
         running = [asyncio.create_task(one.run()) for one in (first, second)]
         await seen.until(lambda: 0 in seen.last)
-        assert (first.state().connected, second.state().reason) == (True, "stands by")
-        assert [state.online for state in first.device_states()] == [True]
-        assert second.device_states() == []
+        assert (first.line.state().connected, second.line.state().reason) == (True, "stands by")
+        assert [state.online for state in first.line.device_states()] == [True]
+        assert second.line.device_states() == []
 
         here.fault = Fault("silent")
         await seen.until(lambda: seen.last[0].reading.value is True and quality.is_good(seen.last[0].reading.quality))
         assert seen.last[1].reading.value is True
-        assert (first.device_states(), [state.online for state in second.device_states()]) == ([], [True])
+        assert (first.line.device_states(), [state.online for state in second.line.device_states()]) == ([], [True])
 
-        seen.line = By(second)  # type: ignore[assignment]
+        seen.line = By(second.line)  # type: ignore[assignment]
         seen.command(0, False)
         await seen.until(lambda: len(seen.results) == 2)
         assert seen.outcomes == [Outcome.ACCEPTED, Outcome.PROVEN]
@@ -133,7 +136,7 @@ def test_values_and_commands_go_by_the_second_path_and_come_back_to_the_first() 
             "device relay: by its second path, line b: no answer within 120 ms",
             "device relay: by its first path again, line a",
         ]
-        assert [state.online for state in first.device_states()] == [True]
+        assert [state.online for state in first.line.device_states()] == [True]
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)

@@ -17,7 +17,7 @@ from acquisition.simulate.lines import line_of
 from acquisition.simulate.playback import parse
 from acquisition.simulate.replay import Replay
 from acquisition.transport.capture import SETTING
-from acquisition.transport.ports import NoConnectionError
+from acquisition.transport.errors import NoConnectionError
 from mapping.compile import Compiled
 from mapping.diagnostics import Diagnostics
 from mapping.plan import DevicePlan, LinePlan, WorkerPlan
