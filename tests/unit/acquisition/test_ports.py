@@ -1,12 +1,15 @@
 """Ports: what becomes of octets that nobody takes."""
 
 import asyncio
+import os
 import socket
+import tty
 from collections.abc import Iterator
 
 import pytest
 
-from acquisition.transport.ports import TcpPort
+from acquisition.transport.errors import NoConnectionError
+from acquisition.transport.ports import SerialPort, TcpPort
 
 
 @pytest.fixture
@@ -47,3 +50,27 @@ def test_what_a_host_has_not_taken_is_thrown_away_when_the_connection_is_closed(
 def test_a_connection_is_closed_orderly_when_everything_was_taken(host: socket.socket) -> None:
     with asyncio.run(written(host, 12)) as peer:
         assert drained(peer) == 12
+
+
+def test_octets_that_are_read_before_the_loop_calls_for_them_are_no_end_of_the_port() -> None:
+    master, slave = os.openpty()
+    tty.setraw(master)
+
+    async def scenario() -> bytes:
+        port = SerialPort({"port": os.ttyname(slave)})
+        await port.open()
+        got = b""
+        for octet in range(50):
+            os.write(master, bytes((octet,)))
+            await asyncio.sleep(0)  # the loop has seen it, and its call waits behind us
+            got += await port.read(0)
+            await asyncio.sleep(0)
+            got += await port.read(0)  # raises where the port is taken for lost
+        os.close(master)
+        with pytest.raises(NoConnectionError, match="port lost"):
+            await port.read(2)
+        await port.close()
+        return got
+
+    assert asyncio.run(scenario()) == bytes(range(50))
+    os.close(slave)

@@ -3,13 +3,13 @@
 import asyncio
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import pytest
 from msgspec import structs
 
-from acquisition.drivers.base import Ask, Confirmed, Found, Read, Write
+from acquisition.drivers.base import Ask, Confirmed, DriverSpec, Found, Read, Write
 from acquisition.drivers.registry import by_protocol
 from acquisition.exchange import attempt
 from acquisition.exchange.attempt import DeviceException
@@ -438,5 +438,24 @@ def test_a_delay_between_requests_is_kept() -> None:
         await polling.poll(10)
         assert polling.wire.gaps[0] >= 0.2
         assert min(polling.wire.gaps[1:]) >= 0.02 - 1e-9
+
+    run(scenario())
+
+
+def test_after_a_time_out_no_read_is_longer_than_a_request_of_the_protocol_may_be() -> None:
+    rtu = by_protocol()["modbus-rtu"]
+    framing = replace(rtu.protocol.framing, registers=COUNT)
+    short = replace(rtu, protocol=replace(rtu.protocol, framing=framing))
+
+    async def longest(spec: DriverSpec) -> int:
+        wire, device = Wire({1: Unit(dead=True)}), meter(1)
+        loop = PortLoop(wire)
+        link = Link(LinePlan("bench", "modbus-rtu", {"port": "", "baudrate": 19200}, (device,)), spec, loop.time)
+        assert await loop.run(link.exchange(READ, device)) is None
+        parts = link.parts(READ, list(range(1, COUNT + 1)), max_registers=125, refused=())
+        return max(part.read.count for part in parts or [])
+
+    async def scenario() -> None:
+        assert (await longest(rtu), await longest(short)) == (COUNT + 1, COUNT - 1)
 
     run(scenario())
