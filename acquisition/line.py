@@ -56,7 +56,7 @@ class Line:
 
     `refused`: ranges that devices have refused before, by name; `refused_changed(device, ranges, identity)` gets those of now.
     `phase`, from 0 to 1, is its place among the lines of its worker. `wake` is called when a write or a device has come.
-    `tag`: the transaction id before the first one.
+    `tag`: the transaction id before the first one. `draw` gives numbers from 0 to 1.
     """
 
     def __init__(
@@ -70,6 +70,7 @@ class Line:
         *,
         wake: Callable[[], None],
         log: Log,
+        draw: Callable[[], float],
         refused: dict[str, DeviceRefusals] | None = None,
         refused_changed: RefusalsChanged = lambda _device, _ranges, _identity: None,
         phase: float = 0.0,
@@ -80,7 +81,7 @@ class Line:
         self._paths = paths or Paths(lambda _device, _text: None)  # without a second path there is no switch
         self._spec = spec
         self._time = time
-        self._link = Link(plan, spec, time, tag)
+        self._link = Link(plan, spec, time, draw, tag)
         self._publish = publish
         self._stamp = stamp
         self._wake = wake

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import random
 import time
 
 from acquisition.drivers.base import DriverSpec
@@ -50,6 +51,7 @@ class LineTask:
             clock.now,
             wake=self._loop.wake,
             log=_log,
+            draw=random.random,
             refused=refused,
             refused_changed=refused_changed,
             phase=phase,

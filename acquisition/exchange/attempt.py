@@ -16,6 +16,7 @@ from acquisition.exchange.counters import BUSY
 from acquisition.exchange.link import Link
 from acquisition.exchange.pipelining import ReadResponse
 from acquisition.exchange.port_steps import Steps
+from acquisition.exchange.read_variants import ReadLimits
 from acquisition.polling.scheduler import Job, PolledDevice
 from mapping.plan import DevicePlan, Identify, RegisterBlock, ReplyBlock
 
@@ -123,7 +124,8 @@ def registers(
 ) -> Steps[tuple[int, ...] | DeviceException | ResponseTimeout | Deferral]:
     """Values of `read`, by reads that no late response can satisfy; otherwise why there are none. Raises NoConnectionError."""
     plan = device.plan
-    parts = link.parts(read, borders, max_registers=plan.polling.max_registers, refused=device.refused_reads)
+    limits = ReadLimits(plan.polling.max_registers, device.refused_reads, exact=plan.polling.max_gap == 0)
+    parts = link.parts(read, borders, limits)
     if parts is None:
         return Deferral()
     found = yield from link.ask_parts(plan, parts)

@@ -8,15 +8,15 @@ Every method that waits is a generator of `port_steps`. `responses` decides on o
 knows whether the port is open. There is no schedule here, and no meaning of registers.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from acquisition.drivers.base import Ask, Continue, DriverSpec, ExceptionResponse, Found, Read, Registers
-from acquisition.exchange import late_answers
 from acquisition.exchange.connection import Connection
 from acquisition.exchange.counters import Counters
-from acquisition.exchange.late_answers import Part
 from acquisition.exchange.pipelining import OutstandingReads, ReadResponse
 from acquisition.exchange.port_steps import LineTime, Receive, Rest, Send, SetBaudrate, Steps
+from acquisition.exchange.read_variants import BITS_LIMIT, Part, ReadChoice, ReadLimits
 from acquisition.exchange.responses import Responses, response_octets
 from acquisition.exchange.timing import FrameSilence, LineTiming
 from acquisition.exchange.turnaround import Turnarounds
@@ -27,10 +27,13 @@ from mapping.plan import DevicePlan, LinePlan
 class Link:
     """Exchanges of one line, one at a time. Every generator may raise NoConnectionError.
 
-    `time` has the time of the last step; `asked_at`: of the last request. `tag`: the transaction id before the first one.
+    `time` has the time of the last step; `asked_at`: of the last request, or of an earlier one that looked alike and may be
+    the one that was answered. `tag`: the transaction id before the first one. `draw` gives numbers from 0 to 1.
     """
 
-    def __init__(self, plan: LinePlan, spec: DriverSpec, time: LineTime, tag: int = 0) -> None:
+    def __init__(
+        self, plan: LinePlan, spec: DriverSpec, time: LineTime, draw: Callable[[], float], tag: int = 0
+    ) -> None:
         self._spec = spec
         self._time = time
         self._connection = Connection()
@@ -38,6 +41,7 @@ class Link:
         self._silence = FrameSilence(self._timing, time.now)
         self.counters = Counters()
         self._responses = Responses(spec, spec.make(plan.settings), self.counters, tag)
+        self._choice = ReadChoice(self._responses.late, self._responses.asked, draw)
         self.turnarounds = Turnarounds()  # of the units of a serial line
         self.asked_at = 0.0
 
@@ -59,19 +63,17 @@ class Link:
 
     # ------------------------------------------------------------------ reads that are safe
 
-    def parts(
-        self, read: Read, borders: Sequence[int], *, max_registers: int, refused: Collection[Read]
-    ) -> list[Part] | None:
-        """Reads that bring `read`, and with which no late response could be confused; None if there are none yet.
+    def parts(self, read: Read, borders: Sequence[int], limits: ReadLimits) -> list[Part] | None:
+        """Reads that bring `read`, and with which no other response could be confused; None if there are none yet.
 
-        `borders`: where its values end; `refused`: longer reads that the device refuses.
+        `borders`: where its values end.
         """
-        if self._spec.tagged or self._spec.anonymous:
+        if self._spec.anonymous or self._spec.transport == "memory":
             return [Part(read, read.address, read.count)]
         bits = read.table in ("coil", "discrete")
-        limit = late_answers.BITS_LIMIT if bits else min(max_registers, self._spec.protocol.framing.registers)
-        late, now = self._responses.late, self._time.now
-        return late_answers.safe_parts(read, borders, late, now, limit=limit, refused=refused)
+        most = BITS_LIMIT if bits else min(limits.most, self._spec.protocol.framing.registers)
+        silent_s = self._time.now - self._silence.since
+        return self._choice.parts(read, borders, replace(limits, most=most), self._time.now, silent_s=silent_s)
 
     def doubtful(self, read: Read) -> bool:
         """True if an exception to `read` may be a late one, to something else."""
@@ -87,7 +89,7 @@ class Link:
         asked_at = 0.0
         for part in parts:
             found = yield from self.exchange(part.read, device)
-            asked_at = self.asked_at = asked_at or self.asked_at
+            asked_at = self.asked_at = min(asked_at or self.asked_at, self.asked_at)
             if not isinstance(found, Registers):
                 return found if isinstance(found, ExceptionResponse) else None
             first = part.start - part.read.address
@@ -129,7 +131,11 @@ class Link:
         sent = yield from self._send(request)
         timeout_s = device.polling.timeout_ms / 1000
         response_s = response_octets(request) * self._timing.response_character_s
-        found = yield from self._await_response(request, sent + timeout_s + response_s, timeout_s)
+        try:
+            found = yield from self._await_response(request, sent + timeout_s + response_s, timeout_s)
+        except NoConnectionError:
+            self._responses.cut_short(request, self._time.now, timeout_s)
+            raise
         now = self._time.now
         self._silence.exchange_ended(device.unit, now)
         if found is None:
@@ -137,6 +143,7 @@ class Link:
             yield from self._after_timeout(request, timeout_s)
             return None
         self._served(found)
+        self._responses.answered(request, now)
         self.turnarounds.responded(now - sent)
         if self._spec.serial and isinstance(found, Registers):
             self.turnarounds.add(device.unit, now - sent - response_s)
@@ -147,9 +154,9 @@ class Link:
         if self._spec.longest_s:
             yield SetBaudrate(self._timing.baudrate)
         octets = self._responses.encode(request)
-        self.asked_at = self._time.now
+        self.asked_at = self._responses.oldest(request, self._time.now)
         yield Send(octets)
-        self._responses.sent(request, octets)
+        self._responses.sent(request, octets, self._time.now)
         return self._time.now + len(octets) * self._timing.character_s
 
     def _served(self, found: Found) -> None:
@@ -218,15 +225,15 @@ class Link:
             asked_at = self._time.now
             octets = self._responses.encode(read)
             yield Send(octets)
-            tag = self._responses.sent(read, octets)
+            tag = self._responses.sent(read, octets, asked_at)
             outstanding.add(tag, place, read, asked_at, asked_at + device.polling.timeout_ms / 1000)
         return outstanding
 
     def _next_response(self, outstanding: OutstandingReads) -> Steps[ReadResponse | None]:
         """The next response to come, or the next read to which none came; None if all are done."""
         while (deadline := outstanding.deadline) is not None:
-            response = self._responses.next_of(outstanding)
             now = self._time.now
+            response = self._responses.next_of(outstanding, now)
             if response is not None:
                 if response.found is not None:
                     self._served(response.found)
@@ -257,7 +264,7 @@ class Link:
 
     def _until_silent(self, device: DevicePlan) -> Steps[bool]:
         until = max(self._time.now, self._silence.free_at(device)) + device.polling.timeout_ms / 1000
-        self._responses.unexpected()
+        self._responses.unexpected(self._time.now)
         while True:
             while self._time.now < self._silence.free_at(device):
                 self._unexpected((yield Receive(self._silence.free_at(device))))
@@ -273,7 +280,7 @@ class Link:
     def _unexpected(self, octets: bytes) -> None:
         if octets:
             self._silence.broken(self._time.now)
-            self._responses.unexpected(octets)
+            self._responses.unexpected(self._time.now, octets)
 
     def _after_timeout(self, request: Ask, timeout_s: float) -> Steps[None]:
         """Wait until the line is silent, or, on a line of text, for the missing response (D65).

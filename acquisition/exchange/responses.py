@@ -7,6 +7,7 @@
 A port or a timer has no place here: the caller waits, and hands over what came.
 """
 
+from collections import OrderedDict
 from typing import Final
 
 from acquisition.drivers.base import (
@@ -21,14 +22,17 @@ from acquisition.drivers.base import (
     Step,
     Write,
 )
+from acquisition.exchange.asked_reads import AskedReads, octets_of
 from acquisition.exchange.counters import Counters
 from acquisition.exchange.echo import Echo
-from acquisition.exchange.late_answers import LateResponses, octets_of
+from acquisition.exchange.late_answers import NETWORK_S, WIRE_S, WIRE_TIMEOUTS, LateResponse, LateResponses
 from acquisition.exchange.pipelining import OutstandingReads, ReadResponse
 
 FRAME_OCTETS: Final = 5  # around the data of a response to a read: unit, function, length, check sum
 CONFIRMATION_OCTETS: Final = 8
 CUT_OCTETS: Final = 3  # that may be missing from an unsound response which has come nevertheless
+SECOND_WITHIN_S: Final = 30.0  # a second response later than that is not told from a stray frame
+TAGS_LIMIT: Final = 256
 TAG_STEP: Final = 0x9E37  # a tag is far from its neighbours, so that no wrong bit makes one of another (D64)
 _FUNCTION_TABLES: Final = {1: "coil", 2: "discrete", 3: "holding", 4: "input"}
 
@@ -51,6 +55,7 @@ class Responses:
 
     def __init__(self, spec: DriverSpec, driver: Driver, counters: Counters, tag: int) -> None:
         self.late = LateResponses()
+        self.asked = AskedReads()
         self._spec = spec
         self._driver = driver
         self._counters = counters
@@ -58,6 +63,10 @@ class Responses:
         self._buffer = bytearray()
         self._tag = tag
         self._request: Ask | None = None  # the last one
+        self._asked_at = 0.0  # it was sent
+        self._network = spec.transport != "serial"  # not first in, first out, and slow for all that is known
+        self._late_tags: OrderedDict[int, Read] = OrderedDict()  # of reads without a response, by their tag
+        self._timeout_s = 0.0  # of the last request that had none
         self._unsound_before = self._foreign_before = 0  # the last request
 
     # ------------------------------------------------------------------ a request
@@ -74,10 +83,12 @@ class Responses:
         self._tag = next_tag(self._tag)
         return self._driver.request(request, self._tag)
 
-    def sent(self, request: Ask, octets: bytes) -> int:
+    def sent(self, request: Ask, octets: bytes, now: float) -> int:
         """`octets`, those of `request`, have left; its tag."""
         self._counters.requests += 1
-        self._request = request
+        self._request, self._asked_at = request, now
+        if isinstance(request, Read):
+            self.asked.sent(request, now)
         self._foreign_before, self._unsound_before = self._counters.foreign, self._counters.discarded_octets
         if not self._spec.tagged:
             self._echo.sent(octets, request)
@@ -99,19 +110,40 @@ class Responses:
             return None
         while (found := self._take(request)) is not None:
             if isinstance(found, Foreign):
-                self._foreign(found)
+                self._foreign(found, now)
             elif isinstance(found, Confirmed) and self._overtaken(request, now):
                 self._counters.late += 1  # the earlier one's, or this one's: the second one counts
             else:
                 return found
         return None
 
-    def next_of(self, reads: OutstandingReads) -> ReadResponse | None:
+    def oldest(self, request: Ask, now: float) -> float:
+        """Time of the oldest request that the response to `request`, sent now, may answer: its own, or one that looked alike."""
+        if not isinstance(request, Read):
+            return now
+        since = now - self.asked.window(request.unit, now)
+        owed = self.late.owed_alike(request, now)
+        again = self.asked.asked_alike(request, now) if self.asked.lag(request.unit, now) else None
+        return min(at for at in (now, owed, again) if at is not None and at >= since)
+
+    def cut_short(self, request: Ask, now: float, timeout_s: float) -> None:
+        """The connection was lost before the response to `request`, which may come in the next one."""
+        if isinstance(request, Read | Write) and not (self._spec.tagged or self._spec.anonymous):
+            self._expect(request, now, timeout_s)
+
+    def answered(self, request: Ask, now: float) -> None:
+        """`request` had its response in time."""
+        self.asked.took(now - self._asked_at)
+        if isinstance(request, Read | Write):
+            in_order = not self._network and not self.asked.lag(request.unit, now)
+            self.late.answered(request.unit, in_order=in_order)
+
+    def next_of(self, reads: OutstandingReads, now: float) -> ReadResponse | None:
         """The next response to one of `reads`; None while there is no whole one."""
         while (found := reads.take(self._spec, self._driver, self._buffer)) is not None:
             if not isinstance(found, Foreign):
                 return found
-            self._foreign(found)
+            self._foreign(found, now)
         return None
 
     def timed_out(self, request: Ask, now: float, timeout_s: float) -> None:
@@ -119,14 +151,31 @@ class Responses:
         self._counters.timeouts += 1
         unsound = len(self._buffer) + self._counters.discarded_octets - self._unsound_before
         self._counters.garbled += bool(unsound and self._foreign_before == self._counters.foreign)
-        if self._spec.tagged or self._spec.anonymous:
+        if self._spec.anonymous or not isinstance(request, Read | Write):
             return
-        if unsound < response_octets(request) - CUT_OCTETS and isinstance(request, Read | Write):
-            self.late.expect(request, now, timeout_s)
+        if self._spec.tagged:
+            if isinstance(request, Read):
+                self._expect(request, now, timeout_s)
+                self._remember_tag(request)
+        elif unsound < response_octets(request) - CUT_OCTETS:
+            self._expect(request, now, timeout_s)
+
+    def _expect(self, request: Read | Write, now: float, timeout_s: float) -> None:
+        if self._network:
+            lasts_s = max(NETWORK_S, 2 * self.asked.lag(request.unit, now))
+        else:
+            lasts_s = max(WIRE_S, WIRE_TIMEOUTS * timeout_s)
+        self._timeout_s = timeout_s
+        self.late.expect(request, self._asked_at, now + lasts_s)
+
+    def _remember_tag(self, read: Read) -> None:
+        self._late_tags[self._tag] = read
+        if len(self._late_tags) > TAGS_LIMIT:
+            self._late_tags.popitem(last=False)
 
     # ------------------------------------------------------------------ octets that no request waits for
 
-    def unexpected(self, octets: bytes = b"") -> None:
+    def unexpected(self, now: float, octets: bytes = b"") -> None:
         """Judge what is in the buffer, and `octets` behind it: a late response, one that came twice, or noise."""
         self._buffer += octets
         request = self._request
@@ -134,11 +183,11 @@ class Responses:
             return
         while (found := self._take(request)) is not None:
             if isinstance(found, Foreign):
-                self._foreign(found)
-            elif isinstance(request, Read | Write) and self.late.settle_request(request):
-                self._counters.late += 1
+                self._foreign(found, now)
+            elif isinstance(request, Read | Write) and (late := self.late.settle_request(request)) is not None:
+                self._came_late(late, now)
             else:
-                self._counters.doubled += 1
+                self._came_twice(request, now)
 
     def late_line(self, request: Ask, octets: bytes) -> bool:
         """True if `octets` complete a line of text, which can only be the response that `request` did not get in time."""
@@ -153,16 +202,44 @@ class Responses:
     def _take(self, request: Ask) -> Step | None:
         """The next unit; what the driver threw away before it found none is counted."""
         before = len(self._buffer)
+        tag = self._spec.tag_of(self._buffer) if self._spec.tagged else -1
         found = self._driver.take(request, self._tag, self._buffer)
         if found is None:
             self._counters.discarded_octets += before - len(self._buffer)
+        elif tag in self._late_tags and tag != self._tag:
+            self.late.settle_request(self._late_tags.pop(tag))
         return found
 
-    def _foreign(self, found: Foreign) -> None:
-        if self.late.settle(found, _FUNCTION_TABLES):
-            self._counters.late += 1
+    def _foreign(self, found: Foreign, now: float) -> None:
+        """A sound unit that answers something else: late, a second time, or nothing that is known."""
+        late = self.late.settle(found, _FUNCTION_TABLES)
+        if late is not None:
+            self._came_late(late, now)
+        elif (again := self._sent_lately(found, now)) is not None:
+            self._counters.doubled += 1
+            self.asked.lagged(found.unit, now - again, now)
         else:
             self._counters.foreign += 1
+
+    def _sent_lately(self, found: Foreign, now: float) -> float | None:
+        """Time of the last read that `found` may be the second response to; None if there is none."""
+        table, octets = _FUNCTION_TABLES.get(found.function), found.octets_of_data
+        if table is None or octets is None or self._spec.tagged:
+            return None
+        at = self.asked.last_of((found.unit, table, octets))
+        return at if at is not None and now - at < SECOND_WITHIN_S else None
+
+    def _came_late(self, late: LateResponse, now: float) -> None:
+        self._counters.late += 1
+        lag_s = now - late.asked_at
+        if late.question is not None:
+            self.asked.lagged(int(late.question[0]), lag_s, now)
+        self._network = self._network or lag_s > 2 * self._timeout_s
+
+    def _came_twice(self, request: Ask, now: float) -> None:
+        self._counters.doubled += 1
+        if isinstance(request, Read):
+            self.asked.lagged(request.unit, now - self._asked_at, now)
 
     def _overtaken(self, request: Ask, now: float) -> bool:
         return isinstance(request, Write) and not self._spec.tagged and self.late.settle_overtaken(request, now)

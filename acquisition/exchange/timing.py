@@ -51,6 +51,11 @@ class FrameSilence:
         self._quiet_since = self._free_from = now
         self._ended_at: dict[int, float] = {}  # when the last exchange with a unit ended
 
+    @property
+    def since(self) -> float:
+        """Time since which no octet has come."""
+        return self._quiet_since
+
     def opened(self, now: float) -> None:
         """The port was opened."""
         self._quiet_since = now

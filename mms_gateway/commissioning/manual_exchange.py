@@ -1,6 +1,7 @@
 """Exchange by hand on one line, outside the gateway: one request at a time, timed. Shell."""
 
 import asyncio
+import random
 import time
 from dataclasses import dataclass
 from types import TracebackType
@@ -32,7 +33,7 @@ class ManualLine:
     def __init__(self, line: LinePlan) -> None:
         spec = driver_of(line.protocol)
         self._loop = PortLoop(port_of(line, spec))
-        self._link = Link(line, spec, self._loop.time, time.monotonic_ns() & 0xFFFF)
+        self._link = Link(line, spec, self._loop.time, random.random, time.monotonic_ns() & 0xFFFF)
 
     async def __aenter__(self) -> Self:
         return self

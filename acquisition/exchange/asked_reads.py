@@ -1,0 +1,104 @@
+"""Reads that were sent lately on one line (pure): a response does not name its read, so reads must not look alike (D119).
+
+    signature    all that a response shows of its read: unit, table, number of octets
+    question     unit, table and first address: a read of another size is still the same question
+    lag          the longest time from a read of a unit to a late or a second response, kept for 24 hours
+    window       of a unit: the largest of 60 ms, two of the line's longest exchanges, and two of the unit's lags
+
+Within the window a signature is not used for another question of its unit, unless the line was silent for a window: the
+line was heard to have nothing more to say.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from acquisition.drivers.base import Read
+
+WINDOW_S: Final = 0.06
+LAG_KEPT_S: Final = 24 * 3600.0
+SIGNATURES_LIMIT: Final = 4096  # those out of every window are forgotten then
+
+ReadSignature = tuple[int, str, int]
+Question = tuple[int, str, int]
+
+
+def octets_of(read: Read) -> int:
+    """The octets of data in the response to `read`."""
+    return -(-read.count // 8) if read.table in ("coil", "discrete") else 2 * read.count
+
+
+def signature_of(read: Read) -> ReadSignature:
+    """All that a response to `read` shows of it."""
+    return (read.unit, read.table, octets_of(read))
+
+
+def question_of(read: Read) -> Question:
+    """The question that `read` asks, whatever its size."""
+    return (read.unit, read.table, read.address)
+
+
+@dataclass(slots=True)
+class AskedReads:
+    """Reads of one line, by signature and question, each with the time when it was last sent."""
+
+    _sent: dict[ReadSignature, dict[Question, float]] = field(default_factory=dict)
+    _lags: dict[int, tuple[float, float]] = field(default_factory=dict)  # by unit: seconds, and until when they count
+    _questions: dict[int, set[Question]] = field(default_factory=dict)  # by unit
+    _longest_s: float = 0.0
+
+    def sent(self, read: Read, now: float) -> None:
+        """`read` is sent."""
+        if len(self._sent) > SIGNATURES_LIMIT:
+            self._forget(now)
+        question = question_of(read)
+        self._sent.setdefault(signature_of(read), {})[question] = now
+        self._questions.setdefault(read.unit, set()).add(question)
+
+    def took(self, seconds: float) -> None:
+        """An exchange of the line took so long."""
+        self._longest_s = max(self._longest_s, seconds)
+
+    def lagged(self, unit: int, seconds: float, now: float) -> None:
+        """A response of `unit` came so long after its read, late or a second time."""
+        before, until = self._lags.get(unit, (0.0, 0.0))
+        if seconds >= before or until < now:
+            self._lags[unit] = (seconds, now + LAG_KEPT_S)
+
+    def lag(self, unit: int, now: float) -> float:
+        """The lag of `unit` in seconds; 0 if it has none."""
+        seconds, until = self._lags.get(unit, (0.0, 0.0))
+        return seconds if until > now else 0.0
+
+    def window(self, unit: int, now: float) -> float:
+        """The window of `unit` in seconds."""
+        return max(WINDOW_S, 2 * self._longest_s, 2 * self.lag(unit, now))
+
+    def looks_alike(self, read: Read, now: float) -> bool:
+        """True if another question of its unit was asked within the window with the signature of `read`."""
+        since, question = now - self.window(read.unit, now), question_of(read)
+        return any(one != question and at > since for one, at in self._sent.get(signature_of(read), {}).items())
+
+    def asked_alike(self, read: Read, now: float) -> float | None:
+        """Time within the window at which `read` was last sent, as it is now; None if it was not."""
+        at = self._sent.get(signature_of(read), {}).get(question_of(read))
+        return at if at is not None and at > now - self.window(read.unit, now) else None
+
+    def last_of(self, signature: ReadSignature) -> float | None:
+        """Time at which a read of `signature` was last sent; None if there was none."""
+        times = self._sent.get(signature)
+        return max(times.values()) if times else None
+
+    def questions(self, unit: int) -> int:
+        """The number of questions of `unit` so far."""
+        return len(self._questions.get(unit, ()))
+
+    def _forget(self, now: float) -> None:
+        """Forget reads that are out of every window, and all questions: those that are asked on come again."""
+        self._questions.clear()
+        for signature, times in list(self._sent.items()):
+            since = now - max(60.0, self.window(signature[0], now))
+            fresh = {one: at for one, at in times.items() if at > since}
+            if fresh:
+                self._sent[signature] = fresh
+            else:
+                del self._sent[signature]

@@ -1,0 +1,116 @@
+"""Variants of a read, and the one that is sent (pure): no response of another read can be taken for its own.
+
+    10 registers      as planned, where the line was silent or nothing looks alike
+    11, 12            one or two more behind the block, or before it; not where nothing unplanned may be read
+    9 + 1             in parts, at the end of a value, that differ in size
+    13 to 16          where the block has no parts
+
+A variant does not serve while the response to another question, or a missing response, would look the same. Of the others
+the first one serves; every fourth time the second one, so that a shift of any depth shows soon. If a variant was asked alike
+within the window, the missing or second response of that read would be older than it looks: another variant goes first.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from acquisition.drivers.base import Read
+from acquisition.exchange.asked_reads import AskedReads, octets_of
+from acquisition.exchange.late_answers import LateResponses
+
+LONGER_BY: Final = (1, 2)  # two, for devices whose values are all of two registers
+LONGER_STILL_BY: Final = (3, 4, 5, 6)  # where the block has no parts: a single value, asked for again and again
+REGISTERS_LIMIT: Final = 125
+BITS_LIMIT: Final = 2000
+SECOND_SHARE: Final = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A read that carries some of a block's values: `count` registers or bits from `start`, which lie wholly in it."""
+
+    read: Read
+    start: int
+    count: int
+
+    @property
+    def longer(self) -> bool:
+        """True if it has more registers or bits than are wanted."""
+        return self.read.count > self.count
+
+
+@dataclass(frozen=True, slots=True)
+class ReadLimits:
+    """Limits of the reads of one device: the registers or bits of one read, reads that it refuses, and `exact`.
+
+    `exact`: nothing is read that was not planned.
+    """
+
+    most: int = REGISTERS_LIMIT
+    refused: Collection[Read] = ()
+    exact: bool = False
+
+
+class ReadChoice:
+    """The choice of variants on one line. `draw` gives numbers from 0 to 1."""
+
+    def __init__(self, late: LateResponses, asked: AskedReads, draw: Callable[[], float]) -> None:
+        self._late = late
+        self._asked = asked
+        self._draw = draw
+
+    def parts(
+        self, read: Read, borders: Sequence[int], limits: ReadLimits, now: float, *, silent_s: float = 0.0
+    ) -> list[Part] | None:
+        """Reads that together bring `read`; None if a missing response forbids each of its variants.
+
+        `borders` are the ends of its values (addresses, ascending): no value is torn. `silent_s`: the line has been silent
+        for so long.
+        """
+        safe = [one for one in variants(read, borders, limits) if not self._owed(one, now)]
+        if not safe or silent_s >= self._asked.window(read.unit, now):
+            return safe[0] if safe else None
+        distinct = [one for one in safe if not any(self._asked.looks_alike(part.read, now) for part in one)]
+        if not distinct:
+            return safe[0]  # by silence only
+        fresh = [one for one in distinct if not self._repeats(one, now)] or [min(distinct, key=self._age(now))]
+        second = len(fresh) > 1 and self._asked.questions(read.unit) > 1 and self._draw() < SECOND_SHARE
+        return fresh[1 if second else 0]
+
+    def _owed(self, parts: Sequence[Part], now: float) -> bool:
+        return any(self._late.may_satisfy(part.read, now) for part in parts)
+
+    def _repeats(self, parts: Sequence[Part], now: float) -> bool:
+        """True if a second response to an earlier read of the same registers may still come, and the unit gives such."""
+        lagging = self._asked.lag(parts[0].read.unit, now) > 0
+        return lagging and any(self._asked.asked_alike(part.read, now) is not None for part in parts)
+
+    def _age(self, now: float) -> Callable[[Sequence[Part]], float]:
+        return lambda parts: max(self._asked.asked_alike(part.read, now) or 0.0 for part in parts)
+
+
+def variants(read: Read, borders: Sequence[int], limits: ReadLimits) -> Iterator[list[Part]]:
+    """The variants of `read`, the cheapest first."""
+    yield [Part(read, read.address, read.count)]
+    if not limits.exact:
+        yield from ([Part(one, read.address, read.count)] for one in _longer(read, limits, LONGER_BY))
+    for border in reversed(borders[:-1]):
+        first = Read(read.unit, read.table, read.address, border - read.address)
+        rest = Read(read.unit, read.table, border, read.address + read.count - border)
+        if octets_of(first) != octets_of(rest):
+            yield [Part(one, one.address, one.count) for one in (first, rest)]
+    if not limits.exact:
+        yield from ([Part(one, read.address, read.count)] for one in _longer(read, limits, LONGER_STILL_BY))
+
+
+def _longer(read: Read, limits: ReadLimits, steps: Sequence[int]) -> Iterator[Read]:
+    """`read` with more behind it, then with more before it; of bits an octet of the response for each step."""
+    more = [8 * step for step in steps] if read.table in ("coil", "discrete") else steps
+    for step in more:
+        longer = Read(read.unit, read.table, read.address, read.count + step)
+        if longer.count <= limits.most and longer.address + longer.count <= 0x10000 and longer not in limits.refused:
+            yield longer
+    for step in more:
+        longer = Read(read.unit, read.table, read.address - step, read.count + step)
+        if longer.count <= limits.most and longer.address >= 0 and longer not in limits.refused:
+            yield longer
