@@ -197,9 +197,9 @@ class Channel:
     def begin(self, fault: LineFault, now: float) -> None:
         """Have `fault`, instead of another one of its kind. Raises ValueError if such a line cannot."""
         self._run(now)
-        reason = misfit(fault, self._spec, self._devices)
-        if reason is not None:
-            raise ValueError(f"the line cannot have {fault.kind}: {reason}")
+        wrong = misfit(fault, self._spec, self._devices)
+        if wrong is not None:
+            raise ValueError(f"the line cannot have {fault.kind}: {wrong.reason}")
         setattr(self._faults, fault.kind, fault)
         self._active = True
         match fault:
@@ -216,11 +216,16 @@ class Channel:
                 for one in self._connections.values():
                     one.mute_at = min(one.mute_at, now + fault.after_s)
 
-    def end(self, now: float, kind: str | None = None) -> None:
-        """Have no fault of `kind`, none at all without one. What is under way comes; a mute connection stays so."""
+    def end(self, now: float, fault: LineFault | None = None) -> None:
+        """Have `fault` no more if it is still there; without one, none at all.
+
+        Requests and answers under way come; a connection that is mute stays so.
+        """
         self._run(now)
-        for one in (kind,) if kind is not None else _Faults.__dataclass_fields__:
-            setattr(self._faults, one, None)
+        if fault is None:
+            self._faults = _Faults()
+        elif getattr(self._faults, fault.kind) is fault:
+            setattr(self._faults, fault.kind, None)
         self._active = self._faults != _Faults()
         if self._faults.hold_until_next is None:
             self._release(now)
@@ -230,6 +235,20 @@ class Channel:
             for connection in self._connections.values():
                 if connection.mute_at > now:
                     connection.mute_at = float("inf")
+
+    def clear(self, now: float) -> None:
+        """Be as new: no fault, nothing under way. A connection that is mute ends, the others go on."""
+        self._run(now)
+        self._faults, self._active = _Faults(), False
+        self._events.clear()
+        self._served = None
+        for kept in (self._waiting, self._held, self._unclaimed):
+            kept.clear()
+        self._gateway = SerialGateway(self._draw, self._later, self._gateway_answers)
+        for one in list(self._connections.values()):
+            if now >= one.mute_at:
+                self._end_connection(one.number, End.RESET, now)
+            one.mute_at = float("inf")
 
     # ------------------------------------------------------------------ requests
 

@@ -3,17 +3,15 @@
 A device has one fault at a time; a line has one of each kind, since a converter that queues may repeat an answer too.
 """
 
-import re
 from collections.abc import Collection
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, NamedTuple
 
 from pydantic import AfterValidator, Field
 
 from acquisition.drivers.base import DriverSpec, Question, Read
-from mapping.plan import Obis, Register, Table
+from acquisition.simulate.faults.register_range import register_range
+from mapping.plan import Obis, Register
 from mapping.schema.fields import Strict, milliseconds
-
-_RANGE: Final = re.compile(r"(coil|discrete|input|holding) ([0-9]{1,5})(?:-([0-9]{1,5}))?")
 
 
 def _duration(text: str) -> str:
@@ -159,14 +157,17 @@ LINE_FAULTS: Final[dict[str, type[LineFault]]] = {
 }
 
 
-def register_range(text: str) -> tuple[Table, int, int]:
-    """The table, the first and the last address of `holding 100-101` or `coil 7`. Raises ValueError."""
-    match = _RANGE.fullmatch(text)
-    table: Table | None = match.group(1) if match else None  # type: ignore[assignment]  # one of the four: the expression says so
-    first, last = (int(match.group(2)), int(match.group(3) or match.group(2))) if match else (0, 0)
-    if table is None or not first <= last <= 0xFFFF:
-        raise ValueError(f"`{text}` names no registers, expected them as `holding 100-101` or `coil 7`")
-    return table, first, last
+Kind = Literal[
+    "duplicate", "delay", "queue", "hold_until_next", "second_master", "shared", "reset_after_request", "gives_up",
+    "second_device", "mute_connection", "loss",
+]  # fmt: skip
+
+
+class Misfit(NamedTuple):
+    """The key of a fault that does not go with the line, and the reason."""
+
+    key: str
+    reason: str
 
 
 def foreign_ask(fault: SecondMaster | Shared, spec: DriverSpec) -> Read | Question:
@@ -177,37 +178,48 @@ def foreign_ask(fault: SecondMaster | Shared, spec: DriverSpec) -> Read | Questi
     return Read(fault.unit, table, first, last - first + 1)
 
 
-def misfit(fault: LineFault, spec: DriverSpec, units: Collection[int]) -> str | None:
+def misfit(fault: LineFault, spec: DriverSpec, units: Collection[int]) -> Misfit | None:
     """The reason why a line of that protocol, with devices of these `units`, cannot have `fault`; None if it can."""
-    reason = _carrier_misfit(fault, spec)
-    if reason is None and isinstance(fault, SecondMaster | Shared):
-        reason = _question_misfit(fault, spec)
-    if reason is None and isinstance(fault, SecondMaster | Shared | SecondDevice) and fault.unit not in units:
-        reason = f"its devices have the units {', '.join(map(str, sorted(units)))}, none has {fault.unit}"
-    return reason
+    reason = _carrier_misfit(fault.kind, spec)
+    if reason is not None:
+        return Misfit("kind", reason)
+    if not isinstance(fault, SecondMaster | Shared | SecondDevice):
+        return None
+    if fault.unit not in units:
+        return Misfit("unit", f"its devices have {_units(units)}, none has {fault.unit}")
+    return None if isinstance(fault, SecondDevice) else _question_misfit(fault, spec)
 
 
-def _carrier_misfit(fault: LineFault, spec: DriverSpec) -> str | None:
+def possible(spec: DriverSpec) -> list[str]:
+    """The kinds that a line of that protocol can have."""
+    return [kind for kind in LINE_FAULTS if _carrier_misfit(kind, spec) is None]
+
+
+def _units(units: Collection[int]) -> str:
+    return f"the unit{'s' if len(units) > 1 else ''} {', '.join(map(str, sorted(units)))}"
+
+
+def _carrier_misfit(kind: str, spec: DriverSpec) -> str | None:
     if spec.transport == "memory":
         return "its devices answer in the worker, nothing is between them"
-    match fault:
-        case SecondMaster() | SecondDevice() if spec.tagged:
-            return "each answer has the id of its request: only a line without ids is heard by others"
-        case Shared() if spec.tagged or spec.transport != "tcp":
+    match kind:
+        case "second_master" | "second_device" if spec.tagged:
+            return "each answer has the id of its request: nobody else is heard"
+        case "second_master" | "shared" if spec.protocol.asks is Obis:
+            return "its meters are read out in a conversation of two"
+        case "shared" if spec.tagged or spec.transport != "tcp":
             return "it is no serial line behind a TCP port"
-        case ResetAfterRequest() | MuteConnection() if spec.transport not in ("tcp", "tls"):
+        case "reset_after_request" | "mute_connection" if spec.transport not in ("tcp", "tls"):
             return "it has no connection"
-        case GivesUp() if not (spec.tagged and spec.protocol.modbus):
-            return "it is no Modbus TCP: its answers have no ids"
+        case "gives_up" if not (spec.tagged and spec.protocol.modbus):
+            return "its answers have no ids"
         case _:
             return None
 
 
-def _question_misfit(fault: SecondMaster | Shared, spec: DriverSpec) -> str | None:
-    if spec.protocol.asks is Obis:
-        return "its meters are read out in a conversation of two"
+def _question_misfit(fault: SecondMaster | Shared, spec: DriverSpec) -> Misfit | None:
     try:
-        foreign_ask(fault, spec)
+        spec.make().request(foreign_ask(fault, spec), 0)
     except ValueError as error:
-        return str(error)
+        return Misfit("read", str(error))
     return None
