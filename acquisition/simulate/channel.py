@@ -26,6 +26,8 @@ from acquisition.simulate.faults.line_faults import (
     LineFault,
     Loss,
     MuteConnection,
+    Noise,
+    Packing,
     Queue,
     ResetAfterRequest,
     SecondDevice,
@@ -73,6 +75,7 @@ class _Connection:
     answering: Answering
     buffer: bytearray = field(default_factory=bytearray)
     mute_at: float = float("inf")
+    packed: bytearray = field(default_factory=bytearray)  # octets that wait for their packet
 
 
 @dataclass(slots=True)
@@ -90,6 +93,8 @@ class _Faults:
     second_device: SecondDevice | None = None
     mute_connection: MuteConnection | None = None
     loss: Loss | None = None
+    packing: Packing | None = None
+    noise: Noise | None = None
 
 
 @dataclass(slots=True)
@@ -209,6 +214,8 @@ class Channel:
                 self._surplus = fault.surplus
             case SecondMaster() | Shared():
                 self._later(now + self._draw.random() * fault.every_s, partial(self._foreign, fault))
+            case Noise():
+                self._later(now + self._draw.random() * fault.every_s, partial(self._make_noise, fault))
             case SecondDevice():
                 other = OtherDevice(self._devices[fault.unit])
                 self._other = self._spec.devices({fault.unit: other}, self._settings)
@@ -249,6 +256,7 @@ class Channel:
             if now >= one.mute_at:
                 self._end_connection(one.number, End.RESET, now)
             one.mute_at = float("inf")
+            one.packed.clear()
 
     # ------------------------------------------------------------------ requests
 
@@ -387,6 +395,11 @@ class Channel:
         period_s = fault.every_s * (0.9 + 0.2 * self._draw.random())
         self._later(now + period_s, partial(self._foreign, fault))
 
+    def _make_noise(self, fault: Noise, now: float) -> None:
+        if self._faults.noise is fault:
+            self._deliver_all(bytes((int(256 * self._draw.random()),)), now)
+            self._later(now + fault.every_s * (0.9 + 0.2 * self._draw.random()), partial(self._make_noise, fault))
+
     # ------------------------------------------------------------------ the way back
 
     def _pass_on(self, connection: int, octets: bytes, now: float) -> None:
@@ -410,8 +423,8 @@ class Channel:
         one = self._connections.get(connection)
         if one is None and self._faults.reset_after_request is not None and not self._spec.tagged:
             one = self._next_connection(octets)
-        if one is not None and now < one.mute_at:
-            self._arrivals.append(Arrival(now, one.number, octets))
+        if one is not None:
+            self._hand_over(one, octets, now)
 
     def _next_connection(self, octets: bytes) -> _Connection | None:
         """The connection that a serial server gives an answer to when its own has ended: the newest, or the next one."""
@@ -421,6 +434,28 @@ class Channel:
         return None
 
     def _deliver_all(self, octets: bytes, now: float) -> None:
-        for one in list(self._connections.values()):
-            if octets and now < one.mute_at:
-                self._arrivals.append(Arrival(now, one.number, octets))
+        for one in self._connections.values():
+            self._hand_over(one, octets, now)
+
+    def _hand_over(self, one: _Connection, octets: bytes, now: float) -> None:
+        """Give `octets` to the master, in packets if the line packs."""
+        if not octets or now >= one.mute_at:
+            return
+        packing = self._faults.packing
+        if packing is None and not one.packed:
+            self._arrivals.append(Arrival(now, one.number, octets))
+        elif len(one.packed) < UNREAD_LIMIT:
+            if packing is not None and not one.packed:
+                self._later(now + packing.ms / 1000, partial(self._pack, one))
+            one.packed += octets
+
+    def _pack(self, one: _Connection, now: float) -> None:
+        """Pass one packet on; what is left when the fault has ended makes one."""
+        packing = self._faults.packing
+        size = len(one.packed) if packing is None else packing.octets
+        packet = bytes(one.packed[:size])
+        del one.packed[:size]
+        if one.number in self._connections and now < one.mute_at:
+            self._arrivals.append(Arrival(now, one.number, packet))
+        if packing is not None and one.packed:
+            self._later(now + packing.ms / 1000, partial(self._pack, one))

@@ -128,6 +128,26 @@ class Loss(Strict):
     share: Share = 0.1
 
 
+class Packing(Strict):
+    """Octets are passed on in packets of `octets` at most, one each `ms`: answers come in pieces, or several at once."""
+
+    kind: Literal["packing"] = "packing"
+    ms: Annotated[int, Field(ge=1, le=600_000)] = 20
+    octets: Annotated[int, Field(ge=1, le=4096)] = 16
+
+
+class Noise(Strict):
+    """An octet that nobody has sent comes each `every`, give or take a tenth."""
+
+    kind: Literal["noise"] = "noise"
+    every: Duration = "100ms"
+
+    @property
+    def every_s(self) -> float:
+        """Its period in seconds."""
+        return milliseconds(self.every) / 1000
+
+
 LineFault = (
     Duplicate
     | Delay
@@ -140,6 +160,8 @@ LineFault = (
     | SecondDevice
     | MuteConnection
     | Loss
+    | Packing
+    | Noise
 )
 
 LINE_FAULTS: Final[dict[str, type[LineFault]]] = {
@@ -154,12 +176,14 @@ LINE_FAULTS: Final[dict[str, type[LineFault]]] = {
     "second_device": SecondDevice,
     "mute_connection": MuteConnection,
     "loss": Loss,
+    "packing": Packing,
+    "noise": Noise,
 }
 
 
 Kind = Literal[
     "duplicate", "delay", "queue", "hold_until_next", "second_master", "shared", "reset_after_request", "gives_up",
-    "second_device", "mute_connection", "loss",
+    "second_device", "mute_connection", "loss", "packing", "noise",
 ]  # fmt: skip
 
 
@@ -211,6 +235,10 @@ def _carrier_misfit(kind: str, spec: DriverSpec) -> str | None:
             return "it is no serial line behind a TCP port"
         case "reset_after_request" | "mute_connection" if spec.transport not in ("tcp", "tls"):
             return "it has no connection"
+        case "packing" if spec.transport == "udp":
+            return "a datagram comes whole"
+        case "noise" if spec.tagged:
+            return "TCP lets no octet through that was not sent"
         case "gives_up" if not (spec.tagged and spec.protocol.modbus):
             return "its answers have no ids"
         case _:

@@ -19,6 +19,8 @@ from acquisition.simulate.faults.line_faults import (
     LineFault,
     Loss,
     MuteConnection,
+    Noise,
+    Packing,
     Queue,
     ResetAfterRequest,
     SecondDevice,
@@ -478,6 +480,68 @@ class TestLoss:
         assert 420 < len(line.devices[1].writes) < 580
 
 
+class TestPacking:
+    def test_an_answer_comes_in_pieces(self) -> None:
+        line = Line("modbus-rtu-over-tcp", Packing(ms=20, octets=5))
+        line.ask(POWER, 1.0)
+        line.until(2.0)
+        whole = b"".join(octets for _, _, octets in line.heard if isinstance(octets, bytes))
+        assert [(round(at, 6), len(octets)) for at, _, octets in line.heard if isinstance(octets, bytes)] == [
+            (1.025, 5),
+            (1.045, 2),
+        ]
+        assert line.driver.take(POWER, 0, bytearray(whole)) == Registers((100,))
+
+    def test_two_answers_come_at_once_and_in_order(self) -> None:
+        line = Line("modbus-rtu-over-tcp", Packing(ms=20, octets=100))
+        line.ask(POWER, 1.0)
+        line.ask(FREQUENCY, 1.01)
+        line.until(2.0)
+        assert len(line.heard) == 1
+        assert [value for _, value in line.values()] == [100, 101]
+
+    def test_what_waits_comes_before_all_else_when_the_fault_ends(self) -> None:
+        line = Line("modbus-rtu-over-tcp", Packing(ms=500, octets=1))
+        line.ask(POWER, 1.0)
+        line.until(1.6)
+        line.channel.end(1.6)
+        line.ask(FREQUENCY, 1.7)
+        line.until(3.0)
+        whole = bytearray(b"".join(octets for _, _, octets in line.heard if isinstance(octets, bytes)))
+        assert [line.driver.take(POWER, 0, whole) for _ in range(2)] == [Registers((100,)), Registers((101,))]
+
+
+class TestNoise:
+    def test_an_octet_comes_now_and_then_until_the_fault_ends(self) -> None:
+        line = Line("modbus-rtu", Noise(every="100ms"))
+        line.until(10.0)
+        assert 90 < len(line.heard) < 112
+        assert {len(octets) for _, _, octets in line.heard if isinstance(octets, bytes)} == {1}
+        assert len({octets for _, _, octets in line.heard}) > 50
+        line.channel.end(10.0)
+        line.until(20.0)
+        assert line.heard[-1].at <= 10.0
+
+
+def test_how_often_the_channel_is_asked_changes_nothing() -> None:
+    """The same requests at the same times, once with a call each millisecond, once with a call now and then."""
+
+    def heard(step_s: float) -> list[Arrival]:
+        line = Line(
+            "modbus-rtu", Duplicate(share=0.3), Delay(ms=7), SecondMaster(unit=1, read="holding 1", every="80ms")
+        )
+        found: list[Arrival] = []
+        for number in range(1000):
+            now = number / 100
+            line.channel.receive(line.connection, line.driver.request(POWER, 0), now)
+            for call in range(round(0.01 / step_s)):
+                found += line.channel.advance(now + call * step_s)
+        return [*found, *line.channel.advance(11.0)]
+
+    assert heard(0.001) == heard(0.01)
+    assert len(heard(0.01)) > 1000
+
+
 def test_two_kinds_last_together_and_one_of_them_ends_first() -> None:
     delay = Delay(ms=100)
     line = Line("modbus-rtu-over-tcp", delay, Duplicate(ms=40))
@@ -510,7 +574,7 @@ class TestClear:
         assert line.heard[0].octets is End.RESET
 
 
-BUS = {"second_master", "second_device"}
+BUS = {"second_master", "second_device", "noise"}
 CONNECTION = {"reset_after_request", "mute_connection"}
 EVERYWHERE = set(LINE_FAULTS) - BUS - CONNECTION - {"shared", "gives_up"}
 
@@ -519,13 +583,13 @@ EVERYWHERE = set(LINE_FAULTS) - BUS - CONNECTION - {"shared", "gives_up"}
     ("protocol", "expected"),
     [
         ("adam-ascii", EVERYWHERE | BUS),
-        ("iec62056-21", EVERYWHERE | {"second_device"}),
+        ("iec62056-21", EVERYWHERE | {"second_device", "noise"}),
         ("modbus-ascii", EVERYWHERE | BUS),
         ("modbus-rtu", EVERYWHERE | BUS),
         ("modbus-rtu-over-tcp", EVERYWHERE | BUS | CONNECTION | {"shared"}),
         ("modbus-tcp", EVERYWHERE | CONNECTION | {"gives_up"}),
         ("modbus-tls", EVERYWHERE | CONNECTION | {"gives_up"}),
-        ("modbus-udp", EVERYWHERE | {"gives_up"}),
+        ("modbus-udp", EVERYWHERE - {"packing"} | {"gives_up"}),
         ("serial-ascii", EVERYWHERE | BUS),
         ("simulated", set()),
         ("tcp-ascii", EVERYWHERE | BUS | CONNECTION | {"shared"}),

@@ -297,7 +297,7 @@ def test_a_mistake_comes_with_what_would_help(tmp_path: Path) -> None:
     _, name = read(tmp_path, "at: 0s, line: rs485-2, kind: loss")
     assert "did you mean `rs485-1`?" in name
     _, kind = read(tmp_path, "at: 0s, line: lan, kind: second_master, unit: 4, read: holding 0")
-    kinds = "duplicate, delay, queue, hold_until_next, reset_after_request, gives_up, mute_connection, loss"
+    kinds = "duplicate, delay, queue, hold_until_next, reset_after_request, gives_up, mute_connection, loss, packing"
     assert f"lan can have {kinds}" in kind
     _, memory = read(tmp_path, "at: 0s, line: memory, kind: loss")
     assert "give faults to the devices of memory" in memory
