@@ -8,28 +8,21 @@ give. Two channels with equal seeds that get the same calls give the same octets
 `advance` is called. A serial port is one connection; the sender of datagrams is one too.
 """
 
-import heapq
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from enum import Enum
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 from acquisition.drivers.base import DriverSpec
-from acquisition.drivers.device_side import Answering, AnsweringDevice, Turn
+from acquisition.drivers.device_side import AnsweringDevice, Turn
 from acquisition.simulate.faults.line_faults import (
-    Delay,
+    ActiveFaults,
     Duplicate,
-    GivesUp,
-    HoldUntilNext,
     LineFault,
-    Loss,
     MuteConnection,
     Noise,
-    Packing,
     Queue,
-    ResetAfterRequest,
     SecondDevice,
     SecondMaster,
     Shared,
@@ -38,28 +31,13 @@ from acquisition.simulate.faults.line_faults import (
 )
 from acquisition.simulate.faults.second_device import SecondDevice as OtherDevice
 from acquisition.simulate.faults.serial_gateway import Draw, GatewayRequest, SerialGateway
+from acquisition.simulate.return_path import Arrival, Connection, End, EventQueue, ReturnPath
 from mapping.polling import planner
 from mapping.protocols import LineSettings
 
 TURNAROUND_S: Final = planner.TURNAROUND_S
 UNREAD_LIMIT: Final = 4096  # octets in which no request was found
 UNDER_WAY_LIMIT: Final = 4096  # requests and answers; what comes beyond is dropped
-KEPT_LIMIT: Final = 16  # answers that wait for a request, or for a connection
-
-
-class End(Enum):
-    """The end of a connection that the line has made."""
-
-    CLOSED = "closed"
-    RESET = "reset"
-
-
-class Arrival(NamedTuple):
-    """Octets that reach the master at a time in one of its connections, or the end of that."""
-
-    at: float
-    connection: int
-    octets: bytes | End
 
 
 class ChannelDevice(AnsweringDevice, Protocol):
@@ -67,34 +45,6 @@ class ChannelDevice(AnsweringDevice, Protocol):
 
     def advance(self, now_s: float) -> None:
         """Let time pass: what is on its way in it arrives."""
-
-
-@dataclass(slots=True)
-class _Connection:
-    number: int
-    answering: Answering
-    buffer: bytearray = field(default_factory=bytearray)
-    mute_at: float = float("inf")
-    packed: bytearray = field(default_factory=bytearray)  # octets that wait for their packet
-
-
-@dataclass(slots=True)
-class _Faults:
-    """The faults that the line has now, by kind."""
-
-    duplicate: Duplicate | None = None
-    delay: Delay | None = None
-    queue: Queue | None = None
-    hold_until_next: HoldUntilNext | None = None
-    second_master: SecondMaster | None = None
-    shared: Shared | None = None
-    reset_after_request: ResetAfterRequest | None = None
-    gives_up: GivesUp | None = None
-    second_device: SecondDevice | None = None
-    mute_connection: MuteConnection | None = None
-    loss: Loss | None = None
-    packing: Packing | None = None
-    noise: Noise | None = None
 
 
 @dataclass(slots=True)
@@ -129,17 +79,14 @@ class Channel:
         self._devices = devices
         self._draw = draw
         self._costs = planner.physics(spec.protocol.framing, settings)
-        self._connections: dict[int, _Connection] = {}
-        self._last_connection = 0
-        self._faults = _Faults()
+        self._events = EventQueue()
+        self._later = self._events.later
+        self._back = ReturnPath(self._events, keeps_answers=not spec.tagged)
+        self._faults = self._back.faults
         self._active = False  # any fault
-        self._events: list[tuple[float, int, Callable[[float], None]]] = []
-        self._event_number = 0
-        self._arrivals: list[Arrival] = []
+        self._last_connection = 0
         self._served: _Request | None = None  # of a queue, the one that is being answered
         self._waiting: deque[_Request] = deque()
-        self._held: deque[tuple[int, bytes]] = deque(maxlen=KEPT_LIMIT)
-        self._unclaimed: deque[bytes] = deque(maxlen=KEPT_LIMIT)  # answers whose connection has ended
         self._surplus = 0  # answers that a queue has still to give twice
         self._duplicates = 0  # since that fault began
         self._gateway = SerialGateway(draw, self._later, self._gateway_answers)
@@ -149,59 +96,46 @@ class Channel:
 
     def opened(self, now: float) -> int:
         """The number of a new connection."""
-        self._run(now)
+        self._events.run(now)
         self._last_connection += 1
-        connection = _Connection(self._last_connection, self._spec.devices(self._devices, self._settings))
-        self._connections[connection.number] = connection
+        one = Connection(self._last_connection, self._spec.devices(self._devices, self._settings))
+        self._back.connections[one.number] = one
         if self._faults.mute_connection is not None:
-            connection.mute_at = now + self._faults.mute_connection.after_s
-        while self._unclaimed:  # before the first request of the connection, or when it is under way
-            comes_at = now + TURNAROUND_S * self._draw.random()
-            self._later(comes_at, partial(self._deliver, connection.number, self._unclaimed.popleft()))
-        return connection.number
+            one.mute_at = now + self._faults.mute_connection.after_s
+        for octets in self._back.unclaimed():  # before the first request of the connection, or when it is under way
+            self._later(now + TURNAROUND_S * self._draw.random(), partial(self._back.deliver, one.number, octets))
+        return one.number
 
     def closed(self, connection: int, now: float) -> None:
         """The master has ended `connection`; a request of it may still be on the line."""
-        self._run(now)
-        self._connections.pop(connection, None)
+        self._events.run(now)
+        self._back.connections.pop(connection, None)
 
     def receive(self, connection: int, octets: bytes, now: float) -> None:
         """Take `octets` of the master. Those of a connection that has ended go nowhere."""
-        self._run(now)
-        one = self._connections.get(connection)
+        self._events.run(now)
+        one = self._back.connections.get(connection)
         if one is None or now >= one.mute_at:
             return
         one.buffer += octets
-        for turn, asked in self._turns(one, now):
+        for turn, asked in self._turns(one):
             self._take(_Request(self, connection, turn, asked), now)
 
     def deadline(self) -> float | None:
         """Time at which `advance` has something to do; None if nothing is under way."""
-        if self._arrivals:
-            return self._arrivals[0].at
-        return self._events[0][0] if self._events else None
+        arrived_at = self._back.next_time()
+        return self._events.next_time() if arrived_at is None else arrived_at
 
     def advance(self, now: float) -> list[Arrival]:
         """All that has reached the master until `now`, in order."""
-        self._run(now)
-        arrivals, self._arrivals = self._arrivals, []
-        return arrivals
-
-    def _run(self, now: float) -> None:
-        events = self._events
-        while events and events[0][0] <= now:
-            at, _, act = heapq.heappop(events)
-            act(at)
-
-    def _later(self, at: float, act: Callable[[float], None]) -> None:
-        self._event_number += 1
-        heapq.heappush(self._events, (at, self._event_number, act))
+        self._events.run(now)
+        return self._back.arrived()
 
     # ------------------------------------------------------------------ faults
 
     def begin(self, fault: LineFault, now: float) -> None:
         """Have `fault`, instead of another one of its kind. Raises ValueError if such a line cannot."""
-        self._run(now)
+        self._events.run(now)
         wrong = misfit(fault, self._spec, self._devices)
         if wrong is not None:
             raise ValueError(f"the line cannot have {fault.kind}: {wrong.reason}")
@@ -220,7 +154,7 @@ class Channel:
                 other = OtherDevice(self._devices[fault.unit])
                 self._other = self._spec.devices({fault.unit: other}, self._settings)
             case MuteConnection():
-                for one in self._connections.values():
+                for one in self._back.connections.values():
                     one.mute_at = min(one.mute_at, now + fault.after_s)
 
     def end(self, now: float, fault: LineFault | None = None) -> None:
@@ -228,39 +162,36 @@ class Channel:
 
         Requests and answers under way come; a connection that is mute stays so.
         """
-        self._run(now)
+        self._events.run(now)
         if fault is None:
-            self._faults = _Faults()
+            self._faults = self._back.faults = ActiveFaults()
         elif getattr(self._faults, fault.kind) is fault:
             setattr(self._faults, fault.kind, None)
-        self._active = self._faults != _Faults()
-        if self._faults.hold_until_next is None:
-            self._release(now)
-        if self._faults.reset_after_request is None:
-            self._unclaimed.clear()
+        self._active = self._faults != ActiveFaults()
+        self._back.faults_changed(now)
         if self._faults.mute_connection is None:
-            for connection in self._connections.values():
+            for connection in self._back.connections.values():
                 if connection.mute_at > now:
                     connection.mute_at = float("inf")
 
     def clear(self, now: float) -> None:
         """Be as new: no fault, nothing under way. A connection that is mute ends, the others go on."""
-        self._run(now)
-        self._faults, self._active = _Faults(), False
+        self._events.run(now)
+        self._faults = self._back.faults = ActiveFaults()
+        self._active = False
         self._events.clear()
         self._served = None
-        for kept in (self._waiting, self._held, self._unclaimed):
-            kept.clear()
+        self._waiting.clear()
+        self._back.clear()
         self._gateway = SerialGateway(self._draw, self._later, self._gateway_answers)
-        for one in list(self._connections.values()):
+        for one in list(self._back.connections.values()):
             if now >= one.mute_at:
-                self._end_connection(one.number, End.RESET, now)
+                self._back.end_connection(one.number, End.RESET, now)
             one.mute_at = float("inf")
-            one.packed.clear()
 
     # ------------------------------------------------------------------ requests
 
-    def _turns(self, one: _Connection, now: float) -> Iterator[tuple[Turn, bytes]]:
+    def _turns(self, one: Connection) -> Iterator[tuple[Turn, bytes]]:
         """Requests in the buffer of a connection, each with the octets that were taken for it. A datagram has one."""
         before = bytes(one.buffer)
         while (turn := one.answering.take(one.buffer)) is not None:
@@ -278,7 +209,7 @@ class Channel:
         if not self._active:
             self._serve(request, now)
             return
-        self._release(now)
+        self._back.release(now)
         if self._is_lost(request):
             return
         self._may_end_connection(request, now)
@@ -307,11 +238,7 @@ class Channel:
             ends_at = now + fault.ms / 1000
             request.not_before = ends_at + TURNAROUND_S
             end = End.RESET if self._draw.random() < 0.5 else End.CLOSED
-            self._later(ends_at, partial(self._end_connection, request.connection, end))
-
-    def _end_connection(self, connection: int, end: End, now: float) -> None:
-        if self._connections.pop(connection, None) is not None:
-            self._arrivals.append(Arrival(now, connection, end))
+            self._later(ends_at, partial(self._back.end_connection, request.connection, end))
 
     # ------------------------------------------------------------------ devices
 
@@ -348,12 +275,12 @@ class Channel:
                 self._serve(self._served, now)
         if not octets or request.lost:
             return
-        self._pass_on(request.connection, octets, now)
+        self._back.pass_on(request.connection, octets, now)
         if self._active:
             self._may_double(request.connection, octets, now)
 
     def _may_double(self, connection: int, octets: bytes, now: float) -> None:
-        again = partial(self._pass_on, connection, octets)
+        again = partial(self._back.pass_on, connection, octets)
         if self._faults.queue is not None and self._surplus:
             self._surplus -= 1
             self._later(now + len(octets) * self._costs.character_s + TURNAROUND_S, again)
@@ -366,15 +293,16 @@ class Channel:
 
     def _gateway_answers(self, request: GatewayRequest, octets: bytes, now: float) -> None:
         if isinstance(request, _Request) and not request.lost:
-            self._pass_on(request.connection, octets, now)
+            self._back.pass_on(request.connection, octets, now)
 
     def _ask_other(self, request: _Request, fault: SecondDevice, now: float) -> None:
         """Let the second device of an address hear `request`."""
         turn = self._other.take(bytearray(request.octets))
+        self.advance_devices(now)
         if turn is None or not (octets := turn.answer()):
             return
         first_s = self._line_s(turn, octets) if self._spec.serial else TURNAROUND_S
-        self._later(now + first_s + fault.ms / 1000, partial(self._pass_on, request.connection, octets))
+        self._later(now + first_s + fault.ms / 1000, partial(self._back.pass_on, request.connection, octets))
 
     # ------------------------------------------------------------------ other masters
 
@@ -385,77 +313,17 @@ class Channel:
         octets = self._spec.make(self._settings).request(foreign_ask(fault, self._spec), 0)
         asked_s = len(octets) * self._costs.character_s
         if isinstance(fault, SecondMaster):
-            self._later(now + asked_s, partial(self._deliver_all, octets))
+            self._later(now + asked_s, partial(self._back.deliver_all, octets))
         turn = self._spec.devices(self._devices, self._settings).take(bytearray(octets))
         if turn is not None:
             self.advance_devices(now)
             answer = turn.answer()
             answer_s = self._line_s(turn, answer) if self._spec.serial else TURNAROUND_S
-            self._later(now + answer_s, partial(self._deliver_all, answer))
+            self._later(now + answer_s, partial(self._back.deliver_all, answer))
         period_s = fault.every_s * (0.9 + 0.2 * self._draw.random())
         self._later(now + period_s, partial(self._foreign, fault))
 
     def _make_noise(self, fault: Noise, now: float) -> None:
         if self._faults.noise is fault:
-            self._deliver_all(bytes((int(256 * self._draw.random()),)), now)
+            self._back.deliver_all(bytes((int(256 * self._draw.random()),)), now)
             self._later(now + fault.every_s * (0.9 + 0.2 * self._draw.random()), partial(self._make_noise, fault))
-
-    # ------------------------------------------------------------------ the way back
-
-    def _pass_on(self, connection: int, octets: bytes, now: float) -> None:
-        if self._faults.delay is not None:
-            self._later(now + self._faults.delay.ms / 1000, partial(self._arrive, connection, octets))
-        else:
-            self._arrive(connection, octets, now)
-
-    def _arrive(self, connection: int, octets: bytes, now: float) -> None:
-        if self._faults.hold_until_next is not None:
-            self._held.append((connection, octets))
-        else:
-            self._deliver(connection, octets, now)
-
-    def _release(self, now: float) -> None:
-        while self._held:
-            connection, octets = self._held.popleft()
-            self._later(now, partial(self._deliver, connection, octets))
-
-    def _deliver(self, connection: int, octets: bytes, now: float) -> None:
-        one = self._connections.get(connection)
-        if one is None and self._faults.reset_after_request is not None and not self._spec.tagged:
-            one = self._next_connection(octets)
-        if one is not None:
-            self._hand_over(one, octets, now)
-
-    def _next_connection(self, octets: bytes) -> _Connection | None:
-        """The connection that a serial server gives an answer to when its own has ended: the newest, or the next one."""
-        if self._connections:
-            return self._connections[max(self._connections)]
-        self._unclaimed.append(octets)
-        return None
-
-    def _deliver_all(self, octets: bytes, now: float) -> None:
-        for one in self._connections.values():
-            self._hand_over(one, octets, now)
-
-    def _hand_over(self, one: _Connection, octets: bytes, now: float) -> None:
-        """Give `octets` to the master, in packets if the line packs."""
-        if not octets or now >= one.mute_at:
-            return
-        packing = self._faults.packing
-        if packing is None and not one.packed:
-            self._arrivals.append(Arrival(now, one.number, octets))
-        elif len(one.packed) < UNREAD_LIMIT:
-            if packing is not None and not one.packed:
-                self._later(now + packing.ms / 1000, partial(self._pack, one))
-            one.packed += octets
-
-    def _pack(self, one: _Connection, now: float) -> None:
-        """Pass one packet on; what is left when the fault has ended makes one."""
-        packing = self._faults.packing
-        size = len(one.packed) if packing is None else packing.octets
-        packet = bytes(one.packed[:size])
-        del one.packed[:size]
-        if one.number in self._connections and now < one.mute_at:
-            self._arrivals.append(Arrival(now, one.number, packet))
-        if packing is not None and one.packed:
-            self._later(now + packing.ms / 1000, partial(self._pack, one))

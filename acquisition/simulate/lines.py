@@ -17,9 +17,10 @@ from typing import Any, Final, Protocol, cast
 
 from acquisition.drivers.base import DriverSpec
 from acquisition.drivers.registry import driver_of
-from acquisition.simulate.channel import Channel, End
+from acquisition.simulate.channel import Channel
 from acquisition.simulate.device import SimulatedDevice
 from acquisition.simulate.faults.line_faults import LineFault
+from acquisition.simulate.return_path import End
 from mapping.plan import LinePlan
 
 LOOPBACK: Final = ("127.", "::1", "localhost")

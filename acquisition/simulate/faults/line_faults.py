@@ -4,6 +4,7 @@ A device has one fault at a time; a line has one of each kind, since a converter
 """
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Annotated, Final, Literal, NamedTuple
 
 from pydantic import AfterValidator, Field
@@ -44,7 +45,10 @@ class Delay(Strict):
 
 
 class Queue(Strict):
-    """Up to `depth` requests wait while one is answered, each in its turn; the first `surplus` answers come twice."""
+    """Up to `depth` requests wait while one is answered, each in its turn; the first `surplus` answers come twice.
+
+    Of a serial server, the answers to the requests of a connection that has ended come in the next one.
+    """
 
     kind: Literal["queue"] = "queue"
     depth: Annotated[int, Field(ge=1, le=64)] = 8
@@ -86,7 +90,10 @@ class Shared(Strict):
 
 
 class ResetAfterRequest(Strict):
-    """The connection ends `ms` after a request, which has gone on to the line; its answer comes in the next connection."""
+    """The connection ends `ms` after a request, which has gone on to the line.
+
+    Of a serial server, the answers to the requests of a connection that has ended come in the next one.
+    """
 
     kind: Literal["reset_after_request"] = "reset_after_request"
     ms: DelayMs = 10
@@ -179,6 +186,25 @@ LINE_FAULTS: Final[dict[str, type[LineFault]]] = {
     "packing": Packing,
     "noise": Noise,
 }
+
+
+@dataclass(slots=True)
+class ActiveFaults:
+    """The faults that a line has now, by kind."""
+
+    duplicate: Duplicate | None = None
+    delay: Delay | None = None
+    queue: Queue | None = None
+    hold_until_next: HoldUntilNext | None = None
+    second_master: SecondMaster | None = None
+    shared: Shared | None = None
+    reset_after_request: ResetAfterRequest | None = None
+    gives_up: GivesUp | None = None
+    second_device: SecondDevice | None = None
+    mute_connection: MuteConnection | None = None
+    loss: Loss | None = None
+    packing: Packing | None = None
+    noise: Noise | None = None
 
 
 Kind = Literal[

@@ -11,7 +11,7 @@ import pytest
 from acquisition.drivers.base import ExceptionResponse, Foreign, Read, Registers
 from acquisition.drivers.device_side import Fault, RegisterRange
 from acquisition.drivers.registry import by_protocol
-from acquisition.simulate.channel import Channel, End
+from acquisition.simulate.channel import Channel
 from acquisition.simulate.device import SimulatedDevice
 from acquisition.simulate.faults.line_faults import (
     Delay,
@@ -29,6 +29,7 @@ from acquisition.simulate.faults.line_faults import (
     SecondMaster,
     Shared,
 )
+from acquisition.simulate.return_path import End
 from tests.support.field import device, point, register
 
 READS = 500

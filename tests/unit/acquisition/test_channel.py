@@ -8,7 +8,7 @@ import pytest
 from acquisition.drivers.base import Confirmed, ExceptionResponse, Foreign, Question, Read, Registers, Step, Text, Write
 from acquisition.drivers.device_side import Fault
 from acquisition.drivers.registry import by_protocol
-from acquisition.simulate.channel import TURNAROUND_S, UNDER_WAY_LIMIT, Arrival, Channel, End
+from acquisition.simulate.channel import TURNAROUND_S, UNDER_WAY_LIMIT, Channel
 from acquisition.simulate.device import SimulatedDevice
 from acquisition.simulate.faults.line_faults import (
     LINE_FAULTS,
@@ -29,6 +29,7 @@ from acquisition.simulate.faults.line_faults import (
     misfit,
 )
 from acquisition.simulate.faults.register_range import register_range
+from acquisition.simulate.return_path import Arrival, End
 from mapping.plan import Obis, Reply
 from mapping.protocols import LineSettings
 from tests.support.field import device, point, register
@@ -232,6 +233,18 @@ class TestQueue:
             at = line.heard[before][0]
         assert believed[0] == 100
         assert believed[1:] == [100, 101] * 19 + [100]
+
+    def test_what_a_master_had_asked_before_it_ended_comes_to_its_successor(self) -> None:
+        line = Line("modbus-rtu-over-tcp", Queue(surplus=0))
+        line.devices[1].fault = Fault("late", ms=200)
+        for ask in (POWER, FREQUENCY):
+            line.ask(ask, 1.0)
+        line.channel.closed(line.connection, 1.01)
+        line.connection = line.channel.opened(1.3)
+        line.ask(POWER, 1.3)
+        line.until(3.0)
+        assert {number for _, number, _ in line.heard} == {line.connection}
+        assert [value for _, value in line.values()] == [100, 101, 100]
 
     def test_what_waits_is_answered_when_the_fault_has_ended(self) -> None:
         line = Line("modbus-rtu", Queue(surplus=0))
