@@ -35,7 +35,7 @@ START_S: Final = 30.0
 STOP_S: Final = 10.0
 LOOK_S: Final = 0.02
 LOG_LINES: Final = 40
-AS_NEW_S: Final = 30.0
+AS_NEW_S: Final = 60.0
 AGE_DIGIT_S: Final = 0.1  # an age is rounded to it
 
 
