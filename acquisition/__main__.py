@@ -1,10 +1,14 @@
-"""OS process of one worker: `python -m acquisition --plan P --worker NAME --run-dir DIR [--state-dir DIR]`."""
+"""OS process of one worker: `python -m acquisition --plan P --worker NAME --run-dir DIR [--state-dir DIR]`.
+
+SIGUSR1: it sees every device as new. The pytest plugin sends it, so that no test waits for what another one has broken.
+"""
 
 import argparse
 import asyncio
 import contextlib
 import gc
 import logging
+import signal
 import sys
 from pathlib import Path
 
@@ -53,6 +57,7 @@ async def _run(plan: plans.Plan, name: str, run_dir: Path, state_dir: Path | Non
     worker = Worker(plan, name, run_dir, state_dir)
     if state_dir is not None:
         state_schema.note(state_dir)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, worker.renew)
     work = asyncio.ensure_future(worker.run())
     gc.freeze()  # the plan is for ever: a full collection need not walk through it, which takes a tenth of a second
     stopped = asyncio.ensure_future(processes.until_stopped(lambda: logs.ready(worker=name)))

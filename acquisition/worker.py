@@ -19,6 +19,7 @@ from acquisition.learned_devices import LearnedRefusals, LearnedTurnarounds
 from acquisition.line_task import LineTask
 from acquisition.polling import refused_registers
 from acquisition.polling.path_failover import Paths
+from acquisition.polling.refused_registers import DeviceRefusals
 from acquisition.writes.tasks import Task, WriteTasks
 from bus.clock import FINEST, worst
 from bus.messages import Command, CommandResult, Heartbeat, Sample, SampleBatch, Snapshot
@@ -73,10 +74,23 @@ class Worker:
         self._derived = DerivedPoints((point for device in devices for point in device.points), simulated)
         self._tasks = WriteTasks(name, self._revision, boot_id(), devices, self._reading)
         self._clocks = clocks_of(devices)
-        self._paths = Paths(_switched)
         self._refusals = LearnedRefusals(
             None if state_dir is None else refused_registers.file_of(state_dir, name), devices
         )
+        self._described = described
+        self._turnarounds = LearnedTurnarounds(None if state_dir is None else turnaround.file_of(state_dir, name))
+        self._line_of = {device.name: line.name for line in described.lines for device in line.devices}
+        self._make_lines(self._refusals.known)
+        self._polling: set[asyncio.Task[None]] = set()
+        self._renewed = asyncio.Event()
+        self._endpoint = WorkerEndpoint(
+            run_dir, name, self._revision, snapshot=self._snapshot, on_command=self._command
+        )
+
+    def _make_lines(self, refused: dict[str, DeviceRefusals]) -> None:
+        """Make the lines, which know of no answer, no failure, and of `refused` alone."""
+        lines = self._described.lines
+        self._paths = Paths(_switched)
         self._line_tasks = {
             line.name: LineTask(
                 line,
@@ -84,33 +98,46 @@ class Worker:
                 self._publish,
                 self._tasks,
                 self._clock,
-                refused=self._refusals.known,
+                refused=refused,
                 refused_changed=self._refusals.note,
-                phase=place / len(described.lines),
+                phase=place / len(lines),
                 paths=self._paths,
             )
-            for place, line in enumerate(described.lines)
+            for place, line in enumerate(lines)
         }
         self._lines = {name: task.line for name, task in self._line_tasks.items()}
-        self._turnarounds = LearnedTurnarounds(None if state_dir is None else turnaround.file_of(state_dir, name))
-        self._line_of = {device.name: line.name for line in described.lines for device in line.devices}
-        for line in described.lines:
+        for line in lines:
             for device in line.fallbacks:
                 self._paths.add(device.name, self._lines[self._line_of[device.name]], self._lines[line.name])
-        self._endpoint = WorkerEndpoint(
-            run_dir, name, self._revision, snapshot=self._snapshot, on_command=self._command
-        )
 
     async def run(self) -> None:
         """Poll and publish until cancelled."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                for task in self._line_tasks.values():
-                    tasks.create_task(task.run())
+                self._poll(tasks)
+                tasks.create_task(self._renewals(tasks))
                 tasks.create_task(self._beat())
                 tasks.create_task(self._time())
         finally:
             self._endpoint.close()
+
+    def _poll(self, tasks: asyncio.TaskGroup) -> None:
+        self._polling = {tasks.create_task(line.run()) for line in self._line_tasks.values()}
+
+    def renew(self) -> None:
+        """See every device as new: missing answers, waits and refused registers are forgotten; the last values stay."""
+        self._renewed.set()
+
+    async def _renewals(self, tasks: asyncio.TaskGroup) -> None:
+        while True:
+            await self._renewed.wait()
+            self._renewed.clear()
+            for task in self._polling:
+                task.cancel()
+            await asyncio.wait(self._polling)
+            log.info("every device is seen as new")
+            self._make_lines({})
+            self._poll(tasks)
 
     def _publish(self, read: list[PointReading], gateway: Stamp) -> None:
         at = stamp(read, self._clocks, gateway)

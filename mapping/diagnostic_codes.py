@@ -265,7 +265,7 @@ _SITE: Final = (
     ),
     _error(
         "unknown-line",
-        "A device names a line that site.yaml does not have.",
+        "A device, or an entry of a file of simulated faults, names a line that site.yaml does not have.",
         SITE,
         "devices: {io: {line: rs485}}",
         "Correct the name, or add the line.",

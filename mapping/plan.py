@@ -356,10 +356,6 @@ class Plan(msgspec.Struct, frozen=True):
     revision: str = ""
     format: int = FORMAT
 
-    def device_names(self) -> list[str]:
-        """Every device, in the order of the lines."""
-        return [device.name for worker in self.workers for line in worker.lines for device in line.devices]
-
     def worker(self, name: str) -> WorkerPlan:
         """The worker `name`. Raises KeyError."""
         return _named(self.workers, name)

@@ -36,7 +36,7 @@ from acquisition.drivers.base import (
     SerialSettings,
     Write,
 )
-from acquisition.drivers.device_side import AnsweringDevice, Devices, Turn, turn_of, unreadable
+from acquisition.drivers.device_side import AnsweringDevice, Devices, RegisterRange, Turn, turn_of, unreadable
 from mapping.plan import PointPlan, Register, Table
 from mapping.protocols import Framing, LineSettings, Protocol
 
@@ -52,6 +52,12 @@ _CHARACTERS: Final[dict[Table, tuple[int, int]]] = {
     "input": (5, 9), "discrete": (5, 8), "coil": (5, 8), "holding": (7, 11),
 }  # of a command and its answer, without checksum  # fmt: skip
 _CHANNEL_REGISTERS: Final = 2  # a channel is one exchange
+_BIT_TABLES: Final[tuple[Table, ...]] = ("coil", "discrete")
+_CHANNELS: Final[dict[Table, re.Pattern[str]]] = {
+    "input": re.compile(r"([0-9A-F])$"),
+    "holding": re.compile(r"6?C([0-9A-F])"),
+    "coil": re.compile(r"1([0-7])0[01]$"),
+}  # as commands name them
 _COMMAND: Final = re.compile(r"([#$])([0-9A-F]{2})([ -~]+)")
 
 
@@ -200,7 +206,7 @@ class AdamDevices:
             match = _COMMAND.fullmatch(command.decode("ascii", "replace"))
             if match is not None and sealed(command, checksum=self._checksum) == text + b"\r":
                 answer = partial(self._answer, command=command.decode("ascii"))
-                return turn_of(self._devices, int(match.group(2), 16), end + 1, answer)
+                return turn_of(self._devices, int(match.group(2), 16), end + 1, answer, _registers_of(match))
         return None
 
     def _answer(self, device: AnsweringDevice, command: str) -> bytes:
@@ -210,6 +216,18 @@ class AdamDevices:
         else:
             text = "?" * 8 if unreadable(device) else _reply(device, command)
         return sealed(text.encode("ascii"), checksum=self._checksum) if text else b""
+
+
+def _registers_of(command: re.Match[str]) -> tuple[RegisterRange, ...]:
+    """The channel that a command reads or sets, or the bits that it reads."""
+    rest = command.group(3)
+    if command.group(1) == "$" and rest == "6":
+        return tuple(RegisterRange(table, 0, _PLACES[table] - 1) for table in _BIT_TABLES)
+    for table, form in _CHANNELS.items():
+        if match := form.match(rest):
+            channel = int(match.group(1), 16)
+            return (RegisterRange(table, channel, channel),)
+    return ()
 
 
 def _reply(device: AnsweringDevice, command: str) -> str:

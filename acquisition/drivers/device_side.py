@@ -4,15 +4,28 @@ octets ──► take ──► Turn: what the request took on the line, how lat
 """
 
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from bus.messages import Value
-from mapping.plan import DevicePlan, PointPlan
+from mapping.plan import DevicePlan, PointPlan, Table
 
 REQUEST_LIMIT: Final = 256  # octets of text in which no request was found
 BUSY: Final = 6  # the exception that means: ask again
+
+
+class RegisterRange(typing.NamedTuple):
+    """Registers or bits of a table, from the first to the last address."""
+
+    table: Table
+    first: int
+    last: int
+
+    def overlaps(self, other: "RegisterRange") -> bool:
+        """True if one of them is in both."""
+        return self.table == other.table and self.first <= other.last and other.first <= self.last
 
 
 @dataclass(slots=True)
@@ -20,13 +33,33 @@ class Fault:
     """A fault of a device: `late` by `ms`, `exception` with `code`, `busy` for `times`; the others need no number.
 
     `swapped`: the words of what takes several registers come in the opposite order. `frozen`: its values stand still.
-    `stuck`: it confirms what is written, and nothing follows.
+    `stuck`: it confirms what is written, and nothing follows. With `registers` it is a fault of the requests for one of
+    them, where the protocol has registers; with `next`, of so many requests.
     """
 
     kind: str
     ms: int = 1000
     code: int = 4
     times: int = 3  # requests that find it busy; the next ones are answered
+    registers: RegisterRange | None = None
+    next: int | None = None  # requests that meet it from now on; None: all of them
+
+    @property
+    def selective(self) -> bool:
+        """True if not every request meets it."""
+        return self.registers is not None or self.next is not None
+
+    def meets(self, asked: Sequence[RegisterRange]) -> bool:
+        """True if a request for `asked` meets it; of `next` there is one less then."""
+        own = self.registers
+        if own is not None and not any(own.overlaps(one) for one in asked):
+            return False
+        if self.next is None:
+            return True
+        if self.next < 1:
+            return False
+        self.next -= 1
+        return True
 
 
 class AnsweringDevice(typing.Protocol):
@@ -36,9 +69,8 @@ class AnsweringDevice(typing.Protocol):
     def plan(self) -> DevicePlan:
         """Its points."""
 
-    @property
-    def fault(self) -> Fault | None:
-        """The fault that it has now."""
+    fault: Fault | None
+    """The fault that it has now."""
 
     @property
     def registers(self) -> Mapping[tuple[str, int], int]:
@@ -94,14 +126,34 @@ class Answering(typing.Protocol):
         """The next request in `buffer`, which is removed from it; None while there is no whole one."""
 
 
-def turn_of(devices: Devices, unit: int, asked: int, answer: Callable[[AnsweringDevice], bytes]) -> Turn:
-    """The turn of the device `unit`, which may be absent or silent."""
+def turn_of(
+    devices: Devices,
+    unit: int,
+    asked: int,
+    answer: Callable[[AnsweringDevice], bytes],
+    registers: Sequence[RegisterRange] = (),
+) -> Turn:
+    """The turn of the device `unit`, which may be absent or silent. `registers`: those that the request is for."""
     device = devices.get(unit)
     fault = None if device is None else device.fault
-    if device is None or (fault is not None and fault.kind == "silent"):
+    if device is None:
+        return Turn(asked, lambda: b"")
+    if fault is not None and fault.selective:
+        fault = fault if fault.meets(registers) else None
+        answer = partial(_under, fault, answer)
+    if fault is not None and fault.kind == "silent":
         return Turn(asked, lambda: b"")
     late_s = fault.ms / 1000 if fault is not None and fault.kind == "late" else None
     return Turn(asked, lambda: answer(device), late_s)
+
+
+def _under(fault: Fault | None, answer: Callable[[AnsweringDevice], bytes], device: AnsweringDevice) -> bytes:
+    """The answer of `device` as it is with `fault`, whichever it has now."""
+    now, device.fault = device.fault, fault
+    try:
+        return answer(device)
+    finally:
+        device.fault = now
 
 
 def unreadable(device: AnsweringDevice) -> bool:

@@ -85,7 +85,8 @@ class ModbusAsciiDevices:
             except ValueError:
                 continue
             if len(octets) >= 3 and lrc(octets[:-1]) == octets[-1]:
-                return turn_of(self._devices, octets[0], len(text) + 3, partial(self._answer, asked=octets[:-1]))
+                answer, registers = partial(self._answer, asked=octets[:-1]), modbus_device.registers_of(octets[1:-1])
+                return turn_of(self._devices, octets[0], len(text) + 3, answer, registers)
         return None
 
     def _answer(self, device: AnsweringDevice, asked: bytes) -> bytes:

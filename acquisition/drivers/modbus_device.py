@@ -5,9 +5,11 @@ Registers that no point of a device has are an illegal address, unless between t
 
 from typing import Final
 
-from acquisition.drivers.device_side import BUSY, AnsweringDevice
+from acquisition.drivers.device_side import BUSY, AnsweringDevice, RegisterRange
+from mapping.plan import Table
 
-_READS: Final = {1: "coil", 2: "discrete", 3: "holding", 4: "input"}
+_READS: Final[dict[int, Table]] = {1: "coil", 2: "discrete", 3: "holding", 4: "input"}
+_TABLES: Final[dict[int, Table]] = {**_READS, 5: "coil", 6: "holding", 15: "coil", 16: "holding", 22: "holding"}
 _BASIC_IDENTIFICATION: Final = bytes((43, 14, 1, 0))
 _SERVER_ID: Final = bytes((17,))
 ILLEGAL_FUNCTION: Final = 1
@@ -63,6 +65,16 @@ def request_octets(pdu: bytes) -> int:
     if function in (15, 16):
         return 6 + pdu[5] if len(pdu) > 5 else 7
     return {17: 1, 22: 7, 43: 4}.get(function, 5)
+
+
+def registers_of(pdu: bytes) -> tuple[RegisterRange, ...]:
+    """The registers or bits that the request `pdu` reads or writes, if it does."""
+    table = _TABLES.get(pdu[0])
+    if table is None or len(pdu) < 5:
+        return ()
+    first = int.from_bytes(pdu[1:3], "big")
+    count = 1 if pdu[0] in (5, 6, 22) else int.from_bytes(pdu[3:5], "big")
+    return (RegisterRange(table, first, first + max(count, 1) - 1),)
 
 
 def _texts(device: AnsweringDevice) -> tuple[str, str, str]:

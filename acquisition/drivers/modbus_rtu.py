@@ -84,7 +84,8 @@ class ModbusRtuDevices:
             frame = bytes(buffer[:size])
             if _sound(frame):
                 del buffer[:size]
-                return turn_of(self._devices, frame[0], size, partial(self._answer, asked=frame))
+                registers = modbus_device.registers_of(frame[1:-2])
+                return turn_of(self._devices, frame[0], size, partial(self._answer, asked=frame), registers)
             del buffer[:1]
         return None
 

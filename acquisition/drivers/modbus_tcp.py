@@ -70,7 +70,8 @@ class ModbusTcpDevices:
             return None
         unit = bytes(buffer[: 6 + length])
         del buffer[: 6 + length]
-        return turn_of(self._devices, unit[6], len(unit), partial(self._answer, asked=unit))
+        registers = modbus_device.registers_of(unit[7:])
+        return turn_of(self._devices, unit[6], len(unit), partial(self._answer, asked=unit), registers)
 
     def _answer(self, device: AnsweringDevice, asked: bytes) -> bytes:
         answered = modbus_device.answered(device, asked[6], asked[7:])

@@ -45,7 +45,7 @@ def main() -> int:
         logging.getLogger("simulate").error("%s", error)
         return 2
     found = Diagnostics()
-    faults = Timeline([]) if given.faults is None else read_timeline(given.faults, plan.device_names(), found)
+    faults = Timeline([]) if given.faults is None else read_timeline(given.faults, plan, found)
     if found.errors:
         sys.stderr.write(render(found) + "\n")
         return 2
@@ -56,7 +56,7 @@ def main() -> int:
 async def _run(plan: Plan, given: argparse.Namespace, faults: Timeline) -> int:
     log = logging.getLogger("simulate")
     devices: dict[str, SimulatedDevice] = {}
-    lines: list[SimulatedLine] = []
+    lines: dict[str, SimulatedLine] = {}
     overlay: dict[str, dict[str, Any]] = {}
     try:
         for worker in plan.workers:
@@ -64,7 +64,7 @@ async def _run(plan: Plan, given: argparse.Namespace, faults: Timeline) -> int:
                 started = _line(line, devices)
                 overlay[line.name] = {} if started is None else await started.start()
                 if started is not None:
-                    lines.append(started)
+                    lines[line.name] = started
         fresh = given.out.with_name(given.out.name + ".new")
         fresh.write_text(yaml.safe_dump({"lines": overlay}), encoding="utf-8")
         fresh.replace(given.out)
@@ -73,9 +73,9 @@ async def _run(plan: Plan, given: argparse.Namespace, faults: Timeline) -> int:
                 str(Endpoint(where["host"], where["port"])) if "host" in where else where.get("port", "its worker")
             )
             sys.stderr.write(f"line {name} at {endpoint}\n")
-        control = Control(given.run_dir / "simulate.ctl", devices)
+        control = Control(given.run_dir / "simulate.ctl", devices, lines)
         await control.start()
-        ticking = asyncio.ensure_future(_tick(devices, faults))
+        ticking = asyncio.ensure_future(_tick(devices, lines, faults))
         await processes.until_stopped(lambda: logs.ready(lines=overlay))
         ticking.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -85,7 +85,7 @@ async def _run(plan: Plan, given: argparse.Namespace, faults: Timeline) -> int:
         log.error("cannot simulate: %s", error)
         return 2
     finally:
-        for started in lines:
+        for started in lines.values():
             await started.stop()
     return 0
 
@@ -101,14 +101,14 @@ def _line(line: LinePlan, devices: dict[str, SimulatedDevice]) -> SimulatedLine 
     return answered
 
 
-async def _tick(devices: dict[str, SimulatedDevice], faults: Timeline) -> None:
+async def _tick(devices: dict[str, SimulatedDevice], lines: dict[str, SimulatedLine], faults: Timeline) -> None:
     """New values at the start of each second."""
     started = time.monotonic()
     while True:
         await asyncio.sleep(1.0 - time.time() % 1.0)
         for device in devices.values():
             device.tick(int(time.time()))
-        faults.apply(devices, time.monotonic() - started)
+        faults.apply(devices, time.monotonic() - started, lines)
 
 
 if __name__ == "__main__":

@@ -19,9 +19,6 @@ from mapping.plan import DevicePlan, Identify, Obis, PointPlan, Register, Reply
 
 TEXT_DECIMALS: Final = 3
 WRITES_KEPT: Final = 2000
-FAULTS: Final = (
-    "silent", "late", "exception", "busy", "crc", "wrong_unit", "garbage", "swapped", "frozen", "stuck",
-)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -36,6 +33,9 @@ class SimulatedDevice:
     writes: deque[tuple[str, int, tuple[int, ...]]] = field(
         default_factory=lambda: deque(maxlen=WRITES_KEPT)
     )  # the latest
+    written_points: deque[tuple[str, Value]] = field(
+        default_factory=lambda: deque(maxlen=WRITES_KEPT)
+    )  # the latest points that a master has written, each with its value in the point's unit
     _identity: tuple[int, ...] = ()
     now_s: float = 0.0
     motion: Motion = field(init=False)
@@ -136,6 +136,7 @@ class SimulatedDevice:
         self.fault = None
         self.fixed.clear()
         self.writes.clear()
+        self.written_points.clear()
         self.motion = Motion(self.plan.points)
         self.tick(second)
 
@@ -203,6 +204,7 @@ class SimulatedDevice:
     def written(self, table: str, address: int, words: list[int]) -> None:
         """A master has written: the points there show it from now on."""
         self.writes.append((table, address, tuple(words)))
+        self._note_points(table, address, words)
         if self.fault is not None and self.fault.kind == "stuck":
             return
         for offset, word in enumerate(words):
@@ -217,6 +219,18 @@ class SimulatedDevice:
                 self.values[point.local_name] = self.fixed[point.local_name] = self._reading(point).value
                 self._drive(point.local_name)
 
+    def _note_points(self, table: str, address: int, words: list[int]) -> None:
+        """Note the points that are written with `words`, with the values that these mean, kept by the device or not."""
+        written = {(table, address + offset): word for offset, word in enumerate(words)}
+        for point in self.plan.points:
+            target = point.write
+            if target is not None and any((target.table, target.address + at) in written for at in range(target.count)):
+                places = [(target.table, target.address + at) for at in range(target.count)]
+                raw = [written.get(place, self.registers.get(place, 0)) for place in places]
+                factor = self._factor(point)
+                meant = scaling.reading(point, target, raw, 1.0 if isinstance(factor, str) else factor).value
+                self.written_points.append((point.local_name, meant))
+
     def at(self, table: str, address: int) -> PointPlan | None:
         """The point that is read at `address`, where each address holds a whole value."""
         for point in self.plan.points:
@@ -229,6 +243,7 @@ class SimulatedDevice:
         """A master has written `value` to the whole of `point`, as `words`. Raises ValueError if it cannot be held."""
         assert isinstance(point.source, Register)  # noqa: S101 - nothing else is written
         self.writes.append((point.source.table, point.source.address, words))
+        self.written_points.append((point.local_name, value))
         if self.fault is None or self.fault.kind != "stuck":
             self.set(point.local_name, value)
 

@@ -5,21 +5,27 @@ import contextlib
 import errno
 import logging
 import os
+import random
+import socket
 import ssl
+import struct
 import tty
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol, cast
 
 from acquisition.drivers.base import DriverSpec
-from acquisition.drivers.device_side import Turn
 from acquisition.drivers.registry import driver_of
+from acquisition.simulate.channel import Channel
 from acquisition.simulate.device import SimulatedDevice
-from mapping.block_planning import planner
+from acquisition.simulate.faults.line_faults import LineFault
+from acquisition.simulate.return_path import End
 from mapping.plan import LinePlan
 
-TURNAROUND_S: Final = planner.TURNAROUND_S
 LOOPBACK: Final = ("127.", "::1", "localhost")
+UNSENT_LIMIT: Final = 65_536
+SENDERS_LIMIT: Final = 64
 _LONGEST: Final = 4096
 
 Devices = Mapping[int, SimulatedDevice]
@@ -36,6 +42,15 @@ class SimulatedLine(Protocol):
     async def stop(self) -> None:
         """Answer no more."""
 
+    def begin(self, fault: LineFault) -> None:
+        """Have `fault`, instead of another one of its kind. Raises ValueError if such a line cannot."""
+
+    def end(self, fault: LineFault | None = None) -> None:
+        """Have `fault` no more if it is still there; without one, none at all."""
+
+    def clear(self) -> None:
+        """Be as new: no fault, nothing under way."""
+
 
 def line_of(plan: LinePlan, devices: Devices) -> SimulatedLine | None:
     """The line, on what really carries it; None if its devices answer in the worker that asks them. Raises PluginError."""
@@ -51,26 +66,63 @@ def line_of(plan: LinePlan, devices: Devices) -> SimulatedLine | None:
             return PtyLine(plan, spec, devices)
 
 
-def _advance(devices: Devices) -> None:
-    """Let what is on its way in the devices arrive, before one of them is asked."""
-    for device in devices.values():
-        device.advance(asyncio.get_running_loop().time())
+class _RunningChannel:
+    """A channel on the clock of the loop. `deliver` gets what reaches the master, when it does."""
+
+    def __init__(
+        self, plan: LinePlan, spec: DriverSpec, devices: Devices, deliver: Callable[[int, bytes | End], None]
+    ) -> None:
+        self._channel = Channel(spec, plan.settings, devices, random.Random(plan.name))  # noqa: S311 - a line to be repeated
+        self._deliver = deliver
+        self._timer: asyncio.TimerHandle | None = None
+
+    def opened(self) -> int:
+        """The number of a new connection."""
+        number = self._channel.opened(_now())
+        self._advance()
+        return number
+
+    def closed(self, connection: int) -> None:
+        """The master has ended `connection`."""
+        self._channel.closed(connection, _now())
+
+    def receive(self, connection: int, octets: bytes) -> None:
+        """Take octets of the master."""
+        self._channel.receive(connection, octets, _now())
+        self._advance()
+
+    def begin(self, fault: LineFault) -> None:
+        """Have `fault`. Raises ValueError if such a line cannot."""
+        self._channel.begin(fault, _now())
+        self._advance()
+
+    def end(self, fault: LineFault | None) -> None:
+        """Have `fault` no more, none at all without one."""
+        self._channel.end(_now(), fault)
+        self._advance()
+
+    def clear(self) -> None:
+        """Be as new: no fault, nothing under way."""
+        self._channel.clear(_now())
+        self._advance()
+
+    def stop(self) -> None:
+        """Deliver no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _advance(self) -> None:
+        """Deliver what is due, and come again when more is."""
+        for _, connection, octets in self._channel.advance(_now()):
+            self._deliver(connection, octets)
+        self.stop()
+        deadline = self._channel.deadline()
+        if deadline is not None:
+            self._timer = asyncio.get_running_loop().call_at(deadline, self._advance)
 
 
-class _Turns:
-    """The answers that are on their way."""
-
-    def __init__(self) -> None:
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    def begin(self, answer: Awaitable[None]) -> None:
-        task = asyncio.ensure_future(answer)  # a master that asks again gets the late answer all the same
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    def cancel(self) -> None:
-        for task in self._tasks:
-            task.cancel()
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 async def _bound(plan: LinePlan, bind: Callable[[str, int], Awaitable[Any]]) -> Any:
@@ -86,15 +138,38 @@ async def _bound(plan: LinePlan, bind: Callable[[str, int], Awaitable[Any]]) -> 
         return await bind("127.0.0.1", 0)
 
 
-class TcpLine:
-    """A server for the devices of one line, inside TLS where that carries it."""
+class _Line(ABC):
+    """The part of a line that does not depend on what carries it."""
 
     def __init__(self, plan: LinePlan, spec: DriverSpec, devices: Devices) -> None:
         self._plan = plan
         self._spec = spec
-        self._devices = devices
+        self._channel = _RunningChannel(plan, spec, devices, self._deliver)
+
+    def begin(self, fault: LineFault) -> None:
+        """See SimulatedLine."""
+        self._channel.begin(fault)
+
+    def end(self, fault: LineFault | None = None) -> None:
+        """See SimulatedLine."""
+        self._channel.end(fault)
+
+    def clear(self) -> None:
+        """See SimulatedLine."""
+        self._channel.clear()
+
+    @abstractmethod
+    def _deliver(self, connection: int, octets: bytes | End) -> None:
+        """Give the master what reaches it."""
+
+
+class TcpLine(_Line):
+    """A server for the devices of one line, inside TLS where that carries it."""
+
+    def __init__(self, plan: LinePlan, spec: DriverSpec, devices: Devices) -> None:
+        super().__init__(plan, spec, devices)
         self._server: asyncio.Server | None = None
-        self._turns = _Turns()
+        self._writers: dict[int, asyncio.StreamWriter] = {}
 
     async def start(self) -> dict[str, Any]:
         """See SimulatedLine."""
@@ -106,26 +181,31 @@ class TcpLine:
         return {"host": host, "port": port}
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        answering = self._spec.devices(self._devices, self._plan.settings)
-        buffer = bytearray()
+        number = self._channel.opened()
+        self._writers[number] = writer
         with contextlib.suppress(OSError, asyncio.CancelledError):
             while octets := await reader.read(_LONGEST):
-                buffer += octets
-                while (turn := answering.take(buffer)) is not None:
-                    self._turns.begin(self._answer(turn, writer))
-                del buffer[:-_LONGEST]
+                self._channel.receive(number, octets)
+        self._channel.closed(number)
+        self._writers.pop(number, None)
         writer.close()
 
-    async def _answer(self, turn: Turn, writer: asyncio.StreamWriter) -> None:
-        await asyncio.sleep(TURNAROUND_S if turn.late_s is None else turn.late_s)
-        _advance(self._devices)
-        with contextlib.suppress(OSError):
-            writer.write(turn.answer())
-            await writer.drain()
+    def _deliver(self, connection: int, octets: bytes | End) -> None:
+        writer = self._writers.get(connection)
+        if writer is None:
+            return
+        if isinstance(octets, bytes):
+            if writer.transport.get_write_buffer_size() < UNSENT_LIMIT:
+                writer.write(octets)
+            return
+        if octets is End.RESET:
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            writer.transport.abort()
+        writer.close()
 
     async def stop(self) -> None:
         """See SimulatedLine."""
-        self._turns.cancel()
+        self._channel.stop()
         if self._server is not None:
             self._server.close()
 
@@ -140,15 +220,14 @@ def server_context(plan: LinePlan) -> ssl.SSLContext:
     return context
 
 
-class UdpLine:
-    """A socket for the devices of one line: a datagram is one unit."""
+class UdpLine(_Line):
+    """A socket for the devices of one line: a datagram is one unit, and each sender has a connection of its own."""
 
     def __init__(self, plan: LinePlan, spec: DriverSpec, devices: Devices) -> None:
-        self._plan = plan
-        self._devices = devices
-        self._answering = spec.devices(devices, plan.settings)
+        super().__init__(plan, spec, devices)
         self._transport: asyncio.DatagramTransport | None = None
-        self._turns = _Turns()
+        self._numbers: dict[Any, int] = {}  # by the address of the sender
+        self._addresses: dict[int, Any] = {}
 
     async def start(self) -> dict[str, Any]:
         """See SimulatedLine."""
@@ -164,20 +243,26 @@ class UdpLine:
         return {"host": host, "port": port}
 
     def _received(self, datagram: bytes, address: Any) -> None:
-        turn = self._answering.take(bytearray(datagram))
-        if turn is not None:
-            self._turns.begin(self._answer(turn, address))
+        if address not in self._numbers:
+            self._forget_oldest()
+            number = self._numbers[address] = self._channel.opened()
+            self._addresses[number] = address
+        self._channel.receive(self._numbers[address], datagram)
 
-    async def _answer(self, turn: Turn, address: Any) -> None:
-        await asyncio.sleep(TURNAROUND_S if turn.late_s is None else turn.late_s)
-        _advance(self._devices)
-        octets = turn.answer()
-        if octets and self._transport is not None:
-            self._transport.sendto(octets, address)
+    def _forget_oldest(self) -> None:
+        if len(self._numbers) >= SENDERS_LIMIT:
+            oldest = next(iter(self._numbers))
+            number = self._numbers.pop(oldest)
+            del self._addresses[number]
+            self._channel.closed(number)
+
+    def _deliver(self, connection: int, octets: bytes | End) -> None:
+        if self._transport is not None and isinstance(octets, bytes) and connection in self._addresses:
+            self._transport.sendto(octets, self._addresses[connection])
 
     async def stop(self) -> None:
         """See SimulatedLine."""
-        self._turns.cancel()
+        self._channel.stop()
         if self._transport is not None:
             self._transport.close()
 
@@ -190,18 +275,15 @@ class _Datagrams(asyncio.DatagramProtocol):
         self._received(data, addr)
 
 
-class PtyLine:
+class PtyLine(_Line):
     """The device's end of a pseudo-terminal, linked at the site's own port name where nothing stands there yet."""
 
     def __init__(self, plan: LinePlan, spec: DriverSpec, devices: Devices) -> None:
-        self._plan = plan
-        self._spec = spec
-        self._devices = devices
-        self._answering = spec.devices(devices, plan.settings)
+        super().__init__(plan, spec, devices)
         self._master = self._slave = -1
         self._link: Path | None = None
-        self._buffer = bytearray()
-        self._turns = _Turns()
+        self._unsent = bytearray()
+        self._connection = 0
 
     async def start(self) -> dict[str, Any]:
         """See SimulatedLine."""
@@ -215,34 +297,35 @@ class PtyLine:
             with contextlib.suppress(OSError):  # the folder is not ours: the terminal's own name serves as well
                 wanted.symlink_to(path)
                 self._link, path = wanted, str(wanted)
+        self._connection = self._channel.opened()
         asyncio.get_running_loop().add_reader(self._master, self._read)
         return {"port": path}
 
     def _read(self) -> None:
         with contextlib.suppress(BlockingIOError, OSError):
-            self._buffer += os.read(self._master, _LONGEST)
-        _advance(self._devices)
-        while (turn := self._answering.take(self._buffer)) is not None:
-            self._turns.begin(self._answer(turn, turn.answer()))
-        del self._buffer[:-_LONGEST]
+            self._channel.receive(self._connection, os.read(self._master, _LONGEST))
 
-    async def _answer(self, turn: Turn, octets: bytes) -> None:
-        """Write after the time that the request, the device and the answer take on such a line."""
-        framing = self._spec.protocol.framing
-        costs = planner.physics(framing, self._plan.settings)
-        changed = self._plan.settings if turn.baudrate is None else {**self._plan.settings, "baudrate": turn.baudrate}
-        answer_s = len(octets) * planner.physics(framing, changed).character_s
-        await asyncio.sleep(turn.asked * costs.character_s + answer_s + costs.silence_s + TURNAROUND_S)
-        await asyncio.sleep(turn.late_s or 0.0)
+    def _deliver(self, connection: int, octets: bytes | End) -> None:
+        if isinstance(octets, bytes) and len(self._unsent) < UNSENT_LIMIT:
+            self._unsent += octets
+            self._write()
+
+    def _write(self) -> None:
+        """Write what the terminal takes: some 4000 octets at once, nothing while nobody reads."""
+        loop = asyncio.get_running_loop()
         with contextlib.suppress(BlockingIOError, OSError):
-            while octets:  # a terminal takes some 4000 octets at once
-                octets = octets[os.write(self._master, octets) :]
-                await asyncio.sleep(0)
+            del self._unsent[: os.write(self._master, self._unsent)]
+        if self._unsent:
+            loop.add_writer(self._master, self._write)
+        else:
+            loop.remove_writer(self._master)
 
     async def stop(self) -> None:
         """See SimulatedLine."""
-        self._turns.cancel()
-        asyncio.get_running_loop().remove_reader(self._master)
+        self._channel.stop()
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._master)
+        loop.remove_writer(self._master)
         for descriptor in (self._master, self._slave):
             os.close(descriptor)
         if self._link is not None:

@@ -44,7 +44,7 @@ async def _simulate(site: Path, options: SimulateOptions) -> int:
     state = options.state_dir or site_file(site).parent / "state"
     if result.plan is not None:
         if options.faults is not None:
-            read_timeline(options.faults, result.plan.device_names(), found)
+            read_timeline(options.faults, result.plan, found)
         make_state_folder(state, found)
     say(found.found)
     if result.plan is None or found.errors:

@@ -2,11 +2,14 @@
 
 field["feeder1"].set(voltage_l1=231.0)      in the point's unit; its registers change
 field["feeder1"].fault("silent")            until `clear`, or the end of the test
+field.line("rs485-1").fault("duplicate")    the same of the way between the gateway and the devices
 """
 
 import json
+import math
 import socket
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -14,6 +17,8 @@ from bus.messages import Value
 from mapping.references import nearest
 
 ANSWER_S: Final = 5.0
+LOOK_S: Final = 0.02
+WITHIN_S: Final = 2.0
 
 
 class WriteRequest(NamedTuple):
@@ -24,11 +29,39 @@ class WriteRequest(NamedTuple):
     values: tuple[int, ...]
 
 
+class _Control:
+    """The simulator's control socket, and whether a test has used it for more than looking."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.changed = False
+
+    def look(self, device: str) -> dict[str, Any]:
+        """All that the simulator shows of a device."""
+        return self._ask(device, {"get": device})
+
+    def change(self, name: str, **asked: Any) -> None:
+        """Change something. Raises ValueError, which begins with `name`, if the simulator refuses it."""
+        self.changed = True
+        self._ask(name, asked)
+
+    def _ask(self, name: str, asked: dict[str, Any]) -> dict[str, Any]:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(ANSWER_S)
+            connection.connect(str(self._path))
+            connection.sendall(json.dumps(asked).encode() + b"\n")
+            with connection.makefile("rb") as lines:
+                answer: dict[str, Any] = json.loads(lines.readline())
+        if "error" in answer:
+            raise ValueError(f"{name}: {answer['error'].partition(': ')[2]}")
+        return answer
+
+
 class FieldDevice:
     """One simulated device."""
 
-    def __init__(self, control_socket: Path, name: str) -> None:
-        self._control_socket = control_socket
+    def __init__(self, control: _Control, name: str) -> None:
+        self._control = control
         self.name = name
 
     @property
@@ -59,42 +92,82 @@ class FieldDevice:
         for name in values:
             if name not in known:
                 raise KeyError(_missing(f"{self.name} has no point {name}", name, known))
-        self._ask(set=self.name, values=values)
+        self._control.change(self.name, set=self.name, values=values)
 
-    def fault(self, kind: str, *, ms: int = 1000, code: int = 4) -> None:
-        """Let something be wrong: silent, late (by `ms`), exception (with `code`), crc, wrong_unit, garbage, stuck.
+    def wait_written(self, point: str, value: object, within: float = WITHIN_S) -> Value:
+        """Look until a master has written `value`, in the point's unit, to `point` since the device was cleared; that value.
 
-        `stuck`: it confirms what is written, and nothing follows. Raises ValueError for another kind.
+        `value` may be anything that compares: a `pytest.approx` too. A device that does not keep the value counts as well.
+        Raises KeyError for a point that the device does not have, AssertionError after `within` seconds.
         """
-        self._ask(fault=self.name, kind=kind, ms=ms, code=code)
+        if point not in self.values:
+            raise KeyError(_missing(f"{self.name} has no point {point}", point, self.values))
+        until = time.monotonic() + within
+        while True:
+            written: list[Value] = [one for name, one in self._seen()["written"] if name == point]
+            for one in written:
+                if _same(one, value):
+                    return one
+            if time.monotonic() >= until:
+                seen = f"was written as {', '.join(map(repr, written))}" if written else "was not written"
+                raise AssertionError(f"{self.name}.{point} {seen} in {within:g} s, expected {value!r}")
+            time.sleep(LOOK_S)
+
+    def fault(
+        self,
+        kind: str | None,
+        *,
+        ms: int = 1000,
+        code: int = 4,
+        times: int = 3,
+        registers: str | None = None,
+        next: int | None = None,  # noqa: A002 - the key of a faults file
+    ) -> None:
+        """Let something be wrong: silent, late (by `ms`), exception (with `code`), crc, wrong_unit, garbage, stuck ...
+
+        `stuck`: it confirms what is written, and nothing follows. `registers` (as `holding 100-101`): of requests for one of
+        them only; `next`: of so many requests. None: nothing is wrong. Raises ValueError for another kind, or if no
+        request is for these registers.
+        """
+        keys = {"ms": ms, "code": code, "times": times, "registers": registers, "next": next}
+        self._control.change(self.name, fault=self.name, kind=kind, **keys)
 
     def clear(self) -> None:
         """Reset the device: no fault, nothing set, nothing written."""
-        self._ask(clear=self.name)
+        self._control.change(self.name, clear=self.name)
 
     def _seen(self) -> dict[str, Any]:
-        return self._ask(get=self.name)
-
-    def _ask(self, **asked: Any) -> dict[str, Any]:
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(ANSWER_S)
-            connection.connect(str(self._control_socket))
-            connection.sendall(json.dumps(asked).encode() + b"\n")
-            with connection.makefile("rb") as lines:
-                answer: dict[str, Any] = json.loads(lines.readline())
-        if "error" in answer:
-            raise ValueError(f"{self.name}: {answer['error'].partition(': ')[2]}")
-        return answer
+        return self._control.look(self.name)
 
     def __repr__(self) -> str:
         return f"FieldDevice({self.name!r})"
 
 
-class Field(Mapping[str, FieldDevice]):
-    """The devices of a site, by name."""
+class FieldLine:
+    """One simulated line: the way between the gateway and its devices."""
 
-    def __init__(self, control_socket: Path, names: list[str]) -> None:
-        self._devices = {name: FieldDevice(control_socket, name) for name in names}
+    def __init__(self, control: _Control, name: str) -> None:
+        self._control = control
+        self.name = name
+
+    def fault(self, kind: str | None, **keys: float | str) -> None:
+        """Let something be wrong with the line, beside its faults of other kinds; docs/testing.md has kinds and keys.
+
+        None: no fault at all. Raises ValueError for another kind, another key, or a kind that this line cannot have.
+        """
+        self._control.change(self.name, line=self.name, kind=kind, **keys)
+
+    def __repr__(self) -> str:
+        return f"FieldLine({self.name!r})"
+
+
+class Field(Mapping[str, FieldDevice]):
+    """The devices of a site, by name, and its lines."""
+
+    def __init__(self, control_socket: Path, names: Iterable[str], lines: Iterable[str] = ()) -> None:
+        self._control = _Control(control_socket)
+        self._devices = {name: FieldDevice(self._control, name) for name in names}
+        self._lines = {name: FieldLine(self._control, name) for name in lines}
 
     def __getitem__(self, name: str) -> FieldDevice:
         if name not in self._devices:
@@ -107,10 +180,30 @@ class Field(Mapping[str, FieldDevice]):
     def __len__(self) -> int:
         return len(self._devices)
 
+    def line(self, name: str) -> FieldLine:
+        """The line of that name. Raises KeyError."""
+        if name not in self._lines:
+            raise KeyError(_missing(f"the site has no line {name}", name, self._lines))
+        return self._lines[name]
+
     def clear(self) -> None:
-        """Reset every device."""
-        for device in self._devices.values():
-            device.clear()
+        """Reset every device and every line."""
+        self._control.change("field", renew=True)
+
+    def renew(self) -> bool:
+        """Reset every device and every line if a test has changed something of them, or a master has; True if so."""
+        if not self._control.changed and not any(device.writes for device in self.values()):
+            return False
+        self.clear()
+        self._control.changed = False
+        return True
+
+
+def _same(written: Value, value: object) -> bool:
+    """True if they are equal; numbers, as far as registers and scales can tell."""
+    if isinstance(value, int | float) and isinstance(written, int | float) and not isinstance(value, bool):
+        return math.isclose(written, value, rel_tol=1e-6)
+    return written == value
 
 
 def _missing(what: str, name: str, known: Mapping[str, object]) -> str:

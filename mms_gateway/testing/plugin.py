@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from mms_server.client.client import MmsClient
 
 _LOG: Final = pytest.StashKey[Path]()
+_GATEWAY: Final = pytest.StashKey["RunningGateway"]()
+_CHANGED: Final = pytest.StashKey[bool]()  # by the test before
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -72,10 +74,22 @@ def simulated_site(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPat
 
 
 @pytest.fixture
-def field(simulated_site: "SimulatedSite") -> Iterator["Field"]:
-    """The site's devices by name, to be set, broken and looked at; as new after each test."""
+def field(simulated_site: "SimulatedSite", pytestconfig: pytest.Config) -> Iterator["Field"]:
+    """The site's devices by name, to be set, broken and looked at; as new after each test.
+
+    Where the test before has changed something, the gateway has read everything anew before this one begins.
+    """
+    from mms_gateway.testing.running import NotRunning
+
+    gateway = pytestconfig.stash.get(_GATEWAY, None)
+    if pytestconfig.stash.get(_CHANGED, False) and gateway is not None:
+        try:
+            gateway.see_all_as_new()
+        except NotRunning as error:
+            pytest.fail(str(error), pytrace=False)
+    pytestconfig.stash[_CHANGED] = False
     yield simulated_site.field
-    simulated_site.field.clear()
+    pytestconfig.stash[_CHANGED] = simulated_site.field.renew()
 
 
 @pytest.fixture(scope="session")
@@ -86,6 +100,8 @@ def gateway(simulated_site: "SimulatedSite", pytestconfig: pytest.Config) -> Ite
     try:
         with running(simulated_site) as found:
             pytestconfig.stash[_LOG] = found.log
+            found.settle()
+            pytestconfig.stash[_GATEWAY] = found
             yield found
     except NotRunning as error:
         pytest.fail(str(error), pytrace=False)

@@ -5,6 +5,7 @@ site.yaml ──compile──► plan ──► python -m acquisition.simulate �
 """
 
 import json
+import os
 import signal
 import ssl
 import subprocess
@@ -12,7 +13,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -34,6 +35,8 @@ START_S: Final = 30.0
 STOP_S: Final = 10.0
 LOOK_S: Final = 0.02
 LOG_LINES: Final = 40
+AS_NEW_S: Final = 60.0
+AGE_DIGIT_S: Final = 0.1  # an age is rounded to it
 
 
 class NotRunning(Exception):  # noqa: N818 - it is what a user reads
@@ -59,19 +62,23 @@ def simulated(site: Path, folder: Path) -> Iterator[SimulatedSite]:
         raise NotRunning(render(result.diagnostics.found))
     plan_file, lines = folder / "simulate.plan", folder / "simulated.yaml"
     plans.save(result.plan, plan_file)
-    names = [one.name for worker in result.plan.workers for line in worker.lines for one in line.devices]
+    site_lines = [line for worker in result.plan.workers for line in worker.lines]
+    names = [one.name for line in site_lines for one in line.devices]
     with run_folder() as run_dir:
+        field = Field(run_dir / "simulate.ctl", names, [one.name for one in site_lines])
         command = processes.simulator(plan_file, lines, run_dir, "console").command()
         with _launched(command, folder / "simulate", 1):
-            yield SimulatedSite(site, result.plan, Field(run_dir / "simulate.ctl", names), lines, folder)
+            yield SimulatedSite(site, result.plan, field, lines, folder)
 
 
 class RunningGateway:
     """A gateway that serves: `ports` by IED, `log` with what it logs."""
 
-    def __init__(self, simulated_site: SimulatedSite, log: Path, ready: Sequence[str]) -> None:
+    def __init__(self, simulated_site: SimulatedSite, log: Path, ready: Sequence[str], process_id: int) -> None:
         self._plan = simulated_site.plan
         self._facts = [dict(word.split("=", 1) for word in line.split()[1:]) for line in ready]
+        self._process_id = process_id
+        self._sound: set[str] = set()  # points that are good while nothing is broken
         self.log = log
 
     @property
@@ -87,6 +94,39 @@ class RunningGateway:
         """The present answer of /api/status. Raises OSError."""
         with urllib.request.urlopen(f"http://{self._facts[0]['http']}/api/status", timeout=STOP_S) as answer:
             found: dict[str, Any] = json.load(answer)
+        return found
+
+    def settle(self) -> None:
+        """Wait until every point was heard, and note those that are good while nothing is broken."""
+        until = time.monotonic() + AS_NEW_S
+        while any(one["age"] is None for one in self._points()) and time.monotonic() < until:
+            time.sleep(LOOK_S)
+        self._sound = {one["point"] for one in self._points() if one["good"]}
+
+    def see_all_as_new(self) -> None:
+        """Let the workers forget what they know of the devices, and wait until all that was good is read and good again.
+
+        Raises NotRunning, which names the points that are not.
+        """
+        since = time.monotonic()
+        for process_id in _workers(self._process_id):
+            with suppress(ProcessLookupError):  # it ends just now, and its successor is new
+                os.kill(process_id, signal.SIGUSR1)
+        while missing := self._missing(time.monotonic() - since):
+            if time.monotonic() >= since + AS_NEW_S:
+                raise NotRunning(f"not as new after {AS_NEW_S:g} s: {', '.join(missing)}")
+            time.sleep(LOOK_S)
+
+    def _missing(self, elapsed_s: float) -> list[str]:
+        """Points that were good when nothing was broken, and are not, or were not read in the last `elapsed_s`."""
+        return [
+            one["point"]
+            for one in self._points()
+            if one["point"] in self._sound and not (one["good"] and one["age"] < elapsed_s - AGE_DIGIT_S)
+        ]
+
+    def _points(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.status()["points"]
         return found
 
     def connect(self, ied: str | None = None, *, tls: ssl.SSLContext | None = None, timeout: float = 10.0) -> MmsClient:
@@ -109,13 +149,13 @@ def running(simulated_site: SimulatedSite) -> Iterator[RunningGateway]:
         sys.executable, "-m", "mms_gateway", "run", str(site.site), "--lines", str(site.lines),
         "--mms-host", "127.0.0.1", *ports, "--http-port", "0", "--state-dir", str(site.folder / "state"),
     ]  # fmt: skip
-    with _launched(command, site.folder / "gateway", len(ieds)) as (log, ready):
-        yield RunningGateway(site, log, ready)
+    with _launched(command, site.folder / "gateway", len(ieds)) as (log, ready, process_id):
+        yield RunningGateway(site, log, ready, process_id)
 
 
 @contextmanager
-def _launched(command: Sequence[str], files: Path, ready_lines: int) -> Iterator[tuple[Path, list[str]]]:
-    """Run `command` until the block ends: its log, and its first `ready_lines` lines that say `ready`.
+def _launched(command: Sequence[str], files: Path, ready_lines: int) -> Iterator[tuple[Path, list[str], int]]:
+    """Run `command` until the block ends: its log, its first `ready_lines` lines that say `ready`, its number.
 
     Raises NotRunning if it does not become ready, or did not end in order.
     """
@@ -127,7 +167,7 @@ def _launched(command: Sequence[str], files: Path, ready_lines: int) -> Iterator
             command, stdin=subprocess.PIPE, stdout=out, stderr=errors, env=environment
         )
     try:
-        yield log, _ready(process, said, log, ready_lines)
+        yield log, _ready(process, said, log, ready_lines), process.pid
     finally:
         code = _ended(process)
     if code != 0:
@@ -159,6 +199,20 @@ def _ended(process: "subprocess.Popen[bytes]") -> int:
     finally:
         if process.stdin is not None:
             process.stdin.close()
+
+
+def _workers(gateway: int) -> list[int]:
+    """The numbers of the gateway's workers."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended meanwhile
+            parent = int(
+                path.joinpath("stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[1]
+            )
+            words = path.joinpath("cmdline").read_bytes().split(b"\0")
+            if parent == gateway and b"acquisition" in words:
+                found.append(int(path.name))
+    return found
 
 
 def tail(log: Path) -> str:

@@ -23,12 +23,14 @@ from mapping.plan import (
     DevicePlan,
     Identify,
     LinePlan,
+    Obis,
     Own,
     PointPlan,
     PollSettings,
     Register,
     RegisterBlock,
     RegisterType,
+    Reply,
     Table,
 )
 
@@ -39,7 +41,7 @@ def register(table: Table, address: int, kind: RegisterType = "uint16", count: i
     return Register(table, address, kind, count)
 
 
-def point(number: int, name: str, source: Register | Own, **more: object) -> PointPlan:
+def point(number: int, name: str, source: Register | Reply | Obis | Own, **more: object) -> PointPlan:
     return PointPlan(number, name, "", source, True, 3000, 50, **more)  # type: ignore[arg-type]
 
 

@@ -65,7 +65,7 @@ def test_the_example_of_the_documentation_passes_and_all_else_does_what_it_says(
     (folder / "test_site.py").write_text(example(), encoding="utf-8")
     shutil.copyfile(CASES / "everything.py", folder / "test_everything.py")
     code, said = run(folder, "--site", "demo", "test_site.py", "test_everything.py")
-    assert re.search(r"=== 1 failed, 10 passed in ", said), said
+    assert re.search(r"=== 1 failed, 16 passed in ", said), said
     assert code == 1
     assert "AssertionError: MAIN/LLN0.NamPlt.vendor is 'mms-gateway' after 0 s, expected 'nobody'" in said
     assert "- the gateway's log, the last lines -" in said

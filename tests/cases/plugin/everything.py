@@ -2,7 +2,7 @@
 
 import pytest
 
-from bus.quality import GOOD
+from bus.quality import GOOD, NO_ANSWER, REFUSED
 
 
 def test_devices_are_known_by_name_and_say_what_they_lack(field):
@@ -50,6 +50,67 @@ def test_several_clients_and_the_gateway_itself(gateway, mms, mms_for):
     assert gateway.status()["site"] == "demo"
     with pytest.raises(KeyError, match="NONE"):
         mms_for("NONE")
+
+
+def test_a_write_is_waited_for(field, mms):
+    assert mms.operate("IO/GGIO1.AnOut1", 2100.0)
+    assert field["io1"].wait_written("setpoint", 2.1) == pytest.approx(2.1)
+    with pytest.raises(AssertionError, match=r"io1\.setpoint was written as 2\.0999\d+ in 0 s, expected 7\.5"):
+        field["io1"].wait_written("setpoint", 7.5, within=0)
+    with pytest.raises(AssertionError, match=r"io1\.relay1 was not written in 0 s, expected True"):
+        field["io1"].wait_written("relay1", True, within=0)
+    with pytest.raises(KeyError, match="io1 has no point relay9; near it: relay"):
+        field["io1"].wait_written("relay9", True)
+
+
+def test_a_device_refuses_some_registers_for_some_requests(field, mms):
+    field["io1"].fault("exception", code=4, registers="holding 10-11")
+    mms.wait("IO/GGIO1.AnOut1.q", REFUSED, within=5)
+    assert mms.read("IO/GGIO1.SPCSO1.q") == GOOD
+    with pytest.raises(ValueError, match="io1: no request to io1 is for holding 99"):
+        field["io1"].fault("exception", registers="holding 99")
+    with pytest.raises(ValueError, match="io1: next: expected at least 1"):
+        field["io1"].fault("silent", next=0)
+    field["io1"].fault(None)
+    mms.wait("IO/GGIO1.AnOut1.q", GOOD, within=5)
+
+
+def test_a_line_has_faults_of_its_own(field, mms):
+    line = field.line("rs485-1")
+    line.fault("delay", ms=20)
+    line.fault("duplicate", ms=40, share=0.05)
+    field["feeder1"].set(frequency=49.0)
+    mms.wait("FEED1/MMXU1.Hz.mag.f", pytest.approx(49.0), within=5)
+    line.fault(None)
+    field["feeder1"].set(frequency=51.0)
+    mms.wait("FEED1/MMXU1.Hz.mag.f", pytest.approx(51.0), within=5)
+    line.fault("loss", share=1.0)
+    mms.wait("FEED1/MMXU1.Hz.q", NO_ANSWER, within=10)
+
+
+def test_a_line_refuses_what_it_cannot_have(field):
+    with pytest.raises(KeyError, match="the site has no line rs485; near it: rs485-1"):
+        field.line("rs485")
+    with pytest.raises(ValueError, match="rs485-1: the line cannot have mute_connection: it has no connection"):
+        field.line("rs485-1").fault("mute_connection")
+    with pytest.raises(ValueError, match="rs485-1: kind silent, expected one of duplicate delay queue"):
+        field.line("rs485-1").fault("silent")
+    with pytest.raises(ValueError, match="rs485-1: share: expected at most 1"):
+        field.line("rs485-1").fault("loss", share=2.0)
+
+
+def test_a_test_leaves_a_line_and_a_device_broken(field, mms):
+    field.line("rs485-1").fault("loss", share=1.0)
+    field["main"].fault("exception", code=2)
+    field["solar"].fault("silent")
+    for reference, quality in (("FEED2/MMXU1.Hz.q", NO_ANSWER), ("SOLAR/MMXU1.TotW.q", NO_ANSWER)):
+        mms.wait(reference, quality, within=15)
+    mms.wait("MAIN/MMXU1.Hz.q", REFUSED, within=15)
+
+
+def test_the_next_one_finds_them_good_at_once(field, mms):
+    for reference in ("FEED1/MMXU1.Hz.q", "FEED2/MMXU1.Hz.q", "SOLAR/MMXU1.TotW.q", "MAIN/MMXU1.Hz.q"):
+        assert mms.read(reference) == GOOD
 
 
 def test_that_fails(mms):

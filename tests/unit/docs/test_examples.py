@@ -9,9 +9,12 @@ from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
+from pydantic_core import PydanticUndefined
 
 from acquisition.drivers.base import Settings
 from acquisition.drivers.registry import by_protocol
+from acquisition.simulate.faults.device_faults import FAULTS, DeviceFault
+from acquisition.simulate.faults.line_faults import LINE_FAULTS
 from acquisition.simulate.timeline import read_timeline
 from mapping.diagnostics import Diagnostics, render
 from mms_gateway.cli import build
@@ -96,10 +99,49 @@ def test_an_example_in_python_runs(page: str, file: str, text: str) -> None:
 def test_the_timeline_of_faults_is_read(tmp_path: Path) -> None:
     (text,) = [text for _, file, text in fences("yaml") if not file and "faults:" in text]
     (tmp_path / "faults.yaml").write_text(text, encoding="utf-8")
-    found = Diagnostics()
-    read = read_timeline(tmp_path / "faults.yaml", ["feeder1", "io1", "scale"], found)
-    assert [entry.kind for entry in read.entries] == ["silent", "late", "garbage"]
+    found, plan = Diagnostics(), compile_folder(ROOT / "hw_configs" / "demo").plan
+    assert plan is not None
+    read = read_timeline(tmp_path / "faults.yaml", plan, found)
+    assert [entry.kind for entry in read.entries] == [
+        "silent", "late", "exception", "garbage", "duplicate", "second_master",
+    ]  # fmt: skip
     assert found.found == []
+
+
+def _rows(heading: str) -> dict[str, list[str]]:
+    """The table below a heading of docs/testing.md: its cells by the name in the first one."""
+    section = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8").partition(f"### {heading}\n")[2]
+    rows = [line.strip("|").split("|") for line in section.partition("\n#")[0].splitlines() if line.startswith("| `")]
+    return {cells[0].strip(" `"): cells[1:] for cells in rows}
+
+
+def _keys(cell: str) -> dict[str, str]:
+    """The keys of a cell as "`ms: 40`, `times`", with their defaults."""
+    return {key: value for key, _, value in (one.partition(": ") for one in re.findall(r"`([^`]+)`", cell))}
+
+
+def test_the_table_of_line_faults_has_every_kind_with_its_keys() -> None:
+    shown = {kind: _keys(cells[0]) for kind, cells in _rows("Faults of a line").items()}
+    expected = {}
+    for kind, model in LINE_FAULTS.items():
+        fields = {name: one.default for name, one in model.model_fields.items() if name != "kind"}
+        expected[kind] = {
+            name: ""
+            if default in (None, PydanticUndefined)
+            else f"{default:g}"
+            if isinstance(default, float)
+            else str(default)
+            for name, default in fields.items()
+        }
+    assert shown == expected
+
+
+def test_the_table_of_device_faults_has_every_kind_with_its_key() -> None:
+    shown = _rows("Faults of a device")
+    assert list(shown) == [*FAULTS, "reboot"]
+    keys = {key: value for cells in shown.values() for key, value in _keys(cells[0]).items()}
+    defaults = DeviceFault(kind="late")
+    assert keys == {"ms": str(defaults.ms), "code": str(defaults.code), "times": str(defaults.times), "for": ""}
 
 
 def test_the_service_file_starts_a_command_that_parses_and_stops_at_bad_configuration() -> None:
