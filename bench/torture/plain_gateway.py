@@ -1,0 +1,149 @@
+"""A plain gateway, for comparison: pymodbus' client asks, our library serves, and nothing of our rules is between them.
+
+    python -m bench.torture.plain_gateway FOLDER
+
+It reads FOLDER/scene.json and torture.icd, asks block by block, tries again as often as the scene says, and takes what
+pymodbus accepts for the answer. A line of text is asked by hand: the next line is the answer. Prints `ready mms=ADDRESS`,
+serves until its input ends.
+"""
+
+import asyncio
+import json
+import os
+import re
+import struct
+import sys
+import time
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from pymodbus import FramerType, ModbusException
+from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
+from pymodbus.client.base import ModbusBaseClient
+
+from bus.quality import GOOD, INVALID, UtcTime
+from mms_server import IedServer
+
+RECONNECT_S: Final = 0.1
+_NUMBER: Final = re.compile(rb"[-+]?[0-9.]+")
+
+
+class Master(Protocol):
+    """Asks for one block."""
+
+    async def values(self, block: dict[str, Any]) -> list[float]:
+        """Its values in their order. Raises OSError, TimeoutError, ModbusException, ValueError."""
+
+    def close(self) -> None:
+        """Close the line."""
+
+
+class Modbus:
+    """Pymodbus' client."""
+
+    def __init__(self, scene: dict[str, Any]) -> None:
+        self._client, self._closes = _client(scene), scene["close_after"]
+
+    async def values(self, block: dict[str, Any]) -> list[float]:
+        if not self._client.connected and not await self._client.connect():
+            raise ConnectionError("no connection")
+        reads = {"holding": self._client.read_holding_registers, "coil": self._client.read_coils}
+        answer = await reads[block["table"]](block["address"], count=block["count"], device_id=block["unit"])
+        if self._closes:
+            self._client.close()
+        if answer.isError():
+            raise ModbusException(str(answer))
+        if block["table"] == "coil":
+            return [float(bit) for bit in answer.bits[: block["count"]]]
+        octets = b"".join(word.to_bytes(2, "big") for word in answer.registers)
+        return list(struct.unpack(f">{len(octets) // 4}f", octets))
+
+    def close(self) -> None:
+        self._client.close()
+
+
+def _client(scene: dict[str, Any]) -> ModbusBaseClient:
+    more = {"timeout": scene["timeout_ms"] / 1000, "retries": scene["retries"]}
+    if scene["protocol"] == "modbus-rtu":
+        return AsyncModbusSerialClient(scene["address"], baudrate=scene["baudrate"], **more)
+    host, _, port = scene["address"].rpartition(":")
+    framer = FramerType.SOCKET if scene["protocol"] == "modbus-tcp" else FramerType.RTU
+    return AsyncModbusTcpClient(host, port=int(port), framer=framer, **more)
+
+
+class Text:
+    """Lines of text, over TCP or on a serial port."""
+
+    def __init__(self, scene: dict[str, Any]) -> None:
+        self._scene = scene
+        self._streams: tuple[asyncio.StreamReader, asyncio.BaseTransport] | None = None
+
+    async def values(self, block: dict[str, Any]) -> list[float]:
+        self._streams = self._streams or await self._opened()
+        reader, writer = self._streams
+        adam = self._scene["protocol"] == "adam-ascii"
+        request = f"#{block['unit']:02X}{block['address']}\r" if adam else f"V?{block['address']}\n"
+        os.write(writer.get_extra_info("pipe").fileno(), request.encode()) if adam else writer.write(request.encode())  # type: ignore[attr-defined]
+        answer = await asyncio.wait_for(reader.readuntil(b"\r" if adam else b"\n"), self._scene["timeout_ms"] / 1000)
+        found = _NUMBER.search(answer)
+        if found is None:
+            raise ValueError(f"no number: {answer!r}")
+        return [float(found[0])]
+
+    async def _opened(self) -> tuple[asyncio.StreamReader, asyncio.BaseTransport]:
+        if self._scene["protocol"] == "tcp-ascii":
+            host, _, port = self._scene["address"].rpartition(":")
+            reader, writer = await asyncio.open_connection(host, int(port))
+            return reader, writer.transport
+        reader = asyncio.StreamReader()
+        pipe = open(self._scene["address"], "r+b", buffering=0)  # noqa: ASYNC230, PTH123, SIM115 - a terminal, for good
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), pipe
+        )
+        return reader, transport
+
+    def close(self) -> None:
+        if self._streams is not None:
+            self._streams[1].close()
+
+
+async def poll(server: IedServer, scene: dict[str, Any]) -> None:
+    """Ask for ever."""
+    master: Master = Text(scene) if scene["protocol"].endswith("-ascii") else Modbus(scene)
+    period_s = scene["every_ms"] / 1000
+    while True:
+        started = time.monotonic()
+        for block in scene["blocks"]:
+            await _block(server, master, block)
+        await asyncio.sleep(max(started + period_s - time.monotonic(), 0))
+
+
+async def _block(server: IedServer, master: Master, block: dict[str, Any]) -> None:
+    try:
+        values = await master.values(block)
+    except (OSError, TimeoutError, ModbusException, ValueError, asyncio.IncompleteReadError):
+        server.update({f"{point['reference']}.q": INVALID for point in block["points"]})
+        await asyncio.sleep(RECONNECT_S)
+        return
+    leaf, stamp = ("stVal" if block["table"] == "coil" else "mag.f"), UtcTime.of(time.time())
+    for point, value in zip(block["points"], values, strict=False):
+        shown = bool(value) if leaf == "stVal" else value
+        there = point["reference"]
+        server.update({f"{there}.{leaf}": shown, f"{there}.q": GOOD, f"{there}.t": stamp})
+
+
+async def serve(folder: Path) -> None:
+    """Serve until the input ends."""
+    scene = json.loads((folder / "scene.json").read_text(encoding="utf-8"))
+    server = IedServer.from_scl(folder / "torture.icd")
+    server.update({f"{point['reference']}.q": INVALID for block in scene["blocks"] for point in block["points"]})
+    async with server.serving(0, "127.0.0.1"):
+        polling = asyncio.get_running_loop().create_task(poll(server, scene))
+        sys.stdout.write(f"ready mms=127.0.0.1:{server.port}\n")
+        sys.stdout.flush()
+        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+        polling.cancel()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(Path(sys.argv[1])))

@@ -1,0 +1,126 @@
+"""Site of a scene as files: site.yaml, map.yaml and the SCL file for our gateway, scene.json for every other.
+
+TORTURELD0 / GGIO1 . AnIn1, AnIn2 ... (mag.f, q, t) and Ind1, Ind2 ... (stVal, q, t), in the order of the scene's points
+"""
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from bench.torture.scenes import ADAM, BITS, RTU, TEXT, Point, Scene
+
+IED: Final = "TORTURE"
+DOMAIN: Final = "TORTURELD0"
+BAUDRATE: Final = 115_200
+
+
+def write(folder: Path, scene: Scene, address: str) -> None:
+    """The files; `address` is the scene's line, a path or HOST:PORT."""
+    points = scene.points()
+    (folder / "site.yaml").write_text(_yaml(_site(scene, address)), encoding="utf-8")
+    (folder / "map.yaml").write_text(_yaml({"points": {one.reference: _name(one) for one in points}}), encoding="utf-8")
+    (folder / "torture.icd").write_text(icd(points), encoding="utf-8")
+    (folder / "scene.json").write_text(json.dumps(described(scene, address), indent=1), encoding="utf-8")
+
+
+def _yaml(whole: dict[str, Any]) -> str:
+    """JSON is YAML."""
+    return json.dumps(whole, indent=1) + "\n"
+
+
+def _device(point: Point) -> str:
+    return f"unit{point.block.unit}"
+
+
+def _name(point: Point) -> str:
+    return f"{_device(point)}.{point.name}"
+
+
+def _site(scene: Scene, address: str) -> dict[str, Any]:
+    line: dict[str, Any] = {"protocol": scene.protocol}
+    if scene.protocol in (RTU, ADAM):
+        line |= {"port": address, "baudrate": BAUDRATE}
+    else:
+        host, _, port = address.rpartition(":")
+        line |= {"host": host, "port": int(port)}
+    devices: dict[str, Any] = {}
+    for point in scene.points():
+        device = devices.setdefault(
+            _device(point),
+            {
+                "line": "line1", "unit": point.block.unit, "every": f"{scene.every_ms}ms", "timeout": f"{scene.timeout_ms}ms",
+                "retries": scene.retries, "stale_after": f"{scene.stale_ms}ms", "points": {}, **_fixed(scene),
+            },
+        )  # fmt: skip
+        device["points"][point.name] = _source(scene, point)
+    ieds = {IED: {"scl": "torture.icd", "map": "map.yaml", "listen": "127.0.0.1:0"}}
+    return {"site": "torture", "ieds": ieds, "lines": {"line1": line}, "devices": devices}
+
+
+def _fixed(scene: Scene) -> dict[str, Any]:
+    """Device keys: no two blocks are read as one."""
+    if scene.protocol in (TEXT, ADAM):
+        return dict(scene.keys)
+    return {"max_registers": 30 if scene.blocks[0].table not in BITS else 100, **scene.keys}
+
+
+def _source(scene: Scene, point: Point) -> dict[str, Any]:
+    if scene.protocol == TEXT:
+        return {"request": f"V?{point.address}\n", "reply": "(?P<value>[-+0-9.]+)", "value": "value"}
+    if scene.protocol == ADAM:
+        return {"read": f"input {point.address} float32"}
+    kind = "bool" if point.block.table in BITS else "float32"
+    return {"read": f"{point.block.table} {point.address} {kind}"}
+
+
+def described(scene: Scene, address: str) -> dict[str, Any]:
+    """The scene for a program that knows nothing of this one."""
+    blocks = [
+        {
+            "unit": block.unit, "table": block.table, "address": block.address, "count": block.count * block.width,
+            "points": [
+                {"name": _name(one), "address": one.address, "reference": one.reference, "item": f"{DOMAIN}/{one.item}"}
+                for one in scene.points() if one.block == block
+            ],
+        }
+        for block in scene.blocks
+    ]  # fmt: skip
+    return {
+        "scene": scene.name, "protocol": scene.protocol, "address": address, "baudrate": BAUDRATE, "every_ms": scene.every_ms,
+        "timeout_ms": scene.timeout_ms, "retries": scene.retries, "close_after": bool(scene.keys.get("close_after")),
+        "blocks": blocks,
+    }  # fmt: skip
+
+
+def icd(points: list[Point]) -> str:
+    """The SCL file."""
+    objects = "".join(f'<DO name="{do}" type="{"SPS" if fc == "ST" else "MV"}"/>\n' for _, fc, do in _parts(points))
+    return _SCL.format(ied=IED, objects=objects)
+
+
+def _parts(points: list[Point]) -> list[list[str]]:
+    return [one.item.split("$") for one in points]
+
+
+_SCL: Final = """<?xml version="1.0" encoding="UTF-8"?>
+<SCL xmlns="http://www.iec.ch/61850/2003/SCL" version="2007" revision="B" release="4">
+<Header id="torture"/>
+<IED name="{ied}"><AccessPoint name="AP1"><Server><Authentication none="true"/><LDevice inst="LD0">
+<LN0 lnClass="LLN0" inst="" lnType="LLN0"/>
+<LN lnClass="GGIO" inst="1" lnType="GGIO"/>
+</LDevice></Server></AccessPoint></IED>
+<DataTypeTemplates>
+<LNodeType id="LLN0" lnClass="LLN0"><DO name="Beh" type="ENS"/></LNodeType>
+<LNodeType id="GGIO" lnClass="GGIO"><DO name="Beh" type="ENS"/>
+{objects}</LNodeType>
+<DOType id="ENS" cdc="ENS"><DA name="stVal" fc="ST" bType="Enum" type="Beh" dchg="true"/>
+<DA name="q" fc="ST" bType="Quality" qchg="true"/><DA name="t" fc="ST" bType="Timestamp"/></DOType>
+<DOType id="MV" cdc="MV"><DA name="mag" fc="MX" bType="Struct" type="AV" dchg="true"/>
+<DA name="q" fc="MX" bType="Quality" qchg="true"/><DA name="t" fc="MX" bType="Timestamp"/></DOType>
+<DOType id="SPS" cdc="SPS"><DA name="stVal" fc="ST" bType="BOOLEAN" dchg="true"/>
+<DA name="q" fc="ST" bType="Quality" qchg="true"/><DA name="t" fc="ST" bType="Timestamp"/></DOType>
+<DAType id="AV"><BDA name="f" bType="FLOAT32"/></DAType>
+<EnumType id="Beh"><EnumVal ord="1">on</EnumVal><EnumVal ord="2">blocked</EnumVal><EnumVal ord="3">test</EnumVal>
+<EnumVal ord="4">test/blocked</EnumVal><EnumVal ord="5">off</EnumVal></EnumType>
+</DataTypeTemplates></SCL>
+"""
