@@ -1,6 +1,6 @@
 """Channels with faults in front of a gateway, and the values that it then shows as good.
 
-    python -m bench.torture [--gateway ours|plain|both] [--scene L1 ...] [--jobs 2] [--out FILE]
+    python -m bench.torture [--gateway ours|plain|both] [--scene L1 ...] [--seconds S] [--out FILE]
     python -m bench.torture --host H --port P --scene L1 [--folder F] [--items FILE]     any other gateway
 
 The second form prints the addresses of the simulated line and the files of the site, waits until the gateway serves all
@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import sys
 import tempfile
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -30,6 +31,7 @@ def main() -> int:
     parser.add_argument("--gateway", choices=("ours", "plain", "both"), default="both")
     parser.add_argument("--scene", action="append", choices=list(SCENES), help="only this one; may be repeated")
     parser.add_argument("--jobs", type=int, default=JOBS, choices=(1, 2), help="scenes at a time")
+    parser.add_argument("--seconds", type=float, help="of the fault, and of the time after it, instead of the scene's")
     parser.add_argument("--out", type=Path, help="file for the table")
     parser.add_argument("--host", help="of a gateway that is not started here")
     parser.add_argument("--port", type=int, default=102)
@@ -48,12 +50,16 @@ def main() -> int:
 
 
 async def _results(given: argparse.Namespace) -> list[Result]:
-    scenes = [SCENES[name] for name in given.scene or SCENES]
+    scenes = [_lasting(SCENES[name], given.seconds) for name in given.scene or SCENES]
     if given.host is not None:
         return [await _other(scene, given) for scene in scenes]
     names = ("ours", "plain") if given.gateway == "both" else (given.gateway,)
     at_once = asyncio.Semaphore(given.jobs)
     return list(await asyncio.gather(*(_child(scene, name, at_once) for scene in scenes for name in names)))
+
+
+def _lasting(scene: Scene, seconds: float | None) -> Scene:
+    return scene if seconds is None else replace(scene, fault_s=seconds, after_s=seconds)
 
 
 async def _child(scene: Scene, name: str, at_once: asyncio.Semaphore) -> Result:

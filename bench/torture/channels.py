@@ -4,7 +4,6 @@ Each does no more than a real converter, radio, device or second master does: it
 whole frames.
 """
 
-import asyncio
 import random
 from typing import Final
 
@@ -108,7 +107,7 @@ class SecondMaster(Channel):
         if self.active:
             line.ask(self._request, foreign=True)
         pause = self._every_s * self._random.uniform(0.7, 1.3)
-        asyncio.get_running_loop().call_later(pause, self._again, line)
+        line.later(pause, lambda: self._again(line))
 
     def answer(self, line: Line, asked: bytes, frame: bytes) -> None:
         if asked:
@@ -128,7 +127,7 @@ class EndsConnections(Channel):
     def request(self, line: Line, frame: bytes) -> None:
         super().request(line, frame)
         if self.active and self._random.random() < self._share:
-            asyncio.get_running_loop().call_later(self._after_s, self._end, line)
+            line.later(self._after_s, lambda: self._end(line))
 
     def _end(self, line: Line) -> None:
         if isinstance(line.port, TcpPort):

@@ -8,6 +8,7 @@ import os
 import time
 import tty
 from collections import deque
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from bench.torture.frames import Answer, Take
@@ -24,6 +25,9 @@ class Port(Protocol):
     def send(self, octets: bytes) -> None:
         """Octets for the product."""
 
+    def close(self) -> None:
+        """Nothing more."""
+
 
 class Channel:
     """A sound channel, and the hooks of those that are not. `active` is the fault, `last_at` the time of its last frame."""
@@ -35,16 +39,13 @@ class Channel:
     def start(self, line: "Line") -> None:
         """The line is open."""
 
-    def connected(self, line: "Line") -> None:
-        """A connection has sent its first octets."""
-
     def request(self, line: "Line", frame: bytes) -> None:
         """A request has come from the product."""
         line.ask(frame)
 
     def answer(self, line: "Line", asked: bytes, frame: bytes) -> None:
         """The device has answered."""
-        line.say(frame)
+        line.port.send(frame)
 
     def turnaround_s(self, usual_s: float) -> float:
         """The time that the device needs for its next answer."""
@@ -60,11 +61,11 @@ class Line:
 
     def __init__(self, take: Take, answer: Answer, channel: Channel, turnaround_s: float) -> None:
         self.channel, self.turnaround_s = channel, turnaround_s
-        self.asked = 0
         self._take, self._answer = take, answer
         self._buffer = bytearray()
         self._queue: deque[tuple[bytes, bool]] = deque(maxlen=QUEUE)
         self._busy = False
+        self._timers: set[asyncio.TimerHandle] = set()
         self.port: Port
         self._loop = asyncio.get_running_loop()
 
@@ -72,7 +73,6 @@ class Line:
         """Octets from the product."""
         self._buffer += octets
         while (frame := self._take(self._buffer)) is not None:
-            self.asked += 1
             self.channel.request(self, frame)
 
     def reset(self) -> None:
@@ -91,24 +91,13 @@ class Line:
             frame, foreign = self._queue.popleft()
             if foreign:
                 self.channel.answer(self, b"", frame)
-            self._loop.call_later(self.channel.turnaround_s(self.turnaround_s), self._answered, frame, foreign)
+            self.later(self.channel.turnaround_s(self.turnaround_s), lambda: self._answered(frame, foreign))
 
     def _answered(self, frame: bytes, foreign: bool) -> None:
         answer = self._answer(frame)
         if answer is not None:
             self.channel.answer(self, b"" if foreign else frame, answer)
         self._next()
-
-    def device(self, frame: bytes) -> bytes | None:
-        """The answer of the device now, outside the queue."""
-        return self._answer(frame)
-
-    def say(self, octets: bytes, after_s: float = 0.0) -> None:
-        """Octets to the product, now or later."""
-        if after_s <= 0:
-            self.port.send(octets)
-        else:
-            self._loop.call_later(after_s, self.port.send, octets)
 
     def surplus(self, octets: bytes, after_s: float) -> None:
         """Octets of the fault to the product."""
@@ -117,7 +106,23 @@ class Line:
             self.channel.marked()
             self.port.send(octets)
 
-        self._loop.call_later(after_s, sent)
+        self.later(after_s, sent)
+
+    def later(self, after_s: float, then: Callable[[], None]) -> None:
+        """Call `then`, unless the line is closed before."""
+
+        def called() -> None:
+            self._timers.discard(handle)
+            then()
+
+        handle = self._loop.call_later(after_s, called)
+        self._timers.add(handle)
+
+    def close(self) -> None:
+        """Close the port; nothing that was to come comes."""
+        for handle in self._timers:
+            handle.cancel()
+        self.port.close()
 
 
 class PtyPort:
@@ -178,7 +183,6 @@ class TcpPort:
         if self._kept:
             self.line.surplus(bytes(self._kept), 0.003)
             self._kept.clear()
-        self.line.channel.connected(self.line)
 
     def end(self, *, reset: bool) -> None:
         """End the newest connection from this side."""

@@ -65,12 +65,12 @@ class Fault:
 async def simulated(scene: Scene) -> AsyncIterator[Line]:
     """The scene's line with its devices, ready to be asked."""
     line = Line(*_devices(scene), scene.channel(), scene.turnaround_ms / 1000)
-    line.port = port = await _port(scene, line)
+    line.port = await _port(scene, line)
     line.channel.start(line)
     try:
         yield line
     finally:
-        port.close()
+        line.close()
 
 
 def _devices(scene: Scene) -> tuple[frames.Take, frames.Answer]:
@@ -85,11 +85,7 @@ def _devices(scene: Scene) -> tuple[frames.Take, frames.Answer]:
 async def _port(scene: Scene, line: Line) -> PtyPort | TcpPort | ModbusTcpGateway:
     if scene.protocol in (RTU, ADAM):
         return PtyPort(line)
-    port: TcpPort | ModbusTcpGateway
-    if scene.gives_up_ms is not None:
-        port = ModbusTcpGateway(line, scene.gives_up_ms / 1000, silently=scene.gives_up_silently)
-    else:
-        port = TcpPort(line, keeps=scene.keeps)
+    port = ModbusTcpGateway(line, scene.gateway) if scene.gateway is not None else TcpPort(line, keeps=scene.keeps)
     await port.open()
     return port
 

@@ -1,7 +1,7 @@
 """A Modbus TCP gateway with a serial line behind it: the ids of its answers are right, the serial side has none.
 
-It asks one request at a time, throws away what has come before, and takes the next frame of the right unit and function for
-the answer. If none comes for `gives_up_s`, it answers with exception 11, or not at all, and asks the next one.
+It asks one request at a time, throws away what has come before, and takes the next frame of the right function for the
+answer. If none comes in time, it answers with exception 11, or not at all, and asks the next one.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ from typing import Final
 
 from bench.torture import frames
 from bench.torture.lines import Line
+from bench.torture.scenes import Gateway
 
 NO_TARGET_RESPONSE: Final = 11
 QUEUE: Final = 64
@@ -19,10 +20,10 @@ HEADER: Final = 6  # transaction id, protocol 0, length
 class ModbusTcpGateway:
     """The product's side of a line, as a Port."""
 
-    def __init__(self, line: Line, gives_up_s: float, *, silently: bool) -> None:
+    def __init__(self, line: Line, settings: Gateway) -> None:
         self.address = ""
         self.requests: asyncio.Queue[tuple[asyncio.Transport, bytes]] = asyncio.Queue(QUEUE)
-        self._line, self._gives_up_s, self._silently = line, gives_up_s, silently
+        self._line, self._settings = line, settings
         self._inbox: deque[bytes] = deque(maxlen=QUEUE)
         self._came = asyncio.Event()
         self._serving: asyncio.Task[None]
@@ -53,18 +54,19 @@ class ModbusTcpGateway:
         self._inbox.clear()
         self._line.received(frames.rtu(body))
         try:
-            async with asyncio.timeout(self._gives_up_s):
+            async with asyncio.timeout(self._settings.after_ms / 1000):
                 return await self._next(body)
         except TimeoutError:
             self._line.channel.marked()
-            return None if self._silently else bytes((body[0], body[1] | 0x80, NO_TARGET_RESPONSE))
+            return None if self._settings.silent else bytes((body[0], body[1] | 0x80, NO_TARGET_RESPONSE))
 
     async def _next(self, body: bytes) -> bytes:
         while True:
             while self._inbox:
                 frame = self._inbox.popleft()
-                if frame[0] == body[0] and frame[1] & 0x7F == body[1]:
-                    return frame[:-2]
+                fits = frame[0] == body[0] or not self._settings.looks_at_unit
+                if fits and frame[1] & 0x7F == body[1]:
+                    return body[:1] + frame[1:-2]
             self._came.clear()
             await self._came.wait()
 

@@ -14,6 +14,8 @@ import re
 import struct
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -72,39 +74,43 @@ def _client(scene: dict[str, Any]) -> ModbusBaseClient:
 
 
 class Text:
-    """Lines of text, over TCP or on a serial port."""
+    """Lines of text, over TCP or on a serial port: the next line is the answer."""
 
     def __init__(self, scene: dict[str, Any]) -> None:
-        self._scene = scene
-        self._streams: tuple[asyncio.StreamReader, asyncio.BaseTransport] | None = None
+        self._scene, self._adam = scene, scene["protocol"] == "adam-ascii"
+        self._reader: asyncio.StreamReader | None = None
+        self._write: Callable[[bytes], object]
+        self._transport: asyncio.BaseTransport
 
     async def values(self, block: dict[str, Any]) -> list[float]:
-        self._streams = self._streams or await self._opened()
-        reader, writer = self._streams
-        adam = self._scene["protocol"] == "adam-ascii"
-        request = f"#{block['unit']:02X}{block['address']}\r" if adam else f"V?{block['address']}\n"
-        os.write(writer.get_extra_info("pipe").fileno(), request.encode()) if adam else writer.write(request.encode())  # type: ignore[attr-defined]
-        answer = await asyncio.wait_for(reader.readuntil(b"\r" if adam else b"\n"), self._scene["timeout_ms"] / 1000)
+        if self._reader is None:
+            self._reader = await (self._serial() if self._adam else self._tcp())
+        request = f"#{block['unit']:02X}{block['address']}\r" if self._adam else f"V?{block['address']}\n"
+        self._write(request.encode())
+        async with asyncio.timeout(self._scene["timeout_ms"] / 1000):
+            answer = await self._reader.readuntil(b"\r" if self._adam else b"\n")
         found = _NUMBER.search(answer)
         if found is None:
             raise ValueError(f"no number: {answer!r}")
         return [float(found[0])]
 
-    async def _opened(self) -> tuple[asyncio.StreamReader, asyncio.BaseTransport]:
-        if self._scene["protocol"] == "tcp-ascii":
-            host, _, port = self._scene["address"].rpartition(":")
-            reader, writer = await asyncio.open_connection(host, int(port))
-            return reader, writer.transport
+    async def _tcp(self) -> asyncio.StreamReader:
+        host, _, port = self._scene["address"].rpartition(":")
+        reader, self._writer = await asyncio.open_connection(host, int(port))
+        self._write, self._transport = self._writer.write, self._writer.transport
+        return reader
+
+    async def _serial(self) -> asyncio.StreamReader:
         reader = asyncio.StreamReader()
-        pipe = open(self._scene["address"], "r+b", buffering=0)  # noqa: ASYNC230, PTH123, SIM115 - a terminal, for good
-        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(reader), pipe
-        )
-        return reader, transport
+        file = os.open(self._scene["address"], os.O_RDWR | os.O_NOCTTY)
+        protocol, pipe = asyncio.StreamReaderProtocol(reader), os.fdopen(file, "rb", 0)
+        self._transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, pipe)
+        self._write = partial(os.write, file)
+        return reader
 
     def close(self) -> None:
-        if self._streams is not None:
-            self._streams[1].close()
+        if self._reader is not None:
+            self._transport.close()
 
 
 async def poll(server: IedServer, scene: dict[str, Any]) -> None:

@@ -42,6 +42,19 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
+class Gateway:
+    """A Modbus TCP gateway that gives up after `after_ms`, with exception 11 or silently.
+
+    `looks_at_unit`: an answer of another unit than the one that was asked is thrown away; else its octets go under the ids of the
+    question.
+    """
+
+    after_ms: float
+    silent: bool = False
+    looks_at_unit: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Point:
     """One value: `identity` is its number in thousands, None for a coil; `item` is its data object, in words of MMS."""
 
@@ -78,8 +91,7 @@ class Scene:
     after_s: float = 6
     keys: Mapping[str, object] = field(default_factory=dict)  # of each device, in words of site.yaml
     keeps: bool = False  # the serial device server keeps octets for its next connection
-    gives_up_ms: float | None = None  # a Modbus TCP gateway stands before the line, and gives up after so long
-    gives_up_silently: bool = False
+    gateway: Gateway | None = None  # before the line
     kills_worker: bool = False
     refused: tuple[int, ...] = ()
     stale_ms: int = 2000
@@ -116,16 +128,13 @@ def _blocks(number: int, unit: int = 1, table: str = "holding", count: int = 2, 
     return tuple(Block(unit, table, at * step, count) for at in range(number))
 
 
-_UNITS: Final = tuple(Block(unit, "holding", 100 * at, 2) for at in range(2) for unit in (1, 2, 3))
-_MASTER: Final = (
-    1,
-    300,
-    4,
-)  # unit, address and registers that another master asks for: as our blocks, but none of them
+_UNITS: Final = _blocks(4) + _blocks(4, unit=2)
+_MASTER: Final = (1, 300, 4)  # unit, address and registers of another master's question: as large as our blocks
 
 SCENES: Final = {
     one.name: one
     for one in (
+        Scene("L0", "a sound line, for comparison", RTU_OVER_TCP, _blocks(3), Channel, fault_s=4, after_s=2),
         Scene("L1", "a queue on a full line; one answer twice", RTU_OVER_TCP, _blocks(3), OneTwin),
         Scene("L1b", "the same on a serial port", RTU, _blocks(3), OneTwin),
         Scene(
@@ -135,18 +144,26 @@ SCENES: Final = {
         Scene("L2", "every answer again after 40 ms", RTU_OVER_TCP, _blocks(4), lambda: Twins(40)),
         Scene("L2b", "one answer in twenty again after 40 ms", RTU_OVER_TCP, _blocks(4), lambda: Twins(40, 0.05)),
         Scene("L2c", "every answer again after 40 ms, on a serial port", RTU, _blocks(4), lambda: Twins(40)),
-        Scene("L3", "an answer is passed on with the next request", RTU_OVER_TCP, _blocks(2), HoldsUntilNext, every_ms=200),
+        Scene("L3", "an answer is passed on with the next request", RTU_OVER_TCP, _blocks(2), HoldsUntilNext),
         Scene(
-            "L4", "store and forward: 12.6 s of delay for 8 s", RTU_OVER_TCP, _blocks(2),
-            lambda: Delays(12_600), every_ms=200, after_s=20,
+            "L3b", "the same, blocks of one size that may not grow", RTU_OVER_TCP, _blocks(2), HoldsUntilNext,
+            keys={"max_gap": 0, "max_registers": 4},
         ),
         Scene(
-            "L5", "a Modbus TCP gateway gives up early in 5 % with exception 11", TCP, _UNITS,
-            lambda: SlowDevice(130, 0.05), gives_up_ms=100,
+            "L4", "store and forward: 16.6 s of delay for 30 s", RTU_OVER_TCP, _UNITS,
+            lambda: Delays(16_600), every_ms=1000, timeout_ms=500, fault_s=30, after_s=22,
         ),
         Scene(
-            "L5b", "the same, in 5 % with no answer", TCP, _UNITS,
-            lambda: SlowDevice(130, 0.05), gives_up_ms=100, gives_up_silently=True,
+            "L5", "a Modbus TCP gateway gives up early in 5 %, with exception 11", TCP, _UNITS,
+            lambda: SlowDevice(130, 0.05), gateway=Gateway(100),
+        ),
+        Scene(
+            "L5b", "the same, with no answer", TCP, _UNITS, lambda: SlowDevice(310, 0.05),
+            gateway=Gateway(100, silent=True),
+        ),
+        Scene(
+            "L5c", "as L5, one unit, which the gateway compares", TCP, _blocks(4), lambda: SlowDevice(130, 0.05),
+            gateway=Gateway(100, looks_at_unit=True),
         ),
         Scene("L6", "a second master on the serial line", RTU, _blocks(3), lambda: SecondMaster(*_MASTER, 300, heard=True)),
         Scene(
@@ -174,7 +191,7 @@ SCENES: Final = {
         ),
         Scene(
             "L10", "two devices with one address, the second 115 ms later", RTU_OVER_TCP, _blocks(3),
-            lambda: SecondDevice(1, 1 + values.TWIN, 115), every_ms=200,
+            lambda: SecondDevice(1, 1 + values.TWIN, 115),
         ),
         Scene(
             "L11", "the worker is killed while a queue holds answers", RTU_OVER_TCP, _blocks(3), Channel,

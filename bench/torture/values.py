@@ -1,7 +1,7 @@
 """Values of the simulated registers: each holds its unit, its address and the time, so that a wrong value is recognised.
 
     float32   unit * 1,000,000 + address * 1,000 + tick      unit 1..15, address 0..999 and even, a tick of 50 ms modulo 1,000
-    coil      the units, eights of addresses and periods of 5 s alternate: neighbouring blocks of a unit are inverse
+    coil      the units, eights of addresses and periods of 15 s alternate: neighbouring blocks of a unit are inverse
 
 A float32 holds such a number exactly. An odd address is the second register of the float before it.
 """
@@ -13,7 +13,7 @@ from typing import Final
 
 TICK_S: Final = 0.05
 TICKS: Final = 1000
-FLIP_S: Final = 5.0  # a coil changes as often
+FLIP_S: Final = 15.0  # a coil changes as often
 TOLERANCE_S: Final = 0.1  # of the clocks of two OS processes, and of the way to the client
 TWIN: Final = 8  # added to the unit by the second device with its address
 
