@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from bench.torture import frames, site, values
+from bench.torture import commands, frames, site, values
+from bench.torture.commands import Relay, ordered
 from bench.torture.gateways import Gateway
 from bench.torture.lines import Line, PtyPort, TcpPort
 from bench.torture.modbus_tcp import ModbusTcpGateway
@@ -45,6 +46,7 @@ class Result:
     conditions: list[str] = field(default_factory=list)
     examples: list[str] = field(default_factory=list)
     failure: str = ""
+    commands: bool = False  # the counts are of commands
 
     @property
     def wrong(self) -> int:
@@ -62,9 +64,9 @@ class Fault:
 
 
 @asynccontextmanager
-async def simulated(scene: Scene) -> AsyncIterator[Line]:
+async def simulated(scene: Scene, relay: Relay | None) -> AsyncIterator[Line]:
     """The scene's line with its devices, ready to be asked."""
-    line = Line(*_devices(scene), scene.channel(), scene.turnaround_ms / 1000)
+    line = Line(*_devices(scene, relay), scene.channel(), scene.turnaround_ms / 1000)
     line.port = await _port(scene, line)
     line.channel.start(line)
     try:
@@ -73,12 +75,14 @@ async def simulated(scene: Scene) -> AsyncIterator[Line]:
         line.close()
 
 
-def _devices(scene: Scene) -> tuple[frames.Take, frames.Answer]:
+def _devices(scene: Scene, relay: Relay | None) -> tuple[frames.Take, frames.Answer]:
     if scene.protocol == TEXT:
         return frames.take_line, frames.answer_text
     if scene.protocol == ADAM:
         return frames.take_line, frames.answer_adam
     units = scene.units
+    if relay is not None:
+        return frames.take_rtu, lambda request: relay.answer(units, request)
     return frames.take_rtu, lambda request: frames.answer_rtu(units, request)
 
 
@@ -96,7 +100,8 @@ async def measure(scene: Scene, name: str, start: Start, folder: Path, items: di
     `items` has `domain/item` of the points that are not where the scene's SCL file has them. Raises NotServed.
     """
     result = Result(scene.name, scene.title, name)
-    async with simulated(scene) as line:
+    relay = None if scene.relay is None else Relay(echoes=scene.relay.echoes)
+    async with simulated(scene, relay) as line:
         site.write(folder, scene, line.port.address)
         gateway = await start(folder)
         points = scene.points()
@@ -105,6 +110,9 @@ async def measure(scene: Scene, name: str, start: Start, folder: Path, items: di
         try:
             if not await _settled(reader):
                 result.failure = f"not all was good within {SETTLE_S:g} s; {reader.failure}"
+                return result
+            if relay is not None:
+                await _commanded(relay, line, gateway, items.get(commands.ITEM, commands.REFERENCE), result)
                 return result
             first = time.time()
             fault = await _fault(scene, line, gateway, result)
@@ -128,6 +136,15 @@ async def _settled(reader: Reader) -> bool:
             return True
         await asyncio.sleep(LOOK_S)
     return False
+
+
+async def _commanded(relay: Relay, line: Line, gateway: Gateway, reference: str, result: Result) -> None:
+    """Commands in place of readings: good are those that were confirmed, wrong those of them that were not carried out."""
+    line.channel.active = result.commands = True
+    found = await ordered(relay, gateway, reference)
+    result.good, result.foreign = found.confirmed, found.wrong
+    result.availability = found.possible_confirmed / found.possible
+    result.conditions = await gateway.conditions()
 
 
 async def _fault(scene: Scene, line: Line, gateway: Gateway, result: Result) -> Fault:

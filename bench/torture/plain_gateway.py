@@ -24,7 +24,7 @@ from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
 from pymodbus.client.base import ModbusBaseClient
 
 from bus.quality import GOOD, INVALID, UtcTime
-from mms_server import IedServer
+from mms_server import Client, ControlAction, IedServer
 
 RECONNECT_S: Final = 0.1
 _NUMBER: Final = re.compile(rb"[-+]?[0-9.]+")
@@ -35,6 +35,9 @@ class Master(Protocol):
 
     async def values(self, block: dict[str, Any]) -> list[float]:
         """Its values in their order. Raises OSError, TimeoutError, ModbusException, ValueError."""
+
+    async def written(self, relay: dict[str, Any], value: bool) -> bool:
+        """True if the coil was confirmed, and read back where it can be."""
 
     def close(self) -> None:
         """Close the line."""
@@ -59,6 +62,15 @@ class Modbus:
             return [float(bit) for bit in answer.bits[: block["count"]]]
         octets = b"".join(word.to_bytes(2, "big") for word in answer.registers)
         return list(struct.unpack(f">{len(octets) // 4}f", octets))
+
+    async def written(self, relay: dict[str, Any], value: bool) -> bool:
+        try:
+            answer = await self._client.write_coil(relay["address"], value, device_id=relay["unit"])
+            if answer.isError() or not relay["read"]:
+                return not answer.isError()
+            return (await self.values({**relay, "count": 1}))[0] == value
+        except ModbusException:
+            return False
 
     def close(self) -> None:
         self._client.close()
@@ -94,6 +106,9 @@ class Text:
             raise ValueError(f"no number: {answer!r}")
         return [float(found[0])]
 
+    async def written(self, relay: dict[str, Any], value: bool) -> bool:
+        return False
+
     async def _tcp(self) -> asyncio.StreamReader:
         host, _, port = self._scene["address"].rpartition(":")
         reader, self._writer = await asyncio.open_connection(host, int(port))
@@ -113,9 +128,8 @@ class Text:
             self._transport.close()
 
 
-async def poll(server: IedServer, scene: dict[str, Any]) -> None:
+async def poll(server: IedServer, master: Master, scene: dict[str, Any]) -> None:
     """Ask for ever."""
-    master: Master = Text(scene) if scene["protocol"].endswith("-ascii") else Modbus(scene)
     period_s = scene["every_ms"] / 1000
     while True:
         started = time.monotonic()
@@ -143,8 +157,15 @@ async def serve(folder: Path) -> None:
     scene = json.loads((folder / "scene.json").read_text(encoding="utf-8"))
     server = IedServer.from_scl(folder / "torture.icd")
     server.update({f"{point['reference']}.q": INVALID for block in scene["blocks"] for point in block["points"]})
+    master: Master = Text(scene) if scene["protocol"].endswith("-ascii") else Modbus(scene)
+    if (relay := scene["relay"]) is not None:
+
+        async def switched(_client: Client, _reference: str, action: ControlAction) -> bool:
+            return await master.written(relay, bool(action.value))
+
+        server.on_control(relay["reference"], switched)
     async with server.serving(0, "127.0.0.1"):
-        polling = asyncio.get_running_loop().create_task(poll(server, scene))
+        polling = asyncio.get_running_loop().create_task(poll(server, master, scene))
         sys.stdout.write(f"ready mms=127.0.0.1:{server.port}\n")
         sys.stdout.flush()
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)

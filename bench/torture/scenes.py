@@ -55,6 +55,14 @@ class Gateway:
 
 
 @dataclass(frozen=True, slots=True)
+class RelayPoint:
+    """A coil for commands: with a `read` of it or without; `echoes` if the device confirms what it does not carry out."""
+
+    read: bool
+    echoes: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Point:
     """One value: `identity` is its number in thousands, None for a coil; `item` is its data object, in words of MMS."""
 
@@ -95,6 +103,7 @@ class Scene:
     kills_worker: bool = False
     refused: tuple[int, ...] = ()
     stale_ms: int = 2000
+    relay: RelayPoint | None = None  # coil 0 of unit 1, for commands; the scene is then measured by commands.py
 
     @property
     def exchange_s(self) -> float:
@@ -204,6 +213,14 @@ SCENES: Final = {
         Scene(
             "L13", "a queue; the exception of one block comes twice", RTU_OVER_TCP, _blocks(4),
             lambda: ExceptionTwice(100), refused=(100,),
+        ),
+        Scene(
+            "L14", "commands: on, off, on; the first confirmation twice, the third command lost", RTU_OVER_TCP, _blocks(1),
+            lambda: Twins(40), turnaround_ms=10, every_ms=500, relay=RelayPoint(read=False, echoes=False),
+        ),
+        Scene(
+            "L15", "commands: the read-back twice, the third command not carried out", RTU_OVER_TCP, _blocks(1),
+            lambda: Twins(40), turnaround_ms=10, every_ms=500, relay=RelayPoint(read=True, echoes=True),
         ),
         Scene("L16", "8 coils a block, every answer again after 40 ms", RTU_OVER_TCP,
               _blocks(4, table="coil", count=8, step=104), lambda: Twins(40), keys={"max_gap": 0}),

@@ -7,7 +7,8 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from bench.torture.scenes import ADAM, BITS, RTU, TEXT, Point, Scene
+from bench.torture import commands
+from bench.torture.scenes import ADAM, BITS, RTU, TEXT, Point, RelayPoint, Scene
 
 IED: Final = "TORTURE"
 DOMAIN: Final = "TORTURELD0"
@@ -18,8 +19,8 @@ def write(folder: Path, scene: Scene, address: str) -> None:
     """The files; `address` is the scene's line, a path or HOST:PORT."""
     points = scene.points()
     (folder / "site.yaml").write_text(_yaml(_site(scene, address)), encoding="utf-8")
-    (folder / "map.yaml").write_text(_yaml({"points": {one.reference: _name(one) for one in points}}), encoding="utf-8")
-    (folder / "torture.icd").write_text(icd(points), encoding="utf-8")
+    (folder / "map.yaml").write_text(_yaml({"points": _rows(scene)}), encoding="utf-8")
+    (folder / "torture.icd").write_text(icd(points, relay=scene.relay is not None), encoding="utf-8")
     (folder / "scene.json").write_text(json.dumps(described(scene, address), indent=1), encoding="utf-8")
 
 
@@ -34,6 +35,14 @@ def _device(point: Point) -> str:
 
 def _name(point: Point) -> str:
     return f"{_device(point)}.{point.name}"
+
+
+def _rows(scene: Scene) -> dict[str, Any]:
+    rows: dict[str, Any] = {one.reference: _name(one) for one in scene.points()}
+    if scene.relay is not None:
+        status = {"from": "unit1.relay"} if scene.relay.read else {}
+        rows[commands.REFERENCE] = {**status, "command": "unit1.relay"}
+    return rows
 
 
 def _site(scene: Scene, address: str) -> dict[str, Any]:
@@ -53,6 +62,9 @@ def _site(scene: Scene, address: str) -> dict[str, Any]:
             },
         )  # fmt: skip
         device["points"][point.name] = _source(scene, point)
+    if scene.relay is not None:
+        status = {"read": "coil 0 bool"} if scene.relay.read else {}
+        devices["unit1"]["points"]["relay"] = {**status, "write": "coil 0 bool"}
     ieds = {IED: {"scl": "torture.icd", "map": "map.yaml", "listen": "127.0.0.1:0"}}
     return {"site": "torture", "ieds": ieds, "lines": {"line1": line}, "devices": devices}
 
@@ -88,14 +100,18 @@ def described(scene: Scene, address: str) -> dict[str, Any]:
     return {
         "scene": scene.name, "protocol": scene.protocol, "address": address, "baudrate": BAUDRATE, "every_ms": scene.every_ms,
         "timeout_ms": scene.timeout_ms, "retries": scene.retries, "close_after": bool(scene.keys.get("close_after")),
-        "blocks": blocks,
+        "blocks": blocks, "relay": None if scene.relay is None else _relay(scene.relay),
     }  # fmt: skip
 
 
-def icd(points: list[Point]) -> str:
+def _relay(relay: RelayPoint) -> dict[str, Any]:
+    return {"unit": 1, "table": "coil", "address": 0, "read": relay.read, "reference": commands.REFERENCE}
+
+
+def icd(points: list[Point], *, relay: bool = False) -> str:
     """The SCL file."""
     objects = "".join(f'<DO name="{do}" type="{"SPS" if fc == "ST" else "MV"}"/>\n' for _, fc, do in _parts(points))
-    return _SCL.format(ied=IED, objects=objects)
+    return _SCL.format(ied=IED, objects=objects + '<DO name="SPCSO1" type="SPC"/>\n' * relay)
 
 
 def _parts(points: list[Point]) -> list[list[str]]:
@@ -119,7 +135,17 @@ _SCL: Final = """<?xml version="1.0" encoding="UTF-8"?>
 <DA name="q" fc="MX" bType="Quality" qchg="true"/><DA name="t" fc="MX" bType="Timestamp"/></DOType>
 <DOType id="SPS" cdc="SPS"><DA name="stVal" fc="ST" bType="BOOLEAN" dchg="true"/>
 <DA name="q" fc="ST" bType="Quality" qchg="true"/><DA name="t" fc="ST" bType="Timestamp"/></DOType>
+<DOType id="SPC" cdc="SPC"><DA name="stVal" fc="ST" bType="BOOLEAN" dchg="true"/>
+<DA name="q" fc="ST" bType="Quality" qchg="true"/><DA name="t" fc="ST" bType="Timestamp"/>
+<DA name="ctlModel" fc="CF" bType="Enum" type="CtlModel"><Val>direct-with-normal-security</Val></DA>
+<DA name="Oper" fc="CO" bType="Struct" type="Oper"/></DOType>
+<DAType id="Oper"><BDA name="ctlVal" bType="BOOLEAN"/><BDA name="origin" bType="Struct" type="Originator"/>
+<BDA name="ctlNum" bType="INT8U"/><BDA name="T" bType="Timestamp"/><BDA name="Test" bType="BOOLEAN"/>
+<BDA name="Check" bType="Check"/></DAType>
+<DAType id="Originator"><BDA name="orCat" bType="Enum" type="OrCat"/><BDA name="orIdent" bType="Octet64"/></DAType>
 <DAType id="AV"><BDA name="f" bType="FLOAT32"/></DAType>
+<EnumType id="CtlModel"><EnumVal ord="0">status-only</EnumVal><EnumVal ord="1">direct-with-normal-security</EnumVal></EnumType>
+<EnumType id="OrCat"><EnumVal ord="0">not-supported</EnumVal><EnumVal ord="3">remote-control</EnumVal></EnumType>
 <EnumType id="Beh"><EnumVal ord="1">on</EnumVal><EnumVal ord="2">blocked</EnumVal><EnumVal ord="3">test</EnumVal>
 <EnumVal ord="4">test/blocked</EnumVal><EnumVal ord="5">off</EnumVal></EnumType>
 </DataTypeTemplates></SCL>

@@ -22,5 +22,6 @@ def row(result: Result) -> str:
     if result.failure:
         return f"{head} {result.failure} | | | | | |"
     after = "never" if result.recovered_s is None else f"{result.recovered_s:.1f} s"
+    after = "-" if result.commands else after
     counts = f"{result.good} | {result.wrong} | {result.old} | {result.availability:.0%}"
     return f"{head} {counts} | {after} | {', '.join(result.conditions) or '-'} |"
