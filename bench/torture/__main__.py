@@ -52,10 +52,11 @@ def main() -> int:
 async def _results(given: argparse.Namespace) -> list[Result]:
     scenes = [_lasting(SCENES[name], given.seconds) for name in given.scene or SCENES]
     if given.host is not None:
-        return [await _other(scene, given) for scene in scenes]
+        return [await _other(scene, given) for scene in scenes if scene.for_gateway("other")]
     names = ("ours", "plain") if given.gateway == "both" else (given.gateway,)
     at_once = asyncio.Semaphore(given.jobs)
-    return list(await asyncio.gather(*(_child(scene, name, at_once) for scene in scenes for name in names)))
+    rows = [(scene, name) for scene in scenes for name in names if scene.for_gateway(name)]
+    return list(await asyncio.gather(*(_child(scene, name, at_once) for scene, name in rows)))
 
 
 def _lasting(scene: Scene, seconds: float | None) -> Scene:

@@ -3,10 +3,14 @@ r"""Octets of the simulated devices: Modbus RTU, lines of text, ADAM commands. N
 RTU      unit function data CRC-16 (low octet first)
 text     "V?100\n" asks for the value at address 100 of the only unit, "1100042\r\n" answers: one bare number
 ADAM     "#01N\r" asks module 01 for channel N, ">+1042.0\r" answers
+readout  "/?1!\r\n" asks meter 1, "/TOR-1\r\n" STX "31.7.0(1031042*A)\r\n" ... "!\r\n" ETX BCC answers (IEC 62056-21, mode A)
 """
 
+import re
 import time
 from collections.abc import Callable, Mapping
+from functools import reduce
+from operator import xor
 from typing import Final
 
 from bench.torture import values
@@ -14,6 +18,8 @@ from bench.torture import values
 READS: Final = (1, 2, 3, 4)
 LONGEST: Final = 300  # octets of a request; what is longer is no request
 ILLEGAL_FUNCTION: Final = 1
+OBIS: Final = {31: ("31.7.0", "A"), 32: ("32.7.0", "V")}
+"""Code and unit of the values of a readout, by their addresses here."""
 
 Take = Callable[[bytearray], bytes | None]
 Answer = Callable[[bytes], bytes | None]
@@ -95,3 +101,14 @@ def answer_adam(request: bytes) -> bytes | None:
         return None
     tick = int(time.time() / values.TICK_S) % values.TICKS
     return b">+%d%03d.0\r" % (int(request[3:4]), tick)
+
+
+def answer_readout(request: bytes) -> bytes | None:
+    """The identification and the readout of one of two meters; requests come with parity or without."""
+    asked = re.fullmatch(rb"/\?([12])!\r\n?", bytes(octet & 0x7F for octet in request))
+    if asked is None:
+        return None
+    now, meter = time.time(), int(asked[1])
+    lines = [f"{code}({values.number(meter, at, now)}*{unit})\r\n" for at, (code, unit) in OBIS.items()]
+    block = "".join(lines).encode() + b"!\r\n\x03"
+    return b"/TOR-%d\r\n\x02" % meter + block + bytes((reduce(xor, block),))

@@ -16,11 +16,11 @@ from typing import Final
 
 from bench.torture import commands, frames, site, values
 from bench.torture.commands import Relay, ordered
-from bench.torture.gateways import Gateway
+from bench.torture.gateways import Gateway, NotServed
 from bench.torture.lines import Line, PtyPort, TcpPort
 from bench.torture.modbus_tcp import ModbusTcpGateway
 from bench.torture.reader import Reader, Reading, Round
-from bench.torture.scenes import ADAM, RTU, TEXT, Point, Scene
+from bench.torture.scenes import ADAM, READOUT, SERIAL, TEXT, Point, Scene
 from bench.torture.values import Verdict
 
 SETTLE_S: Final = 30.0
@@ -80,6 +80,8 @@ def _devices(scene: Scene, relay: Relay | None) -> tuple[frames.Take, frames.Ans
         return frames.take_line, frames.answer_text
     if scene.protocol == ADAM:
         return frames.take_line, frames.answer_adam
+    if scene.protocol == READOUT:
+        return frames.take_line, frames.answer_readout
     units = scene.units
     if relay is not None:
         return frames.take_rtu, lambda request: relay.answer(units, request)
@@ -87,7 +89,7 @@ def _devices(scene: Scene, relay: Relay | None) -> tuple[frames.Take, frames.Ans
 
 
 async def _port(scene: Scene, line: Line) -> PtyPort | TcpPort | ModbusTcpGateway:
-    if scene.protocol in (RTU, ADAM):
+    if scene.protocol in SERIAL:
         return PtyPort(line)
     port = ModbusTcpGateway(line, scene.gateway) if scene.gateway is not None else TcpPort(line, keeps=scene.keeps)
     await port.open()
@@ -152,7 +154,7 @@ async def _fault(scene: Scene, line: Line, gateway: Gateway, result: Result) -> 
     begin = line.channel.last_at = time.time()
     line.channel.active = True
     if scene.kills_worker and not gateway.kill_worker():
-        result.failure = "no worker to be killed: nothing was measured but the sound line"
+        raise NotServed("no worker to be killed")
     await asyncio.sleep(scene.fault_s)
     line.channel.active = False
     end = time.time()

@@ -22,7 +22,15 @@ from bench.torture.channels import (
 )
 from bench.torture.lines import Channel
 
-RTU, RTU_OVER_TCP, TCP, TEXT, ADAM = "modbus-rtu", "modbus-rtu-over-tcp", "modbus-tcp", "tcp-ascii", "adam-ascii"
+RTU, RTU_OVER_TCP, TCP, TEXT, ADAM, READOUT = (
+    "modbus-rtu",
+    "modbus-rtu-over-tcp",
+    "modbus-tcp",
+    "tcp-ascii",
+    "adam-ascii",
+    "iec62056-21",
+)
+SERIAL: Final = (RTU, ADAM, READOUT)
 BITS: Final = ("coil", "discrete")
 
 
@@ -104,6 +112,10 @@ class Scene:
     refused: tuple[int, ...] = ()
     stale_ms: int = 2000
     relay: RelayPoint | None = None  # coil 0 of unit 1, for commands; the scene is then measured by commands.py
+
+    def for_gateway(self, name: str) -> bool:
+        """False where the gateway has no worker to be killed, or no driver."""
+        return name == "ours" or not (self.kills_worker or (name == "plain" and self.protocol == READOUT))
 
     @property
     def exchange_s(self) -> float:
@@ -190,6 +202,11 @@ SCENES: Final = {
         ),
         Scene("L8c", "ADAM channels, every answer again after 40 ms", ADAM,
               tuple(Block(1, "channel", at, 1) for at in range(1, 5)), lambda: Twins(40), timeout_ms=200),
+        Scene(
+            "L8d", "two meters with a readout, 20 % of the readouts after two time-outs", READOUT,
+            (Block(1, "readout", 31, 2), Block(2, "readout", 31, 2)),
+            lambda: SlowDevice(700, 0.2), every_ms=200, timeout_ms=300, retries=0,
+        ),
         Scene(
             "L9", "the connection is reset 10 ms after one request in ten", RTU_OVER_TCP, _blocks(4),
             lambda: EndsConnections(10, 0.1, reset=True), keeps=True,

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.torture import commands
-from bench.torture.scenes import ADAM, BITS, RTU, TEXT, Point, RelayPoint, Scene
+from bench.torture.frames import OBIS
+from bench.torture.scenes import ADAM, BITS, READOUT, SERIAL, TEXT, Point, RelayPoint, Scene
 
 IED: Final = "TORTURE"
 DOMAIN: Final = "TORTURELD0"
@@ -47,7 +48,9 @@ def _rows(scene: Scene) -> dict[str, Any]:
 
 def _site(scene: Scene, address: str) -> dict[str, Any]:
     line: dict[str, Any] = {"protocol": scene.protocol}
-    if scene.protocol in (RTU, ADAM):
+    if scene.protocol == READOUT:
+        line |= {"port": address, "baudrate": 9600, "data_bits": 8, "parity": "none", "fixed_baudrate": True}
+    elif scene.protocol in SERIAL:
         line |= {"port": address, "baudrate": BAUDRATE}
     else:
         host, _, port = address.rpartition(":")
@@ -61,6 +64,8 @@ def _site(scene: Scene, address: str) -> dict[str, Any]:
                 "retries": scene.retries, "stale_after": f"{scene.stale_ms}ms", "points": {}, **_fixed(scene),
             },
         )  # fmt: skip
+        if scene.protocol == READOUT:
+            device["address"] = str(point.block.unit)
         device["points"][point.name] = _source(scene, point)
     if scene.relay is not None:
         status = {"read": "coil 0 bool"} if scene.relay.read else {}
@@ -71,7 +76,7 @@ def _site(scene: Scene, address: str) -> dict[str, Any]:
 
 def _fixed(scene: Scene) -> dict[str, Any]:
     """Device keys: no two blocks are read as one."""
-    if scene.protocol in (TEXT, ADAM):
+    if scene.protocol in (TEXT, ADAM, READOUT):
         return dict(scene.keys)
     return {"max_registers": 30 if scene.blocks[0].table not in BITS else 100, **scene.keys}
 
@@ -81,6 +86,9 @@ def _source(scene: Scene, point: Point) -> dict[str, Any]:
         return {"request": f"V?{point.address}\n", "reply": "(?P<value>[-+0-9.]+)", "value": "value"}
     if scene.protocol == ADAM:
         return {"read": f"input {point.address} float32"}
+    if scene.protocol == READOUT:
+        code, unit = OBIS[point.address]
+        return {"obis": code, "unit": unit}
     kind = "bool" if point.block.table in BITS else "float32"
     return {"read": f"{point.block.table} {point.address} {kind}"}
 

@@ -20,7 +20,7 @@ def row(result: Result) -> str:
     """One row."""
     head = f"| {result.scene} | {result.title} | {result.gateway} |"
     if result.failure:
-        return f"{head} {result.failure} | | | | | |"
+        return f"{head} {result.failure.strip().splitlines()[-1].replace('|', '/')} | | | | | |"
     after = "never" if result.recovered_s is None else f"{result.recovered_s:.1f} s"
     after = "-" if result.commands else after
     counts = f"{result.good} | {result.wrong} | {result.old} | {result.availability:.0%}"

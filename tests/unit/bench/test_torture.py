@@ -1,6 +1,7 @@
 """The judgement of `bench.torture`: which reading is right, foreign or too old, and which scene has recovered."""
 
 import asyncio
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from bench.torture.channels import ExceptionTwice, HoldsUntilNext, OneTwin, Seco
 from bench.torture.lines import Channel, Line
 from bench.torture.measure import Fault, Result, judge
 from bench.torture.reader import Reading, Round
-from bench.torture.scenes import SCENES
+from bench.torture.scenes import SCENES, SERIAL
 from bench.torture.values import Verdict
 from mapping.diagnostics import render
 from tests.support.sites import compile_folder
@@ -62,6 +63,28 @@ def test_two_registers_hold_the_float_and_an_odd_address_its_second_half() -> No
     assert answer is not None
     assert answer[:3] == b"\x01\x03\x02"
     assert frames.answer_rtu({1: 1}, frames.read_request(2, 3, 100, 2)) is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "request_octets", "shown_octets"),
+    [
+        (frames.answer_text, b"V?200\n", rb"1200\d{3}\r\n"),
+        (frames.answer_text, b"?\n", None),
+        (frames.answer_adam, b"#013\r", rb">\+3\d{3}\.0\r"),
+        (frames.answer_adam, b"$016\r", None),
+        (
+            frames.answer_readout,
+            b"/?2!\r",
+            rb"/TOR-2\r\n\x0231\.7\.0\(2031\d{3}\*A\)\r\n32\.7\.0\(2032\d{3}\*V\)\r\n!\r\n\x03.",
+        ),
+        (frames.answer_readout, b"/?3!\r", None),
+    ],
+)
+def test_lines_of_text_are_answered_with_the_identity_in_the_number(
+    answer: frames.Answer, request_octets: bytes, shown_octets: bytes | None
+) -> None:
+    found = answer(request_octets)
+    assert found is None if shown_octets is None else re.fullmatch(shown_octets, found or b"", re.DOTALL)
 
 
 class Heard:
@@ -152,7 +175,7 @@ def test_what_is_not_good_is_neither_right_nor_wrong_and_not_available() -> None
 
 @pytest.mark.parametrize("name", SCENES)
 def test_the_site_of_every_scene_compiles_without_a_finding(name: str, tmp_path: Path) -> None:
-    serial = SCENES[name].protocol in ("modbus-rtu", "adam-ascii")
+    serial = SCENES[name].protocol in SERIAL
     site.write(tmp_path, SCENES[name], "/dev/nowhere" if serial else "127.0.0.1:1502")
     compiled = compile_folder(tmp_path)
     errors = [one for one in compiled.diagnostics.found if one.severity == "error"]
