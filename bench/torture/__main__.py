@@ -1,11 +1,11 @@
 """Channels with faults in front of a gateway, and the values that it then shows as good.
 
     python -m bench.torture [--gateway ours|plain|both] [--scene L1 ...] [--seconds S] [--out FILE]
-    python -m bench.torture --host H --port P --scene L1 [--folder F] [--items FILE]     any other gateway
+    python -m bench.torture --host H --port P --scene L1 [--line-port N] [--folder F] [--items FILE]
 
-The second form prints the addresses of the simulated line and the files of the site, waits until the gateway serves all
-points of the scene with good quality, and measures. FILE of `--items` has lines `GGIO1$MX$AnIn1 DOMAIN/ITEM`; see
-docs/torture.md.
+The second form is for any other gateway: it prints the address of the simulated line and the folder of the site's files,
+waits until the gateway serves all points of the scene with good quality, and measures. docs/torture.md has the steps, and the
+lines of FILE.
 """
 
 import argparse
@@ -18,10 +18,11 @@ from pathlib import Path
 
 from bench.torture import table
 from bench.torture.gateways import Child, Gateway, NotServed, Other
-from bench.torture.measure import Result, Start, measure
+from bench.torture.measure import Bench, Result, Start, measure
 from bench.torture.scenes import SCENES, Scene
 
 JOBS = 2
+WAIT_S = 600.0  # for somebody to point the gateway at the line
 STARTS: dict[str, Start] = {"ours": Child.ours, "plain": Child.plain}
 
 
@@ -35,6 +36,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, help="file for the table")
     parser.add_argument("--host", help="of a gateway that is not started here")
     parser.add_argument("--port", type=int, default=102)
+    parser.add_argument("--line-port", type=int, default=0, help="TCP port of the simulated line, for --host")
     parser.add_argument("--folder", type=Path, help="for the files of the site; default a temporary one")
     parser.add_argument(
         "--items", type=Path, help="where the gateway has the points, if not where torture.icd has them"
@@ -45,7 +47,7 @@ def main() -> int:
     for one in results:
         sys.stderr.write("".join(f"{one.scene} {one.gateway}: {example}\n" for example in one.examples))
     if given.out is not None:
-        given.out.write_text(table.text(results), encoding="utf-8")
+        given.out.write_text(table.page(results), encoding="utf-8")
     return 1 if any(one.wrong for one in results if one.gateway != "plain") else 0
 
 
@@ -66,7 +68,7 @@ def _lasting(scene: Scene, seconds: float | None) -> Scene:
 async def _child(scene: Scene, name: str, at_once: asyncio.Semaphore) -> Result:
     async with at_once:
         with tempfile.TemporaryDirectory(prefix="torture-") as folder:
-            result = await _measured(scene, name, STARTS[name], Path(folder), {})
+            result = await _measured(scene, name, STARTS[name], Path(folder), Bench())
     sys.stderr.write(f"{table.row(result)}\n")
     return result
 
@@ -76,12 +78,13 @@ async def _other(scene: Scene, given: argparse.Namespace) -> Result:
         folder: Path = given.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         start = partial(_announced, given.host, given.port, scene)
-        return await _measured(scene, f"{given.host}:{given.port}", start, folder, _items(given.items))
+        bench = Bench(WAIT_S, given.line_port, _items(given.items))
+        return await _measured(scene, f"{given.host}:{given.port}", start, folder, bench)
 
 
-async def _measured(scene: Scene, name: str, start: Start, folder: Path, items: dict[str, str]) -> Result:
+async def _measured(scene: Scene, name: str, start: Start, folder: Path, bench: Bench) -> Result:
     try:
-        return await measure(scene, name, start, folder, items)
+        return await measure(scene, name, start, folder, bench)
     except NotServed as error:
         return Result(scene.name, scene.title, name, failure=str(error))
 

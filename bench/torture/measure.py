@@ -8,7 +8,7 @@ all good ── 1 s ── fault on ── fault_s ── fault off ── after
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,12 +23,23 @@ from bench.torture.reader import Reader, Reading, Round
 from bench.torture.scenes import ADAM, READOUT, SERIAL, TEXT, Point, Scene
 from bench.torture.values import Verdict
 
-SETTLE_S: Final = 30.0
 CALM_S: Final = 1.0
 LOOK_S: Final = 0.05
 EXAMPLES: Final = 5
 
 Start = Callable[[Path], Awaitable[Gateway]]
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """Settings of a run: `settle_s` is the time in which all has to be good before the fault, `line_port` 0 a free one.
+
+    `items` has `domain/item` of the points that are not where the scene's SCL file has them.
+    """
+
+    settle_s: float = 30.0
+    line_port: int = 0
+    items: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -64,10 +75,10 @@ class Fault:
 
 
 @asynccontextmanager
-async def simulated(scene: Scene, relay: Relay | None) -> AsyncIterator[Line]:
+async def simulated(scene: Scene, relay: Relay | None, line_port: int) -> AsyncIterator[Line]:
     """The scene's line with its devices, ready to be asked."""
     line = Line(*_devices(scene, relay), scene.channel(), scene.turnaround_ms / 1000)
-    line.port = await _port(scene, line)
+    line.port = await _port(scene, line, line_port)
     line.channel.start(line)
     try:
         yield line
@@ -88,33 +99,30 @@ def _devices(scene: Scene, relay: Relay | None) -> tuple[frames.Take, frames.Ans
     return frames.take_rtu, lambda request: frames.answer_rtu(units, request)
 
 
-async def _port(scene: Scene, line: Line) -> PtyPort | TcpPort | ModbusTcpGateway:
+async def _port(scene: Scene, line: Line, number: int) -> PtyPort | TcpPort | ModbusTcpGateway:
     if scene.protocol in SERIAL:
         return PtyPort(line)
     port = ModbusTcpGateway(line, scene.gateway) if scene.gateway is not None else TcpPort(line, keeps=scene.keeps)
-    await port.open()
+    await port.open(number)
     return port
 
 
-async def measure(scene: Scene, name: str, start: Start, folder: Path, items: dict[str, str]) -> Result:
-    """Run the scene in front of the gateway that `start` starts on the site in `folder`.
-
-    `items` has `domain/item` of the points that are not where the scene's SCL file has them. Raises NotServed.
-    """
+async def measure(scene: Scene, name: str, start: Start, folder: Path, bench: Bench) -> Result:
+    """Run the scene in front of the gateway that `start` starts on the site in `folder`. Raises NotServed, OSError."""
     result = Result(scene.name, scene.title, name)
     relay = None if scene.relay is None else Relay(echoes=scene.relay.echoes)
-    async with simulated(scene, relay) as line:
+    async with simulated(scene, relay, bench.line_port) as line:
         site.write(folder, scene, line.port.address)
         gateway = await start(folder)
         points = scene.points()
-        reader = Reader(gateway.host, gateway.port, [_item(one, items) for one in points])
+        reader = Reader(gateway.host, gateway.port, [_item(one, bench.items) for one in points])
         reader.start()
         try:
-            if not await _settled(reader):
-                result.failure = f"not all was good within {SETTLE_S:g} s; {reader.failure}"
+            if not await _settled(reader, bench.settle_s):
+                result.failure = f"not all was good within {bench.settle_s:g} s {reader.failure}"
                 return result
             if relay is not None:
-                await _commanded(relay, line, gateway, items.get(commands.ITEM, commands.REFERENCE), result)
+                await _commanded(relay, line, gateway, bench.items.get(commands.ITEM, commands.REFERENCE), result)
                 return result
             first = time.time()
             fault = await _fault(scene, line, gateway, result)
@@ -126,13 +134,13 @@ async def measure(scene: Scene, name: str, start: Start, folder: Path, items: di
     return result
 
 
-def _item(point: Point, items: dict[str, str]) -> tuple[str, str]:
+def _item(point: Point, items: Mapping[str, str]) -> tuple[str, str]:
     domain, _, item = items.get(point.item, f"{site.DOMAIN}/{point.item}").partition("/")
     return domain, item
 
 
-async def _settled(reader: Reader) -> bool:
-    until = time.monotonic() + SETTLE_S
+async def _settled(reader: Reader, within_s: float) -> bool:
+    until = time.monotonic() + within_s
     while time.monotonic() < until:
         if reader.rounds and all(one is not None and one.good for one in reader.rounds[-1].readings):
             return True

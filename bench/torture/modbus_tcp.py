@@ -29,12 +29,11 @@ class ModbusTcpGateway:
         self._serving: asyncio.Task[None]
         self._server: asyncio.Server
 
-    async def open(self) -> None:
-        """Listen on a free port."""
+    async def open(self, port: int) -> None:
+        """Listen on `port`, 0 for a free one. Raises OSError."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Connection(self), "127.0.0.1", 0)
-        host, port = self._server.sockets[0].getsockname()[:2]
-        self.address = f"{host}:{port}"
+        self._server = await loop.create_server(lambda: _Connection(self), "127.0.0.1", port)
+        self.address = "{}:{}".format(*self._server.sockets[0].getsockname()[:2])
         self._serving = loop.create_task(self._serve())
 
     def send(self, octets: bytes) -> None:
