@@ -20,6 +20,7 @@ from bench.torture import table
 from bench.torture.gateways import Child, Gateway, NotServed, Other
 from bench.torture.measure import Bench, Result, Start, measure
 from bench.torture.scenes import SCENES, Scene
+from mms_server.client.errors import MmsError
 
 JOBS = 2
 WAIT_S = 600.0  # for somebody to point the gateway at the line
@@ -33,7 +34,7 @@ def main() -> int:
     parser.add_argument("--scene", action="append", choices=list(SCENES), help="only this one; may be repeated")
     parser.add_argument("--jobs", type=int, default=JOBS, choices=(1, 2), help="scenes at a time")
     parser.add_argument("--seconds", type=float, help="of the fault, and of the time after it, instead of the scene's")
-    parser.add_argument("--out", type=Path, help="file for the table")
+    parser.add_argument("--out", type=Path, help="file for the table; rows of scenes that were not run stay")
     parser.add_argument("--host", help="of a gateway that is not started here")
     parser.add_argument("--port", type=int, default=102)
     parser.add_argument("--line-port", type=int, default=0, help="TCP port of the simulated line, for --host")
@@ -47,7 +48,8 @@ def main() -> int:
     for one in results:
         sys.stderr.write("".join(f"{one.scene} {one.gateway}: {example}\n" for example in one.examples))
     if given.out is not None:
-        given.out.write_text(table.page(results), encoding="utf-8")
+        before = given.out.read_text(encoding="utf-8") if given.out.exists() else ""
+        given.out.write_text(table.page(results, before), encoding="utf-8")
     return 1 if any(one.wrong for one in results if one.gateway != "plain") else 0
 
 
@@ -85,7 +87,7 @@ async def _other(scene: Scene, given: argparse.Namespace) -> Result:
 async def _measured(scene: Scene, name: str, start: Start, folder: Path, bench: Bench) -> Result:
     try:
         return await measure(scene, name, start, folder, bench)
-    except NotServed as error:
+    except (NotServed, MmsError, OSError) as error:
         return Result(scene.name, scene.title, name, failure=str(error))
 
 

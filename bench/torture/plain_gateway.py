@@ -39,9 +39,6 @@ class Master(Protocol):
     async def written(self, relay: dict[str, Any], value: bool) -> bool:
         """True if the coil was confirmed, and read back where it can be."""
 
-    def close(self) -> None:
-        """Close the line."""
-
 
 class Modbus:
     """Pymodbus' client."""
@@ -72,9 +69,6 @@ class Modbus:
         except ModbusException:
             return False
 
-    def close(self) -> None:
-        self._client.close()
-
 
 def _client(scene: dict[str, Any]) -> ModbusBaseClient:
     more = {"timeout": scene["timeout_ms"] / 1000, "retries": scene["retries"]}
@@ -92,7 +86,7 @@ class Text:
         self._scene, self._adam = scene, scene["protocol"] == "adam-ascii"
         self._reader: asyncio.StreamReader | None = None
         self._write: Callable[[bytes], object]
-        self._transport: asyncio.BaseTransport
+        self._kept: object = None  # what would close the line if it were let go
 
     async def values(self, block: dict[str, Any]) -> list[float]:
         if self._reader is None:
@@ -111,21 +105,17 @@ class Text:
 
     async def _tcp(self) -> asyncio.StreamReader:
         host, _, port = self._scene["address"].rpartition(":")
-        reader, self._writer = await asyncio.open_connection(host, int(port))
-        self._write, self._transport = self._writer.write, self._writer.transport
+        reader, writer = await asyncio.open_connection(host, int(port))
+        self._write, self._kept = writer.write, writer
         return reader
 
     async def _serial(self) -> asyncio.StreamReader:
         reader = asyncio.StreamReader()
         file = os.open(self._scene["address"], os.O_RDWR | os.O_NOCTTY)
         protocol, pipe = asyncio.StreamReaderProtocol(reader), os.fdopen(file, "rb", 0)
-        self._transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, pipe)
+        self._kept = await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, pipe)
         self._write = partial(os.write, file)
         return reader
-
-    def close(self) -> None:
-        if self._reader is not None:
-            self._transport.close()
 
 
 async def poll(server: IedServer, master: Master, scene: dict[str, Any]) -> None:
@@ -168,7 +158,10 @@ async def serve(folder: Path) -> None:
         polling = asyncio.get_running_loop().create_task(poll(server, master, scene))
         sys.stdout.write(f"ready mms=127.0.0.1:{server.port}\n")
         sys.stdout.flush()
-        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+        ended = asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+        await asyncio.wait((polling, ended), return_when=asyncio.FIRST_COMPLETED)
+        if polling.done():
+            polling.result()
         polling.cancel()
 
 

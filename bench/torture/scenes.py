@@ -233,11 +233,11 @@ SCENES: Final = {
         ),
         Scene(
             "L14", "commands: on, off, on; the first confirmation twice, the third command lost", RTU_OVER_TCP, _blocks(1),
-            lambda: Twins(40), turnaround_ms=10, every_ms=500, relay=RelayPoint(read=False, echoes=False),
+            lambda: Twins(50), turnaround_ms=10, every_ms=500, relay=RelayPoint(read=False, echoes=False),
         ),
         Scene(
             "L15", "commands: the read-back twice, the third command not carried out", RTU_OVER_TCP, _blocks(1),
-            lambda: Twins(40), turnaround_ms=10, every_ms=500, relay=RelayPoint(read=True, echoes=True),
+            lambda: Twins(50), turnaround_ms=10, every_ms=500, relay=RelayPoint(read=True, echoes=True),
         ),
         Scene("L16", "8 coils a block, every answer again after 40 ms", RTU_OVER_TCP,
               _blocks(4, table="coil", count=8, step=104), lambda: Twins(40), keys={"max_gap": 0}),

@@ -47,36 +47,40 @@ def _rows(scene: Scene) -> dict[str, Any]:
 
 
 def _site(scene: Scene, address: str) -> dict[str, Any]:
-    line: dict[str, Any] = {"protocol": scene.protocol}
-    if scene.protocol == READOUT:
-        line |= {"port": address, "baudrate": 9600, "data_bits": 8, "parity": "none", "fixed_baudrate": True}
-    elif scene.protocol in SERIAL:
-        line |= {"port": address, "baudrate": BAUDRATE}
-    else:
-        host, _, port = address.rpartition(":")
-        line |= {"host": host, "port": int(port)}
     devices: dict[str, Any] = {}
     for point in scene.points():
-        device = devices.setdefault(
-            _device(point),
-            {
-                "line": "line1", "unit": point.block.unit, "every": f"{scene.every_ms}ms", "timeout": f"{scene.timeout_ms}ms",
-                "retries": scene.retries, "stale_after": f"{scene.stale_ms}ms", "points": {}, **_fixed(scene),
-            },
-        )  # fmt: skip
-        if scene.protocol == READOUT:
-            device["address"] = str(point.block.unit)
+        device = devices.setdefault(_device(point), _device_keys(scene, point.block.unit))
         device["points"][point.name] = _source(scene, point)
     if scene.relay is not None:
         status = {"read": "coil 0 bool"} if scene.relay.read else {}
         devices["unit1"]["points"]["relay"] = {**status, "write": "coil 0 bool"}
     ieds = {IED: {"scl": "torture.icd", "map": "map.yaml", "listen": "127.0.0.1:0"}}
-    return {"site": "torture", "ieds": ieds, "lines": {"line1": line}, "devices": devices}
+    return {"site": "torture", "ieds": ieds, "lines": {"line1": _line(scene, address)}, "devices": devices}
+
+
+def _line(scene: Scene, address: str) -> dict[str, Any]:
+    keys: dict[str, Any] = {"protocol": scene.protocol}
+    if scene.protocol == READOUT:
+        return keys | {"port": address, "baudrate": 9600, "data_bits": 8, "parity": "none", "fixed_baudrate": True}
+    if scene.protocol in SERIAL:
+        return keys | {"port": address, "baudrate": BAUDRATE}
+    host, _, port = address.rpartition(":")
+    return keys | {"host": host, "port": int(port)}
+
+
+def _device_keys(scene: Scene, unit: int) -> dict[str, Any]:
+    keys: dict[str, Any] = {
+        "line": "line1", "unit": unit, "every": f"{scene.every_ms}ms", "timeout": f"{scene.timeout_ms}ms",
+        "retries": scene.retries, "stale_after": f"{scene.stale_ms}ms", "points": {},
+    }  # fmt: skip
+    if scene.protocol == READOUT:
+        return {**keys, "address": str(unit), **scene.keys}
+    return keys | _fixed(scene)
 
 
 def _fixed(scene: Scene) -> dict[str, Any]:
     """Device keys: no two blocks are read as one."""
-    if scene.protocol in (TEXT, ADAM, READOUT):
+    if scene.protocol in (TEXT, ADAM):
         return dict(scene.keys)
     return {"max_registers": 30 if scene.blocks[0].table not in BITS else 100, **scene.keys}
 

@@ -173,6 +173,18 @@ def test_what_is_not_good_is_neither_right_nor_wrong_and_not_available() -> None
     assert table.row(result) == "| L0 |  | script | 114 | 14 | 0 | 80% | never | - |"
 
 
+def test_a_row_that_is_measured_anew_takes_the_place_of_the_old_one_and_the_others_stay() -> None:
+    old = table.page([Result("L0", "sound", "ours", good=1), Result("L2", "twins", "ours", good=2)], "")
+    new = table.page([Result("L2", "twins", "ours", good=3), Result("L1", "a twin", "plain", good=4)], old)
+    rows = [line for line in new.splitlines() if line.startswith("| L")]
+    assert [(line.split("|")[1].strip(), line.split("|")[4].strip()) for line in rows] == [
+        ("L0", "1"),
+        ("L1", "4"),
+        ("L2", "3"),
+    ]
+    assert new.count("# The last table") == 1
+
+
 @pytest.mark.parametrize("name", SCENES)
 def test_the_site_of_every_scene_compiles_without_a_finding(name: str, tmp_path: Path) -> None:
     serial = SCENES[name].protocol in SERIAL
