@@ -89,8 +89,7 @@ class Child:
     async def conditions(self) -> list[str]:
         if "http" not in self._facts:
             return []
-        status = await asyncio.to_thread(_status, self._facts["http"])
-        return sorted({found["name"] for line in _lines(status) for found in line.get("conditions", ())})
+        return named(await asyncio.to_thread(_status, self._facts["http"]))
 
     def kill_worker(self) -> bool:
         found = [pid for pid, words in _children(self._process.pid) if "acquisition" in words]
@@ -126,10 +125,10 @@ def _status(address: str) -> dict[str, Any]:
     return found
 
 
-def _lines(status: dict[str, Any]) -> list[dict[str, Any]]:
-    """The lines, which are a list or, with their conditions, a mapping by name."""
-    lines = status["lines"]
-    return list(lines.values()) if isinstance(lines, dict) else list(lines)
+def named(status: dict[str, Any]) -> list[str]:
+    """Names of the conditions in /api/status, whose lines are a list or a mapping by name; a line may know no conditions."""
+    lines = status["lines"].values() if isinstance(status["lines"], dict) else status["lines"]
+    return sorted({found["name"] for line in lines for found in line.get("conditions", ())})
 
 
 def _children(parent: int) -> list[tuple[int, list[str]]]:

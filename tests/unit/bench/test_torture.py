@@ -9,6 +9,7 @@ import pytest
 
 from bench.torture import frames, site, table, values
 from bench.torture.channels import ExceptionTwice, HoldsUntilNext, OneTwin, SecondDevice, Twins
+from bench.torture.gateways import named
 from bench.torture.lines import Channel, Line
 from bench.torture.measure import Fault, Result, judge
 from bench.torture.reader import Reading, Round
@@ -171,6 +172,21 @@ def test_what_is_not_good_is_neither_right_nor_wrong_and_not_available() -> None
     judge(SCENES["L0"], rounds, Fault(NOW + 0.45, NOW + 0.95, NOW + 1.0), result)
     assert (result.good, result.wrong, result.availability) == (114, 14, 0.8)
     assert table.row(result) == "| L0 |  | script | 114 | 14 | 0 | 80% | never | - |"
+
+
+@pytest.mark.parametrize(
+    ("lines", "names"),
+    [
+        ([{"line": "line1", "load": 0.5}], []),
+        (
+            {"line1": {"conditions": [{"name": "surplus-frames"}, {"name": "late-answers"}]}},
+            ["late-answers", "surplus-frames"],
+        ),
+        ([{"line": "a", "conditions": [{"name": "two-devices"}]}, {"line": "b"}], ["two-devices"]),
+    ],
+)
+def test_the_conditions_of_all_lines_are_named_once(lines: object, names: list[str]) -> None:
+    assert named({"lines": lines}) == names
 
 
 def test_a_row_that_is_measured_anew_takes_the_place_of_the_old_one_and_the_others_stay() -> None:
