@@ -11,6 +11,7 @@ EDITABLE := $(INSTALL) --no-deps --no-build-isolation --editable .
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format acceptance coverage bench bench-latency bench-lines peer fuzz lock clean
+.PHONY: help demo test check acceptance coverage bench bench-latency bench-lines torture peer fuzz lock clean
 CHECKS := check-lock check-format check-lint check-types check-imports check-pages
 .PHONY: $(CHECKS)
 
@@ -74,6 +75,9 @@ bench-lines: $(VENV)/.run  ## RTU on a paced line: our worker and an ideal maste
 	$(BIN)/python -m bench.lines
 	$(BIN)/python -m bench.lines --late 0.01
 	$(BIN)/python -m bench.meters
+
+torture: $(VENV)/.run  ## channels with faults in front of our gateway and a plain one: which values they show as good, 10 minutes
+	$(BIN)/python -m bench.torture --out bench/torture/TABLE.md
 
 peer: $(BENCH_VENV)/.peer  ## libIEC61850 in an environment of its own: one more client for the tests, the peer of the bench
 

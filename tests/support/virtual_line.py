@@ -17,7 +17,8 @@ from acquisition.drivers.base import DriverSpec
 from acquisition.drivers.device_side import Fault
 from acquisition.exchange.port_steps import Close, LineTime, Open, PortStep, Receive, Rest, Send, SetBaudrate
 from acquisition.line import Line
-from acquisition.simulate.channel import Channel, End
+from acquisition.simulate.channel import Channel
+from acquisition.simulate.return_path import End
 from acquisition.transport.errors import NoConnectionError, UnsentError
 from acquisition.writes.tasks import WriteTasks
 from bus import quality
@@ -25,6 +26,8 @@ from bus.messages import Value
 from bus.quality import Stamp
 from mapping.plan import DevicePlan, LinePlan, PointPlan, Register
 
+TABLES: Final = ("coil", "discrete", "holding", "input")
+EVERY_REGISTER: Final = {(table, address): 0 for table in TABLES for address in range(256)}
 STEP_S: Final = 20e-6  # of a step, whatever it is: time never stands still
 BEGIN_S: Final = 1000.0
 
@@ -37,7 +40,7 @@ class HonestDevice:
     fault: Fault | None = None
     now: float = 0.0
     written_words: list[tuple[str, int, tuple[int, ...]]] = field(default_factory=list)
-    registers: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    registers: Mapping[tuple[str, int], int] = field(default_factory=lambda: dict(EVERY_REGISTER))
     values: Mapping[str, Value] = field(default_factory=dict)
 
     def advance(self, now_s: float) -> None:
@@ -192,7 +195,7 @@ class VirtualLine:
         return Stamp(round(self.time.now * 1e9), round(self.time.now * 1e9))
 
     def _publish(self, read: list[PointReading], stamp: Stamp) -> None:
-        self.published.append(Published(self.time.now, stamp.monotonic_ns / 1e9, read))
+        self.published.append(Published(self.time.now, stamp.utc_ns / 1e9, read))
 
     # ------------------------------------------------------------------ judgement
 

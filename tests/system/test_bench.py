@@ -1,4 +1,7 @@
-"""The programs of the bench run, and say what they measure; what they measure is no matter here."""
+"""The programs of the bench run, and say what they measure; what they measure is no matter here.
+
+The exception is `bench.torture`: it sees wrong values on a bad line, and none on a sound one.
+"""
 
 import re
 import subprocess
@@ -19,6 +22,10 @@ ROOT = Path(__file__).parents[2]
         ),
         (["bench.lines", "--late", "0.01", "--reads", "50", "--timeout", "1000"], r"115200 baud, .* 0 wrong; .*\n"),
         (["bench.meters", "--meters", "10", "--every-ms", "200", "--seconds", "2"], r"10 meters"),
+        (
+            ["bench.torture", "--gateway", "plain", "--scene", "L0", "--scene", "L2", "--seconds", "1"],
+            r"\| L0 \|.*\| plain \| \d+ \| 0 \| 0 \| 100% \|.*\n\| L2 \|.*\| plain \| \d+ \| [1-9]\d* \|",
+        ),
     ],
 )
 def test_a_bench_of_lines_runs(words: list[str], said: str) -> None:
