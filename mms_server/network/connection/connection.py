@@ -109,7 +109,7 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._tls = None if tls is None else tls.session()
         self._association = Association(server.own, self._loop.time())
-        self._timer = AssociationTimer(self._association, self._turn)
+        self._timer = AssociationTimer(self._association)
         self._who: dict[str, object] = {"assoc": self.number, "peer": "?"}
         self._known: KnownReads | None = None  # once it is associated
         self._decision: asyncio.Task[None] | None = None
@@ -123,7 +123,7 @@ class Connection(asyncio.Protocol):
         self.host, self._who["peer"] = str(address[0]), str(Endpoint(str(address[0]), address[1]))
         self._outlet = Outlet(wire, self._tls, self._who)
         self._inlet = Inlet(wire, self._tls, self._outlet, self._server.refusals, self._who)
-        self._turns = Turns(self._association, self._outlet, self._turn)
+        self._turns = Turns(self._association, self._outlet)
         refusal = self._server.connections.admit(self)
         if refusal is not None:
             self._server.refusals.say(self._who, "connection refused: %s", refusal)
@@ -131,7 +131,7 @@ class Connection(asyncio.Protocol):
             return
         set_keepalive(transport.get_extra_info("socket"))
         self._outlet.open()
-        self._timer.set()
+        self._timer.set(self._turn)
 
     def data_received(self, data: bytes) -> None:
         """Octets from the peer."""
@@ -200,13 +200,13 @@ class Connection(asyncio.Protocol):
         for obtained in answers:
             self._server.events.audited("file-obtain", self.client, {"file": obtained.name, "result": obtained.result})
             self._association.answer(obtained.pdu, self._loop.time())
-            self._turns.again()  # what waited for its turn
+            self._turns.again(self._turn)  # what waited for its turn
         self._flush()
         self._server.mark_dirty()  # there may be more: everybody gets a turn first
 
     def _turn(self) -> None:
         at = self._server.clock.now()
-        for event in self._turns.events():
+        for event in self._turns.events(self._turn):
             if isinstance(event, Request):
                 self._answer(event, at)
             elif isinstance(event, PeerResponse):
@@ -228,7 +228,7 @@ class Connection(asyncio.Protocol):
             self._outlet.close()
             return
         self._inlet.read(not self._outlet.paused and not self._association.full)
-        self._timer.set()
+        self._timer.set(self._turn)
 
     # ------------------------------------------------------------------ requests
 

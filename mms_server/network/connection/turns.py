@@ -12,15 +12,17 @@ TURN_REQUESTS: Final = 32  # requests of one client before the others get their 
 
 
 class Turns:
-    """The events that wait. None is handled while the outlet is paused or the embedding program is asked (`consulting`)."""
+    """The events that wait. None is handled while the outlet is paused or the embedding program is asked (`consulting`).
 
-    __slots__ = ("_association", "_due", "_events", "_loop", "_outlet", "_turn", "consulting")
+    It keeps no reference to its connection, and no more does the timer: a connection that has ended is freed at once.
+    """
 
-    def __init__(self, association: Association, outlet: Outlet, turn: Callable[[], None]) -> None:
+    __slots__ = ("_association", "_due", "_events", "_loop", "_outlet", "consulting")
+
+    def __init__(self, association: Association, outlet: Outlet) -> None:
         self.consulting = False
         self._association = association
         self._outlet = outlet
-        self._turn = turn
         self._loop = asyncio.get_running_loop()
         self._events: list[Event] = []
         self._due = False
@@ -30,8 +32,8 @@ class Turns:
         """True if a new request may be answered at once, since none waits before it."""
         return not self._events and not self._outlet.paused and not self.consulting and self._association.idle
 
-    def events(self) -> Iterator[Event]:
-        """The events of one turn; the rest is left for another."""
+    def events(self, turn: Callable[[], None]) -> Iterator[Event]:
+        """The events of one turn; the rest is left for another `turn`."""
         self._due = False
         left = TURN_REQUESTS
         while not self._outlet.paused and not self.consulting:
@@ -40,14 +42,14 @@ class Turns:
                 if not self._events:
                     return
             if left == 0:
-                self.again()
+                self.again(turn)
                 return
             event = self._events.pop(0)
             left -= isinstance(event, Request)
             yield event
 
-    def again(self) -> None:
-        """Schedule another turn, after those of the other connections."""
+    def again(self, turn: Callable[[], None]) -> None:
+        """Schedule another `turn`, after those of the other connections."""
         if not self._due:
             self._due = True
-            self._loop.call_soon(self._turn)
+            self._loop.call_soon(turn)
