@@ -40,6 +40,8 @@ RECONNECT_FIRST_S: Final = 0.5
 RECONNECT_LIMIT_S: Final = 5.0  # or the shortest period: what returns is polled within it
 BUSY_WAIT_S: Final = 0.1
 IDLE_LIMIT_S: Final = 1.0
+DOUBTED: Final = "another response may have been taken for its own"
+INCONSISTENT: Final = "another device or master answers under its address"
 EXPIRY_S: Final = 0.1  # between looks at the deadlines of writes, while the line is down
 DEFERRAL_S: Final = 0.5
 
@@ -238,6 +240,7 @@ class Line:
         else:
             result = yield from attempt.poll(self._link, job)
             self._conclude(job, result, self._time.now, self._time.now - started)
+        self._take_back()
         yield from self._recognize(job.device)
         self._busy_s += self._time.now - started
 
@@ -263,7 +266,7 @@ class Line:
             case BlockReadings(read, asked_at):
                 if self._scheduler.succeeded(job, now):
                     self._remember(job.device)
-                self._responded(job.device, read, asked_at)
+                self._responded(job.device, self._judged(job, read, now - asked_at), asked_at)
             case ResponseTimeout(reason) | BadFrame(reason):
                 failed = self._scheduler.timed_out(job, now, cost_s)
                 if failed is not None:
@@ -277,6 +280,16 @@ class Line:
             case Deferral(at_once):
                 if not at_once:
                     self._scheduler.defer(job, now, min(job.due.period_s, DEFERRAL_S))
+
+    def _judged(self, job: Job, read: list[PointReading], age_s: float) -> list[PointReading]:
+        """`read`, invalid where another device or master may have given it, or where it is older than its point may be."""
+        if self._link.is_inconsistent(job.device.plan.unit):
+            return failure_quality.inconsistent([one.point for one in read], INCONSISTENT)
+        stale = {one.point.number for one in job.due.located if one.point.stale_after_ms < age_s * 1000}
+        if not stale:
+            return read
+        fresh = [one for one in read if one.point not in stale]
+        return fresh + failure_quality.no_answer(sorted(stale), "its response came too late")
 
     def _refused(self, job: Job, code: int, now: float, *, certain: bool) -> None:
         read = failure_quality.refused([one.point.number for one in job.due.located], code)
@@ -312,6 +325,19 @@ class Line:
                 if due.refused is not None:
                     own += failure_quality.refused([one.point.number for one in due.located], due.refused.code)
         self._emit(read + own, asked_at)
+
+    def _take_back(self) -> None:
+        """Make readings invalid that proved to be in doubt after they were published."""
+        for read in self._link.taken_back():
+            points = [
+                one.point.number
+                for device in self._scheduler.devices
+                if device.plan.unit == read.unit
+                for due in device.blocks
+                for one in due.located
+                if one.register.table == read.table and 0 <= one.register.address - read.address < read.count
+            ]
+            self._emit(failure_quality.no_answer(points, DOUBTED))
 
     def _failed(self, job: Job, reason: str) -> None:
         state = self._states[job.device.plan.name]

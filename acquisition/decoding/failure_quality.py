@@ -10,6 +10,7 @@ from acquisition.decoding.point_readings import PointReading
 from acquisition.decoding.scaling import Reading
 from bus import quality
 
+INCONSISTENT = quality.Quality(quality.INVALID | quality.INCONSISTENT)
 EXCEPTIONS = {
     1: "illegal function", 2: "illegal data address", 3: "illegal data value", 4: "device failure", 5: "acknowledge",
     6: "device busy", 8: "memory parity error", 10: "gateway path unavailable", 11: "gateway target did not respond",
@@ -24,6 +25,11 @@ def no_answer(numbers: Sequence[int], reason: str) -> list[PointReading]:
 def refused(numbers: Sequence[int], code: int) -> list[PointReading]:
     """Readings of points for which the device sent an exception."""
     return [PointReading(number, Reading(None, quality.REFUSED, exception(code))) for number in numbers]
+
+
+def inconsistent(numbers: Sequence[int], reason: str) -> list[PointReading]:
+    """Readings of points to which there are two different responses."""
+    return [PointReading(number, Reading(None, INCONSISTENT, reason)) for number in numbers]
 
 
 def exception(code: int) -> str:

@@ -1,9 +1,11 @@
 """Reads that were sent lately on one line (pure): a response does not name its read, so reads must not look alike (D119).
 
-    signature    all that a response shows of its read: unit, table, number of octets
+    signature    all that a response shows of its read: unit, table, number of octets; not the unit where a gateway may
+                 put the response of one unit under the id of a request to another one
     question     unit, table and first address: a read of another size is still the same question
     lag          the longest time from a read of a unit to a late or a second response, kept for 24 hours
     window       of a unit: the largest of 60 ms, two of the line's longest exchanges, and two of the unit's lags
+    contested    a signature that responses to somebody else's reads have: another master's, or another client's
 
 Within the window a signature is not used for another question of its unit, unless the line was silent for a window: the
 line was heard to have nothing more to say.
@@ -18,6 +20,9 @@ WINDOW_S: Final = 0.06
 LAG_KEPT_S: Final = 24 * 3600.0
 SIGNATURES_LIMIT: Final = 4096  # those out of every window are forgotten then
 
+CONTESTED_S: Final = 60.0  # after the last such response
+ANY_UNIT: Final = -1
+
 ReadSignature = tuple[int, str, int]
 Question = tuple[int, str, int]
 
@@ -27,9 +32,9 @@ def octets_of(read: Read) -> int:
     return -(-read.count // 8) if read.table in ("coil", "discrete") else 2 * read.count
 
 
-def signature_of(read: Read) -> ReadSignature:
+def signature_of(read: Read, *, any_unit: bool = False) -> ReadSignature:
     """All that a response to `read` shows of it."""
-    return (read.unit, read.table, octets_of(read))
+    return (ANY_UNIT if any_unit else read.unit, read.table, octets_of(read))
 
 
 def question_of(read: Read) -> Question:
@@ -39,19 +44,34 @@ def question_of(read: Read) -> Question:
 
 @dataclass(slots=True)
 class AskedReads:
-    """Reads of one line, by signature and question, each with the time when it was last sent."""
+    """Reads of one line, by signature and question, each with the time when it was last sent. `any_unit`: see signature."""
 
+    any_unit: bool = False
     _sent: dict[ReadSignature, dict[Question, float]] = field(default_factory=dict)
     _lags: dict[int, tuple[float, float]] = field(default_factory=dict)  # by unit: seconds, and until when they count
     _questions: dict[int, set[Question]] = field(default_factory=dict)  # by unit
+    _contested: dict[ReadSignature, float] = field(default_factory=dict)  # until when
     _longest_s: float = 0.0
+
+    def signature_of(self, read: Read) -> ReadSignature:
+        """All that a response to `read` shows of it on this line."""
+        return signature_of(read, any_unit=self.any_unit)
+
+    def contest(self, signature: ReadSignature, now: float) -> None:
+        """A response with `signature` to somebody else's read has come."""
+        if len(self._contested) < SIGNATURES_LIMIT:
+            self._contested[signature] = now + CONTESTED_S
+
+    def is_contested(self, read: Read, now: float) -> bool:
+        """True if responses to somebody else's reads look like that to `read`."""
+        return self._contested.get(self.signature_of(read), 0.0) > now
 
     def sent(self, read: Read, now: float) -> None:
         """`read` is sent."""
         if len(self._sent) > SIGNATURES_LIMIT:
             self._forget(now)
         question = question_of(read)
-        self._sent.setdefault(signature_of(read), {})[question] = now
+        self._sent.setdefault(self.signature_of(read), {})[question] = now
         self._questions.setdefault(read.unit, set()).add(question)
 
     def took(self, seconds: float) -> None:
@@ -76,11 +96,11 @@ class AskedReads:
     def looks_alike(self, read: Read, now: float) -> bool:
         """True if another question of its unit was asked within the window with the signature of `read`."""
         since, question = now - self.window(read.unit, now), question_of(read)
-        return any(one != question and at > since for one, at in self._sent.get(signature_of(read), {}).items())
+        return any(one != question and at > since for one, at in self._sent.get(self.signature_of(read), {}).items())
 
     def asked_alike(self, read: Read, now: float) -> float | None:
         """Time within the window at which `read` was last sent, as it is now; None if it was not."""
-        at = self._sent.get(signature_of(read), {}).get(question_of(read))
+        at = self._sent.get(self.signature_of(read), {}).get(question_of(read))
         return at if at is not None and at > now - self.window(read.unit, now) else None
 
     def last_of(self, signature: ReadSignature) -> float | None:
@@ -95,6 +115,7 @@ class AskedReads:
     def _forget(self, now: float) -> None:
         """Forget reads that are out of every window, and all questions: those that are asked on come again."""
         self._questions.clear()
+        self._contested = {one: until for one, until in self._contested.items() if until > now}
         for signature, times in list(self._sent.items()):
             since = now - max(60.0, self.window(signature[0], now))
             fresh = {one: at for one, at in times.items() if at > since}

@@ -165,8 +165,10 @@ def identity_of(link: Link, device: DevicePlan) -> Steps[str]:
 
 
 def _text(link: Link, job: Job, block: ReplyBlock) -> Steps[AttemptResult]:
-    device = job.device.plan
-    found = yield from link.exchange(Question(block.request, block.end), device)
+    device, question = job.device.plan, Question(block.request, block.end)
+    if not link.may_ask(question):
+        return Deferral()
+    found = yield from link.exchange(question, device)
     if not isinstance(found, Text):
         return ResponseTimeout(f"no answer within {device.polling.timeout_ms} ms")
     read = point_readings.from_line(device, block.points, found.line)

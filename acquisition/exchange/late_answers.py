@@ -16,19 +16,20 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from acquisition.drivers.base import Foreign, Read, Write
-from acquisition.exchange.asked_reads import Question, question_of, signature_of
+from acquisition.exchange.asked_reads import ANY_UNIT, Question, question_of, signature_of
 
 WIRE_S: Final = 2.0
 WIRE_TIMEOUTS: Final = 4.0
 NETWORK_S: Final = 60.0
+LATE_LIMIT: Final = 1024  # of one line; the oldest is forgotten
 
 Signature = tuple[int | str | tuple[int, ...] | None, ...]
 
 
-def signature(request: Read | Write) -> Signature:
+def signature(request: Read | Write, *, any_unit: bool = False) -> Signature:
     """All that a response to `request` shows of it."""
     if isinstance(request, Read):
-        return signature_of(request)
+        return signature_of(request, any_unit=any_unit)
     shown = request.values if request.function in (5, 6, 22) else (len(request.values),)
     return (request.unit, request.function, request.address, shown)
 
@@ -37,6 +38,7 @@ def signature(request: Read | Write) -> Signature:
 class LateResponse:
     """A response that may still come. `question`: of a read; `overtaken`: of a write, after which another value was written."""
 
+    unit: int
     signature: Signature
     asked_at: float
     until: float
@@ -48,8 +50,9 @@ class LateResponse:
 
 @dataclass(slots=True)
 class LateResponses:
-    """Outstanding responses of one line."""
+    """Outstanding responses of one line. `any_unit`: a response may come under a request to another unit."""
 
+    any_unit: bool = False
     _all: list[LateResponse] = field(default_factory=list)
     _timed_out: set[int] = field(default_factory=set)  # units whose last request had no response
 
@@ -60,24 +63,31 @@ class LateResponses:
         self._timed_out.add(unit)
         question = question_of(request) if isinstance(request, Read) else None
         values = request.values if isinstance(request, Write) else ()
-        self._all.append(LateResponse(signature(request), asked_at, until, question, values, outage=again))
+        self._all.append(LateResponse(unit, self._signature(request), asked_at, until, question, values, outage=again))
+        del self._all[:-LATE_LIMIT]
         if again:
             for one in self._all:
-                one.outage |= one.signature[0] == unit
+                one.outage |= one.unit == unit
+
+    @property
+    def any(self) -> bool:
+        """True if a response is outstanding."""
+        return bool(self._all)
 
     def answered(self, unit: int, *, in_order: bool) -> None:
         """A later request of `unit` was answered; `in_order`: on a channel that is first in, first out."""
         self._timed_out.discard(unit)
         if in_order and self._all:
-            self._all = [one for one in self._all if one.signature[0] != unit or one.outage or one.question is None]
+            self._all = [one for one in self._all if one.unit != unit or one.outage or one.question is None]
 
     def settle(self, foreign: Foreign, tables: dict[int, str]) -> LateResponse | None:
         """Forget the outstanding response that `foreign` matches, and return it. `tables` by function."""
-        return self._settle((foreign.unit, tables.get(foreign.function), foreign.octets_of_data))
+        unit = ANY_UNIT if self.any_unit else foreign.unit
+        return self._settle((unit, tables.get(foreign.function), foreign.octets_of_data))
 
     def settle_request(self, request: Read | Write) -> LateResponse | None:
         """Forget the outstanding response to `request`, and return it; None if there was none."""
-        return self._settle(signature(request))
+        return self._settle(self._signature(request))
 
     def overtake(self, write: Write) -> None:
         """`write` is sent: confirmations of earlier ones that differ can prove nothing any more."""
@@ -110,12 +120,15 @@ class LateResponses:
         if not self._all:
             return []
         self._all = [one for one in self._all if one.until > now]
-        wanted = signature_of(read)
+        wanted = self._signature(read)
         return [one for one in self._all if one.signature == wanted]
 
     def may_be_pending(self, unit: int, table: str, now: float) -> bool:
         """True if an exception from `unit` may be the late response to an earlier read of `table` (D67)."""
-        return any(one.signature[:2] == (unit, table) and one.until > now for one in self._all)
+        return any(one.unit == unit and one.signature[1] == table and one.until > now for one in self._all)
+
+    def _signature(self, request: Read | Write) -> Signature:
+        return signature(request, any_unit=self.any_unit)
 
     def _settle(self, wanted: Signature) -> LateResponse | None:
         for one in self._all:

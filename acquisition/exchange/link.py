@@ -10,6 +10,7 @@ knows whether the port is open. There is no schedule here, and no meaning of reg
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Final
 
 from acquisition.drivers.base import Ask, Continue, DriverSpec, ExceptionResponse, Found, Read, Registers
 from acquisition.exchange.connection import Connection
@@ -22,6 +23,8 @@ from acquisition.exchange.timing import FrameSilence, LineTiming
 from acquisition.exchange.turnaround import Turnarounds
 from acquisition.transport.errors import NoConnectionError, UnsentError
 from mapping.plan import DevicePlan, LinePlan
+
+HOLD_LIMIT_S: Final = 2.0  # the longest silence that a line in doubt waits for
 
 
 class Link:
@@ -40,7 +43,8 @@ class Link:
         self._timing = LineTiming.of(plan, spec)
         self._silence = FrameSilence(self._timing, time.now)
         self.counters = Counters()
-        self._responses = Responses(spec, spec.make(plan.settings), self.counters, tag)
+        gateway = len({one.unit for one in (*plan.devices, *plan.fallbacks)}) > 1
+        self._responses = Responses(spec, spec.make(plan.settings), self.counters, tag, gateway=gateway)
         self._choice = ReadChoice(self._responses.late, self._responses.asked, draw)
         self.turnarounds = Turnarounds()  # of the units of a serial line
         self.asked_at = 0.0
@@ -55,6 +59,7 @@ class Link:
         if (yield from self._connection.open()):
             self._responses.reset()
             self._silence.opened(self._time.now)
+            self._responses.doubts.hold = not self._responses.is_tidy
             self.counters.reconnects += 1
 
     def close(self) -> Steps[None]:
@@ -69,11 +74,15 @@ class Link:
         `borders`: where its values end.
         """
         if self._spec.anonymous or self._spec.transport == "memory":
-            return [Part(read, read.address, read.count)]
+            return [Part(read, read.address, read.count)] if self.may_ask(read) else None
         bits = read.table in ("coil", "discrete")
         most = BITS_LIMIT if bits else min(limits.most, self._spec.protocol.framing.registers)
         silent_s = self._time.now - self._silence.since
         return self._choice.parts(read, borders, replace(limits, most=most), self._time.now, silent_s=silent_s)
+
+    def may_ask(self, question: Ask) -> bool:
+        """True unless the missing answer to another question could be taken for that to `question`, on a line of text."""
+        return not self._spec.anonymous or self._responses.text.may_ask(question, self._time.now)
 
     def doubtful(self, read: Read) -> bool:
         """True if an exception to `read` may be a late one, to something else."""
@@ -122,12 +131,24 @@ class Link:
         return found
 
     def _after_silence(self, request: Ask, device: DevicePlan) -> Steps[Found | None]:
+        proven = self._is_proof(request)
+        self._responses.doubts.hold |= self._rests_on_silence(request, proven=proven)
         if (yield from self.silence(device)):
-            return (yield from self._exchange(request, device))
+            return (yield from self._exchange(request, device, proven=proven))
         self.counters.babble += 1
         return None
 
-    def _exchange(self, request: Ask, device: DevicePlan) -> Steps[Found | None]:
+    def _rests_on_silence(self, request: Ask, *, proven: bool) -> bool:
+        """True if the line is to be silent for a window before `request`, since nothing else tells its response from others."""
+        if self._spec.anonymous:
+            return self._responses.text.rests_on_silence(request)
+        return (
+            isinstance(request, Read)
+            and not proven
+            and self._responses.doubts.is_doubtful(request.unit, self._time.now)
+        )
+
+    def _exchange(self, request: Ask, device: DevicePlan, *, proven: bool) -> Steps[Found | None]:
         sent = yield from self._send(request)
         timeout_s = device.polling.timeout_ms / 1000
         response_s = response_octets(request) * self._timing.response_character_s
@@ -144,10 +165,31 @@ class Link:
             return None
         self._served(found)
         self._responses.answered(request, now)
+        if isinstance(request, Read) and isinstance(found, Registers):
+            self._accepted(request, now, proven=proven)
         self.turnarounds.responded(now - sent)
         if self._spec.serial and isinstance(found, Registers):
             self.turnarounds.add(device.unit, now - sent - response_s)
         return found
+
+    def _is_proof(self, request: Ask) -> bool:
+        """True if no response to another question could be taken for that to `request`, sent now."""
+        if not isinstance(request, Read):
+            return False
+        now = self._time.now
+        return self._choice.distinguishes(request, now, silent_s=now - self._silence.since)
+
+    def _accepted(self, read: Read, now: float, *, proven: bool) -> None:
+        self._responses.doubts.accepted(read, self._responses.asked.signature_of(read), now, proven=proven)
+
+    def taken_back(self) -> list[Read]:
+        """Reads whose readings proved to be in doubt since the last call."""
+        return self._responses.doubts.taken_back()
+
+    def is_inconsistent(self, unit: int) -> bool:
+        """True while responses of another device or master come under the number of `unit`."""
+        now = self._time.now
+        return self._responses.doubts.is_inconsistent(unit, now, self._responses.asked.window(unit, now))
 
     def _send(self, request: Ask) -> Steps[float]:
         """Send `request`; the time at which its last character is on the line."""
@@ -266,16 +308,26 @@ class Link:
         until = max(self._time.now, self._silence.free_at(device)) + device.polling.timeout_ms / 1000
         self._responses.unexpected(self._time.now)
         while True:
-            while self._time.now < self._silence.free_at(device):
-                self._unexpected((yield Receive(self._silence.free_at(device))))
+            while self._time.now < (free := self._free_at(device)):
+                self._unexpected((yield Receive(free)))
                 if self._time.now > until:
                     return False
             if self._spec.tagged:
+                self._responses.doubts.hold = False
                 return True
             octets = yield Receive(self._time.now)  # the system may hold some that nobody has seen
             if not octets:
+                self._responses.doubts.hold = False
                 return True
             self._unexpected(octets)
+
+    def _free_at(self, device: DevicePlan) -> float:
+        """Time from which a frame may be sent to `device`: after a window of silence where the line is in doubt."""
+        free = self._silence.free_at(device)
+        if not self._responses.doubts.hold:
+            return free
+        window_s = min(self._responses.asked.window(device.unit, self._time.now), HOLD_LIMIT_S)
+        return max(free, self._silence.since + window_s)
 
     def _unexpected(self, octets: bytes) -> None:
         if octets:

@@ -68,25 +68,34 @@ class ReadChoice:
         for so long.
         """
         safe = [one for one in variants(read, borders, limits) if not self._owed(one, now)]
-        if not safe or silent_s >= self._asked.window(read.unit, now):
-            return safe[0] if safe else None
-        distinct = [one for one in safe if not any(self._asked.looks_alike(part.read, now) for part in one)]
+        free = _preferred(safe, lambda part: self._late.owed_alike(part.read, now) is None)
+        free = _preferred(free, lambda part: not self._asked.is_contested(part.read, now))
+        if not free or silent_s >= self._asked.window(read.unit, now):
+            return free[0] if free else None
+        distinct = [one for one in free if not any(self._asked.looks_alike(part.read, now) for part in one)]
         if not distinct:
-            return safe[0]  # by silence only
-        fresh = [one for one in distinct if not self._repeats(one, now)] or [min(distinct, key=self._age(now))]
-        second = len(fresh) > 1 and self._asked.questions(read.unit) > 1 and self._draw() < SECOND_SHARE
-        return fresh[1 if second else 0]
+            return free[0]  # by silence only
+        if self._asked.questions(read.unit) == 1 and not self._asked.lag(read.unit, now):
+            return distinct[0]  # asked alike always: whichever response comes, it is the value
+        fresh = [one for one in distinct if all(self._asked.asked_alike(part.read, now) is None for part in one)]
+        if not fresh:
+            return min(distinct, key=self._age(now))
+        return fresh[1 if len(fresh) > 1 and self._draw() < SECOND_SHARE else 0]
+
+    def distinguishes(self, read: Read, now: float, *, silent_s: float) -> bool:
+        """True if no response to another question could be taken for that to `read`, sent now."""
+        return silent_s >= self._asked.window(read.unit, now) or not self._asked.looks_alike(read, now)
 
     def _owed(self, parts: Sequence[Part], now: float) -> bool:
         return any(self._late.may_satisfy(part.read, now) for part in parts)
 
-    def _repeats(self, parts: Sequence[Part], now: float) -> bool:
-        """True if a second response to an earlier read of the same registers may still come, and the unit gives such."""
-        lagging = self._asked.lag(parts[0].read.unit, now) > 0
-        return lagging and any(self._asked.asked_alike(part.read, now) is not None for part in parts)
-
     def _age(self, now: float) -> Callable[[Sequence[Part]], float]:
         return lambda parts: max(self._asked.asked_alike(part.read, now) or 0.0 for part in parts)
+
+
+def _preferred(candidates: list[list[Part]], wanted: Callable[[Part], bool]) -> list[list[Part]]:
+    """Those whose parts are all `wanted`; all candidates if there are none."""
+    return [one for one in candidates if all(map(wanted, one))] or candidates
 
 
 def variants(read: Read, borders: Sequence[int], limits: ReadLimits) -> Iterator[list[Part]]:

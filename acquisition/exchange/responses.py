@@ -7,7 +7,7 @@
 A port or a timer has no place here: the caller waits, and hands over what came.
 """
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from typing import Final
 
 from acquisition.drivers.base import (
@@ -18,14 +18,18 @@ from acquisition.drivers.base import (
     DriverSpec,
     Foreign,
     Found,
+    Question,
     Read,
+    Registers,
     Step,
     Write,
 )
-from acquisition.exchange.asked_reads import AskedReads, octets_of
+from acquisition.exchange.asked_reads import ANY_UNIT, SIGNATURES_LIMIT, AskedReads, ReadSignature, octets_of
 from acquisition.exchange.counters import Counters
+from acquisition.exchange.doubts import Doubts
 from acquisition.exchange.echo import Echo
 from acquisition.exchange.late_answers import NETWORK_S, WIRE_S, WIRE_TIMEOUTS, LateResponse, LateResponses
+from acquisition.exchange.late_text import LateText
 from acquisition.exchange.pipelining import OutstandingReads, ReadResponse
 
 FRAME_OCTETS: Final = 5  # around the data of a response to a read: unit, function, length, check sum
@@ -33,6 +37,7 @@ CONFIRMATION_OCTETS: Final = 8
 CUT_OCTETS: Final = 3  # that may be missing from an unsound response which has come nevertheless
 SECOND_WITHIN_S: Final = 30.0  # a second response later than that is not told from a stray frame
 TAGS_LIMIT: Final = 256
+FRAMES_KEPT: Final = 8
 TAG_STEP: Final = 0x9E37  # a tag is far from its neighbours, so that no wrong bit makes one of another (D64)
 _FUNCTION_TABLES: Final = {1: "coil", 2: "discrete", 3: "holding", 4: "input"}
 
@@ -40,6 +45,11 @@ _FUNCTION_TABLES: Final = {1: "coil", 2: "discrete", 3: "holding", 4: "input"}
 def next_tag(tag: int) -> int:
     """The transaction id behind `tag`."""
     return (tag + TAG_STEP) & 0xFFFF
+
+
+def unit_of(request: Ask) -> int:
+    """The unit that is asked; 0 on a line whose devices have none."""
+    return 0 if isinstance(request, Question) else request.unit
 
 
 def response_octets(request: Ask) -> int:
@@ -50,12 +60,18 @@ def response_octets(request: Ask) -> int:
 class Responses:
     """Received octets of one line, and what they must be matched with: the last request, its echo, late responses.
 
-    `tag` is the number of the last request, which drivers of protocols with transaction ids put on the wire.
+    `tag` is the number of the last request, which drivers of protocols with transaction ids put on the wire. `gateway`: such
+    an id proves no more than that the gateway has answered, since the devices behind it have none.
     """
 
-    def __init__(self, spec: DriverSpec, driver: Driver, counters: Counters, tag: int) -> None:
-        self.late = LateResponses()
-        self.asked = AskedReads()
+    def __init__(
+        self, spec: DriverSpec, driver: Driver, counters: Counters, tag: int, *, gateway: bool = False
+    ) -> None:
+        shared = spec.tagged and gateway
+        self.late = LateResponses(any_unit=shared)
+        self.asked = AskedReads(any_unit=shared)
+        self.doubts = Doubts()
+        self.text = LateText()
         self._spec = spec
         self._driver = driver
         self._counters = counters
@@ -65,6 +81,8 @@ class Responses:
         self._request: Ask | None = None  # the last one
         self._asked_at = 0.0  # it was sent
         self._network = spec.transport != "serial"  # not first in, first out, and slow for all that is known
+        self._frame = b""  # the last unit, as it came
+        self._frames: dict[ReadSignature, deque[bytes]] = {}  # of accepted and late responses, the last ones
         self._late_tags: OrderedDict[int, Read] = OrderedDict()  # of reads without a response, by their tag
         self._timeout_s = 0.0  # of the last request that had none
         self._unsound_before = self._foreign_before = 0  # the last request
@@ -74,6 +92,11 @@ class Responses:
     def reset(self) -> None:
         """Forget the octets of a connection that has ended."""
         self._buffer.clear()
+
+    @property
+    def is_tidy(self) -> bool:
+        """True if a new connection can bring no response to an earlier request: each names its own, or none is missing."""
+        return self._spec.anonymous or self._spec.transport == "memory" or (self._spec.tagged and not self.late.any)
 
     def encode(self, request: Ask) -> bytes:
         """The octets of `request`, with the next tag. Octets that belong to no request before it are thrown away."""
@@ -87,7 +110,9 @@ class Responses:
         """`octets`, those of `request`, have left; its tag."""
         self._counters.requests += 1
         self._request, self._asked_at = request, now
-        if isinstance(request, Read):
+        if self._spec.anonymous or not isinstance(request, Read | Write):
+            self.text.sent(request)
+        elif isinstance(request, Read):
             self.asked.sent(request, now)
         self._foreign_before, self._unsound_before = self._counters.foreign, self._counters.discarded_octets
         if not self._spec.tagged:
@@ -134,6 +159,8 @@ class Responses:
     def answered(self, request: Ask, now: float) -> None:
         """`request` had its response in time."""
         self.asked.took(now - self._asked_at)
+        if isinstance(request, Read):
+            self._keep_frame(self.asked.signature_of(request))
         if isinstance(request, Read | Write):
             in_order = not self._network and not self.asked.lag(request.unit, now)
             self.late.answered(request.unit, in_order=in_order)
@@ -152,6 +179,7 @@ class Responses:
         unsound = len(self._buffer) + self._counters.discarded_octets - self._unsound_before
         self._counters.garbled += bool(unsound and self._foreign_before == self._counters.foreign)
         if self._spec.anonymous or not isinstance(request, Read | Write):
+            self.text.expect(request, now + self._clock_s(0, timeout_s, now))
             return
         if self._spec.tagged:
             if isinstance(request, Read):
@@ -161,12 +189,14 @@ class Responses:
             self._expect(request, now, timeout_s)
 
     def _expect(self, request: Read | Write, now: float, timeout_s: float) -> None:
-        if self._network:
-            lasts_s = max(NETWORK_S, 2 * self.asked.lag(request.unit, now))
-        else:
-            lasts_s = max(WIRE_S, WIRE_TIMEOUTS * timeout_s)
         self._timeout_s = timeout_s
-        self.late.expect(request, self._asked_at, now + lasts_s)
+        self.late.expect(request, self._asked_at, now + self._clock_s(request.unit, timeout_s, now))
+
+    def _clock_s(self, unit: int, timeout_s: float, now: float) -> float:
+        """The time after which a missing response comes no more."""
+        if self._network:
+            return max(NETWORK_S, 2 * self.asked.lag(unit, now))
+        return max(WIRE_S, WIRE_TIMEOUTS * timeout_s)
 
     def _remember_tag(self, read: Read) -> None:
         self._late_tags[self._tag] = read
@@ -186,8 +216,11 @@ class Responses:
                 self._foreign(found, now)
             elif isinstance(request, Read | Write) and (late := self.late.settle_request(request)) is not None:
                 self._came_late(late, now)
+            elif isinstance(request, Read) and isinstance(found, Registers):
+                self._surplus(self.asked.signature_of(request), request.unit, now)
             else:
-                self._came_twice(request, now)
+                self._counters.doubled += 1
+                self.asked.lagged(unit_of(request), now - self._asked_at, now)
 
     def late_line(self, request: Ask, octets: bytes) -> bool:
         """True if `octets` complete a line of text, which can only be the response that `request` did not get in time."""
@@ -195,51 +228,63 @@ class Responses:
         if self._driver.take(request, self._tag, self._buffer) is None:
             return False
         self._counters.late += 1
+        self.text.settle()
         return True
 
     # ------------------------------------------------------------------ units
 
     def _take(self, request: Ask) -> Step | None:
         """The next unit; what the driver threw away before it found none is counted."""
-        before = len(self._buffer)
+        before = bytes(self._buffer)
         tag = self._spec.tag_of(self._buffer) if self._spec.tagged else -1
         found = self._driver.take(request, self._tag, self._buffer)
+        self._frame = before[: len(before) - len(self._buffer)]
         if found is None:
-            self._counters.discarded_octets += before - len(self._buffer)
+            self._counters.discarded_octets += len(self._frame)
         elif tag in self._late_tags and tag != self._tag:
             self.late.settle_request(self._late_tags.pop(tag))
         return found
 
     def _foreign(self, found: Foreign, now: float) -> None:
         """A sound unit that answers something else: late, a second time, or nothing that is known."""
+        table, octets = _FUNCTION_TABLES.get(found.function), found.octets_of_data
         late = self.late.settle(found, _FUNCTION_TABLES)
         if late is not None:
             self._came_late(late, now)
-        elif (again := self._sent_lately(found, now)) is not None:
-            self._counters.doubled += 1
-            self.asked.lagged(found.unit, now - again, now)
-        else:
+        elif table is None or octets is None:
             self._counters.foreign += 1
+        else:
+            self._surplus((ANY_UNIT if self.asked.any_unit else found.unit, table, octets), found.unit, now)
 
-    def _sent_lately(self, found: Foreign, now: float) -> float | None:
-        """Time of the last read that `found` may be the second response to; None if there is none."""
-        table, octets = _FUNCTION_TABLES.get(found.function), found.octets_of_data
-        if table is None or octets is None or self._spec.tagged:
-            return None
-        at = self.asked.last_of((found.unit, table, octets))
-        return at if at is not None and now - at < SECOND_WITHIN_S else None
+    def _surplus(self, signature: ReadSignature, unit: int, now: float) -> None:
+        """A response to a read that nobody waits for: the second one to ours, or one to somebody else's."""
+        again = self.asked.last_of(signature)
+        if again is not None and now - again < SECOND_WITHIN_S and self._is_known(signature):
+            self._counters.doubled += 1
+            self.asked.lagged(unit, now - again, now)
+            self.doubts.surplus(unit, now)
+            return
+        self._counters.foreign += 1
+        self.asked.contest(signature, now)
+        self.doubts.stranger(unit, signature, now)
+
+    def _keep_frame(self, signature: ReadSignature) -> None:
+        if len(self._frames) > SIGNATURES_LIMIT:
+            self._frames.clear()
+        self._frames.setdefault(signature, deque(maxlen=FRAMES_KEPT)).append(self._frame)
+
+    def _is_known(self, signature: ReadSignature) -> bool:
+        """True if a response with these very octets has come to a read of ours."""
+        frame = self._frame
+        return any(frame.endswith(one) or one.endswith(frame) for one in self._frames.get(signature, ()))
 
     def _came_late(self, late: LateResponse, now: float) -> None:
         self._counters.late += 1
         lag_s = now - late.asked_at
         if late.question is not None:
-            self.asked.lagged(int(late.question[0]), lag_s, now)
+            self.asked.lagged(late.unit, lag_s, now)
+            self.doubts.surplus(late.unit, now)
         self._network = self._network or lag_s > 2 * self._timeout_s
-
-    def _came_twice(self, request: Ask, now: float) -> None:
-        self._counters.doubled += 1
-        if isinstance(request, Read):
-            self.asked.lagged(request.unit, now - self._asked_at, now)
 
     def _overtaken(self, request: Ask, now: float) -> bool:
         return isinstance(request, Write) and not self._spec.tagged and self.late.settle_overtaken(request, now)

@@ -1,0 +1,79 @@
+"""Doubts about readings that were accepted (pure): those that another response may have given are taken back.
+
+    accepted by silence ──► kept until a read of the unit is accepted that nothing else looks like
+                              └── a surplus response of the unit: all that is kept is taken back
+    accepted ── a response with other data and the same signature within 2 s ──► taken back, and the unit is inconsistent
+
+A line that is in doubt is silent for a window before the next request (`hold`). For a minute after the last surplus response
+of a unit it is silent before each request to it that rests on silence.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from acquisition.drivers.base import Read
+from acquisition.exchange.asked_reads import ReadSignature
+
+ACCEPTED_WITHIN_S: Final = 2.0
+SURPLUS_S: Final = 60.0
+KEPT_LIMIT: Final = 256  # reads of one unit that rest on silence; more are in doubt at once
+
+
+class Accepted(NamedTuple):
+    """A read that was accepted, and when."""
+
+    read: Read
+    at: float
+
+
+@dataclass(slots=True)
+class Doubts:
+    """Accepted reads of one line that are not proven, and units in doubt."""
+
+    hold: bool = False  # before the next request
+    _by_silence: dict[int, list[Read]] = field(default_factory=dict)  # by unit
+    _accepted: dict[ReadSignature, Accepted] = field(default_factory=dict)  # the last one
+    _inconsistent: dict[int, float] = field(default_factory=dict)  # by unit: since when
+    _surplus_at: dict[int, float] = field(default_factory=dict)  # by unit: the last one
+    _taken_back: list[Read] = field(default_factory=list)
+
+    def accepted(self, read: Read, signature: ReadSignature, now: float, *, proven: bool) -> None:
+        """`read` was answered; `proven`: nothing else looks like it."""
+        self._accepted[signature] = Accepted(read, now)
+        kept = self._by_silence.setdefault(read.unit, [])
+        if proven:
+            kept.clear()
+        else:
+            kept.append(read)
+            del kept[:-KEPT_LIMIT]
+
+    def is_doubtful(self, unit: int, now: float) -> bool:
+        """True within a minute after a surplus response of `unit`."""
+        return now - self._surplus_at.get(unit, -SURPLUS_S) < SURPLUS_S
+
+    def surplus(self, unit: int, now: float) -> None:
+        """A response of `unit` came late, or a second time: what rests on silence may be another read's."""
+        self._surplus_at[unit] = now
+        kept = self._by_silence.get(unit)
+        if kept:
+            self._taken_back += kept
+            kept.clear()
+            self.hold = True
+
+    def stranger(self, unit: int, signature: ReadSignature, now: float) -> None:
+        """A response came that has the signature of ours, and other data."""
+        self.surplus(unit, now)
+        last = self._accepted.get(signature)
+        if last is not None and now - last.at < ACCEPTED_WITHIN_S:
+            self._taken_back.append(last.read)
+            self._inconsistent[last.read.unit] = now
+
+    def is_inconsistent(self, unit: int, now: float, window_s: float) -> bool:
+        """True while two devices or two masters answer under the number of `unit`."""
+        since = self._inconsistent.get(unit)
+        return since is not None and now - since < window_s
+
+    def taken_back(self) -> list[Read]:
+        """Reads whose readings are to be taken back; they are forgotten."""
+        reads, self._taken_back = self._taken_back, []
+        return reads
