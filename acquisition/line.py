@@ -11,7 +11,7 @@ from typing import Final, Literal
 from acquisition.decoding import failure_quality
 from acquisition.decoding.device_status import DeviceStatus
 from acquisition.decoding.point_readings import PointReading
-from acquisition.drivers.base import DriverSpec
+from acquisition.drivers.base import Ask, DriverSpec, Question, Read
 from acquisition.exchange import attempt
 from acquisition.exchange.attempt import (
     AttemptResult,
@@ -25,6 +25,7 @@ from acquisition.exchange.attempt import (
 from acquisition.exchange.counters import BUSY, Counters
 from acquisition.exchange.link import Link
 from acquisition.exchange.port_steps import LineTime, Rest, Steps
+from acquisition.polling.block_split import ScheduledBlock
 from acquisition.polling.path_failover import Paths
 from acquisition.polling.refused_registers import DeviceRefusals, RefusedRange
 from acquisition.polling.scheduler import Job, PolledDevice, Scheduler
@@ -34,7 +35,7 @@ from acquisition.writes.tasks import Task, WriteTasks
 from bus.clock import middle
 from bus.messages import DeviceState, LineState
 from bus.quality import Stamp
-from mapping.plan import DevicePlan, LinePlan
+from mapping.plan import DevicePlan, LinePlan, ReplyBlock
 
 RECONNECT_FIRST_S: Final = 0.5
 RECONNECT_LIMIT_S: Final = 5.0  # or the shortest period: what returns is polled within it
@@ -328,14 +329,12 @@ class Line:
 
     def _take_back(self) -> None:
         """Make readings invalid that proved to be in doubt after they were published."""
-        for read in self._link.taken_back():
+        for request in self._link.taken_back():
             points = [
-                one.point.number
+                number
                 for device in self._scheduler.devices
-                if device.plan.unit == read.unit
                 for due in device.blocks
-                for one in due.located
-                if one.register.table == read.table and 0 <= one.register.address - read.address < read.count
+                for number in _shown_by(request, device.plan, due)
             ]
             self._emit(failure_quality.no_answer(points, DOUBTED))
 
@@ -378,7 +377,7 @@ class Line:
         """Registers that prove `task`; None if there was no response, or no safe request is possible now."""
         assert task.proof is not None  # noqa: S101 - the queue reads back no other
         found = yield from attempt.registers(
-            self._link, self._polled(task.device), task.proof, [task.proof.address + task.proof.count]
+            self._link, self._polled(task.device), task.proof, [task.proof.address + task.proof.count], fresh=True
         )
         return found if isinstance(found, tuple) else None
 
@@ -387,6 +386,16 @@ class Line:
 
     def _polled(self, plan: DevicePlan) -> PolledDevice:
         return next(one for one in self._scheduler.devices if one.plan is plan)
+
+
+def _shown_by(request: Ask, device: DevicePlan, due: ScheduledBlock) -> list[int]:
+    """The points of a block that the response to `request` shows."""
+    if isinstance(due.block, ReplyBlock):
+        return list(due.block.points) if request == Question(due.block.request, due.block.end) else []
+    if not isinstance(request, Read) or (device.unit, due.block.table) != (request.unit, request.table):
+        return []
+    end = request.address + request.count
+    return [one.point.number for one in due.located if request.address <= one.register.address < end]
 
 
 def _reconnect_limit_s(plan: LinePlan) -> float:

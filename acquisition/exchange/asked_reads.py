@@ -14,7 +14,7 @@ line was heard to have nothing more to say.
 from dataclasses import dataclass, field
 from typing import Final
 
-from acquisition.drivers.base import Read
+from acquisition.drivers.base import Read, Write
 
 WINDOW_S: Final = 0.06
 LAG_KEPT_S: Final = 24 * 3600.0
@@ -50,6 +50,7 @@ class AskedReads:
     _sent: dict[ReadSignature, dict[Question, float]] = field(default_factory=dict)
     _lags: dict[int, tuple[float, float]] = field(default_factory=dict)  # by unit: seconds, and until when they count
     _questions: dict[int, set[Question]] = field(default_factory=dict)  # by unit
+    _written: dict[Write, float] = field(default_factory=dict)  # when they were last sent
     _contested: dict[ReadSignature, float] = field(default_factory=dict)  # until when
     _longest_s: float = 0.0
 
@@ -92,6 +93,16 @@ class AskedReads:
     def window(self, unit: int, now: float) -> float:
         """The window of `unit` in seconds."""
         return max(WINDOW_S, 2 * self._longest_s, 2 * self.lag(unit, now))
+
+    def wrote(self, write: Write, now: float) -> None:
+        """`write` is sent."""
+        if len(self._written) > SIGNATURES_LIMIT:
+            self._written.clear()
+        self._written[write] = now
+
+    def written_alike(self, write: Write, now: float) -> bool:
+        """True if a write with the same confirmation was sent within the window."""
+        return self._written.get(write, -1e9) > now - self.window(write.unit, now)
 
     def looks_alike(self, read: Read, now: float) -> bool:
         """True if another question of its unit was asked within the window with the signature of `read`."""

@@ -17,10 +17,10 @@ from acquisition.exchange.link import Link
 from acquisition.exchange.pipelining import ReadResponse
 from acquisition.exchange.port_steps import Steps
 from acquisition.exchange.read_variants import ReadLimits
+from acquisition.exchange.responses import UNREACHED
 from acquisition.polling.scheduler import Job, PolledDevice
 from mapping.plan import DevicePlan, Identify, RegisterBlock, ReplyBlock
 
-UNREACHED: Final = (10, 11)  # a gateway has got no response from the device behind it
 FUNCTIONS: Final[tuple[Literal[43, 17], ...]] = (43, 17)
 ABSENT: Final = (2, 3)  # illegal address, illegal value: the device does not have that
 
@@ -120,12 +120,15 @@ def _readings(job: Job, block: RegisterBlock, words: Sequence[int], asked_at: fl
 
 
 def registers(
-    link: Link, device: PolledDevice, read: Read, borders: Sequence[int]
+    link: Link, device: PolledDevice, read: Read, borders: Sequence[int], *, fresh: bool = False
 ) -> Steps[tuple[int, ...] | DeviceException | ResponseTimeout | Deferral]:
-    """Values of `read`, by reads that no late response can satisfy; otherwise why there are none. Raises NoConnectionError."""
+    """Values of `read`, by reads that no late response can satisfy; otherwise why there are none. Raises NoConnectionError.
+
+    `fresh`: as in Link.parts.
+    """
     plan = device.plan
     limits = ReadLimits(plan.polling.max_registers, device.refused_reads, exact=plan.polling.max_gap == 0)
-    parts = link.parts(read, borders, limits)
+    parts = link.parts(read, borders, limits, fresh=fresh)
     if parts is None:
         return Deferral()
     found = yield from link.ask_parts(plan, parts)

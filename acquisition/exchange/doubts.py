@@ -4,18 +4,21 @@
                               └── a surplus response of the unit: all that is kept is taken back
     accepted ── a response with other data and the same signature within 2 s ──► taken back, and the unit is inconsistent
 
-A line that is in doubt is silent for a window before the next request (`hold`). For a minute after the last surplus response
-of a unit it is silent before each request to it that rests on silence.
+A line that is in doubt is silent for a window before the next request (`hold`): then a response that is missing or surplus has
+come. Where reads rest on silence it is so every half second, and before each of them for a minute after the unit's last
+surplus response.
 """
 
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from acquisition.drivers.base import Read
+from acquisition.drivers.base import Ask, Question, Read
 from acquisition.exchange.asked_reads import ReadSignature
 
 ACCEPTED_WITHIN_S: Final = 2.0
 SURPLUS_S: Final = 60.0
+PROOF_S: Final = 0.5  # the longest time that reads rest on silence
+TEXT: Final = -1  # the unit of all instruments of a line of text
 KEPT_LIMIT: Final = 256  # reads of one unit that rest on silence; more are in doubt at once
 
 
@@ -26,26 +29,45 @@ class Accepted(NamedTuple):
     at: float
 
 
+def unit_of(request: Ask) -> int:
+    """The unit that `request` asks; TEXT for a question in text."""
+    return TEXT if isinstance(request, Question) else request.unit
+
+
 @dataclass(slots=True)
 class Doubts:
     """Accepted reads of one line that are not proven, and units in doubt."""
 
     hold: bool = False  # before the next request
-    _by_silence: dict[int, list[Read]] = field(default_factory=dict)  # by unit
+    _by_silence: dict[int, list[Ask]] = field(default_factory=dict)  # by unit
+    _proven_at: dict[int, float] = field(default_factory=dict)  # by unit
     _accepted: dict[ReadSignature, Accepted] = field(default_factory=dict)  # the last one
     _inconsistent: dict[int, float] = field(default_factory=dict)  # by unit: since when
     _surplus_at: dict[int, float] = field(default_factory=dict)  # by unit: the last one
-    _taken_back: list[Read] = field(default_factory=list)
+    _taken_back: list[Ask] = field(default_factory=list)
 
     def accepted(self, read: Read, signature: ReadSignature, now: float, *, proven: bool) -> None:
         """`read` was answered; `proven`: nothing else looks like it."""
+        if len(self._accepted) > KEPT_LIMIT:
+            self._accepted.clear()
         self._accepted[signature] = Accepted(read, now)
-        kept = self._by_silence.setdefault(read.unit, [])
+        self.rests(read, now, proven=proven)
+
+    def rests(self, request: Ask, now: float, *, proven: bool) -> None:
+        """`request` was answered, and its response rests on silence unless it is `proven`."""
+        unit = unit_of(request)
+        kept = self._by_silence.setdefault(unit, [])
         if proven:
             kept.clear()
-        else:
-            kept.append(read)
+        if proven or not kept:
+            self._proven_at[unit] = now
+        if not proven:
+            kept.append(request)
             del kept[:-KEPT_LIMIT]
+
+    def needs_proof(self, unit: int, now: float) -> bool:
+        """True if reads of `unit` rest on silence for so long that it is to be heard."""
+        return bool(self._by_silence.get(unit)) and now - self._proven_at.get(unit, now) >= PROOF_S
 
     def is_doubtful(self, unit: int, now: float) -> bool:
         """True within a minute after a surplus response of `unit`."""
@@ -73,7 +95,7 @@ class Doubts:
         since = self._inconsistent.get(unit)
         return since is not None and now - since < window_s
 
-    def taken_back(self) -> list[Read]:
+    def taken_back(self) -> list[Ask]:
         """Reads whose readings are to be taken back; they are forgotten."""
         reads, self._taken_back = self._taken_back, []
         return reads

@@ -107,9 +107,17 @@ class LateResponses:
         return False
 
     def may_satisfy(self, read: Read, now: float) -> bool:
-        """True if the missing response to another question could pass for that to `read`."""
+        """True if the missing response to another question of its unit could pass for that to `read`."""
         question = question_of(read)
-        return any(one.question != question for one in self._alike(read, now))
+        return any(one.unit == read.unit and one.question != question for one in self._alike(read, now))
+
+    def may_satisfy_of_others(self, read: Read, now: float) -> bool:
+        """True if the missing response of another unit could pass for that to `read`, behind a gateway."""
+        return self.any_unit and any(one.unit != read.unit for one in self._alike(read, now))
+
+    def is_owed(self, read: Read, now: float) -> bool:
+        """True if any missing response could pass for that to `read`."""
+        return bool(self._alike(read, now))
 
     def owed_alike(self, read: Read, now: float) -> float | None:
         """Time at which `read` was first sent as it is, without a response so far; None if it was not."""

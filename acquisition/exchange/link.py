@@ -12,9 +12,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from acquisition.drivers.base import Ask, Continue, DriverSpec, ExceptionResponse, Found, Read, Registers
+from acquisition.drivers.base import (
+    Ask,
+    Continue,
+    DriverSpec,
+    ExceptionResponse,
+    Found,
+    Question,
+    Read,
+    Registers,
+    Write,
+)
 from acquisition.exchange.connection import Connection
 from acquisition.exchange.counters import Counters
+from acquisition.exchange.doubts import unit_of
 from acquisition.exchange.pipelining import OutstandingReads, ReadResponse
 from acquisition.exchange.port_steps import LineTime, Receive, Rest, Send, SetBaudrate, Steps
 from acquisition.exchange.read_variants import BITS_LIMIT, Part, ReadChoice, ReadLimits
@@ -24,7 +35,8 @@ from acquisition.exchange.turnaround import Turnarounds
 from acquisition.transport.errors import NoConnectionError, UnsentError
 from mapping.plan import DevicePlan, LinePlan
 
-HOLD_LIMIT_S: Final = 2.0  # the longest silence that a line in doubt waits for
+HOLD_S: Final = 0.12  # the shortest silence that a line in doubt waits for: its lag may not be known yet
+HOLD_LIMIT_S: Final = 2.0  # the longest one
 
 
 class Link:
@@ -43,7 +55,9 @@ class Link:
         self._timing = LineTiming.of(plan, spec)
         self._silence = FrameSilence(self._timing, time.now)
         self.counters = Counters()
+        self._one_exchange_each = all(one.polling.close_after for one in (*plan.devices, *plan.fallbacks))
         gateway = len({one.unit for one in (*plan.devices, *plan.fallbacks)}) > 1
+        self._alone = spec.tagged and not gateway  # a device whose transaction ids name the request
         self._responses = Responses(spec, spec.make(plan.settings), self.counters, tag, gateway=gateway)
         self._choice = ReadChoice(self._responses.late, self._responses.asked, draw)
         self.turnarounds = Turnarounds()  # of the units of a serial line
@@ -59,7 +73,7 @@ class Link:
         if (yield from self._connection.open()):
             self._responses.reset()
             self._silence.opened(self._time.now)
-            self._responses.doubts.hold = not self._responses.is_tidy
+            self._responses.doubts.hold = not (self._responses.is_tidy or self._one_exchange_each)
             self.counters.reconnects += 1
 
     def close(self) -> Steps[None]:
@@ -68,21 +82,31 @@ class Link:
 
     # ------------------------------------------------------------------ reads that are safe
 
-    def parts(self, read: Read, borders: Sequence[int], limits: ReadLimits) -> list[Part] | None:
+    def parts(
+        self, read: Read, borders: Sequence[int], limits: ReadLimits, *, fresh: bool = False
+    ) -> list[Part] | None:
         """Reads that bring `read`, and with which no other response could be confused; None if there are none yet.
 
-        `borders`: where its values end.
+        `borders`: where its values end. `fresh`: nor with an earlier response to the same read, since a write came between.
         """
         if self._spec.anonymous or self._spec.transport == "memory":
             return [Part(read, read.address, read.count)] if self.may_ask(read) else None
         bits = read.table in ("coil", "discrete")
         most = BITS_LIMIT if bits else min(limits.most, self._spec.protocol.framing.registers)
         silent_s = self._time.now - self._silence.since
-        return self._choice.parts(read, borders, replace(limits, most=most), self._time.now, silent_s=silent_s)
+        return self._choice.parts(
+            read,
+            borders,
+            replace(limits, most=most),
+            self._time.now,
+            silent_s=silent_s,
+            fresh=fresh and not self._alone,
+        )
 
     def may_ask(self, question: Ask) -> bool:
         """True unless the missing answer to another question could be taken for that to `question`, on a line of text."""
-        return not self._spec.anonymous or self._responses.text.may_ask(question, self._time.now)
+        named = not self._spec.anonymous and isinstance(question, Read)
+        return named or self._responses.text.may_ask(question, self._time.now)
 
     def doubtful(self, read: Read) -> bool:
         """True if an exception to `read` may be a late one, to something else."""
@@ -121,7 +145,8 @@ class Link:
         except NoConnectionError as error:
             if isinstance(error, UnsentError) and not served:
                 raise NoConnectionError(str(error)) from error
-            if self._spec.serial or not served or not isinstance(request, Read):
+            known_to_end = served or device.polling.close_after
+            if self._spec.serial or not known_to_end or not isinstance(request, Read):
                 raise
             yield from self.close()  # a device that closes after each answer
             yield from self.open()
@@ -131,24 +156,26 @@ class Link:
         return found
 
     def _after_silence(self, request: Ask, device: DevicePlan) -> Steps[Found | None]:
-        proven = self._is_proof(request)
-        self._responses.doubts.hold |= self._rests_on_silence(request, proven=proven)
-        if (yield from self.silence(device)):
-            return (yield from self._exchange(request, device, proven=proven))
+        if (yield from self.silence(device, hold=self._needs_silence(request))):
+            return (yield from self._exchange(request, device))
         self.counters.babble += 1
         return None
 
-    def _rests_on_silence(self, request: Ask, *, proven: bool) -> bool:
+    def _needs_silence(self, request: Ask) -> bool:
         """True if the line is to be silent for a window before `request`, since nothing else tells its response from others."""
-        if self._spec.anonymous:
-            return self._responses.text.rests_on_silence(request)
-        return (
-            isinstance(request, Read)
-            and not proven
-            and self._responses.doubts.is_doubtful(request.unit, self._time.now)
-        )
+        now, doubts, unit = self._time.now, self._responses.doubts, unit_of(request)
+        if isinstance(request, Write):
+            return self._responses.asked.written_alike(request, now)
+        if doubts.hold:
+            return True
+        if isinstance(request, Read) and self._responses.late.is_owed(request, now):
+            return True
+        if not isinstance(request, Read | Question) or self._is_proof(request):
+            return False
+        return doubts.is_doubtful(unit, now) or doubts.needs_proof(unit, now)
 
-    def _exchange(self, request: Ask, device: DevicePlan, *, proven: bool) -> Steps[Found | None]:
+    def _exchange(self, request: Ask, device: DevicePlan) -> Steps[Found | None]:
+        proven = self._is_proof(request)
         sent = yield from self._send(request)
         timeout_s = device.polling.timeout_ms / 1000
         response_s = response_octets(request) * self._timing.response_character_s
@@ -164,9 +191,8 @@ class Link:
             yield from self._after_timeout(request, timeout_s)
             return None
         self._served(found)
-        self._responses.answered(request, now)
-        if isinstance(request, Read) and isinstance(found, Registers):
-            self._accepted(request, now, proven=proven)
+        self._responses.answered(request, found, now, timeout_s)
+        self._accepted(request, found, now, proven=proven)
         self.turnarounds.responded(now - sent)
         if self._spec.serial and isinstance(found, Registers):
             self.turnarounds.add(device.unit, now - sent - response_s)
@@ -174,16 +200,22 @@ class Link:
 
     def _is_proof(self, request: Ask) -> bool:
         """True if no response to another question could be taken for that to `request`, sent now."""
-        if not isinstance(request, Read):
-            return False
         now = self._time.now
-        return self._choice.distinguishes(request, now, silent_s=now - self._silence.since)
+        silent_s = now - self._silence.since
+        if self._spec.anonymous or isinstance(request, Question):
+            alone = not self._responses.text.rests_on_silence(request)
+            return alone or silent_s >= self._responses.asked.window(unit_of(request), now)
+        return isinstance(request, Read) and self._choice.distinguishes(request, now, silent_s=silent_s)
 
-    def _accepted(self, read: Read, now: float, *, proven: bool) -> None:
-        self._responses.doubts.accepted(read, self._responses.asked.signature_of(read), now, proven=proven)
+    def _accepted(self, request: Ask, found: Found, now: float, *, proven: bool) -> None:
+        asked, doubts = self._responses.asked, self._responses.doubts
+        if self._spec.anonymous or isinstance(request, Question):
+            doubts.rests(request, now, proven=proven)
+        elif isinstance(request, Read) and isinstance(found, Registers):
+            doubts.accepted(request, asked.signature_of(request), now, proven=proven)
 
-    def taken_back(self) -> list[Read]:
-        """Reads whose readings proved to be in doubt since the last call."""
+    def taken_back(self) -> list[Ask]:
+        """Requests whose readings proved to be in doubt since the last call."""
         return self._responses.doubts.taken_back()
 
     def is_inconsistent(self, unit: int) -> bool:
@@ -291,43 +323,40 @@ class Link:
 
     # ------------------------------------------------------------------ octets that no request waits for
 
-    def silence(self, device: DevicePlan) -> Steps[bool]:
-        """Wait for the silence before a frame: 3.5 characters of the line, and the device's own pause.
+    def silence(self, device: DevicePlan, *, hold: bool = False) -> Steps[bool]:
+        """Wait for the silence before a frame: 3.5 characters of the line, the device's own pause, a window with `hold`.
 
         Octets that come meanwhile begin the silence anew; False if there is none for the device's time-out. Raises
         NoConnectionError; UnsentError if it is a connection that has served.
         """
         try:
-            return (yield from self._until_silent(device))
+            return (yield from self._until_silent(device, hold=hold))
         except NoConnectionError as error:
             if self._spec.serial or not self._connection.served:
                 raise
             raise UnsentError(str(error)) from error
 
-    def _until_silent(self, device: DevicePlan) -> Steps[bool]:
-        until = max(self._time.now, self._silence.free_at(device)) + device.polling.timeout_ms / 1000
+    def _until_silent(self, device: DevicePlan, *, hold: bool) -> Steps[bool]:
+        until = max(self._time.now, self._free_at(device, hold=hold)) + device.polling.timeout_ms / 1000
         self._responses.unexpected(self._time.now)
         while True:
-            while self._time.now < (free := self._free_at(device)):
+            while self._time.now < (free := self._free_at(device, hold=hold)):
                 self._unexpected((yield Receive(free)))
                 if self._time.now > until:
                     return False
-            if self._spec.tagged:
-                self._responses.doubts.hold = False
-                return True
-            octets = yield Receive(self._time.now)  # the system may hold some that nobody has seen
+            octets = b"" if self._spec.tagged else (yield Receive(self._time.now))  # some that nobody has seen
             if not octets:
-                self._responses.doubts.hold = False
+                self._responses.doubts.hold &= not hold
                 return True
             self._unexpected(octets)
 
-    def _free_at(self, device: DevicePlan) -> float:
-        """Time from which a frame may be sent to `device`: after a window of silence where the line is in doubt."""
+    def _free_at(self, device: DevicePlan, *, hold: bool) -> float:
+        """Time from which a frame may be sent to `device`; with `hold` after a window of silence."""
         free = self._silence.free_at(device)
-        if not self._responses.doubts.hold:
+        if not hold:
             return free
-        window_s = min(self._responses.asked.window(device.unit, self._time.now), HOLD_LIMIT_S)
-        return max(free, self._silence.since + window_s)
+        window_s = max(self._responses.asked.window(device.unit, self._time.now), HOLD_S)
+        return max(free, self._silence.since + min(window_s, HOLD_LIMIT_S))
 
     def _unexpected(self, octets: bytes) -> None:
         if octets:
@@ -356,5 +385,5 @@ class Link:
         """A line of text does not name its question: wait for the missing one, or long enough that none will come."""
         until = self._time.now + seconds
         while self._time.now < until:
-            if self._responses.late_line(request, (yield Receive(until))):
+            if self._responses.late_line(request, (yield Receive(until)), self._time.now):
                 return

@@ -60,30 +60,42 @@ class ReadChoice:
         self._draw = draw
 
     def parts(
-        self, read: Read, borders: Sequence[int], limits: ReadLimits, now: float, *, silent_s: float = 0.0
+        self,
+        read: Read,
+        borders: Sequence[int],
+        limits: ReadLimits,
+        now: float,
+        *,
+        silent_s: float = 0.0,
+        fresh: bool = False,
     ) -> list[Part] | None:
         """Reads that together bring `read`; None if a missing response forbids each of its variants.
 
         `borders` are the ends of its values (addresses, ascending): no value is torn. `silent_s`: the line has been silent
-        for so long.
+        for so long. `fresh`: not even the same question within the window may look alike, since the value has changed.
         """
         safe = [one for one in variants(read, borders, limits) if not self._owed(one, now)]
-        free = _preferred(safe, lambda part: self._late.owed_alike(part.read, now) is None)
+        free = _preferred(safe, lambda part: not self._late.may_satisfy_of_others(part.read, now))
+        free = _preferred(free, lambda part: self._late.owed_alike(part.read, now) is None)
+        if fresh:
+            free = _preferred(free, lambda part: self._asked.asked_alike(part.read, now) is None)
         free = _preferred(free, lambda part: not self._asked.is_contested(part.read, now))
         if not free or silent_s >= self._asked.window(read.unit, now):
             return free[0] if free else None
         distinct = [one for one in free if not any(self._asked.looks_alike(part.read, now) for part in one)]
         if not distinct:
             return free[0]  # by silence only
-        if self._asked.questions(read.unit) == 1 and not self._asked.lag(read.unit, now):
+        if self._asked.questions(read.unit) == 1 and not (fresh or self._asked.lag(read.unit, now)):
             return distinct[0]  # asked alike always: whichever response comes, it is the value
-        fresh = [one for one in distinct if all(self._asked.asked_alike(part.read, now) is None for part in one)]
-        if not fresh:
+        unused = [one for one in distinct if all(self._asked.asked_alike(part.read, now) is None for part in one)]
+        if not unused:
             return min(distinct, key=self._age(now))
-        return fresh[1 if len(fresh) > 1 and self._draw() < SECOND_SHARE else 0]
+        return unused[1 if len(unused) > 1 and self._draw() < SECOND_SHARE else 0]
 
     def distinguishes(self, read: Read, now: float, *, silent_s: float) -> bool:
         """True if no response to another question could be taken for that to `read`, sent now."""
+        if self._late.may_satisfy_of_others(read, now):
+            return False
         return silent_s >= self._asked.window(read.unit, now) or not self._asked.looks_alike(read, now)
 
     def _owed(self, parts: Sequence[Part], now: float) -> bool:

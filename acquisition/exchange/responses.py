@@ -16,9 +16,9 @@ from acquisition.drivers.base import (
     Continue,
     Driver,
     DriverSpec,
+    ExceptionResponse,
     Foreign,
     Found,
-    Question,
     Read,
     Registers,
     Step,
@@ -26,7 +26,7 @@ from acquisition.drivers.base import (
 )
 from acquisition.exchange.asked_reads import ANY_UNIT, SIGNATURES_LIMIT, AskedReads, ReadSignature, octets_of
 from acquisition.exchange.counters import Counters
-from acquisition.exchange.doubts import Doubts
+from acquisition.exchange.doubts import Doubts, unit_of
 from acquisition.exchange.echo import Echo
 from acquisition.exchange.late_answers import NETWORK_S, WIRE_S, WIRE_TIMEOUTS, LateResponse, LateResponses
 from acquisition.exchange.late_text import LateText
@@ -36,6 +36,8 @@ FRAME_OCTETS: Final = 5  # around the data of a response to a read: unit, functi
 CONFIRMATION_OCTETS: Final = 8
 CUT_OCTETS: Final = 3  # that may be missing from an unsound response which has come nevertheless
 SECOND_WITHIN_S: Final = 30.0  # a second response later than that is not told from a stray frame
+UNREACHED: Final = (10, 11)  # exceptions of a gateway that has got no response from the device behind it
+TEXT_TIMEOUTS: Final = 8.0
 TAGS_LIMIT: Final = 256
 FRAMES_KEPT: Final = 8
 TAG_STEP: Final = 0x9E37  # a tag is far from its neighbours, so that no wrong bit makes one of another (D64)
@@ -45,11 +47,6 @@ _FUNCTION_TABLES: Final = {1: "coil", 2: "discrete", 3: "holding", 4: "input"}
 def next_tag(tag: int) -> int:
     """The transaction id behind `tag`."""
     return (tag + TAG_STEP) & 0xFFFF
-
-
-def unit_of(request: Ask) -> int:
-    """The unit that is asked; 0 on a line whose devices have none."""
-    return 0 if isinstance(request, Question) else request.unit
 
 
 def response_octets(request: Ask) -> int:
@@ -83,6 +80,9 @@ class Responses:
         self._network = spec.transport != "serial"  # not first in, first out, and slow for all that is known
         self._frame = b""  # the last unit, as it came
         self._frames: dict[ReadSignature, deque[bytes]] = {}  # of accepted and late responses, the last ones
+        self._confirmations: deque[tuple[bytes, float]] = deque(
+            maxlen=FRAMES_KEPT
+        )  # of writes, and when they were sent
         self._late_tags: OrderedDict[int, Read] = OrderedDict()  # of reads without a response, by their tag
         self._timeout_s = 0.0  # of the last request that had none
         self._unsound_before = self._foreign_before = 0  # the last request
@@ -114,6 +114,8 @@ class Responses:
             self.text.sent(request)
         elif isinstance(request, Read):
             self.asked.sent(request, now)
+        else:
+            self.asked.wrote(request, now)
         self._foreign_before, self._unsound_before = self._counters.foreign, self._counters.discarded_octets
         if not self._spec.tagged:
             self._echo.sent(octets, request)
@@ -156,11 +158,20 @@ class Responses:
         if isinstance(request, Read | Write) and not (self._spec.tagged or self._spec.anonymous):
             self._expect(request, now, timeout_s)
 
-    def answered(self, request: Ask, now: float) -> None:
-        """`request` had its response in time."""
+    def answered(self, request: Ask, found: Found, now: float, timeout_s: float) -> None:
+        """`request` had its response in time.
+
+        A gateway that reached no device (exceptions 10 and 11) may still get a response from it.
+        """
+        if isinstance(request, Read) and isinstance(found, ExceptionResponse) and found.code in UNREACHED:
+            if self._spec.tagged:
+                self._expect(request, now, timeout_s)
+            return
         self.asked.took(now - self._asked_at)
         if isinstance(request, Read):
             self._keep_frame(self.asked.signature_of(request))
+        elif isinstance(request, Write):
+            self._confirmations.append((self._frame, self._asked_at))
         if isinstance(request, Read | Write):
             in_order = not self._network and not self.asked.lag(request.unit, now)
             self.late.answered(request.unit, in_order=in_order)
@@ -179,7 +190,7 @@ class Responses:
         unsound = len(self._buffer) + self._counters.discarded_octets - self._unsound_before
         self._counters.garbled += bool(unsound and self._foreign_before == self._counters.foreign)
         if self._spec.anonymous or not isinstance(request, Read | Write):
-            self.text.expect(request, now + self._clock_s(0, timeout_s, now))
+            self.text.expect(request, self._asked_at + self._text_clock_s(unit_of(request), timeout_s, now))
             return
         if self._spec.tagged:
             if isinstance(request, Read):
@@ -192,11 +203,15 @@ class Responses:
         self._timeout_s = timeout_s
         self.late.expect(request, self._asked_at, now + self._clock_s(request.unit, timeout_s, now))
 
+    def _text_clock_s(self, unit: int, timeout_s: float, now: float) -> float:
+        """The time after which a missing line comes no more: it keeps all other questions of its line waiting."""
+        return max(WIRE_S, TEXT_TIMEOUTS * timeout_s, 2 * self.asked.lag(unit, now))
+
     def _clock_s(self, unit: int, timeout_s: float, now: float) -> float:
         """The time after which a missing response comes no more."""
-        if self._network:
+        if self._network and not self._spec.tagged:  # behind an id there is a wire
             return max(NETWORK_S, 2 * self.asked.lag(unit, now))
-        return max(WIRE_S, WIRE_TIMEOUTS * timeout_s)
+        return max(WIRE_S, WIRE_TIMEOUTS * timeout_s, 2 * self.asked.lag(unit, now))
 
     def _remember_tag(self, read: Read) -> None:
         self._late_tags[self._tag] = read
@@ -221,14 +236,16 @@ class Responses:
             else:
                 self._counters.doubled += 1
                 self.asked.lagged(unit_of(request), now - self._asked_at, now)
+                self.doubts.surplus(unit_of(request), now)
 
-    def late_line(self, request: Ask, octets: bytes) -> bool:
+    def late_line(self, request: Ask, octets: bytes, now: float) -> bool:
         """True if `octets` complete a line of text, which can only be the response that `request` did not get in time."""
         self._buffer += octets
         if self._driver.take(request, self._tag, self._buffer) is None:
             return False
         self._counters.late += 1
         self.text.settle()
+        self.doubts.surplus(unit_of(request), now)
         return True
 
     # ------------------------------------------------------------------ units
@@ -253,6 +270,7 @@ class Responses:
             self._came_late(late, now)
         elif table is None or octets is None:
             self._counters.foreign += 1
+            self._confirmed_again(found, now)
         else:
             self._surplus((ANY_UNIT if self.asked.any_unit else found.unit, table, octets), found.unit, now)
 
@@ -267,6 +285,12 @@ class Responses:
         self._counters.foreign += 1
         self.asked.contest(signature, now)
         self.doubts.stranger(unit, signature, now)
+
+    def _confirmed_again(self, found: Foreign, now: float) -> None:
+        """The second confirmation of a write shows the lag of its unit."""
+        at = next((at for frame, at in reversed(self._confirmations) if frame == self._frame), None)
+        if at is not None and now - at < SECOND_WITHIN_S:
+            self.asked.lagged(found.unit, now - at, now)
 
     def _keep_frame(self, signature: ReadSignature) -> None:
         if len(self._frames) > SIGNATURES_LIMIT:

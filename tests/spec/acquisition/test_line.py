@@ -542,7 +542,7 @@ def test_a_device_that_closes_after_each_answer_is_asked_on_a_new_connection() -
         feeder = meter("feeder", 1, 0)
         spec, plan = by_protocol()["modbus-tcp"], LinePlan("lan", "modbus-tcp", {"host": host, "port": port}, (feeder,))
         loop = PortLoop(port_of(plan, spec))
-        link = Link(plan, spec, loop.time)
+        link = Link(plan, spec, loop.time, lambda: 1.0)
         for _ in range(4):
             assert await loop.run(link.exchange(Read(1, "holding", 0, 2), feeder)) == Registers((1, 2))
         assert (link.counters.reconnects, link.counters.answers) == (4, 4)

@@ -135,7 +135,7 @@ def linked(unit: Unit, *, timeout_s: float = TIMEOUT_S) -> "tuple[Exchanges, Wir
     device = structs.replace(one, polling=structs.replace(one.polling, timeout_ms=round(timeout_s * 1000)))
     plan = LinePlan("bench", "modbus-rtu", {"port": "", "baudrate": 19200}, (device,))
     loop = PortLoop(wire)
-    return Exchanges(loop, Link(plan, by_protocol()["modbus-rtu"], loop.time)), wire, device
+    return Exchanges(loop, Link(plan, by_protocol()["modbus-rtu"], loop.time, lambda: 1.0)), wire, device
 
 
 @pytest.mark.parametrize("octets", [1, 3])
