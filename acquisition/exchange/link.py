@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Final
 
 from acquisition.drivers.base import Ask, Continue, DriverSpec, ExceptionResponse, Found, Read, Registers
+from acquisition.exchange.conditions import LineConditions
 from acquisition.exchange.connection import Connection
 from acquisition.exchange.counters import Counters
 from acquisition.exchange.pipelining import OutstandingReads, ReadResponse
@@ -186,6 +187,11 @@ class Link:
         """Reads whose readings proved to be in doubt since the last call."""
         return self._responses.doubts.taken_back()
 
+    @property
+    def conditions(self) -> LineConditions:
+        """Conditions that the line has shown."""
+        return self._responses.faults.conditions
+
     def is_inconsistent(self, unit: int) -> bool:
         """True while responses of another device or master come under the number of `unit`."""
         now = self._time.now
@@ -356,5 +362,5 @@ class Link:
         """A line of text does not name its question: wait for the missing one, or long enough that none will come."""
         until = self._time.now + seconds
         while self._time.now < until:
-            if self._responses.late_line(request, (yield Receive(until))):
+            if self._responses.late_line(request, (yield Receive(until)), self._time.now):
                 return
