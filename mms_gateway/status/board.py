@@ -134,6 +134,11 @@ class Board:
         }
 
 
+def condition_text(found: ConditionState) -> str:
+    """A condition of a line, for people."""
+    return f"{found.name} since {_told(found.since_ns)}, {found.count} times: {found.evidence}"
+
+
 def _condition(found: ConditionState) -> dict[str, Any]:
     return {
         "name": found.name, "since": _told(found.since_ns), "count": found.count, "evidence": found.evidence,
