@@ -72,9 +72,14 @@ class _Unit:
 
 @dataclass(slots=True)
 class ChannelFaults:
-    """Conditions of one line, from what came on it. `stranger`: the condition that strangers show."""
+    """Conditions of one line, from what came on it. `stranger`: the condition that strangers show.
+
+    `read_between`: octets are read before each request too. Without that all of them seem to come right after a request,
+    and none is told as held.
+    """
 
     stranger: Literal["second-master", "shared-line"]
+    read_between: bool = True
     conditions: LineConditions = field(default_factory=LineConditions)
     _sent_at: float = 0.0  # the last request
     _sent_before: float = 0.0  # the one before
@@ -92,7 +97,7 @@ class ChannelFaults:
     def late(self, of: str, asked_at: float, now: float) -> None:
         """The response to a request sent at `asked_at` has come late. `of`: see `shown`."""
         behind_s = now - self._sent_at
-        pushed = asked_at == self._sent_before and behind_s <= HELD_WITHIN_S
+        pushed = self.read_between and asked_at == self._sent_before and behind_s <= HELD_WITHIN_S
         self._held = self._held + 1 if pushed else 0
         if self._held >= HELD_IN_A_ROW:
             text = f"{of}: {_ms(behind_s)} after the next request, {self._held} times in a row"

@@ -80,7 +80,7 @@ class Responses:
         self.asked = AskedReads(any_unit=shared)
         self.doubts = Doubts()
         self.text = LateText()
-        self.faults = ChannelFaults("second-master" if spec.serial else "shared-line")
+        self.faults = ChannelFaults("second-master" if spec.serial else "shared-line", read_between=not spec.tagged)
         self._spec = spec
         self._driver = driver
         self._counters = counters
