@@ -4,8 +4,12 @@ import random
 
 import pytest
 
+from acquisition.drivers.base import Read
+from acquisition.drivers.registry import by_protocol
 from acquisition.exchange.channel_faults import HELD_WITHIN_S, STRANGERS, ChannelFaults
 from acquisition.exchange.conditions import ENDS_AFTER_S, EVIDENCE_LIMIT, LineConditions
+from acquisition.exchange.counters import Counters
+from acquisition.exchange.responses import Responses, next_tag
 
 READ = (1, "holding", 20)
 OTHER = (1, "holding", 22)
@@ -168,3 +172,17 @@ def test_what_a_line_sees_is_bounded_by_its_units() -> None:
         faults.stranger_came((turn % 256, "holding", 20), turn * 0.01 + 0.001)
     assert len(faults._units) == 256
     assert max(len(one.reads) for one in faults._units.values()) <= 64
+
+
+@pytest.mark.parametrize(("own_id", "expected"), [(True, ["gateway-gives-up"]), (False, [])])
+def test_a_response_of_the_wrong_size_under_the_right_id_shows_a_gateway_that_gave_up(
+    own_id: bool, expected: list[str]
+) -> None:
+    spec = by_protocol()["modbus-tcp"]
+    responses = Responses(spec, spec.make(), Counters(), 0, gateway=True)
+    read = Read(1, "holding", 0, 2)
+    responses.sent(read, responses.encode(read), 1.0)
+    tag = next_tag(0) if own_id else 5
+    responses.receive(tag.to_bytes(2, "big") + bytes.fromhex("00000009010306000100020003"))
+    assert responses.next(read, 1.1) is None
+    assert [one.name for one in responses.faults.conditions.all(1.1)] == expected
