@@ -12,7 +12,7 @@ from acquisition.decoding import failure_quality
 from acquisition.decoding.device_status import DeviceStatus
 from acquisition.decoding.point_readings import PointReading
 from acquisition.drivers.base import Ask, DriverSpec, Question, Read
-from acquisition.exchange import attempt
+from acquisition.exchange import attempt, response_identity
 from acquisition.exchange.attempt import (
     AttemptResult,
     BadFrame,
@@ -22,6 +22,7 @@ from acquisition.exchange.attempt import (
     ResponseTimeout,
     WrongDevice,
 )
+from acquisition.exchange.conditions import ENDS_AFTER_S
 from acquisition.exchange.counters import BUSY, Counters
 from acquisition.exchange.link import Link
 from acquisition.exchange.port_steps import LineTime, Rest, Steps
@@ -33,7 +34,7 @@ from acquisition.transport.errors import NoConnectionError
 from acquisition.writes.queue import OnResult, WriteQueue
 from acquisition.writes.tasks import Task, WriteTasks
 from bus.clock import middle
-from bus.messages import DeviceState, LineState
+from bus.messages import ConditionState, DeviceState, LineState
 from bus.quality import Stamp
 from mapping.plan import DevicePlan, LinePlan, ReplyBlock
 
@@ -43,6 +44,7 @@ BUSY_WAIT_S: Final = 0.1
 IDLE_LIMIT_S: Final = 1.0
 DOUBTED: Final = "another response may have been taken for its own"
 INCONSISTENT: Final = "another device or master answers under its address"
+NO_IDENTITY: Final = "no-identity"
 EXPIRY_S: Final = 0.1  # between looks at the deadlines of writes, while the line is down
 DEFERRAL_S: Final = 0.5
 
@@ -103,6 +105,8 @@ class Line:
         self._since_ns = stamp().utc_ns
         self._busy_s = 0.0
         self._load_since = time.now
+        self._no_identity = _no_identity(plan, spec, self._since_ns)
+        self._conditions_since_ns: dict[str, int] = {}
         self._writes = WriteQueue(
             self._link,
             tasks,
@@ -166,7 +170,15 @@ class Line:
         self._busy_s, self._load_since = 0.0, now
         late = round(self._scheduler.lateness(now), 3) if self._up else 0.0
         reason = "" if self._up else self._reason
-        return LineState(self._plan.name, self._up, self._since_ns, reason, min(load, 1.0), late)
+        return LineState(self._plan.name, self._up, self._since_ns, reason, min(load, 1.0), late, self._conditions(now))
+
+    def _conditions(self, now: float) -> tuple[ConditionState, ...]:
+        self._tell_conditions()
+        found = (
+            ConditionState(one.name, self._conditions_since_ns[one.name], one.count, one.evidence)
+            for one in self._link.conditions.all(now)
+        )
+        return (*self._no_identity, *found)
 
     def device_states(self) -> list[DeviceState]:
         """The states of its devices; of one that has two paths, while this one is active."""
@@ -220,6 +232,15 @@ class Line:
             if self._up:
                 return
 
+    def _tell_conditions(self) -> None:
+        """Log each condition of the line once when it has ended, and once when it has begun."""
+        name, conditions = self._plan.name, self._link.conditions
+        for one in conditions.ended(self._time.now):
+            self._log("info", f"line {name}: {one.name} has ended, none for {ENDS_AFTER_S / 60:.0f} min", "")
+        for one in conditions.begun():
+            self._conditions_since_ns[one.name] = self._stamp().utc_ns
+            self._log("warning", f"line {name}: {one.name}: {one.evidence}", "")
+
     # ------------------------------------------------------------------ turns
 
     def _turn(self) -> Steps[None]:
@@ -242,6 +263,7 @@ class Line:
             result = yield from attempt.poll(self._link, job)
             self._conclude(job, result, self._time.now, self._time.now - started)
         self._take_back()
+        self._tell_conditions()
         yield from self._recognize(job.device)
         self._busy_s += self._time.now - started
 
@@ -396,6 +418,17 @@ def _shown_by(request: Ask, device: DevicePlan, due: ScheduledBlock) -> list[int
         return []
     end = request.address + request.count
     return [one.point.number for one in due.located if request.address <= one.register.address < end]
+
+
+def _no_identity(plan: LinePlan, spec: DriverSpec, since_ns: int) -> tuple[ConditionState, ...]:
+    """The condition `no-identity` of a line some of whose blocks rest on silence only; otherwise none."""
+    found = response_identity.by_silence(plan, spec)
+    if not found:
+        return ()
+    blocks = sum(len(device.blocks) for device in plan.devices)
+    window_ms = response_identity.window_s(plan, spec) * 1000
+    text = f"{len(found)} of {blocks} requests have responses that silence alone identifies, {window_ms:.0f} ms of it"
+    return (ConditionState(NO_IDENTITY, since_ns, len(found), text),)
 
 
 def _reconnect_limit_s(plan: LinePlan) -> float:

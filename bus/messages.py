@@ -48,6 +48,15 @@ class DeviceState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     failures: int
 
 
+class ConditionState(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One condition of a line, by name: a fault of its channel, or `no-identity`, which its plan has."""
+
+    name: str
+    since_ns: int  # UTC of its first sign
+    count: int  # how often it has shown since; of `no-identity` the blocks that rest on silence
+    evidence: str  # the last sign of it, a short sentence with numbers
+
+
 class LineState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Status of one line, for the operator: its port or connection, and how much of its time is used."""
 
@@ -57,6 +66,7 @@ class LineState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     reason: str
     load: float  # 0..1, the share of the last period in which the line was busy
     lateness: float = 0.0  # how late the latest block is, in its periods: 1 and more means that the line cannot keep up
+    conditions: tuple[ConditionState, ...] = ()
 
 
 class Heartbeat(msgspec.Struct, frozen=True, array_like=True, tag="heartbeat", gc=False):

@@ -23,6 +23,7 @@ from acquisition.drivers.base import (
     Registers,
     Write,
 )
+from acquisition.exchange.conditions import LineConditions
 from acquisition.exchange.connection import Connection
 from acquisition.exchange.counters import Counters
 from acquisition.exchange.doubts import unit_of
@@ -217,6 +218,11 @@ class Link:
     def taken_back(self) -> list[Ask]:
         """Requests whose readings proved to be in doubt since the last call."""
         return self._responses.doubts.taken_back()
+
+    @property
+    def conditions(self) -> LineConditions:
+        """Conditions that the line has shown."""
+        return self._responses.faults.conditions
 
     def is_inconsistent(self, unit: int) -> bool:
         """True while responses of another device or master come under the number of `unit`."""

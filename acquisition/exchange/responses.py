@@ -24,7 +24,15 @@ from acquisition.drivers.base import (
     Step,
     Write,
 )
-from acquisition.exchange.asked_reads import ANY_UNIT, SIGNATURES_LIMIT, AskedReads, ReadSignature, octets_of
+from acquisition.exchange.asked_reads import (
+    ANY_UNIT,
+    SIGNATURES_LIMIT,
+    AskedReads,
+    ReadSignature,
+    octets_of,
+    signature_of,
+)
+from acquisition.exchange.channel_faults import ChannelFaults, shown, shown_late, shown_of
 from acquisition.exchange.counters import Counters
 from acquisition.exchange.doubts import Doubts, unit_of
 from acquisition.exchange.echo import Echo
@@ -69,6 +77,7 @@ class Responses:
         self.asked = AskedReads(any_unit=shared)
         self.doubts = Doubts()
         self.text = LateText()
+        self.faults = ChannelFaults("second-master" if spec.serial else "shared-line", read_between=not spec.tagged)
         self._spec = spec
         self._driver = driver
         self._counters = counters
@@ -84,6 +93,7 @@ class Responses:
             maxlen=FRAMES_KEPT
         )  # of writes, and when they were sent
         self._late_tags: OrderedDict[int, Read] = OrderedDict()  # of reads without a response, by their tag
+        self._answered_tags: OrderedDict[int, tuple[str, float]] = OrderedDict()  # the request, and when it was sent
         self._timeout_s = 0.0  # of the last request that had none
         self._unsound_before = self._foreign_before = 0  # the last request
 
@@ -110,6 +120,7 @@ class Responses:
         """`octets`, those of `request`, have left; its tag."""
         self._counters.requests += 1
         self._request, self._asked_at = request, now
+        self.faults.sent(now)
         if self._spec.anonymous or not isinstance(request, Read | Write):
             self.text.sent(request)
         elif isinstance(request, Read):
@@ -135,7 +146,7 @@ class Responses:
         self._counters.echoes += echoed > 0
         if echoed < 0:
             return None
-        while (found := self._take(request)) is not None:
+        while (found := self._take(request, now)) is not None:
             if isinstance(found, Foreign):
                 self._foreign(found, now)
             elif isinstance(found, Confirmed) and self._overtaken(request, now):
@@ -168,8 +179,13 @@ class Responses:
                 self._expect(request, now, timeout_s)
             return
         self.asked.took(now - self._asked_at)
+        if self._spec.tagged:
+            self._answered_tags[self._tag] = (shown_of(request), self._asked_at)
+            if len(self._answered_tags) > TAGS_LIMIT:
+                self._answered_tags.popitem(last=False)
         if isinstance(request, Read):
             self._keep_frame(self.asked.signature_of(request))
+            self.faults.accepted(signature_of(request), now)
         elif isinstance(request, Write):
             self._confirmations.append((self._frame, self._asked_at))
         if isinstance(request, Read | Write):
@@ -226,7 +242,7 @@ class Responses:
         request = self._request
         if not self._buffer or request is None:
             return
-        while (found := self._take(request)) is not None:
+        while (found := self._take(request, now)) is not None:
             if isinstance(found, Foreign):
                 self._foreign(found, now)
             elif isinstance(request, Read | Write) and (late := self.late.settle_request(request)) is not None:
@@ -237,6 +253,7 @@ class Responses:
                 self._counters.doubled += 1
                 self.asked.lagged(unit_of(request), now - self._asked_at, now)
                 self.doubts.surplus(unit_of(request), now)
+                self.faults.again(shown_of(request), self._asked_at, now)
 
     def late_line(self, request: Ask, octets: bytes, now: float) -> bool:
         """True if `octets` complete a line of text, which can only be the response that `request` did not get in time."""
@@ -244,13 +261,14 @@ class Responses:
         if self._driver.take(request, self._tag, self._buffer) is None:
             return False
         self._counters.late += 1
+        self.faults.late(shown_of(request), self._asked_at, now)
         self.text.settle()
         self.doubts.surplus(unit_of(request), now)
         return True
 
     # ------------------------------------------------------------------ units
 
-    def _take(self, request: Ask) -> Step | None:
+    def _take(self, request: Ask, now: float) -> Step | None:
         """The next unit; what the driver threw away before it found none is counted."""
         before = bytes(self._buffer)
         tag = self._spec.tag_of(self._buffer) if self._spec.tagged else -1
@@ -259,12 +277,18 @@ class Responses:
         if found is None:
             self._counters.discarded_octets += len(self._frame)
         elif tag in self._late_tags and tag != self._tag:
-            self.late.settle_request(self._late_tags.pop(tag))
+            late = self.late.settle_request(self._late_tags.pop(tag))
+            if late is not None:
+                self.faults.late(shown_late(late), late.asked_at, now)
+        elif tag in self._answered_tags and tag != self._tag:
+            self.faults.again(*self._answered_tags[tag], now)
         return found
 
     def _foreign(self, found: Foreign, now: float) -> None:
         """A sound unit that answers something else: late, a second time, or nothing that is known."""
         table, octets = _FUNCTION_TABLES.get(found.function), found.octets_of_data
+        if self._spec.tagged and octets is not None:  # under the id of a request that wants another response
+            self.faults.misfit(found.unit, found.function, octets, now)
         late = self.late.settle(found, _FUNCTION_TABLES)
         if late is not None:
             self._came_late(late, now)
@@ -280,10 +304,12 @@ class Responses:
         if again is not None and now - again < SECOND_WITHIN_S and self._is_known(signature):
             self._counters.doubled += 1
             self.asked.lagged(unit, now - again, now)
+            self.faults.again(shown(unit, *signature[1:]), again, now)
             self.doubts.surplus(unit, now)
             return
         self._counters.foreign += 1
         self.asked.contest(signature, now)
+        self.faults.stranger_came((unit, *signature[1:]), now)
         self.doubts.stranger(unit, signature, now)
 
     def _confirmed_again(self, found: Foreign, now: float) -> None:
@@ -305,6 +331,7 @@ class Responses:
     def _came_late(self, late: LateResponse, now: float) -> None:
         self._counters.late += 1
         lag_s = now - late.asked_at
+        self.faults.late(shown_late(late), late.asked_at, now)
         if late.question is not None:
             self.asked.lagged(late.unit, lag_s, now)
             self.doubts.surplus(late.unit, now)

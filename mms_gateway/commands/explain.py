@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +17,7 @@ from mms_gateway.commissioning.explain.running_gateway import listening
 from mms_gateway.commissioning.tables import number, table, text
 from mms_gateway.runtime import instance_file
 from mms_gateway.sites import compiled, say
-from mms_gateway.status.board import Board
+from mms_gateway.status.board import Board, condition_text
 
 
 def explain_reference(site: Path, reference: str, /, *, state_dir: Path | None = None) -> int:
@@ -59,7 +60,8 @@ def _live(board: Board, attribute: Attribute, now: float) -> list[Section]:
     if fed is None:
         return []
     numbers = [one.point for one in (fed.binding.sources if fed.source is None else (fed.source,))]
-    names = {found.point.name for one in numbers if (found := point_location(board.plan, one)) is not None}
+    places = [found for one in numbers if (found := point_location(board.plan, one)) is not None]
+    names = {found.point.name for found in places}
     sections = []
     for point in board.points(now):
         if point["point"] in names:
@@ -67,7 +69,17 @@ def _live(board: Board, attribute: Attribute, now: float) -> list[Section]:
             reason = f": {point['reason']}" if point["reason"] else ""
             value = f"{number(point['value'])} {point['unit']}".strip() or "no value"
             sections.append(("now", f"{point['point']} is {value}, {point['quality']}{reason}{age}"))
-    return sections
+    return sections + _conditions(board, dict.fromkeys(found.line.name for found in places))
+
+
+def _conditions(board: Board, lines: Iterable[str]) -> list[Section]:
+    """The conditions of the lines that feed it."""
+    return [
+        ("line", f"{name}: {condition_text(one)}")
+        for name in lines
+        if name in board.lines
+        for one in board.lines[name].conditions
+    ]
 
 
 def _print(attribute: Attribute, sections: list[Section]) -> None:

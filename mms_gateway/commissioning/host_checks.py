@@ -9,6 +9,8 @@ from enum import Enum
 from typing import Final
 
 from bus.clock import ClockState
+from bus.messages import ConditionState
+from mms_gateway.status.board import condition_text
 
 LATENCY_MS: Final = 1
 PYTHON: Final = (3, 11)
@@ -58,6 +60,7 @@ class Port:
     latency_ms: int | None = None  # of an FTDI adapter
     latency_file: str = ""
     held: bool = False  # by the running gateway: nothing was asked
+    conditions: tuple[ConditionState, ...] = ()  # that the running gateway has seen
     fault: str = ""  # why it could not be opened
     unsolicited: int | None = None
     echo: bool | None = None
@@ -79,6 +82,18 @@ class Facts:
     is_root: bool
     listens: tuple[tuple[str, int], ...] = ()  # IED and port
     ports: tuple[Port, ...] = ()
+
+
+CURES: Final = {
+    "surplus-frames": "a converter or radio repeats answers: switch its retries or its redundancy off",
+    "holds-answers": "a converter passes answers on late: look for its packet or inter-frame time",
+    "late-answers": "raise `timeout` of the device above the longest delay",
+    "gateway-gives-up": "raise the time-out of the Modbus gateway for its serial side above that of its slowest device",
+    "second-master": "one line has one master: take the other one off",
+    "shared-line": "let the serial server accept one client only, or give the other client a line of its own",
+    "two-devices": "two devices have one address: take one off, `mms-gateway scan` shows who answers then",
+}
+"""By condition, `no-identity` apart: that is of the plan, and no fault."""
 
 
 def examine(facts: Facts) -> list[Line]:
@@ -148,7 +163,14 @@ def _ports(facts: Facts) -> Iterator[Line]:
             yield Line(Level.OK, f"{port.line}: held by the running gateway, nothing was asked")
         elif port.fault and port.exists and port.allowed:
             yield Line(Level.FAIL, f"{port.line}: {port.fault}", "is another program using it? `fuser -v` shows who")
+        yield from _conditions(port)
         yield from _heard(port)
+
+
+def _conditions(port: Port) -> Iterator[Line]:
+    for one in port.conditions:
+        level = Level.WARN if one.name in CURES else Level.OK
+        yield Line(level, f"{port.line}: {condition_text(one)}", CURES.get(one.name, ""))
 
 
 def _serial(port: Port, facts: Facts) -> Iterator[Line]:

@@ -19,11 +19,13 @@ from acquisition.exchange.port_factory import port_of
 from acquisition.transport.errors import NoConnectionError
 from acquisition.transport.ports import Port as LinePort
 from bus.endpoint import Endpoint
+from bus.messages import ConditionState
 from bus.system_clock import kernel_state
 from bus.version import version
 from mapping.plan import DevicePlan, IedPlan, LinePlan
 from mms_gateway.commissioning.answer_kind import AnswerKind, answer_kind
-from mms_gateway.commissioning.explain.name_lookup import Place, held_lines
+from mms_gateway.commissioning.explain.name_lookup import NotThereError, Place, held_lines
+from mms_gateway.commissioning.explain.running_gateway import listening
 from mms_gateway.commissioning.host_checks import Facts, Port, UnitAnswer
 from mms_gateway.commissioning.manual_exchange import LEAST_LISTEN_S, collected
 from mms_gateway.commissioning.point_read import question
@@ -37,7 +39,9 @@ TAG: Final = 1
 async def gathered(place: Place | None, state_dir: Path, ieds: Iterable[IedPlan]) -> Facts:
     """The facts of this host and, with a site, of its lines. A fault of a line is a fact, no error."""
     held = held_lines(state_dir)
+    shown = await _conditions(state_dir) if held and place is not None else {}
     ports = [] if place is None else [await _line(line, held=line.name in held) for line in place.lines()]
+    ports = [replace(one, conditions=shown.get(one.line, ())) for one in ports]
     return Facts(
         python=(sys.version_info[0], sys.version_info[1]),
         versions={"mms-gateway": version()} | {name: found for name in LIBRARIES if (found := _version(name))},
@@ -51,6 +55,15 @@ async def gathered(place: Place | None, state_dir: Path, ieds: Iterable[IedPlan]
         listens=tuple((ied.name, at.port) for ied in ieds if (at := Endpoint.parse_listen(ied.listen)) is not None),
         ports=tuple(ports),
     )
+
+
+async def _conditions(state_dir: Path) -> dict[str, tuple[ConditionState, ...]]:
+    """Conditions of the lines of the gateway that runs with this state folder, by line; none if it has just ended."""
+    try:
+        async with listening(state_dir) as listener:
+            return {name: line.conditions for name, line in listener.board.lines.items()}
+    except NotThereError:
+        return {}
 
 
 def _version(name: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from bus import quality
 from bus.liveness import Apply, Event, MessageDropped, WorkerBack, WorkerLost
-from bus.messages import DeviceState, Heartbeat, LineState, Sample, SampleBatch, Snapshot
+from bus.messages import ConditionState, DeviceState, Heartbeat, LineState, Sample, SampleBatch, Snapshot
 from mapping.plan import Own, Plan
 
 
@@ -116,6 +116,7 @@ class Board:
                     "load": round(one.load, 3),
                     "lateness": one.lateness,
                     "reason": one.reason,
+                    "conditions": [_condition(found) for found in one.conditions],
                 }
                 for one in self.lines.values()
             ],
@@ -131,6 +132,17 @@ class Board:
             ],
             "points": self.points(now),
         }
+
+
+def condition_text(found: ConditionState) -> str:
+    """A condition of a line, for people."""
+    return f"{found.name} since {_told(found.since_ns)}, {found.count} times: {found.evidence}"
+
+
+def _condition(found: ConditionState) -> dict[str, Any]:
+    return {
+        "name": found.name, "since": _told(found.since_ns), "count": found.count, "evidence": found.evidence,
+    }  # fmt: skip
 
 
 def _told(utc_ns: int) -> str | None:

@@ -46,8 +46,14 @@ async def _synced(listener: Listener) -> None:
     """Wait until every worker has told what it knows; a silent one is not waited for longer than FIRST_S."""
     loop = asyncio.get_running_loop()
     until = loop.time() + FIRST_S
-    while not listener.synced() and loop.time() < until:  # noqa: ASYNC110 - the bus calls back, it has no event
+    while not (listener.synced() and _lines_known(listener)) and loop.time() < until:  # noqa: ASYNC110 - the bus calls back, it has no event
         await asyncio.sleep(LOOK_S)
+
+
+def _lines_known(listener: Listener) -> bool:
+    """True if every line has told its state: heartbeats do, twice a second."""
+    plan = listener.board.plan
+    return all(line.name in listener.board.lines for worker in plan.workers for line in worker.lines)
 
 
 async def _tick(listener: Listener) -> None:

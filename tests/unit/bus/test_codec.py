@@ -9,7 +9,9 @@ from bus.codec import MessageError
 from bus.messages import (
     Command,
     CommandResult,
+    ConditionState,
     Heartbeat,
+    LineState,
     Outcome,
     Request,
     Sample,
@@ -23,6 +25,16 @@ PLAN = {"v": "other", "w": "r"}
 MESSAGES: list[codec.Message | Request] = [
     SampleBatch("w", 1, "r", 2, 3, 10, (SAMPLE, Sample(4, None, 0x0A00, 5, "no answer"))),
     Heartbeat("w", 1, "r", 2, 3, (), (), {"lan.requests": 7}),
+    Heartbeat(
+        "w",
+        1,
+        "r",
+        2,
+        3,
+        (LineState("rs", True, 5, "", 0.5, 0.0, (ConditionState("late-answers", 5, 2, "one"),)),),
+        (),
+        {},
+    ),
     SnapshotRequest("r"),
     Snapshot("w", 1, "r", 2, 3, 10, (SAMPLE,), (12,)),
     Command("mms", 1, "r", 3, True, "boot", 5, 6),

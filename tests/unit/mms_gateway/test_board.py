@@ -2,7 +2,7 @@
 
 from bus import quality
 from bus.liveness import Apply, WorkerLost
-from bus.messages import Sample, SampleBatch
+from bus.messages import ConditionState, Heartbeat, LineState, Sample, SampleBatch
 from mapping.plan import DevicePlan, LinePlan, Own, Plan, PointPlan, PollSettings, Register, RegisterBlock, WorkerPlan
 from mms_gateway.status.board import Board
 
@@ -64,3 +64,24 @@ def test_what_a_lost_worker_said_is_good_no_more() -> None:
     one = board()
     one.follow([heard(1, 5, quality.GOOD), WorkerLost("tcp")])
     assert shown(one, 2) == (5, "invalid (failure, oldData)", "not refreshed for 1 s", "2024-03-17T12:00:02Z")
+
+
+def beat(sequence: int, *conditions: ConditionState) -> Apply:
+    line = LineState("lan", True, NOON_NS, "", 0.1, 0.0, conditions)
+    return Apply(Heartbeat("tcp", 0, "r", sequence, sequence * S, (line,), (), {}))
+
+
+def test_the_conditions_of_a_line_are_shown_while_it_has_them() -> None:
+    one = board()
+    one.follow([beat(1, ConditionState("late-answers", NOON_NS + 5 * S, 3, "unit 1, function 3, 20 octets: 900 ms"))])
+    (line,) = one.shown(1.0)["lines"]
+    assert line["conditions"] == [
+        {
+            "name": "late-answers",
+            "since": "2024-03-17T12:00:05Z",
+            "count": 3,
+            "evidence": "unit 1, function 3, 20 octets: 900 ms",
+        }
+    ]
+    one.follow([beat(2)])
+    assert [line["conditions"] for line in one.shown(2.0)["lines"]] == [[]]

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from bus.clock import UNKNOWN, ClockState
+from bus.messages import ConditionState
 from mms_gateway.commissioning.host_checks import Facts, Level, Line, Port, UnitAnswer, examine
 
 SOUND = Facts(
@@ -165,3 +166,14 @@ def test_root_may_listen_anywhere() -> None:
 def test_a_line_that_the_gateway_holds_is_left_alone() -> None:
     facts = with_port(held=True, units=(), unsolicited=None)
     assert examine(facts)[-1] == Line(Level.OK, "rs: held by the running gateway, nothing was asked")
+
+
+def test_a_condition_that_the_running_gateway_has_seen_is_a_warning_and_no_identity_is_none() -> None:
+    late = ConditionState("late-answers", 1_710_676_800 * 10**9, 3, "unit 1: 900 ms after its request")
+    silence = ConditionState("no-identity", late.since_ns, 8, "8 of 9")
+    found = examine(with_port(held=True, conditions=(silence, late), units=()))
+    shown = [(line.level, line.what) for line in found if "since" in line.what]
+    assert shown == [
+        (Level.OK, "rs: no-identity since 2024-03-17T12:00:00Z, 8 times: 8 of 9"),
+        (Level.WARN, "rs: late-answers since 2024-03-17T12:00:00Z, 3 times: unit 1: 900 ms after its request"),
+    ]
