@@ -58,7 +58,6 @@ class Link:
         self.counters = Counters()
         self._one_exchange_each = all(one.polling.close_after for one in (*plan.devices, *plan.fallbacks))
         gateway = len({one.unit for one in (*plan.devices, *plan.fallbacks)}) > 1
-        self._alone = spec.tagged and not gateway  # a device whose transaction ids name the request
         self._responses = Responses(spec, spec.make(plan.settings), self.counters, tag, gateway=gateway)
         self._choice = ReadChoice(self._responses.late, self._responses.asked, draw)
         self.turnarounds = Turnarounds()  # of the units of a serial line
@@ -92,6 +91,8 @@ class Link:
         """
         if self._spec.anonymous or self._spec.transport == "memory":
             return [Part(read, read.address, read.count)] if self.may_ask(read) else None
+        if self._responses.names_request(self._time.now):
+            return [Part(read, read.address, read.count)]
         bits = read.table in ("coil", "discrete")
         most = BITS_LIMIT if bits else min(limits.most, self._spec.protocol.framing.registers)
         silent_s = self._time.now - self._silence.since
@@ -101,7 +102,7 @@ class Link:
             replace(limits, most=most),
             self._time.now,
             silent_s=silent_s,
-            fresh=fresh and not self._alone,
+            fresh=fresh,
         )
 
     def may_ask(self, question: Ask) -> bool:
@@ -165,6 +166,8 @@ class Link:
     def _needs_silence(self, request: Ask) -> bool:
         """True if the line is to be silent for a window before `request`, since nothing else tells its response from others."""
         now, doubts, unit = self._time.now, self._responses.doubts, unit_of(request)
+        if self._responses.names_request(now):
+            return False
         if isinstance(request, Write):
             return self._responses.asked.written_alike(request, now)
         if doubts.hold:
@@ -202,6 +205,8 @@ class Link:
     def _is_proof(self, request: Ask) -> bool:
         """True if no response to another question could be taken for that to `request`, sent now."""
         now = self._time.now
+        if self._responses.names_request(now):
+            return True
         silent_s = now - self._silence.since
         if self._spec.anonymous or isinstance(request, Question):
             alone = not self._responses.text.rests_on_silence(request)

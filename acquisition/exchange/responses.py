@@ -45,6 +45,7 @@ CONFIRMATION_OCTETS: Final = 8
 CUT_OCTETS: Final = 3  # that may be missing from an unsound response which has come nevertheless
 SECOND_WITHIN_S: Final = 30.0  # a second response later than that is not told from a stray frame
 UNREACHED: Final = (10, 11)  # exceptions of a gateway that has got no response from the device behind it
+TIMEOUT_EVIDENCE_S: Final = 600.0  # a time-out alone may be that of a gateway
 TEXT_TIMEOUTS: Final = 8.0
 TAGS_LIMIT: Final = 256
 FRAMES_KEPT: Final = 8
@@ -84,6 +85,7 @@ class Responses:
         self._echo = Echo()
         self._buffer = bytearray()
         self._tag = tag
+        self._gateway_until = float("inf") if gateway else 0.0
         self._request: Ask | None = None  # the last one
         self._asked_at = 0.0  # it was sent
         self._network = spec.transport != "serial"  # not first in, first out, and slow for all that is known
@@ -176,6 +178,7 @@ class Responses:
         """
         if isinstance(request, Read) and isinstance(found, ExceptionResponse) and found.code in UNREACHED:
             if self._spec.tagged:
+                self._suspect_gateway(now, float("inf"))
                 self._expect(request, now, timeout_s)
             return
         self.asked.took(now - self._asked_at)
@@ -210,6 +213,7 @@ class Responses:
             return
         if self._spec.tagged:
             if isinstance(request, Read):
+                self._suspect_gateway(now, TIMEOUT_EVIDENCE_S)
                 self._expect(request, now, timeout_s)
                 self._remember_tag(request)
         elif unsound < response_octets(request) - CUT_OCTETS:
@@ -218,6 +222,14 @@ class Responses:
     def _expect(self, request: Read | Write, now: float, timeout_s: float) -> None:
         self._timeout_s = timeout_s
         self.late.expect(request, self._asked_at, now + self._clock_s(request.unit, timeout_s, now))
+
+    def _suspect_gateway(self, now: float, seconds: float) -> None:
+        """Evidence that a gateway answers for the device: a transaction id then proves no more than the gateway."""
+        self._gateway_until = max(self._gateway_until, now + seconds)
+
+    def names_request(self, now: float) -> bool:
+        """True where a response names its request: a transaction id, and nothing that tells of a gateway."""
+        return self._spec.tagged and now >= self._gateway_until
 
     def _text_clock_s(self, unit: int, timeout_s: float, now: float) -> float:
         """The time after which a missing line comes no more: it keeps all other questions of its line waiting."""
@@ -289,10 +301,11 @@ class Responses:
         table, octets = _FUNCTION_TABLES.get(found.function), found.octets_of_data
         if self._spec.tagged and octets is not None:  # under the id of a request that wants another response
             self.faults.misfit(found.unit, found.function, octets, now)
+            self._suspect_gateway(now, float("inf"))
         late = self.late.settle(found, _FUNCTION_TABLES)
         if late is not None:
             self._came_late(late, now)
-        elif table is None or octets is None:
+        elif table is None or octets is None or self._spec.tagged:
             self._counters.foreign += 1
             self._confirmed_again(found, now)
         else:
