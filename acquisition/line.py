@@ -12,7 +12,7 @@ from acquisition.decoding import failure_quality
 from acquisition.decoding.device_status import DeviceStatus
 from acquisition.decoding.point_readings import PointReading
 from acquisition.drivers.base import Ask, DriverSpec, Question, Read
-from acquisition.exchange import attempt, response_identity
+from acquisition.exchange import attempt
 from acquisition.exchange.attempt import (
     AttemptResult,
     BadFrame,
@@ -22,8 +22,9 @@ from acquisition.exchange.attempt import (
     ResponseTimeout,
     WrongDevice,
 )
-from acquisition.exchange.conditions import ENDS_AFTER_S
 from acquisition.exchange.counters import BUSY, Counters
+from acquisition.exchange.identity import response_identity
+from acquisition.exchange.identity.conditions import ENDS_AFTER_S
 from acquisition.exchange.link import Link
 from acquisition.exchange.port_steps import LineTime, Rest, Steps
 from acquisition.polling.block_split import ScheduledBlock

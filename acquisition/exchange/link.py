@@ -23,13 +23,13 @@ from acquisition.drivers.base import (
     Registers,
     Write,
 )
-from acquisition.exchange.conditions import LineConditions
 from acquisition.exchange.connection import Connection
 from acquisition.exchange.counters import Counters
-from acquisition.exchange.doubts import unit_of
+from acquisition.exchange.identity.conditions import LineConditions
+from acquisition.exchange.identity.doubts import unit_of
+from acquisition.exchange.identity.read_variants import BITS_LIMIT, Part, ReadChoice, ReadLimits
 from acquisition.exchange.pipelining import OutstandingReads, ReadResponse
 from acquisition.exchange.port_steps import LineTime, Receive, Rest, Send, SetBaudrate, Steps
-from acquisition.exchange.read_variants import BITS_LIMIT, Part, ReadChoice, ReadLimits
 from acquisition.exchange.responses import Responses, response_octets
 from acquisition.exchange.timing import FrameSilence, LineTiming
 from acquisition.exchange.turnaround import Turnarounds

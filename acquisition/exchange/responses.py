@@ -24,7 +24,9 @@ from acquisition.drivers.base import (
     Step,
     Write,
 )
-from acquisition.exchange.asked_reads import (
+from acquisition.exchange.counters import Counters
+from acquisition.exchange.echo import Echo
+from acquisition.exchange.identity.asked_reads import (
     ANY_UNIT,
     SIGNATURES_LIMIT,
     AskedReads,
@@ -32,12 +34,10 @@ from acquisition.exchange.asked_reads import (
     octets_of,
     signature_of,
 )
-from acquisition.exchange.channel_faults import ChannelFaults, shown, shown_late, shown_of
-from acquisition.exchange.counters import Counters
-from acquisition.exchange.doubts import Doubts, unit_of
-from acquisition.exchange.echo import Echo
-from acquisition.exchange.late_answers import NETWORK_S, WIRE_S, WIRE_TIMEOUTS, LateResponse, LateResponses
-from acquisition.exchange.late_text import LateText
+from acquisition.exchange.identity.channel_faults import ChannelFaults, shown, shown_late, shown_of
+from acquisition.exchange.identity.doubts import Doubts, unit_of
+from acquisition.exchange.identity.late_answers import NETWORK_S, WIRE_S, WIRE_TIMEOUTS, LateResponse, LateResponses
+from acquisition.exchange.identity.late_text import LateText
 from acquisition.exchange.pipelining import OutstandingReads, ReadResponse
 
 FRAME_OCTETS: Final = 5  # around the data of a response to a read: unit, function, length, check sum
@@ -224,7 +224,7 @@ class Responses:
         self.late.expect(request, self._asked_at, now + self._clock_s(request.unit, timeout_s, now))
 
     def _suspect_gateway(self, now: float, seconds: float) -> None:
-        """Evidence that a gateway answers for the device: a transaction id then proves no more than the gateway."""
+        """Evidence that a gateway answers for the device: a transaction id then proves no more than the gateway (D122)."""
         self._gateway_until = max(self._gateway_until, now + seconds)
 
     def names_request(self, now: float) -> bool:

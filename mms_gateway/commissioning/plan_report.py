@@ -6,7 +6,7 @@ from typing import Final
 
 from acquisition.drivers.base import DriverSpec
 from acquisition.drivers.registry import driver_of
-from acquisition.exchange import response_identity
+from acquisition.exchange.identity import response_identity
 from mapping.block_planning import planner
 from mapping.block_planning.advice import advice
 from mapping.compile import Compiled

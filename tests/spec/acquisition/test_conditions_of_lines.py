@@ -3,8 +3,8 @@
 import pytest
 
 from acquisition.drivers.registry import by_protocol
-from acquisition.exchange.conditions import ENDS_AFTER_S
-from acquisition.exchange.response_identity import identity
+from acquisition.exchange.identity.conditions import ENDS_AFTER_S
+from acquisition.exchange.identity.response_identity import identity
 from acquisition.simulate.faults.line_faults import (
     Delay,
     Duplicate,

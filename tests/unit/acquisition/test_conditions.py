@@ -6,9 +6,9 @@ import pytest
 
 from acquisition.drivers.base import Read
 from acquisition.drivers.registry import by_protocol
-from acquisition.exchange.channel_faults import HELD_WITHIN_S, STRANGERS, ChannelFaults
-from acquisition.exchange.conditions import ENDS_AFTER_S, EVIDENCE_LIMIT, LineConditions
 from acquisition.exchange.counters import Counters
+from acquisition.exchange.identity.channel_faults import HELD_WITHIN_S, STRANGERS, ChannelFaults
+from acquisition.exchange.identity.conditions import ENDS_AFTER_S, EVIDENCE_LIMIT, LineConditions
 from acquisition.exchange.responses import Responses, next_tag
 
 READ = (1, "holding", 20)

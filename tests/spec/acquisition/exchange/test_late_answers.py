@@ -13,7 +13,7 @@ from acquisition.drivers.base import Ask, Confirmed, DriverSpec, Found, Read, Wr
 from acquisition.drivers.registry import by_protocol
 from acquisition.exchange import attempt
 from acquisition.exchange.attempt import DeviceException
-from acquisition.exchange.late_answers import PENDING_S
+from acquisition.exchange.identity.late_answers import PENDING_S
 from acquisition.exchange.link import Link
 from acquisition.exchange.responses import CUT_OCTETS
 from acquisition.exchange.timing import SILENCE_CHARACTERS

@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 from acquisition.drivers.base import Foreign, Read, Registers, Write
 from acquisition.drivers.modbus import judge, octets_of_data
 from acquisition.exchange.echo import Echo
-from acquisition.exchange.late_answers import PENDING_S, PENDING_TIMEOUTS, LateResponses, Part, octets_of, safe_parts
+from acquisition.exchange.identity.late_answers import (
+    PENDING_S,
+    PENDING_TIMEOUTS,
+    LateResponses,
+    Part,
+    octets_of,
+    safe_parts,
+)
 from acquisition.exchange.responses import next_tag
 from mapping.plan import Table
 

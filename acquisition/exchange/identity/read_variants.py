@@ -1,4 +1,4 @@
-"""Variants of a read, and the one that is sent (pure): no response of another read can be taken for its own.
+"""Variants of a read, and the one that is sent (pure): no response of another read can be taken for its own (D3).
 
     10 registers      as planned, where the line was silent or nothing looks alike
     11, 12            one or two more behind the block, or before it; not where nothing unplanned may be read
@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from acquisition.drivers.base import Read
-from acquisition.exchange.asked_reads import AskedReads, octets_of
-from acquisition.exchange.late_answers import LateResponses
+from acquisition.exchange.identity.asked_reads import AskedReads, octets_of
+from acquisition.exchange.identity.late_answers import LateResponses
 
 LONGER_BY: Final = (1, 2)  # two, for devices whose values are all of two registers
 LONGER_STILL_BY: Final = (3, 4, 5, 6)  # where the block has no parts: a single value, asked for again and again

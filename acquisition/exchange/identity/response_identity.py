@@ -12,8 +12,8 @@ from typing import Final, Literal
 
 from acquisition.decoding import point_readings
 from acquisition.drivers.base import DriverSpec, Read
-from acquisition.exchange.asked_reads import WINDOW_S, octets_of
-from acquisition.exchange.read_variants import BITS_LIMIT, ReadLimits, variants
+from acquisition.exchange.identity.asked_reads import WINDOW_S, octets_of
+from acquisition.exchange.identity.read_variants import BITS_LIMIT, ReadLimits, variants
 from mapping.block_planning import planner
 from mapping.plan import Block, DevicePlan, LinePlan, RegisterBlock, ReplyBlock
 

@@ -1,4 +1,4 @@
-"""Doubts about readings that were accepted (pure): those that another response may have given are taken back.
+"""Doubts about readings that were accepted (pure): those that another response may have given are taken back (D121).
 
     accepted by silence ──► kept until a read of the unit is accepted that nothing else looks like
                               └── a surplus response of the unit: all that is kept is taken back
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from acquisition.drivers.base import Ask, Question, Read
-from acquisition.exchange.asked_reads import ReadSignature
+from acquisition.exchange.identity.asked_reads import ReadSignature
 
 ACCEPTED_WITHIN_S: Final = 2.0
 SURPLUS_S: Final = 60.0

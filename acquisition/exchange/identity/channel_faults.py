@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 
 from acquisition.drivers.base import Ask, Question, Read
-from acquisition.exchange.asked_reads import ReadSignature, octets_of
-from acquisition.exchange.conditions import ENDS_AFTER_S, LineConditions
-from acquisition.exchange.late_answers import LateResponse
+from acquisition.exchange.identity.asked_reads import ReadSignature, octets_of
+from acquisition.exchange.identity.conditions import ENDS_AFTER_S, LineConditions
+from acquisition.exchange.identity.late_answers import LateResponse
 
 HELD_WITHIN_S: Final = 0.05  # after the next request
 HELD_IN_A_ROW: Final = 3

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from acquisition.drivers.base import Foreign, Read, Write
-from acquisition.exchange.asked_reads import ANY_UNIT, Question, question_of, signature_of
+from acquisition.exchange.identity.asked_reads import ANY_UNIT, Question, question_of, signature_of
 
 WIRE_S: Final = 2.0
 WIRE_TIMEOUTS: Final = 4.0
