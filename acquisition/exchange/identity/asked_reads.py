@@ -109,10 +109,10 @@ class AskedReads:
         since, question = now - self.window(read.unit, now), question_of(read)
         return any(one != question and at > since for one, at in self._sent.get(self.signature_of(read), {}).items())
 
-    def asked_alike(self, read: Read, now: float) -> float | None:
-        """Time within the window at which `read` was last sent, as it is now; None if it was not."""
+    def asked_alike(self, read: Read, now: float, least_s: float = 0.0) -> float | None:
+        """Time within the window, or `least_s`, at which `read` was last sent, as it is now; None if it was not."""
         at = self._sent.get(self.signature_of(read), {}).get(question_of(read))
-        return at if at is not None and at > now - self.window(read.unit, now) else None
+        return at if at is not None and at > now - max(self.window(read.unit, now), least_s) else None
 
     def last_of(self, signature: ReadSignature) -> float | None:
         """Time at which a read of `signature` was last sent; None if there was none."""

@@ -22,6 +22,7 @@ LONGER_BY: Final = (1, 2)  # two, for devices whose values are all of two regist
 LONGER_STILL_BY: Final = (3, 4, 5, 6)  # where the block has no parts: a single value, asked for again and again
 REGISTERS_LIMIT: Final = 125
 BITS_LIMIT: Final = 2000
+FRESH_S: Final = 0.25  # a read-back is longer unlike the reads before it, since one that is wrong confirms a command
 SECOND_SHARE: Final = 0.25
 
 
@@ -78,7 +79,7 @@ class ReadChoice:
         free = _preferred(safe, lambda part: not self._late.may_satisfy_of_others(part.read, now))
         free = _preferred(free, lambda part: self._late.owed_alike(part.read, now) is None)
         if fresh:
-            free = _preferred(free, lambda part: self._asked.asked_alike(part.read, now) is None)
+            free = _preferred(free, lambda part: self._asked.asked_alike(part.read, now, FRESH_S) is None)
         free = _preferred(free, lambda part: not self._asked.is_contested(part.read, now))
         if not free or silent_s >= self._asked.window(read.unit, now):
             return free[0] if free else None
