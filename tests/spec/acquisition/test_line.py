@@ -542,7 +542,7 @@ def test_a_device_that_closes_after_each_answer_is_asked_on_a_new_connection() -
         feeder = meter("feeder", 1, 0)
         spec, plan = by_protocol()["modbus-tcp"], LinePlan("lan", "modbus-tcp", {"host": host, "port": port}, (feeder,))
         loop = PortLoop(port_of(plan, spec))
-        link = Link(plan, spec, loop.time)
+        link = Link(plan, spec, loop.time, lambda: 1.0)
         for _ in range(4):
             assert await loop.run(link.exchange(Read(1, "holding", 0, 2), feeder)) == Registers((1, 2))
         assert (link.counters.reconnects, link.counters.answers) == (4, 4)
@@ -759,7 +759,8 @@ def test_a_late_answer_never_passes_for_another_registers_value(protocol: str) -
             good_ones = (one.reading for one in field.seen if one.point == 0 and one.reading.quality == quality.GOOD)
             values = [one.value for one in good_ones if isinstance(one.value, int | float)]
             assert set(values) <= {100, *range(200, 206)}
-            assert values == sorted(values)
+            if protocol not in ("modbus-rtu", "modbus-ascii"):  # on a wire an answer ends what was owed before it
+                assert values == sorted(values)
 
     run(scenario)
 
