@@ -1,4 +1,4 @@
-"""Bad channels, seed by seed: each scene of `tests/spec/acquisition/exchange/test_channels.py`, over every protocol.
+"""Bad channels, seed by seed: each scene of `tests/spec/acquisition/exchange/test_channels.py` and its families.
 
 FUZZ_SEED is the first seed. A seed that fails is a case for tests/regressions, under the name of its scene.
 """
@@ -9,12 +9,12 @@ from typing import Final
 import pytest
 
 from tests.support.channel_scenes import faults_of, play
-from tests.support.scenes_of_lines import LOSSES, SCENES, SERIAL_AND_TCP, unsound
+from tests.support.scenes_of_lines import FAMILIES, LOSSES, SCENES, SERIAL_AND_TCP, unsound
 
 EXAMPLES: Final = int(os.environ.get("FUZZ_EXAMPLES", "5000"))
-SEEDS: Final = EXAMPLES // 10_000  # twenty in `make fuzz`, none beside the ones of the suite
+SEEDS: Final = EXAMPLES // 25_000  # eight in `make fuzz`, none beside the ones of the suite
 FIRST: Final = int(os.environ.get("FUZZ_SEED", "9506"))
-ALL: Final = {**SCENES, **{f"loss, {name}": (scene, SERIAL_AND_TCP) for name, scene in LOSSES.items()}}
+ALL: Final = {**SCENES, **FAMILIES, **{f"loss, {name}": (scene, SERIAL_AND_TCP) for name, scene in LOSSES.items()}}
 
 pytestmark = pytest.mark.skipif(not SEEDS, reason="only in `make fuzz`: the suite has the same scenes with fixed seeds")
 

@@ -8,6 +8,7 @@ from acquisition.simulate.faults.line_faults import (
     Duplicate,
     GivesUp,
     HoldUntilNext,
+    LineFault,
     Loss,
     MuteConnection,
     Noise,
@@ -18,6 +19,7 @@ from acquisition.simulate.faults.line_faults import (
     SecondMaster,
     Shared,
 )
+from mapping.plan import DevicePlan
 from tests.support.channel_scenes import Scene, line_of, meter
 
 SERIAL_AND_TCP: Final = ("modbus-rtu", "modbus-rtu-over-tcp", "modbus-ascii", "modbus-tcp")
@@ -36,7 +38,9 @@ FOREIGN: Final = "holding 100-109"
 REFUSED: Final = Fault("exception", code=4, registers=RegisterRange("holding", 20, 29))
 REFUSED_POINTS: Final = frozenset(10_000 + at for at in range(20, 30))
 
-SCENES: Final[dict[str, tuple[Scene, tuple[str, ...]]]] = {
+Entry = tuple[Scene, tuple[str, ...]]
+
+SCENES: Final[dict[str, Entry]] = {
     "L1 a queue, one answer twice": (Scene(TWO, (Queue(depth=8, surplus=1),)), SERIAL_AND_TCP),
     "L1 a queue, two units": (Scene(UNITS, (Queue(depth=8, surplus=1),)), SERIAL_AND_TCP),
     "L2 every answer twice": (Scene(TWO, (Duplicate(ms=40),)), SERIAL_AND_TCP),
@@ -85,6 +89,39 @@ LOSSES: Final = {
     "two blocks": Scene(TWO, (Loss(share=0.02),), share=0.95, seconds=20.0),
     "one block": Scene(ONE, (Loss(share=0.02),), share=0.95, seconds=20.0),
     "eight coils": Scene(COILS_ALONE, (Loss(share=0.02),), share=0.95, seconds=20.0),
+}
+
+
+THREE: Final = (meter(1, (0, 6), (20, 6), (40, 6)),)
+SINGLES: Final = (meter(1, (0, 2), (20, 2), (40, 2), (60, 2)),)
+
+
+def _family(devices: tuple[DevicePlan, ...], *faults: LineFault, protocols: tuple[str, ...] = SERIAL_AND_TCP) -> Entry:
+    return (Scene(devices, faults, share=0.0, seconds=6.0, window_s=10.0), protocols)
+
+
+FAMILIES: Final[dict[str, Entry]] = {
+    "every answer twice, 10 ms": _family(TWO, Duplicate(ms=10)),
+    "every answer twice, 100 ms": _family(TWO, Duplicate(ms=100)),
+    "one of ten twice, 250 ms": _family(TWO, Duplicate(ms=250, share=0.1)),
+    "one of twenty twice, 1 s": _family(TWO, Duplicate(ms=1000, share=0.05)),
+    "one of fifty twice, 5 s": _family(TWO, Duplicate(ms=5000, share=0.02)),
+    "one block, one of five twice, 100 ms": _family(ONE, Duplicate(ms=100, share=0.2)),
+    "one block behind a queue": _family(ONE, Queue(depth=8, surplus=5)),
+    "three blocks of one size behind a queue": _family(THREE, Queue(depth=8, surplus=5)),
+    "three blocks of one size, one of five twice, 100 ms": _family(THREE, Duplicate(ms=100, share=0.2)),
+    "four values, one of five twice, 100 ms": _family(SINGLES, Duplicate(ms=100, share=0.2)),
+    "four values behind a queue": _family(SINGLES, Queue(depth=8, surplus=3)),
+    "0.35 s late": _family(TWO, Delay(ms=350)),
+    "0.7 s late": _family(THREE, Delay(ms=700)),
+    "2.5 s late": _family(TWO, Delay(ms=2500)),
+    "5 s late": _family(TWO, Delay(ms=5000)),
+    "two units, 0.35 s late": _family(UNITS, Delay(ms=350)),
+    "held, and one of twenty lost": _family(TWO, HoldUntilNext(), Loss(share=0.05)),
+    "one of three lost, one of three twice": _family(TWO, Loss(share=0.3), Duplicate(ms=40, share=0.3)),
+    "one of ten lost in a queue": _family(UNITS, Loss(share=0.1), Queue(depth=8, surplus=4)),
+    "one of three resets": _family(TWO, ResetAfterRequest(ms=1, share=0.3), protocols=SERVERS),
+    "a gateway gives up, one of three": _family(UNITS, GivesUp(ms=200, share=0.3), protocols=("modbus-tcp",)),
 }
 
 
