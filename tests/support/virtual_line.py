@@ -108,6 +108,10 @@ class ChannelPort:
                 pass
         return b""
 
+    def end(self) -> None:
+        """Close the connection from outside, as an operating system does for an OS process that was killed."""
+        self._channel.closed(self._connection, self._time.now)
+
     def _send(self, octets: bytes) -> None:
         self._arrive()
         if self._ended is not None:
@@ -159,10 +163,14 @@ class VirtualLine:
         self.tasks = WriteTasks("w", "r", "boot", list(plan.devices))
         self._plan, self._spec = plan, spec
         self._draw = random.Random(seed + 1)
-        self.restart()
+        self._begin()
 
     def restart(self) -> None:
-        """A new OS process begins on the line: it knows nothing of the one before."""
+        """A new OS process begins on the line: it knows nothing of the one before, which was killed."""
+        self._port.end()
+        self._begin()
+
+    def _begin(self) -> None:
         self.line = Line(
             self._plan,
             self._spec,
@@ -211,12 +219,24 @@ class VirtualLine:
 
     def wrong(self, since: float = 0.0) -> list[str]:
         """The good readings that are not what their register held at a time that their stamp allows."""
-        points = {point.number: (device.unit, point) for device in self._plan.devices for point in device.points}
+        points = self._points()
         return [
             f"{one.at:.3f}: {points[reading.point][1].name} = {reading.reading.value}"
+            for one, reading in self.wrong_readings(since)
+        ]
+
+    def wrong_readings(self, since: float = 0.0) -> list[tuple[Published, PointReading]]:
+        """The same, each with what was published with it."""
+        points = self._points()
+        return [
+            (one, reading)
             for one, reading in self.good(since)
             if not _is_true(*points[reading.point], one, reading.reading.value)
         ]
+
+    def _points(self) -> dict[int, tuple[int, PointPlan]]:
+        """By number, each with its unit."""
+        return {point.number: (device.unit, point) for device in self._plan.devices for point in device.points}
 
 
 def _is_true(unit: int, point: PointPlan, published: Published, value: object) -> bool:

@@ -65,7 +65,10 @@ def crc(octets: bytes) -> bytes:
 
 @dataclass
 class Unit:
-    """One device. `late(random)`: seconds on top of its turnaround; `spoil(frame, random)`: what comes of its frame."""
+    """One device. `late(random)`: seconds on top of its turnaround; `spoil(frame, random)`: what comes of its frame.
+
+    It answers one request after the other: no answer of it overtakes an earlier one.
+    """
 
     holes: range = range(0)
     dead: bool = False
@@ -74,6 +77,7 @@ class Unit:
     refuse: Callable[[random.Random], int] = lambda _random: 0
     first: int = 0
     last: int = 0xFFFF
+    answered_at: float = 0.0  # the last request
     asked: list[float] = field(default_factory=list)
     writes: list[tuple[int, int]] = field(default_factory=list)
 
@@ -123,7 +127,9 @@ class Wire:
         self.late += late_s > 0
         answer = octets[:1] + self.answer(unit, octets, ended)
         frame = unit.spoil(answer + crc(answer), self.random)
-        self.loop.call_at(ended + TURNAROUND_S + late_s + len(frame) * CHARACTER_S, self.say, frame)
+        begun = max(ended, unit.answered_at)
+        unit.answered_at = begun + TURNAROUND_S + late_s + len(frame) * CHARACTER_S
+        self.loop.call_at(unit.answered_at, self.say, frame)
 
     def answer(self, unit: Unit, octets: bytes, now: float) -> bytes:
         function, address, count = octets[1], int.from_bytes(octets[2:4], "big"), int.from_bytes(octets[4:6], "big")
@@ -148,11 +154,21 @@ class Wire:
             self.inbox.put(octets)
 
 
+class LoopClock(SystemClock):
+    """The time of the running loop."""
+
+    def now(self) -> Stamp:
+        """Stamp of this moment."""
+        now_ns = round(asyncio.get_running_loop().time() * 1e9)
+        return Stamp(now_ns, now_ns)
+
+
 @dataclass
 class Heard:
-    """One exchange's readings, and when."""
+    """One exchange's readings, when they were published, and the time of their request by their stamp."""
 
     at: float
+    asked_at: float
     read: list[PointReading]
 
     @property
@@ -179,11 +195,12 @@ class Polling:
         given: dict[str, str | int | float | bool] = {"port": "", "baudrate": 19200, **(settings or {})}
         plan = LinePlan("bench", "modbus-rtu", given, tuple(devices))
         spec = by_protocol()["modbus-rtu"]
-        self.task = LineTask(plan, spec, self.publish, self.commands, SystemClock(), port=self.wire)
+        self.task = LineTask(plan, spec, self.publish, self.commands, LoopClock(), port=self.wire)
         self.line = self.task.line
 
-    def publish(self, read: list[PointReading], _: Stamp) -> None:
-        self.heard.append(Heard(asyncio.get_running_loop().time(), read))
+    def publish(self, read: list[PointReading], stamp: Stamp) -> None:
+        now = asyncio.get_running_loop().time()
+        self.heard.append(Heard(now, 2 * stamp.utc_ns / 1e9 - now, read))
         self.last |= {one.point: one for one in read}
 
     async def poll(self, seconds: float) -> None:

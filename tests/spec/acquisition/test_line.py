@@ -759,7 +759,8 @@ def test_a_late_answer_never_passes_for_another_registers_value(protocol: str) -
             good_ones = (one.reading for one in field.seen if one.point == 0 and one.reading.quality == quality.GOOD)
             values = [one.value for one in good_ones if isinstance(one.value, int | float)]
             assert set(values) <= {100, *range(200, 206)}
-            assert values == sorted(values)
+            if protocol not in ("modbus-rtu", "modbus-ascii"):  # on a wire an answer ends what was owed before it
+                assert values == sorted(values)
 
     run(scenario)
 

@@ -1,20 +1,13 @@
 """Late responses: no request is sent whose response an outstanding one could be taken for."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from acquisition.drivers.base import Foreign, Read, Registers, Write
 from acquisition.drivers.modbus import judge, octets_of_data
 from acquisition.exchange.echo import Echo
-from acquisition.exchange.identity.late_answers import (
-    PENDING_S,
-    PENDING_TIMEOUTS,
-    LateResponses,
-    Part,
-    octets_of,
-    safe_parts,
-)
+from acquisition.exchange.identity.asked_reads import AskedReads, octets_of
+from acquisition.exchange.identity.late_answers import LATE_LIMIT, LateResponses
+from acquisition.exchange.identity.read_variants import Part, ReadChoice, ReadLimits
 from acquisition.exchange.responses import next_tag
 from mapping.plan import Table
 
@@ -23,31 +16,106 @@ READ = Read(3, "input", 100, 10)
 EDGES = list(range(101, 111))
 
 
-def test_after_a_time_out_one_register_more_is_asked_for() -> None:
+ANOTHER = Read(3, "input", 50, 10)
+
+
+def chosen(
+    late: LateResponses, read: Read, edges: list[int], now: float, *, refused: frozenset[Read] = frozenset()
+) -> list[Part] | None:
+    """The parts of `read` on a line that has asked nothing else lately."""
+    return ReadChoice(late, AskedReads(), lambda: 1.0).parts(read, edges, ReadLimits(125, refused), now)
+
+
+def test_after_a_time_out_one_register_more_is_asked_for_though_the_same_read_could_be_repeated() -> None:
     late = LateResponses()
-    late.expect(READ, 0.0, 0.3)
-    parts = safe_parts(READ, EDGES, late, 1.0, limit=125)
-    assert parts is not None
-    assert [(part.read.count, part.start, part.count) for part in parts] == [(11, 100, 10)]
+    late.expect(READ, 0.0, 2.0)
+    assert not late.may_satisfy(READ, 1.0)  # whichever try is answered, it is the value
+    assert chosen(late, READ, EDGES, 1.0) == [Part(Read(3, "input", 100, 11), 100, 10)]
+    assert chosen(late, READ, EDGES, 2.0) == [Part(READ, 100, 10)]
 
 
 def test_a_device_that_refuses_more_is_asked_in_two_parts() -> None:
     late = LateResponses()
-    late.expect(READ, 0.0, 0.3)
-    refused = {Read(3, "input", start, 10 + more) for more in (1, 2) for start in (100, 100 - more)}
-    parts = safe_parts(READ, EDGES, late, 1.0, limit=125, refused=refused)
-    assert parts is not None
-    assert [(part.read.address, part.read.count) for part in parts] == [(100, 9), (109, 1)]
+    late.expect(READ, 0.0, 2.0)
+    refused = frozenset(Read(3, "input", start, 10 + more) for more in (1, 2) for start in (100, 100 - more))
+    parts = chosen(late, READ, EDGES, 1.0, refused=refused)
+    assert parts == [Part(Read(3, "input", 100, 9), 100, 9), Part(Read(3, "input", 109, 1), 109, 1)]
+
+
+def test_a_missing_response_blocks_its_signature_for_other_questions_and_not_for_its_own() -> None:
+    late = LateResponses()
+    late.expect(ANOTHER, 0.0, 2.0)
+    assert (late.may_satisfy(READ, 1.0), late.may_satisfy(ANOTHER, 1.0)) == (True, False)
+    assert (late.owed_alike(READ, 1.0), late.owed_alike(ANOTHER, 1.0)) == (None, 0.0)
+    assert (late.may_satisfy(READ, 2.0), late.owed_alike(ANOTHER, 2.0)) == (False, None)
 
 
 def test_a_late_response_settles_what_was_outstanding_and_time_settles_the_others() -> None:
     late = LateResponses()
-    late.expect(READ, 0.0, 0.3)
-    late.expect(Read(3, "input", 0, 4), 0.0, 0.3)
+    late.expect(READ, 0.0, 2.0)
+    late.expect(Read(3, "input", 0, 4), 0.0, 2.0)
     late.settle(Foreign(3, 4, 20), TABLES)
-    assert not late.may_satisfy(READ, 0.1)
+    assert not late.may_satisfy(ANOTHER, 0.1)
     assert late.may_satisfy(Read(3, "input", 50, 4), 0.1)
-    assert not late.may_satisfy(Read(3, "input", 50, 4), PENDING_S + 0.1)
+    assert not late.may_satisfy(Read(3, "input", 50, 4), 2.0)
+
+
+def test_the_next_answer_of_its_unit_ends_a_missing_response_on_a_channel_that_is_first_in_first_out() -> None:
+    late = LateResponses()
+    late.expect(READ, 0.0, 60.0)
+    late.answered(4, in_order=True)
+    assert late.may_satisfy(ANOTHER, 1.0)  # of another unit
+    late.answered(3, in_order=False)
+    assert late.may_satisfy(ANOTHER, 1.0)  # by two paths
+    late.answered(3, in_order=True)
+    assert not late.may_satisfy(ANOTHER, 1.0)
+
+
+def test_after_two_time_outs_in_a_row_no_answer_ends_a_missing_response() -> None:
+    late = LateResponses()
+    late.expect(READ, 0.0, 60.0)
+    late.expect(Read(3, "input", 0, 4), 1.0, 60.0)
+    late.answered(3, in_order=True)
+    assert late.may_satisfy(ANOTHER, 2.0)
+    assert late.may_satisfy(Read(3, "input", 50, 4), 2.0)
+    assert not late.may_satisfy(ANOTHER, 60.0)
+
+
+def test_an_answer_between_two_time_outs_parts_them() -> None:
+    late = LateResponses()
+    for asked_at in (0.0, 2.0):
+        late.expect(READ, asked_at, 60.0)
+        late.answered(3, in_order=True)
+    assert not late.may_satisfy(ANOTHER, 3.0)
+
+
+def test_the_time_outs_of_two_units_are_not_in_a_row() -> None:
+    late = LateResponses()
+    late.expect(READ, 0.0, 60.0)
+    late.expect(Read(4, "input", 100, 10), 1.0, 60.0)
+    late.answered(3, in_order=True)
+    assert not late.may_satisfy(ANOTHER, 2.0)
+
+
+def test_behind_a_gateway_a_missing_response_of_one_unit_blocks_its_signature_for_the_others() -> None:
+    straight, gateway = LateResponses(), LateResponses(any_unit=True)
+    for late in (straight, gateway):
+        late.expect(READ, 0.0, 60.0)
+    read = Read(4, "input", 100, 10)
+    assert (straight.may_satisfy(read, 1.0), gateway.may_satisfy(read, 1.0)) == (False, True)
+    gateway.settle(Foreign(4, 4, 20), TABLES)
+    assert not gateway.may_satisfy(read, 1.0)
+
+
+def test_of_more_missing_responses_than_are_kept_the_oldest_is_forgotten() -> None:
+    late = LateResponses()
+    late.expect(Read(3, "input", 0, 1), 0.0, 60.0)
+    for _ in range(LATE_LIMIT - 1):
+        late.expect(READ, 1.0, 60.0)
+    assert late.may_satisfy(Read(3, "input", 50, 1), 2.0)
+    late.expect(READ, 1.0, 60.0)
+    assert not late.may_satisfy(Read(3, "input", 50, 1), 2.0)
+    assert late.may_satisfy(ANOTHER, 2.0)
 
 
 BITS = [(1, 1), (7, 1), (8, 1), (9, 2), (15, 2), (16, 2), (17, 3), (24, 3), (2000, 250)]
@@ -61,13 +129,16 @@ def test_bits_come_eight_in_an_octet_and_their_late_response_settles_them(
     read, pdu = Read(3, table, 100, count), bytes((function, octets)) + b"\x55" * octets
     assert (octets_of(read), octets_of_data(read)) == (octets, octets)
     assert judge(read, 3, pdu) == Registers(tuple((place + 1) % 2 for place in range(count)))
-    late = LateResponses()
-    late.expect(read, 0.0, 0.3)
+    late, another = LateResponses(), Read(3, table, 7, 8 * octets)
+    late.expect(read, 0.0, 2.0)
     foreign = judge(Read(3, "holding", 0, 1), 3, pdu)
     assert isinstance(foreign, Foreign)
-    assert late.may_satisfy(Read(3, table, 7, 8 * octets), 0.1)  # whatever is asked for with as many octets
-    assert [late.settle(foreign, TABLES), late.settle(foreign, TABLES)] == [True, False]
-    assert not late.may_satisfy(read, 0.1)
+    assert late.may_satisfy(another, 0.1)  # whatever is asked for with as many octets
+    settled = late.settle(foreign, TABLES)
+    assert settled is not None
+    assert (settled.question, settled.asked_at) == ((3, table, 100), 0.0)
+    assert late.settle(foreign, TABLES) is None
+    assert not late.may_satisfy(another, 0.1)
 
 
 def test_a_response_of_another_unit_or_another_table_is_not_confused_with_it() -> None:
@@ -77,49 +148,32 @@ def test_a_response_of_another_unit_or_another_table_is_not_confused_with_it() -
     assert not late.may_satisfy(Read(3, "holding", 100, 10), 0.1)
 
 
-@given(
-    st.integers(1, 60),
-    st.lists(st.integers(1, 62), max_size=30),
-    st.sets(st.integers(1, 59), max_size=20),
-    st.integers(10, 125),
-)
-def test_parts_cover_the_block_tear_nothing_and_are_never_confused_with_late_responses(
-    count: int, pending: list[int], cuts: set[int], limit: int
-) -> None:
-    read = Read(1, "holding", 1000, min(count, limit))
-    late = LateResponses()
-    for size in pending:
-        late.expect(Read(1, "holding", 0, size), 0.0, 0.3)
-    end = read.address + read.count
-    edges = sorted({1000 + cut for cut in cuts if cut < read.count} | {end})
-    parts = safe_parts(read, edges, late, 1.0, limit=limit)
-    if parts is None:
-        return
-    assert [part.start for part in parts] == [1000, *(part.start + part.count for part in parts[:-1])]
-    assert parts[-1].start + parts[-1].count == end
-    assert all(part.start + part.count in edges for part in parts)
-    assert not any(late.may_satisfy(part.read, 1.0) for part in parts)
-    assert all(part.read.count <= limit for part in parts)
-    assert len({octets_of(part.read) for part in parts}) == len(parts)
-    assert all(part.read.address <= part.start for part in parts)
-    assert all(part.start + part.count <= part.read.address + part.read.count for part in parts)
-
-
 def test_a_block_that_cannot_be_longer_behind_is_asked_for_from_before_it() -> None:
     late = LateResponses()
-    late.expect(READ, 0.0, 0.3)
-    refused = {Read(3, "input", 100, 11), Read(3, "input", 100, 12)}
-    assert safe_parts(READ, [110], late, 1.0, limit=125, refused=refused) == [Part(Read(3, "input", 99, 11), 100, 10)]
+    late.expect(READ, 0.0, 2.0)
+    refused = frozenset({Read(3, "input", 100, 11), Read(3, "input", 100, 12)})
+    assert chosen(late, READ, [110], 1.0, refused=refused) == [Part(Read(3, "input", 99, 11), 100, 10)]
 
 
-def test_a_single_value_that_was_lost_many_times_can_still_be_asked_for() -> None:
-    late = LateResponses()
-    one = Read(1, "holding", 7, 1)
-    for _ in range(7):
-        parts = safe_parts(one, [8], late, 0.0, limit=125)
+ONE = Read(1, "holding", 7, 1)
+
+
+def test_a_single_value_that_was_lost_many_times_is_asked_for_in_ever_other_sizes_and_then_as_planned() -> None:
+    late, counts = LateResponses(), []
+    for _ in range(8):
+        parts = chosen(late, ONE, [8], 0.0)
         assert parts is not None
-        late.expect(parts[0].read, 0.0, 0.3)
-    assert safe_parts(one, [8], late, 0.0, limit=125) is None
+        counts.append(parts[0].read.count)
+        late.expect(parts[0].read, 0.0, 2.0)
+    assert counts == [1, 2, 3, 4, 5, 6, 7, 1]
+
+
+def test_a_single_value_cannot_be_asked_for_while_other_questions_owe_all_its_sizes() -> None:
+    late = LateResponses()
+    for count in range(1, 8):
+        late.expect(Read(1, "holding", 50, count), 0.0, 2.0)
+        assert (chosen(late, ONE, [8], 1.0) is None) is (count == 7)
+    assert chosen(late, ONE, [8], 2.0) == [Part(ONE, 7, 1)]
 
 
 ON, OFF = Write(1, 5, 20, (1,)), Write(1, 5, 20, (0,))
@@ -127,14 +181,14 @@ ON, OFF = Write(1, 5, 20, (1,)), Write(1, 5, 20, (0,))
 
 def test_a_write_that_is_repeated_is_confirmed_by_whichever_confirmation_comes() -> None:
     late = LateResponses()
-    late.expect(ON, 0.0, 0.3)
+    late.expect(ON, 0.0, 2.0)
     late.overtake(ON)
     assert not late.settle_overtaken(ON, 1.0)
 
 
 def test_once_another_value_was_written_a_late_confirmation_counts_no_more() -> None:
     late = LateResponses()
-    late.expect(ON, 0.0, 0.3)
+    late.expect(ON, 0.0, 2.0)
     late.overtake(OFF)
     assert not late.settle_overtaken(OFF, 1.0)
     late.overtake(ON)
@@ -142,41 +196,46 @@ def test_once_another_value_was_written_a_late_confirmation_counts_no_more() -> 
     assert not late.settle_overtaken(ON, 1.0)
 
 
-@pytest.mark.parametrize(("timeout_s", "pending_s"), [(0.3, PENDING_S), (2.0, 2.0 * PENDING_TIMEOUTS)])
-def test_a_confirmation_counts_at_once_when_that_of_an_overtaken_write_can_come_no_more(
-    timeout_s: float, pending_s: float
-) -> None:
+def test_a_confirmation_counts_at_once_when_that_of_an_overtaken_write_can_come_no_more() -> None:
     late = LateResponses()
     for _ in range(2):
-        late.expect(ON, 5.0, timeout_s)
+        late.expect(ON, 5.0, 7.0)
     late.overtake(OFF)
     late.overtake(ON)
-    assert late.settle_overtaken(ON, 5.0 + pending_s - 0.01)
-    assert not late.settle_overtaken(ON, 5.0 + pending_s)
-    assert not late.settle_overtaken(ON, 5.0 + pending_s + 100)
+    assert late.settle_overtaken(ON, 6.99)
+    assert not late.settle_overtaken(ON, 7.0)
+    assert not late.settle_overtaken(ON, 107.0)
+
+
+def test_the_answer_to_a_read_settles_no_confirmation() -> None:
+    late = LateResponses()
+    late.expect(ON, 0.0, 2.0)
+    late.answered(1, in_order=True)
+    late.overtake(OFF)
+    assert late.settle_overtaken(ON, 1.0)
 
 
 def test_a_read_and_an_exception_are_pending_as_long_and_no_longer() -> None:
     late = LateResponses()
-    late.expect(READ, 0.0, 2.0)
-    for now, pending in ((2.0 * PENDING_TIMEOUTS - 0.01, True), (2.0 * PENDING_TIMEOUTS, False)):
-        assert (late.may_be_pending(3, "input", now), late.may_satisfy(READ, now)) == (pending, pending)
+    late.expect(READ, 0.0, 8.0)
+    for now, pending in ((7.99, True), (8.0, False)):
+        assert (late.may_be_pending(3, "input", now), late.may_satisfy(ANOTHER, now)) == (pending, pending)
 
 
 def test_the_confirmation_of_several_registers_does_not_show_their_values() -> None:
     late = LateResponses()
-    late.expect(Write(1, 16, 7, (1, 2)), 0.0, 0.3)
+    late.expect(Write(1, 16, 7, (1, 2)), 0.0, 2.0)
     late.overtake(Write(1, 16, 7, (3, 4)))
     assert late.settle_overtaken(Write(1, 16, 7, (3, 4)), 1.0)
 
 
 def test_while_an_answer_is_owed_an_exception_of_that_unit_is_in_doubt() -> None:
     late = LateResponses()
-    late.expect(READ, 0.0, 0.3)
+    late.expect(READ, 0.0, 2.0)
     assert late.may_be_pending(3, "input", 1.0)
     assert not late.may_be_pending(3, "holding", 1.0)
     assert not late.may_be_pending(4, "input", 1.0)
-    assert not late.may_be_pending(3, "input", PENDING_S + 0.1)
+    assert not late.may_be_pending(3, "input", 2.0)
 
 
 def test_an_adapter_that_hears_itself_is_known_by_a_read() -> None:

@@ -1,0 +1,70 @@
+"""Late lines of text: which question may be asked while a line is missing."""
+
+from acquisition.drivers.base import Question
+from acquisition.exchange.identity.late_text import LATE_LIMIT, QUESTIONS_LIMIT, LateText
+
+VOLTAGE, CURRENT = Question("MEAS:VOLT?", "\n"), Question("MEAS:CURR?", "\n")
+
+
+def test_while_a_line_is_missing_only_its_own_question_is_asked() -> None:
+    text = LateText()
+    assert (text.may_ask(VOLTAGE, 0.0), text.may_ask(CURRENT, 0.0)) == (True, True)
+    text.expect(VOLTAGE, 60.0)
+    assert (text.may_ask(VOLTAGE, 1.0), text.may_ask(CURRENT, 1.0)) == (True, False)
+    assert (text.may_ask(CURRENT, 59.9), text.may_ask(CURRENT, 60.0)) == (False, True)
+
+
+def test_lines_of_two_questions_that_are_missing_let_neither_be_asked() -> None:
+    text = LateText()
+    text.expect(VOLTAGE, 60.0)
+    text.expect(CURRENT, 61.0)
+    assert (text.may_ask(VOLTAGE, 1.0), text.may_ask(CURRENT, 1.0)) == (False, False)
+    assert (text.may_ask(VOLTAGE, 60.5), text.may_ask(CURRENT, 60.5)) == (False, True)
+
+
+def test_a_line_that_nobody_waits_for_is_that_of_the_first_question() -> None:
+    text = LateText()
+    text.expect(VOLTAGE, 60.0)
+    text.expect(CURRENT, 60.0)
+    text.settle()
+    assert (text.may_ask(VOLTAGE, 1.0), text.may_ask(CURRENT, 1.0)) == (False, True)
+    text.settle()
+    text.settle()  # one that nobody knows
+    assert (text.may_ask(VOLTAGE, 1.0), text.may_ask(CURRENT, 1.0)) == (True, True)
+
+
+def test_each_try_of_a_question_may_still_be_answered() -> None:
+    text = LateText()
+    for _ in range(2):
+        text.expect(VOLTAGE, 60.0)
+    text.settle()
+    assert not text.may_ask(CURRENT, 1.0)
+    text.settle()
+    assert text.may_ask(CURRENT, 1.0)
+
+
+def test_an_instrument_with_one_question_rests_on_nothing_and_one_with_two_rests_on_silence() -> None:
+    text = LateText()
+    for _ in range(2):
+        text.sent(VOLTAGE)
+        assert not text.rests_on_silence(VOLTAGE)
+    text.sent(CURRENT)
+    assert (text.rests_on_silence(VOLTAGE), text.rests_on_silence(CURRENT)) == (True, True)
+
+
+def test_of_more_missing_lines_than_are_kept_the_oldest_is_forgotten() -> None:
+    text = LateText()
+    text.expect(VOLTAGE, 60.0)
+    for _ in range(LATE_LIMIT - 1):
+        text.expect(CURRENT, 60.0)
+    assert not text.may_ask(CURRENT, 1.0)
+    text.expect(CURRENT, 60.0)
+    assert text.may_ask(CURRENT, 1.0)
+
+
+def test_of_more_questions_than_are_kept_the_newest_is_not_kept_and_rests_on_silence() -> None:
+    text = LateText()
+    for number in range(QUESTIONS_LIMIT + 1):
+        text.sent(Question(f"Q{number}?", "\n"))
+    assert len(text._questions) == QUESTIONS_LIMIT
+    assert text.rests_on_silence(Question(f"Q{QUESTIONS_LIMIT}?", "\n"))
