@@ -252,6 +252,8 @@ class Line:
         if job is None:
             yield from self._pause(min(max(self._scheduler.next_time() - now, 0.0), IDLE_LIMIT_S))
             return
+        if job.probe and self._all_down():
+            yield from self._link.close()  # one that only acknowledges is never answered again
         yield from self._connected()
         started = self._time.now
         if others := self._scheduler.concurrent(job, now):
@@ -267,6 +269,10 @@ class Line:
         self._tell_conditions()
         yield from self._recognize(job.device)
         self._busy_s += self._time.now - started
+
+    def _all_down(self) -> bool:
+        """True if no device of a connection answers."""
+        return not self._spec.serial and all(one.down or one.suspended for one in self._scheduler.devices)
 
     def _recognize(self, device: PolledDevice) -> Steps[None]:
         """Ask a device that refuses registers for its identity: those that another one has refused are requested again."""

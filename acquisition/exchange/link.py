@@ -348,10 +348,11 @@ class Link:
             raise UnsentError(str(error)) from error
 
     def _until_silent(self, device: DevicePlan, *, hold: bool) -> Steps[bool]:
-        until = max(self._time.now, self._free_at(device, hold=hold)) + device.polling.timeout_ms / 1000
+        window_s = self._window_s(device) if hold else 0.0
+        until = max(self._time.now, self._silence.free_at(device)) + window_s + device.polling.timeout_ms / 1000
         self._responses.unexpected(self._time.now)
         while True:
-            while self._time.now < (free := self._free_at(device, hold=hold)):
+            while self._time.now < (free := max(self._silence.free_at(device), self._silence.since + window_s)):
                 self._unexpected((yield Receive(free)))
                 if self._time.now > until:
                     return False
@@ -361,13 +362,10 @@ class Link:
                 return True
             self._unexpected(octets)
 
-    def _free_at(self, device: DevicePlan, *, hold: bool) -> float:
-        """Time from which a frame may be sent to `device`; with `hold` after a window of silence."""
-        free = self._silence.free_at(device)
-        if not hold:
-            return free
+    def _window_s(self, device: DevicePlan) -> float:
+        """The silence that a line in doubt waits for."""
         window_s = max(self._responses.asked.window(device.unit, self._time.now), HOLD_S)
-        return max(free, self._silence.since + min(window_s, HOLD_LIMIT_S))
+        return min(window_s, HOLD_LIMIT_S)
 
     def _unexpected(self, octets: bytes) -> None:
         if octets:

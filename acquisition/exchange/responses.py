@@ -46,6 +46,7 @@ CUT_OCTETS: Final = 3  # that may be missing from an unsound response which has 
 SECOND_WITHIN_S: Final = 30.0  # a second response later than that is not told from a stray frame
 UNREACHED: Final = (10, 11)  # exceptions of a gateway that has got no response from the device behind it
 TIMEOUT_EVIDENCE_S: Final = 600.0  # a time-out alone may be that of a gateway
+OWED_S: Final = 1.0  # an unanswered request so old may be the one that is answered, whatever the lag was so far
 TEXT_TIMEOUTS: Final = 8.0
 TAGS_LIMIT: Final = 256
 FRAMES_KEPT: Final = 8
@@ -161,7 +162,7 @@ class Responses:
         """Time of the oldest request that the response to `request`, sent now, may answer: its own, or one that looked alike."""
         if not isinstance(request, Read):
             return now
-        since = now - self.asked.window(request.unit, now)
+        since = now - max(self.asked.window(request.unit, now), OWED_S)
         owed = self.late.owed_alike(request, now)
         again = self.asked.asked_alike(request, now) if self.asked.lag(request.unit, now) else None
         return min(at for at in (now, owed, again) if at is not None and at >= since)
@@ -191,7 +192,7 @@ class Responses:
             self.faults.accepted(signature_of(request), now)
         elif isinstance(request, Write):
             self._confirmations.append((self._frame, self._asked_at))
-        if isinstance(request, Read | Write):
+        if isinstance(request, Read | Write) and not isinstance(found, ExceptionResponse):
             in_order = not self._network and not self.asked.lag(request.unit, now)
             self.late.answered(request.unit, in_order=in_order)
 
@@ -348,6 +349,8 @@ class Responses:
         if late.question is not None:
             self.asked.lagged(late.unit, lag_s, now)
             self.doubts.surplus(late.unit, now)
+            if isinstance(octets := late.signature[2], int):
+                self._keep_frame((ANY_UNIT if self.asked.any_unit else late.unit, late.question[1], octets))
         self._network = self._network or lag_s > 2 * self._timeout_s
 
     def _overtaken(self, request: Ask, now: float) -> bool:

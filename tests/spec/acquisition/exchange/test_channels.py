@@ -13,9 +13,7 @@ from tests.support.scenes_of_lines import LOSSES, SCENES, SERIAL_AND_TCP, unsoun
 SEEDS: Final = (1, 2)
 SOUND_EXCHANGES: Final = 8_000  # of each protocol; `make fuzz` has a hundred thousand
 KNOWN: Final = {
-    "L12 a connection for each exchange, resets": "a connection that ends before it has served takes the device down",
     "L13 exceptions twice in a queue": "the stamp is that of the last read that was alike, not of the oldest one",
-    "connections fall mute": "a connection that is only acknowledged is never renewed (M1)",
 }
 NAMES: Final = [
     pytest.param(name, marks=pytest.mark.xfail(strict=False, reason=KNOWN[name])) if name in KNOWN else name

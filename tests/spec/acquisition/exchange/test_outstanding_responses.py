@@ -97,14 +97,15 @@ def test_the_time_outs_of_two_units_are_not_in_a_row() -> None:
     assert not late.may_satisfy(ANOTHER, 2.0)
 
 
-def test_behind_a_gateway_a_missing_response_of_one_unit_blocks_its_signature_for_the_others() -> None:
+def test_behind_a_gateway_a_missing_response_of_one_unit_is_avoided_by_the_others() -> None:
     straight, gateway = LateResponses(), LateResponses(any_unit=True)
     for late in (straight, gateway):
         late.expect(READ, 0.0, 60.0)
     read = Read(4, "input", 100, 10)
-    assert (straight.may_satisfy(read, 1.0), gateway.may_satisfy(read, 1.0)) == (False, True)
+    assert (straight.is_owed(read, 1.0), gateway.is_owed(read, 1.0)) == (False, True)
+    assert (gateway.may_satisfy(read, 1.0), gateway.may_satisfy_of_others(read, 1.0)) == (False, True)
     gateway.settle(Foreign(4, 4, 20), TABLES)
-    assert not gateway.may_satisfy(read, 1.0)
+    assert not gateway.is_owed(read, 1.0)
 
 
 def test_of_more_missing_responses_than_are_kept_the_oldest_is_forgotten() -> None:
