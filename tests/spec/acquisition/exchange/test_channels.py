@@ -7,8 +7,9 @@ from typing import Final
 
 import pytest
 
-from tests.support.channel_scenes import faults_of, play
-from tests.support.scenes_of_lines import LOSSES, SCENES, SERIAL_AND_TCP, unsound
+from acquisition.simulate.faults.line_faults import Delay
+from tests.support.channel_scenes import STALE_MS, Scene, faults_of, play
+from tests.support.scenes_of_lines import LOSSES, ONE, SCENES, SERIAL_AND_TCP, unsound
 
 SEEDS: Final = (1, 2)
 SOUND_EXCHANGES: Final = 8_000  # of each protocol; `make fuzz` has a hundred thousand
@@ -39,3 +40,11 @@ def test_two_exchanges_of_a_hundred_lost_leave_95_of_a_hundred_good(name: str, p
 @pytest.mark.parametrize("protocol", SERIAL_AND_TCP)
 def test_on_a_sound_line_no_response_is_surplus_or_late_and_no_reading_is_taken_back(protocol: str) -> None:
     assert unsound(protocol, SOUND_EXCHANGES) == []
+
+
+def test_an_answer_that_is_older_than_its_points_may_be_is_not_good() -> None:
+    played = play(Scene(ONE, (Delay(ms=3500),), share=0.0, seconds=20.0, window_s=15.0), "modbus-rtu-over-tcp", 1)
+    assert faults_of(played) == []
+    assert max(2 * (one.at - one.stamped) for one, _ in played.line.good()) <= STALE_MS / 1000
+    reasons = {reading.reading.reason for one in played.line.published for reading in one.read}
+    assert "its response came too late" in reasons
