@@ -46,6 +46,7 @@ IDLE_LIMIT_S: Final = 1.0
 DOUBTED: Final = "another response may have been taken for its own"
 INCONSISTENT: Final = "another device or master answers under its address"
 NO_IDENTITY: Final = "no-identity"
+MUTE_S: Final = 20.0  # without an octet, after which a connection whose devices are all down is made anew
 EXPIRY_S: Final = 0.1  # between looks at the deadlines of writes, while the line is down
 DEFERRAL_S: Final = 0.5
 
@@ -252,7 +253,7 @@ class Line:
         if job is None:
             yield from self._pause(min(max(self._scheduler.next_time() - now, 0.0), IDLE_LIMIT_S))
             return
-        if job.probe and self._all_down():
+        if job.probe and self._all_down() and self._link.silent_s > MUTE_S:
             yield from self._link.close()  # one that only acknowledges is never answered again
         yield from self._connected()
         started = self._time.now

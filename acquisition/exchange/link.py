@@ -68,6 +68,11 @@ class Link:
         """True while the port is open."""
         return self._connection.is_open
 
+    @property
+    def silent_s(self) -> float:
+        """Seconds since the last octet came, or the port was opened."""
+        return self._time.now - self._silence.since
+
     def open(self) -> Steps[None]:
         """Open the port unless it is open. Responses outstanding from an earlier opening may come in this one."""
         if (yield from self._connection.open()):

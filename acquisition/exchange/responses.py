@@ -164,7 +164,7 @@ class Responses:
             return now
         since = now - max(self.asked.window(request.unit, now), OWED_S)
         owed = self.late.owed_alike(request, now)
-        again = self.asked.asked_alike(request, now) if self.asked.lag(request.unit, now) else None
+        again = self.asked.asked_alike(request, now)
         return min(at for at in (now, owed, again) if at is not None and at >= since)
 
     def cut_short(self, request: Ask, now: float, timeout_s: float) -> None:

@@ -21,6 +21,7 @@ from acquisition.exchange.identity.asked_reads import ANY_UNIT, Question, questi
 WIRE_S: Final = 2.0
 WIRE_TIMEOUTS: Final = 4.0
 NETWORK_S: Final = 60.0
+SOFT_S: Final = 60.0  # a missing response that the clock has ended may come all the same: its size is used last
 LATE_LIMIT: Final = 1024  # of one line; the oldest is forgotten
 
 Signature = tuple[int | str | tuple[int, ...] | None, ...]
@@ -124,12 +125,17 @@ class LateResponses:
         question = question_of(read)
         return min((one.asked_at for one in self._alike(read, now) if one.question == question), default=None)
 
+    def may_still_satisfy(self, read: Read, now: float) -> bool:
+        """True if a missing response that the clock has ended could pass for that to `read`."""
+        wanted = self._signature(read)
+        return any(one.signature == wanted and one.until <= now for one in self._all)
+
     def _alike(self, read: Read, now: float) -> list[LateResponse]:
         if not self._all:
             return []
-        self._all = [one for one in self._all if one.until > now]
+        self._all = [one for one in self._all if one.until + SOFT_S > now]
         wanted = self._signature(read)
-        return [one for one in self._all if one.signature == wanted]
+        return [one for one in self._all if one.signature == wanted and one.until > now]
 
     def may_be_pending(self, unit: int, table: str, now: float) -> bool:
         """True if an exception from `unit` may be the late response to an earlier read of `table` (D67)."""

@@ -78,6 +78,7 @@ class ReadChoice:
         safe = [one for one in variants(read, borders, limits) if not self._owed(one, now)]
         free = _preferred(safe, lambda part: not self._late.may_satisfy_of_others(part.read, now))
         free = _preferred(free, lambda part: self._late.owed_alike(part.read, now) is None)
+        free = _preferred(free, lambda part: not self._late.may_still_satisfy(part.read, now))
         if fresh:
             free = _preferred(free, lambda part: self._asked.asked_alike(part.read, now, FRESH_S) is None)
         free = _preferred(free, lambda part: not self._asked.is_contested(part.read, now))

@@ -4,9 +4,9 @@ import pytest
 
 from acquisition.drivers.base import Read
 from acquisition.drivers.registry import by_protocol
+from acquisition.exchange.identity.read_variants import ReadLimits
 from acquisition.exchange.link import Link
 from acquisition.exchange.port_steps import LineTime, Open, Receive, Send
-from acquisition.exchange.read_variants import ReadLimits
 from acquisition.transport.errors import NoConnectionError
 from mapping.plan import LinePlan
 from tests.support.channel_scenes import meter

@@ -6,7 +6,7 @@ from acquisition.drivers.base import Foreign, Read, Registers, Write
 from acquisition.drivers.modbus import judge, octets_of_data
 from acquisition.exchange.echo import Echo
 from acquisition.exchange.identity.asked_reads import AskedReads, octets_of
-from acquisition.exchange.identity.late_answers import LATE_LIMIT, LateResponses
+from acquisition.exchange.identity.late_answers import LATE_LIMIT, SOFT_S, LateResponses
 from acquisition.exchange.identity.read_variants import Part, ReadChoice, ReadLimits
 from acquisition.exchange.responses import next_tag
 from mapping.plan import Table
@@ -31,7 +31,9 @@ def test_after_a_time_out_one_register_more_is_asked_for_though_the_same_read_co
     late.expect(READ, 0.0, 2.0)
     assert not late.may_satisfy(READ, 1.0)  # whichever try is answered, it is the value
     assert chosen(late, READ, EDGES, 1.0) == [Part(Read(3, "input", 100, 11), 100, 10)]
-    assert chosen(late, READ, EDGES, 2.0) == [Part(READ, 100, 10)]
+    assert chosen(late, READ, EDGES, 2.0 + SOFT_S - 0.1) == [Part(Read(3, "input", 100, 11), 100, 10)]
+    assert not late.is_owed(READ, 2.0)  # it forbids nothing any more, and is used last
+    assert chosen(late, READ, EDGES, 2.0 + SOFT_S) == [Part(READ, 100, 10)]
 
 
 def test_a_device_that_refuses_more_is_asked_in_two_parts() -> None:
