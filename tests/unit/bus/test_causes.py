@@ -10,6 +10,7 @@ from acquisition.decoding import failure_quality, point_readings, scaling
 from acquisition.decoding.derived_points import DerivedPoints
 from acquisition.decoding.point_readings import PointReading
 from acquisition.decoding.scaling import Reading
+from acquisition.line import DOUBTED, INCONSISTENT
 from bus import quality
 from mapping.plan import Counter, PointPlan, Register, Reply, ScaleFrom
 from tests import quality_causes as causes
@@ -52,6 +53,10 @@ def simulated() -> Reading:
 
 MADE: dict[str, Callable[[], Reading]] = {
     "nobody answered in any try": lambda: failure_quality.no_answer([0], "no answer within 500 ms")[0].reading,
+    "another response may have been taken for its own": lambda: failure_quality.no_answer([0], DOUBTED)[0].reading,
+    "another device or master answers under its address": lambda: (
+        failure_quality.inconsistent([0], INCONSISTENT)[0].reading
+    ),
     "any other exception": lambda: failure_quality.refused([0], 2)[0].reading,
     "`absent`: no measurement": lambda: read("uint16", [0xFFFF], absent=(0xFFFF,)),
     "NaN": lambda: read("float32", [0x7FC0, 0]),
