@@ -45,6 +45,7 @@ class Wire:
         self.character_s = BITS / baud
         self.silence_s = 0.00175 if baud > 19200 else 3.5 * self.character_s
         self.late, self.timeout_s = late, timeout_s
+        self.free_at = 0.0
         self.random = random.Random(seed)
         self.quiet_since = time.monotonic()
         self.busy_until = 0.0
@@ -67,7 +68,8 @@ class Wire:
         words = [held if at % 2 else octets[0] << 12 | at for at in range(address, address + count)]
         answer = octets[:2] + bytes((2 * count,)) + b"".join(word.to_bytes(2, "big") for word in words)
         answer += crc(answer)
-        begins = ended + self.turnaround()
+        begins = max(ended, self.free_at) + self.turnaround()
+        self.free_at = begins + len(answer) * self.character_s  # one device answers in order, however late
         pieces = max(1, round(PIECE_S / self.character_s))
         for at in range(0, len(answer), pieces):
             piece = answer[at : at + pieces]

@@ -11,8 +11,8 @@ from acquisition.simulate.faults.line_faults import Delay
 from tests.support.channel_scenes import STALE_MS, Scene, faults_of, play
 from tests.support.scenes_of_lines import LOSSES, ONE, SCENES, SERIAL_AND_TCP, unsound
 
-SEEDS: Final = (1, 2)
-SOUND_EXCHANGES: Final = 8_000  # of each protocol; `make fuzz` has a hundred thousand
+SEEDS: Final = (1,)
+SOUND_EXCHANGES: Final = 4_000  # of each protocol; `make fuzz` has a hundred thousand
 KNOWN: Final = {
     "L13 exceptions twice in a queue": "the stamp is that of the last read that was alike, not of the oldest one",
 }
