@@ -4,6 +4,7 @@ import asyncio
 import logging
 import random
 import time
+from collections.abc import Callable
 
 from acquisition.drivers.base import DriverSpec
 from acquisition.exchange.port_factory import port_of
@@ -39,6 +40,7 @@ class LineTask:
         port: Port | None = None,
         phase: float = 0.0,
         paths: Paths | None = None,
+        draw: Callable[[], float] = random.random,
     ) -> None:
         self._port = port or port_of(plan, spec)
         self._loop = PortLoop(self._port)
@@ -51,7 +53,7 @@ class LineTask:
             clock.now,
             wake=self._loop.wake,
             log=_log,
-            draw=random.random,
+            draw=draw,
             refused=refused,
             refused_changed=refused_changed,
             phase=phase,

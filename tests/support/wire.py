@@ -195,7 +195,9 @@ class Polling:
         given: dict[str, str | int | float | bool] = {"port": "", "baudrate": 19200, **(settings or {})}
         plan = LinePlan("bench", "modbus-rtu", given, tuple(devices))
         spec = by_protocol()["modbus-rtu"]
-        self.task = LineTask(plan, spec, self.publish, self.commands, LoopClock(), port=self.wire)
+        self.task = LineTask(
+            plan, spec, self.publish, self.commands, LoopClock(), port=self.wire, draw=random.Random(seed + 1).random
+        )
         self.line = self.task.line
 
     def publish(self, read: list[PointReading], stamp: Stamp) -> None:
