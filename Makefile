@@ -12,6 +12,7 @@ EDITABLE := $(INSTALL) --no-deps --no-build-isolation --editable .
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format acceptance coverage bench bench-latency bench-lines peer fuzz lock clean
 .PHONY: help demo test check acceptance coverage bench bench-latency bench-lines torture peer fuzz lock clean
+CHANNELS := exchange/test_channels.py test_naive_master.py test_conditions_of_lines.py# minutes of virtual time
 CHECKS := check-lock check-format check-lint check-types check-imports check-pages
 .PHONY: $(CHECKS)
 
@@ -26,7 +27,7 @@ test: $(VENV)/.test  ## all tests but those of `acceptance`, strangers' clients 
 
 check: $(VENV)/.check  ## format, lint, types, import contracts, generated documents, tests without the system tests
 	$(MAKE) --no-print-directory --jobs --output-sync=target $(CHECKS)
-	$(BIN)/python -m pytest -n auto --dist worksteal --ignore=tests/system
+	$(BIN)/python -m pytest -n auto --dist worksteal --ignore=tests/system $(patsubst %,--ignore=tests/spec/acquisition/%,$(CHANNELS))
 
 format: $(VENV)/.check  ## format what you wrote
 	$(BIN)/ruff format .
