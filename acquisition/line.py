@@ -257,7 +257,8 @@ class Line:
             yield from self._link.close()  # one that only acknowledges is never answered again
         yield from self._connected()
         started = self._time.now
-        if others := self._scheduler.concurrent(job, now):
+        others = self._scheduler.concurrent(job, now) if self._link.may_pipeline else []
+        if others:
             yield from attempt.poll_concurrently(
                 self._link,
                 [job, *others],

@@ -26,18 +26,17 @@ from acquisition.drivers.base import (
 from acquisition.exchange.connection import Connection
 from acquisition.exchange.counters import Counters
 from acquisition.exchange.identity.conditions import LineConditions
-from acquisition.exchange.identity.doubts import unit_of
 from acquisition.exchange.identity.read_variants import BITS_LIMIT, Part, ReadChoice, ReadLimits
 from acquisition.exchange.pipelining import OutstandingReads, ReadResponse
 from acquisition.exchange.port_steps import LineTime, Receive, Rest, Send, SetBaudrate, Steps
-from acquisition.exchange.responses import Responses, response_octets
+from acquisition.exchange.responses import TEXT, Responses, response_octets
 from acquisition.exchange.timing import FrameSilence, LineTiming
 from acquisition.exchange.turnaround import Turnarounds
 from acquisition.transport.errors import NoConnectionError, UnsentError
 from mapping.plan import DevicePlan, LinePlan
 
 HOLD_S: Final = 0.12  # the shortest silence that a line in doubt waits for: its lag may not be known yet
-HOLD_LIMIT_S: Final = 2.0  # the longest one
+HOLD_LIMIT_S: Final = 2.0  # the longest wait for it
 
 
 class Link:
@@ -78,7 +77,7 @@ class Link:
         if (yield from self._connection.open()):
             self._responses.reset()
             self._silence.opened(self._time.now)
-            self._responses.doubts.hold = not (self._responses.is_tidy or self._one_exchange_each)
+            self._responses.doubts.hold = not (self._one_exchange_each or self._responses.is_tidy(self._time.now))
             self.counters.reconnects += 1
 
     def close(self) -> Steps[None]:
@@ -112,8 +111,7 @@ class Link:
 
     def may_ask(self, question: Ask) -> bool:
         """True unless the missing answer to another question could be taken for that to `question`, on a line of text."""
-        named = not self._spec.anonymous and isinstance(question, Read)
-        return named or self._responses.text.may_ask(question, self._time.now)
+        return not self._responses.is_text(question) or self._responses.text.may_ask(question, self._time.now)
 
     def doubtful(self, read: Read) -> bool:
         """True if an exception to `read` may be a late one, to something else."""
@@ -170,10 +168,10 @@ class Link:
 
     def _needs_silence(self, request: Ask) -> bool:
         """True if the line is to be silent for a window before `request`, since nothing else tells its response from others."""
-        now, doubts, unit = self._time.now, self._responses.doubts, unit_of(request)
+        now, doubts, unit = self._time.now, self._responses.doubts, self._responses.unit_of(request)
         if self._responses.names_request(now):
             return False
-        if isinstance(request, Write):
+        if isinstance(request, Write) and not self._spec.anonymous:
             return self._responses.asked.written_alike(request, now)
         if doubts.hold:
             return True
@@ -213,17 +211,22 @@ class Link:
         if self._responses.names_request(now):
             return True
         silent_s = now - self._silence.since
-        if self._spec.anonymous or isinstance(request, Question):
+        if self._responses.is_text(request):
             alone = not self._responses.text.rests_on_silence(request)
-            return alone or silent_s >= self._responses.asked.window(unit_of(request), now)
+            return alone or silent_s >= self._responses.asked.window(self._responses.unit_of(request), now)
         return isinstance(request, Read) and self._choice.distinguishes(request, now, silent_s=silent_s)
 
     def _accepted(self, request: Ask, found: Found, now: float, *, proven: bool) -> None:
         asked, doubts = self._responses.asked, self._responses.doubts
-        if self._spec.anonymous or isinstance(request, Question):
-            doubts.rests(request, now, proven=proven)
+        if self._responses.is_text(request):
+            doubts.rests(request, self._responses.unit_of(request), now, proven=proven)
         elif isinstance(request, Read) and isinstance(found, Registers):
             doubts.accepted(request, asked.signature_of(request), now, proven=proven)
+
+    @property
+    def may_pipeline(self) -> bool:
+        """True unless a gateway answers: behind it, responses to several reads at once could be taken for each other."""
+        return not self._responses.behind_gateway
 
     def taken_back(self) -> list[Ask]:
         """Requests whose readings proved to be in doubt since the last call."""
@@ -327,6 +330,7 @@ class Link:
             if response is not None:
                 if response.found is not None:
                     self._served(response.found)
+                    self._responses.answered_concurrently(response.found, now)
                 return response
             if now >= deadline:
                 self.counters.timeouts += 1
@@ -353,24 +357,27 @@ class Link:
             raise UnsentError(str(error)) from error
 
     def _until_silent(self, device: DevicePlan, *, hold: bool) -> Steps[bool]:
-        window_s = self._window_s(device) if hold else 0.0
-        until = max(self._time.now, self._silence.free_at(device)) + window_s + device.polling.timeout_ms / 1000
         self._responses.unexpected(self._time.now)
+        if hold:
+            yield from self._window_of_silence(TEXT if self._spec.anonymous else device.unit)
+        until = max(self._time.now, self._silence.free_at(device)) + device.polling.timeout_ms / 1000
         while True:
-            while self._time.now < (free := max(self._silence.free_at(device), self._silence.since + window_s)):
+            while self._time.now < (free := self._silence.free_at(device)):
                 self._unexpected((yield Receive(free)))
                 if self._time.now > until:
                     return False
             octets = b"" if self._spec.tagged else (yield Receive(self._time.now))  # some that nobody has seen
             if not octets:
-                self._responses.doubts.hold &= not hold
                 return True
             self._unexpected(octets)
 
-    def _window_s(self, device: DevicePlan) -> float:
-        """The silence that a line in doubt waits for."""
-        window_s = max(self._responses.asked.window(device.unit, self._time.now), HOLD_S)
-        return min(window_s, HOLD_LIMIT_S)
+    def _window_of_silence(self, unit: int) -> Steps[None]:
+        """Wait until the line was silent for a window; a line that never is, since others talk on it, for HOLD_LIMIT_S."""
+        until = self._time.now + HOLD_LIMIT_S
+        window_s = max(self._responses.asked.window(unit, self._time.now), HOLD_S)
+        while self._time.now < (free := min(self._silence.since + window_s, until)):
+            self._unexpected((yield Receive(free)))
+        self._responses.doubts.hold = False
 
     def _unexpected(self, octets: bytes) -> None:
         if octets:

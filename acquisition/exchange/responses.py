@@ -19,6 +19,7 @@ from acquisition.drivers.base import (
     ExceptionResponse,
     Foreign,
     Found,
+    Question,
     Read,
     Registers,
     Step,
@@ -35,7 +36,7 @@ from acquisition.exchange.identity.asked_reads import (
     signature_of,
 )
 from acquisition.exchange.identity.channel_faults import ChannelFaults, shown, shown_late, shown_of
-from acquisition.exchange.identity.doubts import Doubts, unit_of
+from acquisition.exchange.identity.doubts import Doubts
 from acquisition.exchange.identity.late_answers import NETWORK_S, WIRE_S, WIRE_TIMEOUTS, LateResponse, LateResponses
 from acquisition.exchange.identity.late_text import LateText
 from acquisition.exchange.pipelining import OutstandingReads, ReadResponse
@@ -50,6 +51,7 @@ OWED_S: Final = 1.0  # an unanswered request so old may be the one that is answe
 TEXT_TIMEOUTS: Final = 8.0
 TAGS_LIMIT: Final = 256
 FRAMES_KEPT: Final = 8
+TEXT: Final = -2  # the unit of all devices of a line of text
 TAG_STEP: Final = 0x9E37  # a tag is far from its neighbours, so that no wrong bit makes one of another (D64)
 _FUNCTION_TABLES: Final = {1: "coil", 2: "discrete", 3: "holding", 4: "input"}
 
@@ -106,10 +108,9 @@ class Responses:
         """Forget the octets of a connection that has ended."""
         self._buffer.clear()
 
-    @property
-    def is_tidy(self) -> bool:
-        """True if a new connection can bring no response to an earlier request: each names its own, or none is missing."""
-        return self._spec.anonymous or self._spec.transport == "memory" or (self._spec.tagged and not self.late.any)
+    def is_tidy(self, now: float) -> bool:
+        """True if a new connection can bring no response to an earlier request: each names its own, and none is missing."""
+        return self._spec.transport == "memory" or (self._spec.tagged and not self.late.any(now))
 
     def encode(self, request: Ask) -> bytes:
         """The octets of `request`, with the next tag. Octets that belong to no request before it are thrown away."""
@@ -124,11 +125,11 @@ class Responses:
         self._counters.requests += 1
         self._request, self._asked_at = request, now
         self.faults.sent(now)
-        if self._spec.anonymous or not isinstance(request, Read | Write):
+        if self.is_text(request):
             self.text.sent(request)
         elif isinstance(request, Read):
             self.asked.sent(request, now)
-        else:
+        elif isinstance(request, Write):
             self.asked.wrote(request, now)
         self._foreign_before, self._unsound_before = self._counters.foreign, self._counters.discarded_octets
         if not self._spec.tagged:
@@ -160,17 +161,28 @@ class Responses:
 
     def oldest(self, request: Ask, now: float) -> float:
         """Time of the oldest request that the response to `request`, sent now, may answer: its own, or one that looked alike."""
-        if not isinstance(request, Read):
-            return now
-        since = now - max(self.asked.window(request.unit, now), OWED_S)
-        owed = self.late.owed_alike(request, now)
-        again = self.asked.asked_alike(request, now)
+        since = now - max(self.asked.window(self.unit_of(request), now), OWED_S)
+        owed = again = None
+        if self.is_text(request):
+            owed = self.text.owed(request, now)
+        elif isinstance(request, Read):
+            owed, again = self.late.owed_alike(request, now), self.asked.asked_alike(request, now)
         return min(at for at in (now, owed, again) if at is not None and at >= since)
 
     def cut_short(self, request: Ask, now: float, timeout_s: float) -> None:
         """The connection was lost before the response to `request`, which may come in the next one."""
-        if isinstance(request, Read | Write) and not (self._spec.tagged or self._spec.anonymous):
+        if self.is_text(request):
+            self._expect_line(request, now, timeout_s)
+        elif isinstance(request, Read | Write) and not self._spec.tagged:
             self._expect(request, now, timeout_s)
+
+    def is_text(self, request: Ask) -> bool:
+        """True if the response to `request` names nothing of it: a line of text, of ADAM modules, a meter's readout."""
+        return self._spec.anonymous or isinstance(request, Question)
+
+    def unit_of(self, request: Ask) -> int:
+        """The unit whose responses may be taken for that to `request`; TEXT, one for all devices, on a line of text."""
+        return TEXT if self._spec.anonymous or isinstance(request, Question) else request.unit
 
     def answered(self, request: Ask, found: Found, now: float, timeout_s: float) -> None:
         """`request` had its response in time.
@@ -187,6 +199,8 @@ class Responses:
             self._answered_tags[self._tag] = (shown_of(request), self._asked_at)
             if len(self._answered_tags) > TAGS_LIMIT:
                 self._answered_tags.popitem(last=False)
+        if self.is_text(request):
+            return
         if isinstance(request, Read):
             self._keep_frame(self.asked.signature_of(request))
             self.faults.accepted(signature_of(request), now)
@@ -204,15 +218,21 @@ class Responses:
             self._foreign(found, now)
         return None
 
+    def answered_concurrently(self, found: Found, now: float) -> None:
+        """One of several requests had its response in time."""
+        if isinstance(found, ExceptionResponse) and found.code in UNREACHED:
+            self._suspect_gateway(now, float("inf"))
+
     def timed_out(self, request: Ask, now: float, timeout_s: float) -> None:
         """No response to `request` in its time. One is outstanding from now on, unless it has come and was unsound."""
         self._counters.timeouts += 1
         unsound = len(self._buffer) + self._counters.discarded_octets - self._unsound_before
         self._counters.garbled += bool(unsound and self._foreign_before == self._counters.foreign)
-        if self._spec.anonymous or not isinstance(request, Read | Write):
-            self.text.expect(request, self._asked_at + self._text_clock_s(unit_of(request), timeout_s, now))
-            return
-        if self._spec.tagged:
+        if self.is_text(request):
+            self._expect_line(request, now, timeout_s)
+        elif not isinstance(request, Read | Write):
+            return  # an identification: nobody else is asked for one
+        elif self._spec.tagged:
             if isinstance(request, Read):
                 self._suspect_gateway(now, TIMEOUT_EVIDENCE_S)
                 self._expect(request, now, timeout_s)
@@ -228,13 +248,19 @@ class Responses:
         """Evidence that a gateway answers for the device: a transaction id then proves no more than the gateway (D122)."""
         self._gateway_until = max(self._gateway_until, now + seconds)
 
+    @property
+    def behind_gateway(self) -> bool:
+        """True once more than a time-out has told of a gateway."""
+        return self._gateway_until == float("inf")
+
     def names_request(self, now: float) -> bool:
         """True where a response names its request: a transaction id, and nothing that tells of a gateway."""
         return self._spec.tagged and now >= self._gateway_until
 
-    def _text_clock_s(self, unit: int, timeout_s: float, now: float) -> float:
-        """The time after which a missing line comes no more: it keeps all other questions of its line waiting."""
-        return max(WIRE_S, TEXT_TIMEOUTS * timeout_s, 2 * self.asked.lag(unit, now))
+    def _expect_line(self, question: Ask, now: float, timeout_s: float) -> None:
+        """The line that answers `question` is missing; until then it keeps all other questions of its line waiting."""
+        lasts_s = max(WIRE_S, TEXT_TIMEOUTS * timeout_s, 2 * self.asked.lag(TEXT, now))
+        self.text.expect(question, self._asked_at, self._asked_at + lasts_s)
 
     def _clock_s(self, unit: int, timeout_s: float, now: float) -> float:
         """The time after which a missing response comes no more."""
@@ -258,14 +284,18 @@ class Responses:
         while (found := self._take(request, now)) is not None:
             if isinstance(found, Foreign):
                 self._foreign(found, now)
-            elif isinstance(request, Read | Write) and (late := self.late.settle_request(request)) is not None:
+            elif (
+                isinstance(request, Read | Write)
+                and not self.is_text(request)
+                and (late := self.late.settle_request(request)) is not None
+            ):
                 self._came_late(late, now)
-            elif isinstance(request, Read) and isinstance(found, Registers):
+            elif isinstance(request, Read) and isinstance(found, Registers) and not self.is_text(request):
                 self._surplus(self.asked.signature_of(request), request.unit, now)
             else:
                 self._counters.doubled += 1
-                self.asked.lagged(unit_of(request), now - self._asked_at, now)
-                self.doubts.surplus(unit_of(request), now)
+                self.asked.lagged(self.unit_of(request), now - self._asked_at, now)
+                self.doubts.surplus(self.unit_of(request), now)
                 self.faults.again(shown_of(request), self._asked_at, now)
 
     def late_line(self, request: Ask, octets: bytes, now: float) -> bool:
@@ -276,7 +306,8 @@ class Responses:
         self._counters.late += 1
         self.faults.late(shown_of(request), self._asked_at, now)
         self.text.settle()
-        self.doubts.surplus(unit_of(request), now)
+        self.asked.lagged(TEXT, now - self._asked_at, now)
+        self.doubts.surplus(TEXT, now)
         return True
 
     # ------------------------------------------------------------------ units

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from acquisition.decoding.failure_quality import exception
 from acquisition.drivers.base import Ask, Continue, Driver, ExceptionResponse, Foreign, Found, Question
-from mms_gateway.commissioning.scan.scanning import UNREACHED
+from acquisition.exchange.responses import UNREACHED
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,7 +123,7 @@ class Played:
         return late
 
     def _behind(self, one: Published, reading: PointReading) -> list[Published]:
-        """What was published behind `one`, to the next reading of the same point."""
+        """The publications behind `one`, to the next reading of the same point."""
         found: list[Published] = []
         for after in self.line.published[self.line.published.index(one) + 1 :]:
             found.append(after)

@@ -60,8 +60,10 @@ class AskedReads:
 
     def contest(self, signature: ReadSignature, now: float) -> None:
         """A response with `signature` to somebody else's read has come."""
-        if len(self._contested) < SIGNATURES_LIMIT:
-            self._contested[signature] = now + CONTESTED_S
+        self._contested.pop(signature, None)
+        self._contested[signature] = now + CONTESTED_S
+        if len(self._contested) > SIGNATURES_LIMIT:
+            del self._contested[next(iter(self._contested))]  # the one that was not heard for longest
 
     def is_contested(self, read: Read, now: float) -> bool:
         """True if responses to somebody else's reads look like that to `read`."""
@@ -126,7 +128,6 @@ class AskedReads:
     def _forget(self, now: float) -> None:
         """Forget reads that are out of every window, and all questions: those that are asked on come again."""
         self._questions.clear()
-        self._contested = {one: until for one, until in self._contested.items() if until > now}
         for signature, times in list(self._sent.items()):
             since = now - max(60.0, self.window(signature[0], now))
             fresh = {one: at for one, at in times.items() if at > since}

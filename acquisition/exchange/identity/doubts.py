@@ -12,13 +12,12 @@ surplus response.
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from acquisition.drivers.base import Ask, Question, Read
+from acquisition.drivers.base import Ask, Read
 from acquisition.exchange.identity.asked_reads import ReadSignature
 
 ACCEPTED_WITHIN_S: Final = 2.0
 SURPLUS_S: Final = 60.0
 PROOF_S: Final = 0.5  # the longest time that reads rest on silence
-TEXT: Final = -1  # the unit of all instruments of a line of text
 KEPT_LIMIT: Final = 256  # reads of one unit that rest on silence; more are in doubt at once
 
 
@@ -27,11 +26,6 @@ class Accepted(NamedTuple):
 
     read: Read
     at: float
-
-
-def unit_of(request: Ask) -> int:
-    """The unit that `request` asks; TEXT for a question in text."""
-    return TEXT if isinstance(request, Question) else request.unit
 
 
 @dataclass(slots=True)
@@ -44,18 +38,17 @@ class Doubts:
     _accepted: dict[ReadSignature, Accepted] = field(default_factory=dict)  # the last one
     _inconsistent: dict[int, float] = field(default_factory=dict)  # by unit: since when
     _surplus_at: dict[int, float] = field(default_factory=dict)  # by unit: the last one
-    _taken_back: list[Ask] = field(default_factory=list)
+    _taken_back: dict[Ask, None] = field(default_factory=dict)  # each once
 
     def accepted(self, read: Read, signature: ReadSignature, now: float, *, proven: bool) -> None:
         """`read` was answered; `proven`: nothing else looks like it."""
         if len(self._accepted) > KEPT_LIMIT:
             self._accepted.clear()
         self._accepted[signature] = Accepted(read, now)
-        self.rests(read, now, proven=proven)
+        self.rests(read, read.unit, now, proven=proven)
 
-    def rests(self, request: Ask, now: float, *, proven: bool) -> None:
-        """`request` was answered, and its response rests on silence unless it is `proven`."""
-        unit = unit_of(request)
+    def rests(self, request: Ask, unit: int, now: float, *, proven: bool) -> None:
+        """`request` to `unit` was answered, and its response rests on silence unless it is `proven`."""
         kept = self._by_silence.setdefault(unit, [])
         if proven:
             kept.clear()
@@ -78,7 +71,7 @@ class Doubts:
         self._surplus_at[unit] = now
         kept = self._by_silence.get(unit)
         if kept:
-            self._taken_back += kept
+            self._taken_back |= dict.fromkeys(kept)
             kept.clear()
             self.hold = True
 
@@ -87,7 +80,7 @@ class Doubts:
         self.surplus(unit, now)
         last = self._accepted.get(signature)
         if last is not None and now - last.at < ACCEPTED_WITHIN_S:
-            self._taken_back.append(last.read)
+            self._taken_back[last.read] = None
             self._inconsistent[last.read.unit] = now
 
     def is_inconsistent(self, unit: int, now: float, window_s: float) -> bool:
@@ -96,6 +89,6 @@ class Doubts:
         return since is not None and now - since < window_s
 
     def taken_back(self) -> list[Ask]:
-        """Reads whose readings are to be taken back; they are forgotten."""
-        reads, self._taken_back = self._taken_back, []
-        return reads
+        """Requests whose readings are to be taken back; they are forgotten."""
+        requests, self._taken_back = list(self._taken_back), {}
+        return requests

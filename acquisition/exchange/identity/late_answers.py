@@ -5,8 +5,9 @@ same unit, function and size: the wrong value with every sign of a good one. So 
 belongs to its unit. While it may come, its signature is used for no other question of that unit (`read_variants`).
 
 It ends when a response that fits has come, or by the clock: on a `wire` after 2 s or 4 time-outs, on a `network` after 60 s
-or two lags of the unit. On a wire it also ends when a later request of the same unit is answered, since such a channel is
-first in, first out; not if the unit has ever answered later than its time-out, nor after two time-outs in a row (D120).
+or two lags of the unit; behind a transaction id as on a wire. On a wire it also ends when a later request of the same unit is
+answered, since such a channel is first in, first out; not if the unit has ever answered later than its time-out, nor after
+two time-outs in a row (D120).
 
 A write has no size to vary, and to repeat the last one does no harm: whichever confirmation comes, it was done. But once
 another value has been written there, the first confirmation that fits is taken for the late one: the second one counts (D66).
@@ -70,10 +71,9 @@ class LateResponses:
             for one in self._all:
                 one.outage |= one.unit == unit
 
-    @property
-    def any(self) -> bool:
+    def any(self, now: float) -> bool:
         """True if a response is outstanding."""
-        return bool(self._all)
+        return any(one.until > now for one in self._all)
 
     def answered(self, unit: int, *, in_order: bool) -> None:
         """A later request of `unit` was answered; `in_order`: on a channel that is first in, first out."""

@@ -7,7 +7,7 @@ Instruments with one question are asked on: every line that comes is the answer 
 """
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from acquisition.drivers.base import Ask
 
@@ -15,16 +15,22 @@ LATE_LIMIT: Final = 64
 QUESTIONS_LIMIT: Final = 256
 
 
+class _MissingLine(NamedTuple):
+    question: Ask
+    asked_at: float
+    until: float  # it may come
+
+
 @dataclass(slots=True)
 class LateText:
-    """Questions of one line without an answer, each with the time until which that may come."""
+    """Questions of one line without an answer, whose lines may still come."""
 
-    _missing: list[tuple[Ask, float]] = field(default_factory=list)
+    _missing: list[_MissingLine] = field(default_factory=list)
     _questions: set[Ask] = field(default_factory=set)
 
-    def expect(self, question: Ask, until: float) -> None:
-        """`question` was not answered in time; its line may come until then."""
-        self._missing.append((question, until))
+    def expect(self, question: Ask, asked_at: float, until: float) -> None:
+        """`question`, sent at `asked_at`, was not answered in time; its line may come until then."""
+        self._missing.append(_MissingLine(question, asked_at, until))
         del self._missing[:-LATE_LIMIT]
 
     def settle(self) -> None:
@@ -43,5 +49,14 @@ class LateText:
 
     def may_ask(self, question: Ask, now: float) -> bool:
         """True if no line of another question is missing."""
-        self._missing = [one for one in self._missing if one[1] > now]
-        return all(missing == question for missing, _ in self._missing)
+        self._missing = [one for one in self._missing if one.until > now]
+        return all(one.question == question for one in self._missing)
+
+    def any(self, now: float) -> bool:
+        """True if a line is missing."""
+        return any(one.until > now for one in self._missing)
+
+    def owed(self, question: Ask, now: float) -> float | None:
+        """Time at which `question` was first sent without an answer so far; None if it was not."""
+        asked = (one.asked_at for one in self._missing if one.question == question and one.until > now)
+        return min(asked, default=None)

@@ -10,6 +10,7 @@ from typing import Final
 
 from acquisition.decoding.failure_quality import exception
 from acquisition.drivers.base import ExceptionResponse, Found, Identification, Identity, Read
+from acquisition.exchange.responses import UNREACHED
 from acquisition.transport.errors import NoConnectionError
 from mapping.plan import DevicePlan, LinePlan
 from mms_gateway.commissioning.manual_exchange import ManualLine, stranger
@@ -17,7 +18,6 @@ from mms_gateway.commissioning.scan import matching
 from mms_gateway.commissioning.scan.matching import Match
 
 SHOWN_OCTETS: Final = 16
-UNREACHED: Final = (10, 11)  # a gateway says that there is nobody behind it
 HEADER: Final = ("unit", "answers", "says it is", "profile", "fits")
 
 

@@ -151,9 +151,13 @@ def test_a_read_within_its_window_is_not_forgotten() -> None:
     assert asked.last_of(signature_of(Read(0, "coil", 0, 8))) is None
 
 
-def test_of_more_contested_signatures_than_are_kept_the_newest_are_not_contested() -> None:
+def test_of_more_contested_signatures_than_are_kept_the_one_that_was_not_heard_for_longest_is_forgotten() -> None:
     asked, reads = AskedReads(), every_read(SIGNATURES_LIMIT + 1)
-    for read in reads:
+    for read in (*reads[:-1], reads[0], reads[-1]):
         asked.contest(signature_of(read), 1.0)
-    assert asked.is_contested(reads[SIGNATURES_LIMIT - 1], 1.0)
-    assert not asked.is_contested(reads[SIGNATURES_LIMIT], 1.0)
+    assert [asked.is_contested(one, 1.0) for one in (reads[0], reads[1], reads[2], reads[-1])] == [
+        True,
+        False,
+        True,
+        True,
+    ]

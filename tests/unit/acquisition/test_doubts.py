@@ -85,3 +85,11 @@ def test_of_more_reads_by_silence_than_are_kept_the_newest_are_taken_back() -> N
     doubts.surplus(1, 1.1)
     found = [one for one in doubts.taken_back() if isinstance(one, Read)]
     assert (len(found), found[0].address, found[-1].address) == (KEPT_LIMIT, 1, KEPT_LIMIT)
+
+
+def test_a_read_that_many_strangers_put_in_doubt_is_taken_back_once() -> None:
+    doubts = Doubts()
+    accept(doubts, FIRST, 1.0, proven=True)
+    for _ in range(1000):
+        doubts.stranger(1, signature_of(FIRST), 1.1)
+    assert doubts.taken_back() == [FIRST]

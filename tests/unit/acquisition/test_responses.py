@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 import pytest
 
-from acquisition.drivers.base import Confirmed, ExceptionResponse, Read, Registers, Write
+from acquisition.drivers.base import Ask, Confirmed, ExceptionResponse, Question, Read, Registers, Write
 from acquisition.drivers.modbus_rtu import crc
 from acquisition.drivers.registry import by_protocol
 from acquisition.exchange.counters import Counters
 from acquisition.exchange.identity.asked_reads import SIGNATURES_LIMIT
 from acquisition.exchange.identity.late_answers import WIRE_S, WIRE_TIMEOUTS
 from acquisition.exchange.pipelining import OutstandingReads, ReadResponse
-from acquisition.exchange.responses import SECOND_WITHIN_S, TAGS_LIMIT, Responses, next_tag
+from acquisition.exchange.responses import SECOND_WITHIN_S, TAGS_LIMIT, TEXT, Responses, next_tag
 
 READ = Read(3, "holding", 100, 2)
 ANOTHER = Read(3, "holding", 200, 2)
@@ -38,7 +38,7 @@ class Bench:
         spec = by_protocol()[protocol]
         self.responses = Responses(spec, spec.make({}), self.counters, 0)
 
-    def send(self, request: Read | Write, now: float = 0.0) -> bytes:
+    def send(self, request: Ask, now: float = 0.0) -> bytes:
         octets = self.responses.encode(request)
         self.responses.sent(request, octets, now)
         return octets
@@ -307,3 +307,46 @@ def test_responses_of_several_outstanding_reads_are_matched_by_their_tags() -> N
     assert bench.responses.next_of(reads, 1.5) is None
     assert (reads.deadline, reads.give_up()) == (2.0, ReadResponse(0, None, 1.0))
     assert bench.counted() == {"requests": 2, "foreign": 1}
+
+
+TEXT_A, TEXT_B = Question("MEAS:VOLT?"), Question("MEAS:CURR?")
+
+
+@pytest.mark.parametrize("protocol", ["serial-ascii", "tcp-ascii"])
+def test_a_line_of_text_that_was_cut_off_with_its_connection_is_missing_in_the_next_one(protocol: str) -> None:
+    bench = Bench(protocol)
+    bench.send(TEXT_A, 10.0)
+    bench.responses.cut_short(TEXT_A, 10.1, 0.3)
+    bench.responses.reset()
+    assert (bench.responses.text.may_ask(TEXT_A, 10.2), bench.responses.text.may_ask(TEXT_B, 10.2)) == (True, False)
+    assert bench.responses.oldest(TEXT_A, 10.9) == 10.0  # the line of the first try may come
+    assert bench.responses.oldest(TEXT_A, 12.5) == 12.5
+
+
+def test_a_surplus_line_puts_every_device_of_its_line_in_doubt_since_it_names_none() -> None:
+    bench = Bench("adam-ascii")
+    first, second = Read(1, "input", 0, 2), Read(2, "input", 0, 2)
+    assert {bench.responses.unit_of(one) for one in (first, second, TEXT_A)} == {TEXT}
+    for read in (first, second):
+        bench.responses.doubts.rests(read, bench.responses.unit_of(read), 1.0, proven=False)
+    bench.responses.doubts.surplus(TEXT, 1.1)
+    assert bench.responses.doubts.taken_back() == [first, second]
+
+
+def test_a_new_connection_with_ids_is_tidy_once_the_clock_has_ended_what_was_missing() -> None:
+    bench = Bench("modbus-tcp")
+    bench.send(READ)
+    bench.responses.timed_out(READ, 0.3, 0.3)
+    assert (bench.responses.is_tidy(1.0), bench.responses.is_tidy(0.3 + WIRE_S)) == (False, True)
+    assert not Bench("serial-ascii").responses.is_tidy(0.0)
+
+
+def test_several_reads_are_outstanding_at_once_until_something_but_a_time_out_tells_of_a_gateway() -> None:
+    bench = Bench("modbus-tcp")
+    bench.send(READ)
+    bench.responses.timed_out(READ, 0.3, 0.3)
+    assert (bench.responses.names_request(0.4), bench.responses.behind_gateway) == (False, False)
+    bench.responses.answered_concurrently(ExceptionResponse(2), 0.5)
+    assert not bench.responses.behind_gateway
+    bench.responses.answered_concurrently(ExceptionResponse(11), 0.6)
+    assert bench.responses.behind_gateway
