@@ -82,7 +82,8 @@ def poll(link: Link, job: Job) -> Steps[AttemptResult]:
     device.identified = True
     if isinstance(block, ReplyBlock):
         return (yield from _text(link, job, block))
-    found = yield from registers(link, device, _read(device, block), job.due.borders)
+    searched = block != job.due.whole and not job.due.sound
+    found = yield from registers(link, device, _read(device, block), job.due.borders, exact=searched)
     return _readings(job, block, found, link.asked_at) if isinstance(found, tuple) else found
 
 
@@ -120,14 +121,19 @@ def _readings(job: Job, block: RegisterBlock, words: Sequence[int], asked_at: fl
 
 
 def registers(
-    link: Link, device: PolledDevice, read: Read, borders: Sequence[int], *, fresh: bool = False
+    link: Link, device: PolledDevice, read: Read, borders: Sequence[int], *, fresh: bool = False, exact: bool = False
 ) -> Steps[tuple[int, ...] | DeviceException | ResponseTimeout | Deferral]:
     """Values of `read`, by reads that no late response can satisfy; otherwise why there are none. Raises NoConnectionError.
 
-    `fresh`: as in Link.parts.
+    `fresh`: as in Link.parts. `exact`: nothing else is read along, since a register that the device refuses is searched for.
     """
     plan = device.plan
-    limits = ReadLimits(plan.polling.max_registers, device.refused_reads, exact=plan.polling.max_gap == 0)
+    limits = ReadLimits(
+        plan.polling.max_registers,
+        device.refused_reads,
+        device.refused_ranges(),
+        exact=exact or plan.polling.max_gap == 0,
+    )
     parts = link.parts(read, borders, limits, fresh=fresh)
     if parts is None:
         return Deferral()

@@ -17,6 +17,7 @@ from typing import Final
 from acquisition.drivers.base import Read
 from acquisition.exchange.identity.asked_reads import AskedReads, octets_of
 from acquisition.exchange.identity.late_answers import LateResponses
+from acquisition.polling.refused_registers import RefusedRange
 
 LONGER_BY: Final = (1, 2)  # two, for devices whose values are all of two registers
 LONGER_STILL_BY: Final = (3, 4, 5, 6)  # where the block has no parts: a single value, asked for again and again
@@ -42,13 +43,14 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class ReadLimits:
-    """Limits of the reads of one device: the registers or bits of one read, reads that it refuses, and `exact`.
+    """Limits of the reads of one device: the registers or bits of one read, reads and ranges that it refuses, and `exact`.
 
     `exact`: nothing is read that was not planned.
     """
 
     most: int = REGISTERS_LIMIT
     refused: Collection[Read] = ()
+    holes: Sequence[RefusedRange] = ()
     exact: bool = False
 
 
@@ -92,6 +94,8 @@ class ReadChoice:
         unused = [one for one in distinct if all(self._asked.asked_alike(part.read, now) is None for part in one)]
         if not unused:
             return min(distinct, key=self._age(now))
+        if self._asked.lag(read.unit, now):  # each size in its turn; two parts cost two exchanges
+            unused.sort(key=len)
         return unused[1 if len(unused) > 1 and self._draw() < SECOND_SHARE else 0]
 
     def distinguishes(self, read: Read, now: float, *, silent_s: float) -> bool:
@@ -129,11 +133,15 @@ def variants(read: Read, borders: Sequence[int], limits: ReadLimits) -> Iterator
 def _longer(read: Read, limits: ReadLimits, steps: Sequence[int]) -> Iterator[Read]:
     """`read` with more behind it, then with more before it; of bits an octet of the response for each step."""
     more = [8 * step for step in steps] if read.table in ("coil", "discrete") else steps
-    for step in more:
-        longer = Read(read.unit, read.table, read.address, read.count + step)
-        if longer.count <= limits.most and longer.address + longer.count <= 0x10000 and longer not in limits.refused:
-            yield longer
-    for step in more:
-        longer = Read(read.unit, read.table, read.address - step, read.count + step)
-        if longer.count <= limits.most and longer.address >= 0 and longer not in limits.refused:
-            yield longer
+    behind = [Read(read.unit, read.table, read.address, read.count + step) for step in more]
+    before = [Read(read.unit, read.table, read.address - step, read.count + step) for step in more]
+    return (one for one in (*behind, *before) if _is_possible(one, limits))
+
+
+def _is_possible(read: Read, limits: ReadLimits) -> bool:
+    """True unless the protocol or the device is known to refuse `read`."""
+    end = read.address + read.count
+    if read.count > limits.most or read.address < 0 or end > 0x10000 or read in limits.refused:
+        return False
+    holes = (one for one in limits.holes if one.table == read.table)
+    return not any(one.address < end and read.address < one.address + one.count for one in holes)

@@ -72,7 +72,7 @@ def test_with_one_answer_of_a_hundred_late_ten_thousand_reads_give_no_wrong_valu
     async def scenario() -> None:
         units = {unit: Unit(late=sometimes(0.01, *LATE)) for unit in (1, 2, 3)}
         polling = Polling(units, [meter(unit) for unit in units])
-        await polling.poll(360)
+        await polling.poll(360)  # a device answers in order: what is late keeps what follows waiting
         assert polling.wire.late > 50
         assert exchanges(polling.heard) > 10_000
         assert wrong(polling.heard) == []
@@ -87,7 +87,7 @@ def test_however_many_are_late_none_is_wrong(share: float) -> None:
         polling = Polling(units, [meter(unit) for unit in units])
         await polling.poll(60)
         assert wrong(polling.heard) == []
-        assert exchanges(polling.heard) > 300 or share > 0.1
+        assert exchanges(polling.heard) > 400 or share > 0.1
 
     run(scenario())
 
@@ -98,7 +98,7 @@ def test_a_device_that_refuses_to_be_asked_for_more_gives_no_wrong_value_and_is_
         polling = Polling({1: unit}, [meter(1, first=2)])
         await polling.poll(60)
         assert wrong(polling.heard) == []
-        assert exchanges(polling.heard) > 300
+        assert exchanges(polling.heard) > 500
         unit.late = lambda _chance: 0.0
         await polling.poll(31)  # it may have been given up
         assert all(quality.is_good(one.reading.quality) for one in polling.last.values())
@@ -254,7 +254,7 @@ def test_a_late_exception_makes_no_hole_of_the_registers_that_were_asked_for_sin
         polling = Polling({1: Unit(spoil=late_refusal, late=lambda _chance: 0.07)}, [device])
         await polling.poll(30)
         alone = [one for one in polling.heard if one.read[0].point == 1040]
-        assert polling.line.counters.exceptions > 0  # taken for its own
+        assert polling.line.counters.exceptions > 0  # to a longer read as it seems, which concludes nothing
         gone = [after.at - before.at for before, after in pairwise(one for one in alone if one.good)]
         assert max(gone) < 1  # a hole is left alone for a minute
         assert alone[-1].at > 1029
@@ -390,17 +390,14 @@ def test_a_dead_unit_with_a_single_value_is_probed_and_comes_back() -> None:
     run(scenario())
 
 
-def test_an_illegal_register_costs_only_itself_each_longer_read_over_it_once_and_one_request_a_while() -> None:
+def test_an_illegal_register_costs_only_itself_and_one_request_a_while() -> None:
     async def scenario() -> None:
         unit = Unit(holes=range(3, 4))
         polling = Polling({1: unit}, [meter(1, every_ms=100)])
-        await polling.poll(15)
-        soon = polling.line.counters.exceptions  # of 6 registers, of 3, of the one, and of at most 12 longer reads
-        assert 3 <= soon <= 16
-        await polling.poll(44)
+        await polling.poll(59)
         assert [point for point, one in polling.last.items() if not quality.is_good(one.reading.quality)] == [1003]
         assert polling.last[1003].reading.reason == "exception 2 (illegal data address)"
-        assert polling.line.counters.exceptions <= soon + 1
+        assert polling.line.counters.exceptions == 3  # of 6 registers, of 3, and of the one
 
     run(scenario())
 
