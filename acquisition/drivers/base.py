@@ -4,9 +4,9 @@ A driver turns a request into octets, and finds in the octets that came the one 
 
     request(ask, tag)              the octets that ask
     take(ask, tag, buffer)         Registers, Text, Identity, Confirmed or ExceptionResponse if the answer is there (and removed
-                                   from `buffer`); Foreign for a sound unit that answers something else; Continue if the
-                                   device first wants to hear more; None if no unit is complete. Octets that cannot
-                                   begin an answer are removed.
+                                   from `buffer`); Foreign for a sound unit that answers something else; ForeignRequest
+                                   for one that asks; Continue if the device first wants to hear more; None if no unit
+                                   is complete. Octets that cannot begin an answer are removed.
 
 A driver that continues is in a conversation (D30): `request` begins a new one, whatever became of the last.
 
@@ -108,7 +108,18 @@ class Foreign:
     """A sound unit that answers something else: a late response, another unit, an echo.
 
     `octets_of_data` is the size of the data it carries, None if it carries none: with it a late answer is recognized.
+    `may_ask`: it could as well be the request of another master.
     """
+
+    unit: int
+    function: int
+    octets_of_data: int | None
+    may_ask: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignRequest:
+    """A sound unit that asks: another master's. `octets_of_data`: of the response that it will have; None for a write."""
 
     unit: int
     function: int
@@ -125,7 +136,7 @@ class Continue:
 
 
 Found = Registers | Text | Identity | Confirmed | ExceptionResponse | Foreign
-Step = Found | Continue
+Step = Found | Continue | ForeignRequest
 
 
 class Driver(typing.Protocol):

@@ -25,6 +25,7 @@ from acquisition.drivers.base import (
     Confirmed,
     ExceptionResponse,
     Foreign,
+    ForeignRequest,
     Identification,
     Identity,
     Question,
@@ -45,6 +46,9 @@ _EXCEPTION: Final = 0x80
 _ENCAPSULATED: Final = 43  # with MEI type 14: read device identification
 _SERVER_ID: Final = 17
 _BASIC_OBJECTS: Final = bytes((_ENCAPSULATED, 14, 1, 0))  # from object 0: vendor, product code, revision
+READ_REQUEST_OCTETS: Final = 5
+WRITE_HEADER_OCTETS: Final = 6
+DATA_LIMIT: Final = 250  # octets of data in the response to a read
 _OBJECTS_FROM: Final = 7  # octets before the first object of an identification
 
 
@@ -128,7 +132,7 @@ def judge(ask: Ask, unit: int, pdu: bytes) -> Registers | Identity | Confirmed |
     """Classify the sound response `pdu` from `unit` to `ask`: its result, an exception, or Foreign."""
     function = pdu[0]
     data = pdu[1] if function in READ_FUNCTIONS.values() and len(pdu) > 1 else None
-    foreign = Foreign(unit, function, data)
+    foreign = Foreign(unit, function, data, may_ask=data is not None and request_in(unit, pdu) is not None)
     if isinstance(ask, Question) or unit != ask.unit or function & 0x7F != function_of(ask):
         return foreign
     if function & _EXCEPTION:
@@ -145,6 +149,18 @@ def judge(ask: Ask, unit: int, pdu: bytes) -> Registers | Identity | Confirmed |
     if ask.table in ("coil", "discrete"):
         return Registers(tuple(int(bit) for bit in decoded.bits[: ask.count]))
     return Registers(tuple(decoded.registers))
+
+
+def request_in(unit: int, pdu: bytes) -> ForeignRequest | None:
+    """The request that the sound `pdu` is; None if it is none, or one that looks like its own response (5, 6 and 22)."""
+    function = pdu[0]
+    if function in READ_FUNCTIONS.values() and len(pdu) == READ_REQUEST_OCTETS:
+        count, bits = int.from_bytes(pdu[3:5], "big"), function <= READ_FUNCTIONS["discrete"]
+        octets = -(-count // 8) if bits else 2 * count
+        return ForeignRequest(unit, function, octets) if 1 <= octets <= DATA_LIMIT else None
+    if function in (15, 16) and len(pdu) > WRITE_HEADER_OCTETS and len(pdu) == WRITE_HEADER_OCTETS + pdu[5]:
+        return ForeignRequest(unit, function, None)
+    return None
 
 
 def _objects(pdu: bytes) -> tuple[str, ...]:

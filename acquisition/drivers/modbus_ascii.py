@@ -12,7 +12,7 @@ from pymodbus.framer import FramerAscii
 from pymodbus.pdu import DecodePDU
 
 from acquisition.drivers import modbus, modbus_device
-from acquisition.drivers.base import Ask, DriverSpec, Found, Question, SerialSettings
+from acquisition.drivers.base import Ask, DriverSpec, ForeignRequest, Found, Question, SerialSettings
 from acquisition.drivers.device_side import AnsweringDevice, Devices, Turn, turn_of
 from mapping.protocols import Framing, Protocol
 
@@ -33,8 +33,8 @@ class ModbusAscii:
             raise TypeError("a question to a serial instrument on a Modbus line")
         return self._framer.encode(modbus.request_pdu(ask), ask.unit, tag)
 
-    def take(self, ask: Ask, tag: int, buffer: bytearray) -> Found | None:
-        """The next sound frame; a frame that is not the answer is Foreign."""
+    def take(self, ask: Ask, tag: int, buffer: bytearray) -> Found | ForeignRequest | None:
+        """The next sound frame; a frame that is not the answer is Foreign, one that asks is ForeignRequest."""
         while True:
             end = buffer.find(b"\r\n")
             if end < 0:
@@ -44,8 +44,12 @@ class ModbusAscii:
             text = bytes(buffer[start + 1 : end]) if start >= 0 else b""
             del buffer[: end + 2]
             frame = _octets(text)
-            if frame is not None and modbus.reply_octets(frame[1:]) == len(frame) - 1:
+            if frame is None:
+                continue
+            if modbus.reply_octets(frame[1:]) == len(frame) - 1:
                 return modbus.judge(ask, frame[0], frame[1:])
+            if (request := modbus.request_in(frame[0], frame[1:])) is not None:
+                return request
 
 
 def _keep_beginning(buffer: bytearray) -> None:

@@ -360,6 +360,7 @@ class Link:
         self._responses.unexpected(self._time.now)
         if hold:
             yield from self._window_of_silence(TEXT if self._spec.anonymous else device.unit)
+        yield from self._other_master_done()
         until = max(self._time.now, self._silence.free_at(device)) + device.polling.timeout_ms / 1000
         while True:
             while self._time.now < (free := self._silence.free_at(device)):
@@ -378,6 +379,12 @@ class Link:
         while self._time.now < (free := min(self._silence.since + window_s, until)):
             self._unexpected((yield Receive(free)))
         self._responses.doubts.hold = False
+
+    def _other_master_done(self) -> Steps[None]:
+        """Wait for the response to another master's request that was heard, for one window at most."""
+        last = self._responses.others.until(self._time.now)
+        while self._time.now < (until := min(self._responses.others.until(self._time.now), last)):
+            self._unexpected((yield Receive(until)))
 
     def _unexpected(self, octets: bytes) -> None:
         if octets:

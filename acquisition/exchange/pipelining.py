@@ -7,7 +7,7 @@ read 1 ─► read 2 ─► read 3 ─►       the transaction id of a unit say
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from acquisition.drivers.base import Continue, Driver, DriverSpec, Foreign, Found, Read
+from acquisition.drivers.base import Continue, Driver, DriverSpec, Foreign, ForeignRequest, Found, Read
 
 
 class ReadResponse(NamedTuple):
@@ -52,7 +52,7 @@ class OutstandingReads:
         found = driver.take(self._exchanges[tag].read, tag, buffer)
         if found is None or isinstance(found, Foreign):
             return found
-        assert not isinstance(found, Continue)  # noqa: S101 - a unit with a tag is the whole response
+        assert not isinstance(found, Continue | ForeignRequest)  # noqa: S101 - a unit with a tag is a whole response
         exchange = self._exchanges.pop(tag)
         return ReadResponse(exchange.place, found, exchange.asked_at)
 

@@ -18,6 +18,7 @@ from acquisition.drivers.base import (
     DriverSpec,
     ExceptionResponse,
     Foreign,
+    ForeignRequest,
     Found,
     Question,
     Read,
@@ -39,6 +40,7 @@ from acquisition.exchange.identity.channel_faults import ChannelFaults, shown, s
 from acquisition.exchange.identity.doubts import Doubts
 from acquisition.exchange.identity.late_answers import NETWORK_S, WIRE_S, WIRE_TIMEOUTS, LateResponse, LateResponses
 from acquisition.exchange.identity.late_text import LateText
+from acquisition.exchange.identity.other_masters import OtherMasters
 from acquisition.exchange.pipelining import OutstandingReads, ReadResponse
 
 FRAME_OCTETS: Final = 5  # around the data of a response to a read: unit, function, length, check sum
@@ -52,6 +54,7 @@ TEXT_TIMEOUTS: Final = 8.0
 TAGS_LIMIT: Final = 256
 FRAMES_KEPT: Final = 8
 TEXT: Final = -2  # the unit of all devices of a line of text
+AMBIGUOUS_OCTETS: Final = 3  # of bits: such a response may be another master's request
 TAG_STEP: Final = 0x9E37  # a tag is far from its neighbours, so that no wrong bit makes one of another (D64)
 _FUNCTION_TABLES: Final = {1: "coil", 2: "discrete", 3: "holding", 4: "input"}
 
@@ -81,6 +84,7 @@ class Responses:
         self.asked = AskedReads(any_unit=shared)
         self.doubts = Doubts()
         self.text = LateText()
+        self.others = OtherMasters()
         self.faults = ChannelFaults("second-master" if spec.serial else "shared-line", read_between=not spec.tagged)
         self._spec = spec
         self._driver = driver
@@ -101,6 +105,7 @@ class Responses:
         self._answered_tags: OrderedDict[int, tuple[str, float]] = OrderedDict()  # the request, and when it was sent
         self._timeout_s = 0.0  # of the last request that had none
         self._unsound_before = self._foreign_before = 0  # the last request
+        self._collided = False  # another master's response looks like that to the last request
 
     # ------------------------------------------------------------------ a request
 
@@ -133,6 +138,8 @@ class Responses:
             self.asked.wrote(request, now)
         self._foreign_before, self._unsound_before = self._counters.foreign, self._counters.discarded_octets
         if not self._spec.tagged:
+            self._collided = isinstance(request, Read) and self.others.is_awaited(signature_of(request), now)
+            self.others.sent(octets)
             self._echo.sent(octets, request)
             if isinstance(request, Write):
                 self.late.overtake(request)
@@ -153,6 +160,10 @@ class Responses:
         while (found := self._take(request, now)) is not None:
             if isinstance(found, Foreign):
                 self._foreign(found, now)
+            elif isinstance(found, ForeignRequest):
+                self._other_master(found, now)
+            elif isinstance(found, Registers) and self._collided:
+                self._counters.foreign += 1
             elif isinstance(found, Confirmed) and self._overtaken(request, now):
                 self._counters.late += 1  # the earlier one's, or this one's: the second one counts
             else:
@@ -284,6 +295,14 @@ class Responses:
         while (found := self._take(request, now)) is not None:
             if isinstance(found, Foreign):
                 self._foreign(found, now)
+            elif isinstance(found, ForeignRequest):
+                self._other_master(found, now)
+            elif (
+                isinstance(request, Read)
+                and isinstance(found, Registers)
+                and self.others.answered(self.asked.signature_of(request), now)
+            ):
+                self._counters.foreign += 1
             elif (
                 isinstance(request, Read | Write)
                 and not self.is_text(request)
@@ -334,14 +353,39 @@ class Responses:
         if self._spec.tagged and octets is not None:  # under the id of a request that wants another response
             self.faults.misfit(found.unit, found.function, octets, now)
             self._suspect_gateway(now, float("inf"))
+        signature = None if table is None or octets is None else self._signature(found.unit, table, octets)
+        if found.may_ask or (signature is not None and self.others.answered(signature, now)):
+            self._counters.foreign += 1
+            return
         late = self.late.settle(found, _FUNCTION_TABLES)
         if late is not None:
             self._came_late(late, now)
-        elif table is None or octets is None or self._spec.tagged:
+        elif signature is None or self._spec.tagged:
             self._counters.foreign += 1
             self._confirmed_again(found, now)
         else:
-            self._surplus((ANY_UNIT if self.asked.any_unit else found.unit, table, octets), found.unit, now)
+            self._surplus(signature, found.unit, now)
+
+    def _signature(self, unit: int, table: str, octets: int) -> ReadSignature:
+        return (ANY_UNIT if self.asked.any_unit else unit, table, octets)
+
+    def _other_master(self, found: ForeignRequest, now: float) -> None:
+        """A request that is not ours: its response is not ours either, and ours are to look different."""
+        if self.others.is_echo(self._frame):
+            self._counters.echoes += 1
+            return
+        self._counters.foreign += 1
+        table = _FUNCTION_TABLES.get(found.function)
+        self.faults.other_asked(found.unit, found.function, found.octets_of_data, now)
+        if table is None or found.octets_of_data is None:
+            return
+        signature = (found.unit, table, found.octets_of_data)
+        self.others.asked(signature, now, self.asked.window(found.unit, now))
+        self.asked.contest(signature, now)
+        if table in ("coil", "discrete"):
+            self.asked.contest((found.unit, table, AMBIGUOUS_OCTETS), now)
+        request = self._request
+        self._collided |= isinstance(request, Read) and signature_of(request) == signature
 
     def _surplus(self, signature: ReadSignature, unit: int, now: float) -> None:
         """A response to a read that nobody waits for: the second one to ours, or one to somebody else's."""

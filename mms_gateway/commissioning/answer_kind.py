@@ -3,7 +3,16 @@
 from dataclasses import dataclass
 
 from acquisition.decoding.failure_quality import exception
-from acquisition.drivers.base import Ask, Continue, Driver, ExceptionResponse, Foreign, Found, Question
+from acquisition.drivers.base import (
+    Ask,
+    Continue,
+    Driver,
+    ExceptionResponse,
+    Foreign,
+    ForeignRequest,
+    Found,
+    Question,
+)
 from acquisition.exchange.responses import UNREACHED
 
 
@@ -24,7 +33,7 @@ def answer_kind(driver: Driver, ask: Ask, tag: int, sent: bytes, received: bytes
     while (found := driver.take(ask, tag, buffer)) is not None:
         if isinstance(found, Foreign):
             others.append(found.unit)
-        elif not isinstance(found, Continue):
+        elif not isinstance(found, Continue | ForeignRequest):
             return _answered(ask, found, echo)
     if others:
         return AnswerKind(others[0], f"unit {others[0]} answers", echo)

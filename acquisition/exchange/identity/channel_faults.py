@@ -4,6 +4,7 @@
     three in a row, each right after the next request was sent    holds-answers
     a second response to a read, with the same octets             surplus-frames
     a stranger: a response to a read, with other octets           second-master on a serial line, shared-line on a network
+    a request that is not ours, and no echo of ours               the same
     strangers that come one to each read, at the same lag         two-devices
     a response of the wrong size under the right transaction id   gateway-gives-up
 
@@ -125,6 +126,11 @@ class ChannelFaults:
         elif now - unit.doubled_at >= MASTER_S:
             text = f"{shown(*signature)}: an answer to a request that is not ours"
             self.conditions.note(self.stranger, text, now, count=count)
+
+    def other_asked(self, unit: int, function: int, octets: int | None, now: float) -> None:
+        """A request that is not ours has come, for a response with `octets` of data; None for a write."""
+        text = "a write" if octets is None else f"a request for {octets} octets"
+        self.conditions.note(self.stranger, f"unit {unit}, function {function}: {text} that is not ours", now)
 
     def misfit(self, unit: int, function: int, octets: int, now: float) -> None:
         """A response with `octets` of data has come under the transaction id of a request that it does not answer."""

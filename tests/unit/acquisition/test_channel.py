@@ -5,7 +5,18 @@ from random import Random
 
 import pytest
 
-from acquisition.drivers.base import Confirmed, ExceptionResponse, Foreign, Question, Read, Registers, Step, Text, Write
+from acquisition.drivers.base import (
+    Confirmed,
+    ExceptionResponse,
+    Foreign,
+    ForeignRequest,
+    Question,
+    Read,
+    Registers,
+    Step,
+    Text,
+    Write,
+)
 from acquisition.drivers.device_side import Fault
 from acquisition.drivers.registry import by_protocol
 from acquisition.simulate.channel import TURNAROUND_S, UNDER_WAY_LIMIT, Channel
@@ -281,9 +292,9 @@ class TestSecondMaster:
         requests = [(at, octets) for at, _, octets in line.heard if octets == line.driver.request(BOTH, 0)]
         answers = line.found(BOTH)
         assert 9 <= len(requests) <= 12
-        assert answers[0][1] == Registers((100, 101))
+        assert [found for _, found in answers[:2]] == [ForeignRequest(1, 3, 4), Registers((100, 101))]
         exchange_s = (9 + 3.5) * CHARACTER_S + TURNAROUND_S  # from the end of its request to that of its answer
-        assert answers[0][0] - requests[0][0] == pytest.approx(exchange_s)
+        assert answers[1][0] - requests[0][0] == pytest.approx(exchange_s)
 
     def test_it_falls_silent_when_the_fault_ends(self) -> None:
         line = Line("modbus-rtu", SecondMaster(unit=1, read="holding 0-1", every="500ms"))
