@@ -309,9 +309,10 @@ class Line:
                 self._offline(job.device, reason)
             case DeviceException(code, certain):
                 self._refused(job, code, now, certain=certain)
-            case Deferral(at_once):
+            case Deferral(at_once, after_s):
                 if not at_once:
-                    self._scheduler.defer(job, now, min(job.due.period_s, DEFERRAL_S))
+                    wait_s = min(job.due.period_s, DEFERRAL_S) if after_s is None else after_s
+                    self._scheduler.defer(job, now, wait_s)
 
     def _judged(self, job: Job, read: list[PointReading], age_s: float) -> list[PointReading]:
         """`read`, invalid where another device or master may have given it, or where it is older than its point may be."""
@@ -325,6 +326,8 @@ class Line:
 
     def _refused(self, job: Job, code: int, now: float, *, certain: bool) -> None:
         read = failure_quality.refused([one.point.number for one in job.due.located], code)
+        if not certain and self._scheduler.busy(job, now, self._link.window_s(job.device.plan.unit)):
+            return
         if code in BUSY:
             if self._scheduler.busy(job, now, max(BUSY_WAIT_S, job.device.plan.polling.pause_ms / 1000)):
                 return

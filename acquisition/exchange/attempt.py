@@ -35,7 +35,7 @@ class BlockReadings:
 
 @dataclass(frozen=True, slots=True)
 class DeviceException:
-    """Exception response. `certain`: to this very request; otherwise it may be a late one, to another (D67)."""
+    """Exception response. `certain`: to this very request; otherwise it may be a late or a second one, to another (D67)."""
 
     code: int
     certain: bool
@@ -64,9 +64,10 @@ class WrongDevice:
 
 @dataclass(frozen=True, slots=True)
 class Deferral:
-    """No safe request is possible yet, or another request is to be tried now (`at_once`)."""
+    """No safe request is possible yet, or not for `after_s`; or another request is to be tried now (`at_once`)."""
 
     at_once: bool = False
+    after_s: float | None = None
 
 
 AttemptResult = BlockReadings | DeviceException | ResponseTimeout | BadFrame | WrongDevice | Deferral
@@ -82,8 +83,10 @@ def poll(link: Link, job: Job) -> Steps[AttemptResult]:
     device.identified = True
     if isinstance(block, ReplyBlock):
         return (yield from _text(link, job, block))
-    searched = block != job.due.whole and not job.due.sound
-    found = yield from registers(link, device, _read(device, block), job.due.borders, exact=searched)
+    read = _read(device, block)
+    if job.due.is_searched and (wait_s := link.exception_wait_s(read)) > 0:
+        return Deferral(after_s=wait_s)
+    found = yield from registers(link, device, read, job.due.borders, exact=device.is_searched)
     return _readings(job, block, found, link.asked_at) if isinstance(found, tuple) else found
 
 
@@ -145,7 +148,7 @@ def registers(
     if parts[0].longer and found.code in ABSENT:
         device.refused_reads.add(parts[0].read)
         return Deferral(at_once=True)
-    return DeviceException(found.code, certain=not link.doubtful(read))
+    return DeviceException(found.code, certain=link.is_certain)
 
 
 def _identified(link: Link, job: Job, identify: Identify) -> Steps[AttemptResult | None]:

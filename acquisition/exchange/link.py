@@ -113,10 +113,18 @@ class Link:
         """True unless the missing answer to another question could be taken for that to `question`, on a line of text."""
         return not self._responses.is_text(question) or self._responses.text.may_ask(question, self._time.now)
 
-    def doubtful(self, read: Read) -> bool:
-        """True if an exception to `read` may be a late one, to something else."""
-        late = self._responses.late
-        return not self._spec.tagged and late.may_be_pending(read.unit, read.table, self._time.now)
+    @property
+    def is_certain(self) -> bool:
+        """True if the last exception is to the last request, and no late or second one to another, for all that is known."""
+        return self._responses.doubted is None
+
+    def exception_wait_s(self, read: Read) -> float:
+        """Seconds until an exception to `read` is told from the last one of its unit and function; 0 or less: it is now."""
+        return 0.0 if self._spec.tagged else self._responses.exception_wait_s(read, self._time.now)
+
+    def window_s(self, unit: int) -> float:
+        """The window of `unit` in seconds."""
+        return self._responses.asked.window(unit, self._time.now)
 
     def ask_parts(self, device: DevicePlan, parts: Sequence[Part]) -> Steps[tuple[int, ...] | ExceptionResponse | None]:
         """The values of `parts`, joined; ExceptionResponse if the device has refused one, None if one was not answered.
@@ -258,8 +266,8 @@ class Link:
 
     def _await_response(self, request: Ask, deadline: float, timeout_s: float) -> Steps[Found | None]:
         last = self._time.now + self._spec.longest_s
-        while self._time.now < deadline:
-            octets = yield Receive(deadline)
+        while self._time.now < (until := min(deadline, self._responses.doubted_until)):
+            octets = yield Receive(until)
             if not octets:
                 continue
             self._silence.broken(self._time.now)
@@ -271,7 +279,7 @@ class Link:
                     return found
                 yield from self._continue(found)
                 deadline = min(last, self._time.now + timeout_s)
-        return None
+        return self._responses.doubted
 
     def _continue(self, more: Continue) -> Steps[None]:
         """Go on with a conversation; ends when all of it is on the line."""

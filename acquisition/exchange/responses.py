@@ -52,8 +52,10 @@ TIMEOUT_EVIDENCE_S: Final = 600.0  # a time-out alone may be that of a gateway
 OWED_S: Final = 1.0  # an unanswered request so old may be the one that is answered, whatever the lag was so far
 TEXT_TIMEOUTS: Final = 8.0
 TAGS_LIMIT: Final = 256
+FOREVER: Final = float("inf")
 FRAMES_KEPT: Final = 8
 TEXT: Final = -2  # the unit of all devices of a line of text
+EXCEPTION: Final = 0x80  # in the function of a response
 AMBIGUOUS_OCTETS: Final = 3  # of bits: such a response may be another master's request
 TAG_STEP: Final = 0x9E37  # a tag is far from its neighbours, so that no wrong bit makes one of another (D64)
 _FUNCTION_TABLES: Final = {1: "coil", 2: "discrete", 3: "holding", 4: "input"}
@@ -92,7 +94,7 @@ class Responses:
         self._echo = Echo()
         self._buffer = bytearray()
         self._tag = tag
-        self._gateway_until = float("inf") if gateway else 0.0
+        self._gateway_until = FOREVER if gateway else 0.0
         self._request: Ask | None = None  # the last one
         self._asked_at = 0.0  # it was sent
         self._network = spec.transport != "serial"  # not first in, first out, and slow for all that is known
@@ -105,6 +107,9 @@ class Responses:
         self._answered_tags: OrderedDict[int, tuple[str, float]] = OrderedDict()  # the request, and when it was sent
         self._timeout_s = 0.0  # of the last request that had none
         self._unsound_before = self._foreign_before = 0  # the last request
+        self._exceptions: dict[tuple[int, str | int], float] = {}  # by unit and function: the last one
+        self.doubted: ExceptionResponse | None = None  # that came to the last request, and may be another one's
+        self.doubted_until = FOREVER  # its own response is waited for
         self._collided = False  # another master's response looks like that to the last request
 
     # ------------------------------------------------------------------ a request
@@ -136,6 +141,7 @@ class Responses:
             self.asked.sent(request, now)
         elif isinstance(request, Write):
             self.asked.wrote(request, now)
+        self.doubted, self.doubted_until = None, FOREVER
         self._foreign_before, self._unsound_before = self._counters.foreign, self._counters.discarded_octets
         if not self._spec.tagged:
             self._collided = isinstance(request, Read) and self.others.is_awaited(signature_of(request), now)
@@ -164,6 +170,10 @@ class Responses:
                 self._other_master(found, now)
             elif isinstance(found, Registers) and self._collided:
                 self._counters.foreign += 1
+            elif isinstance(found, ExceptionResponse) and not self._proves(request, now):
+                if self.doubted is None:
+                    self.doubted_until = now + self.asked.least_window_s
+                self.doubted = found
             elif isinstance(found, Confirmed) and self._overtaken(request, now):
                 self._counters.late += 1  # the earlier one's, or this one's: the second one counts
             else:
@@ -198,11 +208,19 @@ class Responses:
     def answered(self, request: Ask, found: Found, now: float, timeout_s: float) -> None:
         """`request` had its response in time.
 
-        A gateway that reached no device (exceptions 10 and 11) may still get a response from it.
+        A gateway that reached no device (exceptions 10 and 11) may still get a response from it. So may we behind an exception
+        that may be another request's.
         """
+        if found is self.doubted and isinstance(request, Read | Write):
+            until = now + self.asked.window(request.unit, now)
+            self.late.expect(request, self._asked_at, until, refused=True)
+            return
+        if self.doubted is not None:
+            self._counters.doubled += 1
+            self.faults.again(f"{shown_of(request)}: an exception", self._asked_at, now)
         if isinstance(request, Read) and isinstance(found, ExceptionResponse) and found.code in UNREACHED:
             if self._spec.tagged:
-                self._suspect_gateway(now, float("inf"))
+                self._suspect_gateway(now, FOREVER)
                 self._expect(request, now, timeout_s)
             return
         self.asked.took(now - self._asked_at)
@@ -221,6 +239,22 @@ class Responses:
             in_order = not self._network and not self.asked.lag(request.unit, now)
             self.late.answered(request.unit, in_order=in_order)
 
+    def _proves(self, request: Ask, now: float) -> bool:
+        """True if the exception that has come now can only be that to `request`: of its unit and function it is the sole one."""
+        if self._spec.tagged or not isinstance(request, Read | Write):
+            return True
+        function = request.table if isinstance(request, Read) else request.function
+        pending = self.late.may_be_pending(request.unit, function, now)
+        alone = not pending and self.exception_wait_s(request, now) <= 0
+        self._exceptions[request.unit, function] = now
+        return alone
+
+    def exception_wait_s(self, request: Read | Write, now: float) -> float:
+        """Seconds until an exception to `request` is told from the last one of its unit and function."""
+        function = request.table if isinstance(request, Read) else request.function
+        last = self._exceptions.get((request.unit, function))
+        return 0.0 if last is None else last + self.asked.window(request.unit, now) - now
+
     def next_of(self, reads: OutstandingReads, now: float) -> ReadResponse | None:
         """The next response to one of `reads`; None while there is no whole one."""
         while (found := reads.take(self._spec, self._driver, self._buffer)) is not None:
@@ -232,7 +266,7 @@ class Responses:
     def answered_concurrently(self, found: Found, now: float) -> None:
         """One of several requests had its response in time."""
         if isinstance(found, ExceptionResponse) and found.code in UNREACHED:
-            self._suspect_gateway(now, float("inf"))
+            self._suspect_gateway(now, FOREVER)
 
     def timed_out(self, request: Ask, now: float, timeout_s: float) -> None:
         """No response to `request` in its time. One is outstanding from now on, unless it has come and was unsound."""
@@ -262,7 +296,7 @@ class Responses:
     @property
     def behind_gateway(self) -> bool:
         """True once more than a time-out has told of a gateway."""
-        return self._gateway_until == float("inf")
+        return self._gateway_until == FOREVER
 
     def names_request(self, now: float) -> bool:
         """True where a response names its request: a transaction id, and nothing that tells of a gateway."""
@@ -312,6 +346,8 @@ class Responses:
             elif isinstance(request, Read) and isinstance(found, Registers) and not self.is_text(request):
                 self._surplus(self.asked.signature_of(request), request.unit, now)
             else:
+                if isinstance(found, ExceptionResponse):
+                    self._proves(request, now)
                 self._counters.doubled += 1
                 self.asked.lagged(self.unit_of(request), now - self._asked_at, now)
                 self.doubts.surplus(self.unit_of(request), now)
@@ -350,9 +386,12 @@ class Responses:
     def _foreign(self, found: Foreign, now: float) -> None:
         """A sound unit that answers something else: late, a second time, or nothing that is known."""
         table, octets = _FUNCTION_TABLES.get(found.function), found.octets_of_data
+        if found.function & EXCEPTION:
+            function = found.function & ~EXCEPTION
+            self._exceptions[found.unit, _FUNCTION_TABLES.get(function, function)] = now
         if self._spec.tagged and octets is not None:  # under the id of a request that wants another response
             self.faults.misfit(found.unit, found.function, octets, now)
-            self._suspect_gateway(now, float("inf"))
+            self._suspect_gateway(now, FOREVER)
         signature = None if table is None or octets is None else self._signature(found.unit, table, octets)
         if found.may_ask or (signature is not None and self.others.answered(signature, now)):
             self._counters.foreign += 1
@@ -418,6 +457,10 @@ class Responses:
         return any(frame.endswith(one) or one.endswith(frame) for one in self._frames.get(signature, ()))
 
     def _came_late(self, late: LateResponse, now: float) -> None:
+        if late.refused:
+            self._counters.doubled += 1
+            self.faults.again(f"unit {late.unit}, function {late.signature[1]}: an exception", late.asked_at, now)
+            return
         self._counters.late += 1
         lag_s = now - late.asked_at
         self.faults.late(shown_late(late), late.asked_at, now)

@@ -46,6 +46,11 @@ class ScheduledBlock:
     joined: bool = False  # of pieces that are sound
 
     @property
+    def is_searched(self) -> bool:
+        """True for a piece of a refused block that may have a register which the device refuses."""
+        return self.block != self.whole and not self.sound and self.refused is None
+
+    @property
     def ready_at(self) -> float:
         """Time from which it may be requested."""
         return max(self.due_at, self.not_before)

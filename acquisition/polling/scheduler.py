@@ -45,6 +45,11 @@ class PolledDevice:
     refused_reads: set[Read] = field(default_factory=set)  # reads beyond a block that it refuses
     unjoinable: set[ReadRange] = field(default_factory=set)  # reads that it refuses, and whose parts it answers
 
+    @property
+    def is_searched(self) -> bool:
+        """True while a register is searched for that it refuses."""
+        return any(due.is_searched for due in self.blocks)
+
     def refused_ranges(self) -> list[RefusedRange]:
         """Ranges that it has refused by themselves."""
         return [due.refused for due in self.blocks if due.refused is not None]

@@ -27,6 +27,7 @@ from bus.quality import Stamp
 AGAIN_S: Final = 0.1  # between read-backs, and between attempts to end a pulse
 RELEASE_S: Final = 30.0  # how long the end of a pulse is tried
 END_S: Final = 1.0  # for `end`
+UNCERTAIN: Final = "no answer but an exception that may be an earlier request's"
 END_TRIES: Final = 2  # some devices close the connection after each answer
 
 OnResult = Callable[[CommandResult], None]
@@ -155,11 +156,12 @@ class WriteQueue:
             self._report(write, Outcome.NO_ANSWER, str(error))
             self._end_unsure(write)
             raise
-        if isinstance(found, ExceptionResponse):
+        if isinstance(found, ExceptionResponse) and self._link.is_certain:
             self._pulsed.pop(task.command, None)
             self._report(write, Outcome.EXCEPTION, failure_quality.exception(found.code), found.code)
         elif not isinstance(found, Confirmed):
-            self._report(write, Outcome.NO_ANSWER, f"no answer within {task.device.polling.timeout_ms} ms")
+            none = f"no answer within {task.device.polling.timeout_ms} ms"
+            self._report(write, Outcome.NO_ANSWER, none if found is None else UNCERTAIN)
             self._end_unsure(write)
         else:
             self._report(write, Outcome.ACCEPTED, "")

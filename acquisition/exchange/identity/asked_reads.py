@@ -94,7 +94,12 @@ class AskedReads:
 
     def window(self, unit: int, now: float) -> float:
         """The window of `unit` in seconds."""
-        return max(WINDOW_S, 2 * self._longest_s, 2 * self.lag(unit, now))
+        return max(self.least_window_s, 2 * self.lag(unit, now))
+
+    @property
+    def least_window_s(self) -> float:
+        """The window of a unit that never lagged, in seconds."""
+        return max(WINDOW_S, 2 * self._longest_s)
 
     def wrote(self, write: Write, now: float) -> None:
         """`write` is sent."""

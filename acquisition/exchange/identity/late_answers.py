@@ -46,8 +46,9 @@ class LateResponse:
     until: float
     question: Question | None = None
     values: tuple[int, ...] = ()  # that were written
-    overtaken: bool = False
     outage: bool = False  # it is of two time-outs in a row: no answer ends it
+    refused: bool = False  # an exception that may be another request's came instead
+    overtaken: bool = False
 
 
 @dataclass(slots=True)
@@ -58,14 +59,19 @@ class LateResponses:
     _all: list[LateResponse] = field(default_factory=list)
     _timed_out: set[int] = field(default_factory=set)  # units whose last request had no response
 
-    def expect(self, request: Read | Write, asked_at: float, until: float) -> None:
-        """Remember that the response to `request`, sent at `asked_at`, is outstanding until `until`."""
+    def expect(self, request: Read | Write, asked_at: float, until: float, *, refused: bool = False) -> None:
+        """Remember that the response to `request`, sent at `asked_at`, is outstanding until `until`.
+
+        `refused`: no time-out left it, but an exception that may be another request's.
+        """
         unit = request.unit
-        again = unit in self._timed_out
-        self._timed_out.add(unit)
+        again = unit in self._timed_out and not refused
+        if not refused:
+            self._timed_out.add(unit)
         question = question_of(request) if isinstance(request, Read) else None
         values = request.values if isinstance(request, Write) else ()
-        self._all.append(LateResponse(unit, self._signature(request), asked_at, until, question, values, outage=again))
+        owed = LateResponse(unit, self._signature(request), asked_at, until, question, values, again, refused)
+        self._all.append(owed)
         del self._all[:-LATE_LIMIT]
         if again:
             for one in self._all:
@@ -133,13 +139,16 @@ class LateResponses:
     def _alike(self, read: Read, now: float) -> list[LateResponse]:
         if not self._all:
             return []
-        self._all = [one for one in self._all if one.until + SOFT_S > now]
+        self._all = [one for one in self._all if one.until + (0.0 if one.refused else SOFT_S) > now]
         wanted = self._signature(read)
         return [one for one in self._all if one.signature == wanted and one.until > now]
 
-    def may_be_pending(self, unit: int, table: str, now: float) -> bool:
-        """True if an exception from `unit` may be the late response to an earlier read of `table` (D67)."""
-        return any(one.unit == unit and one.signature[1] == table and one.until > now for one in self._all)
+    def may_be_pending(self, unit: int, function: str | int, now: float) -> bool:
+        """True if an exception from `unit` may be the late response to an earlier request (D67).
+
+        `function`: the table of a read, the function of a write.
+        """
+        return any(one.unit == unit and one.signature[1] == function and one.until > now for one in self._all)
 
     def _signature(self, request: Read | Write) -> Signature:
         return signature(request, any_unit=self.any_unit)

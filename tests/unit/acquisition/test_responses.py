@@ -8,7 +8,7 @@ from acquisition.drivers.base import Ask, Confirmed, ExceptionResponse, Question
 from acquisition.drivers.modbus_rtu import crc
 from acquisition.drivers.registry import by_protocol
 from acquisition.exchange.counters import Counters
-from acquisition.exchange.identity.asked_reads import SIGNATURES_LIMIT
+from acquisition.exchange.identity.asked_reads import SIGNATURES_LIMIT, WINDOW_S
 from acquisition.exchange.identity.late_answers import WIRE_S, WIRE_TIMEOUTS
 from acquisition.exchange.pipelining import OutstandingReads, ReadResponse
 from acquisition.exchange.responses import SECOND_WITHIN_S, TAGS_LIMIT, TEXT, Responses, next_tag
@@ -350,3 +350,64 @@ def test_several_reads_are_outstanding_at_once_until_something_but_a_time_out_te
     assert not bench.responses.behind_gateway
     bench.responses.answered_concurrently(ExceptionResponse(11), 0.6)
     assert bench.responses.behind_gateway
+
+
+def refused(unit: int, function: int, code: int) -> bytes:
+    return frame(unit, function | 0x80, code)
+
+
+def doubt(second: Ask, later_s: float) -> Bench:
+    """A line on which READ was refused at 1.0, and `second` is under way from `later_s` on; an exception has come to it."""
+    bench = Bench()
+    bench.send(READ, 0.99)
+    bench.responses.receive(refused(3, 3, 4))
+    assert bench.responses.next(READ, 1.0) == ExceptionResponse(4)
+    bench.responses.answered(READ, ExceptionResponse(4), 1.0, 0.3)
+    bench.send(second, 1.0 + later_s)
+    bench.responses.receive(refused(3, second.function if isinstance(second, Write) else 3, 4))
+    return bench
+
+
+def test_an_exception_soon_after_one_of_its_unit_and_function_proves_nothing_and_the_response_behind_it_does() -> None:
+    bench = doubt(ANOTHER, 0.02)
+    assert bench.responses.next(ANOTHER, 1.03) is None
+    assert bench.responses.doubted == ExceptionResponse(4)
+    bench.responses.receive(registers(3, 7, 8))
+    found = bench.responses.next(ANOTHER, 1.05)
+    assert found == Registers((7, 8))
+    bench.responses.answered(ANOTHER, found, 1.05, 0.3)
+    assert [one.name for one in bench.responses.faults.conditions.all(1.1)] == ["surplus-frames"]
+    assert bench.counted()["doubled"] == 1
+
+
+def test_an_exception_that_proves_nothing_is_waited_behind_for_a_window_and_leaves_the_response_owed() -> None:
+    bench = doubt(ANOTHER, 0.02)
+    assert bench.responses.next(ANOTHER, 1.03) is None
+    assert bench.responses.doubted_until == pytest.approx(1.03 + WINDOW_S)
+    bench.responses.answered(ANOTHER, ExceptionResponse(4), 1.09, 0.3)
+    assert bench.responses.doubted is not None
+    bench.responses.unexpected(1.1, registers(3, 7, 8))
+    assert [one.name for one in bench.responses.faults.conditions.all(1.2)] == ["surplus-frames"]
+
+
+@pytest.mark.parametrize(
+    ("second", "later_s"), [(ANOTHER, 0.2), (Read(4, "holding", 0, 2), 0.02), (Write(3, 6, 7, (1,)), 0.02)]
+)
+def test_an_exception_a_window_later_or_of_another_unit_or_function_is_certain(second: Ask, later_s: float) -> None:
+    bench = doubt(second, later_s)
+    if isinstance(second, Read) and second.unit == 4:
+        bench.responses.receive(refused(4, 3, 4))
+    assert bench.responses.next(second, 1.0 + later_s + 0.01) == ExceptionResponse(4)
+    assert bench.responses.doubted is None
+
+
+def test_the_second_of_two_writes_refused_at_once_may_be_confirmed_still() -> None:
+    bench = Bench()
+    bench.send(ON, 0.99)
+    bench.responses.receive(refused(3, 6, 4))
+    assert bench.responses.next(ON, 1.0) == ExceptionResponse(4)
+    bench.responses.answered(ON, ExceptionResponse(4), 1.0, 0.3)
+    another = Write(3, 6, 8, (1,))
+    bench.send(another, 1.02)
+    bench.responses.receive(refused(3, 6, 4) + confirmation(another))
+    assert bench.responses.next(another, 1.03) == Confirmed()
