@@ -10,7 +10,6 @@ knows whether the port is open. There is no schedule here, and no meaning of reg
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Final
 
 from acquisition.drivers.base import (
     Ask,
@@ -23,8 +22,10 @@ from acquisition.drivers.base import (
     Registers,
     Write,
 )
+from acquisition.exchange.beginnings import HOLD_LIMIT_S, Beginnings
 from acquisition.exchange.connection import Connection
 from acquisition.exchange.counters import Counters
+from acquisition.exchange.identity.channel_record import ChannelRecord
 from acquisition.exchange.identity.conditions import LineConditions
 from acquisition.exchange.identity.read_variants import BITS_LIMIT, Part, ReadChoice, ReadLimits
 from acquisition.exchange.pipelining import OutstandingReads, ReadResponse
@@ -32,22 +33,27 @@ from acquisition.exchange.port_steps import LineTime, Receive, Rest, Send, SetBa
 from acquisition.exchange.responses import TEXT, Responses, response_octets
 from acquisition.exchange.timing import FrameSilence, LineTiming
 from acquisition.exchange.turnaround import Turnarounds
+from acquisition.polling.path_failover import OwedRequest
 from acquisition.transport.errors import NoConnectionError, UnsentError
 from mapping.plan import DevicePlan, LinePlan
-
-HOLD_S: Final = 0.12  # the shortest silence that a line in doubt waits for: its lag may not be known yet
-HOLD_LIMIT_S: Final = 2.0  # the longest wait for it
 
 
 class Link:
     """Exchanges of one line, one at a time. Every generator may raise NoConnectionError.
 
     `time` has the time of the last step; `asked_at`: of the last request, or of an earlier one that looked alike and may be
-    the one that was answered. `tag`: the transaction id before the first one. `draw` gives numbers from 0 to 1.
+    the one that was answered. `tag`: the transaction id before the first one. `draw` gives numbers from 0 to 1. `record` is
+    that of an earlier OS process.
     """
 
     def __init__(
-        self, plan: LinePlan, spec: DriverSpec, time: LineTime, draw: Callable[[], float], tag: int = 0
+        self,
+        plan: LinePlan,
+        spec: DriverSpec,
+        time: LineTime,
+        draw: Callable[[], float],
+        tag: int = 0,
+        record: ChannelRecord | None = None,
     ) -> None:
         self._spec = spec
         self._time = time
@@ -55,10 +61,12 @@ class Link:
         self._timing = LineTiming.of(plan, spec)
         self._silence = FrameSilence(self._timing, time.now)
         self.counters = Counters()
-        self._one_exchange_each = all(one.polling.close_after for one in (*plan.devices, *plan.fallbacks))
+        one_exchange_each = all(one.polling.close_after for one in (*plan.devices, *plan.fallbacks))
         gateway = len({one.unit for one in (*plan.devices, *plan.fallbacks)}) > 1
         self._responses = Responses(spec, spec.make(plan.settings), self.counters, tag, gateway=gateway)
         self._choice = ReadChoice(self._responses.late, self._responses.asked, draw)
+        self.beginnings = Beginnings(spec, self._responses, one_exchange_each=one_exchange_each)
+        self.beginnings.restore(record or ChannelRecord(), time.now)
         self.turnarounds = Turnarounds()  # of the units of a serial line
         self.asked_at = 0.0
 
@@ -77,7 +85,7 @@ class Link:
         if (yield from self._connection.open()):
             self._responses.reset()
             self._silence.opened(self._time.now)
-            self._responses.doubts.hold = not (self._one_exchange_each or self._responses.is_tidy(self._time.now))
+            self.beginnings.opened(self._time.now)
             self.counters.reconnects += 1
 
     def close(self) -> Steps[None]:
@@ -161,6 +169,7 @@ class Link:
         return found
 
     def _after_silence(self, request: Ask, device: DevicePlan) -> Steps[Found | None]:
+        self._responses.coming(request)
         if (yield from self.silence(device, hold=self._needs_silence(request))):
             return (yield from self._exchange(request, device))
         self.counters.babble += 1
@@ -173,7 +182,7 @@ class Link:
             return False
         if isinstance(request, Write) and not self._spec.anonymous:
             return self._responses.asked.written_alike(request, now)
-        if doubts.hold:
+        if doubts.hold or self.beginnings.concerns(unit):
             return True
         if isinstance(request, Read) and self._responses.late.is_owed(request, now):
             return True
@@ -231,6 +240,10 @@ class Link:
     def taken_back(self) -> list[Ask]:
         """Requests whose readings proved to be in doubt since the last call."""
         return self._responses.doubts.taken_back()
+
+    def owed(self, unit: int) -> list[OwedRequest]:
+        """Requests to `unit` whose responses are outstanding."""
+        return self._responses.late.owed(unit, self._time.now)
 
     @property
     def conditions(self) -> LineConditions:
@@ -374,10 +387,10 @@ class Link:
     def _window_of_silence(self, unit: int) -> Steps[None]:
         """Wait until the line was silent for a window; a line that never is, since others talk on it, for HOLD_LIMIT_S."""
         until = self._time.now + HOLD_LIMIT_S
-        window_s = max(self._responses.asked.window(unit, self._time.now), HOLD_S)
+        window_s = self.beginnings.silence_s(self._responses.asked.window(unit, self._time.now))
         while self._time.now < (free := min(self._silence.since + window_s, until)):
             self._unexpected((yield Receive(free)))
-        self._responses.doubts.hold = False
+        self.beginnings.listened(unit)
 
     def _unexpected(self, octets: bytes) -> None:
         if octets:

@@ -3,7 +3,7 @@
     signature    all that a response shows of its read: unit, table, number of octets; not the unit where a gateway may
                  put the response of one unit under the id of a request to another one
     question     unit, table and first address: a read of another size is still the same question
-    lag          the longest time from a read of a unit to a late or a second response, kept for 24 hours
+    lag          the longest time from a read of a unit to a late or a second response, kept for 24 hours, over restarts
     window       of a unit: the largest of 60 ms, two of the line's longest exchanges, and two of the unit's lags
     contested    a signature that responses to somebody else's reads have: another master's, or another client's
 
@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from acquisition.drivers.base import Read, Write
+from acquisition.exchange.identity.lags import Lags
 
 WINDOW_S: Final = 0.06
-LAG_KEPT_S: Final = 24 * 3600.0
 SIGNATURES_LIMIT: Final = 4096  # those out of every window are forgotten then
 
 CONTESTED_S: Final = 60.0  # after the last such response
@@ -47,8 +47,8 @@ class AskedReads:
     """Reads of one line, by signature and question, each with the time when it was last sent. `any_unit`: see signature."""
 
     any_unit: bool = False
+    lags: Lags = field(default_factory=Lags)
     _sent: dict[ReadSignature, dict[Question, float]] = field(default_factory=dict)
-    _lags: dict[int, tuple[float, float]] = field(default_factory=dict)  # by unit: seconds, and until when they count
     _questions: dict[int, set[Question]] = field(default_factory=dict)  # by unit
     _written: dict[Write, float] = field(default_factory=dict)  # when they were last sent
     _contested: dict[ReadSignature, float] = field(default_factory=dict)  # until when
@@ -83,14 +83,11 @@ class AskedReads:
 
     def lagged(self, unit: int, seconds: float, now: float) -> None:
         """A response of `unit` came so long after its read, late or a second time."""
-        before, until = self._lags.get(unit, (0.0, 0.0))
-        if seconds >= before or until < now:
-            self._lags[unit] = (seconds, now + LAG_KEPT_S)
+        self.lags.note(unit, seconds, now)
 
     def lag(self, unit: int, now: float) -> float:
         """The lag of `unit` in seconds; 0 if it has none."""
-        seconds, until = self._lags.get(unit, (0.0, 0.0))
-        return seconds if until > now else 0.0
+        return self.lags.lag(unit, now)
 
     def window(self, unit: int, now: float) -> float:
         """The window of `unit` in seconds."""

@@ -81,6 +81,7 @@ class ChannelFaults:
     stranger: Literal["second-master", "shared-line"]
     read_between: bool = True
     conditions: LineConditions = field(default_factory=LineConditions)
+    other_master: bool = False  # was ever heard
     _sent_at: float = 0.0  # the last request
     _sent_before: float = 0.0  # the one before
     _held: int = 0  # in a row
@@ -125,6 +126,7 @@ class ChannelFaults:
         elif now - unit.doubled_at >= MASTER_S:
             text = f"{shown(*signature)}: an answer to a request that is not ours"
             self.conditions.note(self.stranger, text, now, count=count)
+            self.other_master = True
 
     def misfit(self, unit: int, function: int, octets: int, now: float) -> None:
         """A response with `octets` of data has come under the transaction id of a request that it does not answer."""

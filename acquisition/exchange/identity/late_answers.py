@@ -18,6 +18,7 @@ from typing import Final
 
 from acquisition.drivers.base import Foreign, Read, Write
 from acquisition.exchange.identity.asked_reads import ANY_UNIT, Question, question_of, signature_of
+from acquisition.polling.path_failover import OwedRequest
 
 WIRE_S: Final = 2.0
 WIRE_TIMEOUTS: Final = 4.0
@@ -40,6 +41,7 @@ def signature(request: Read | Write, *, any_unit: bool = False) -> Signature:
 class LateResponse:
     """A response that may still come. `question`: of a read; `overtaken`: of a write, after which another value was written."""
 
+    request: Read | Write
     unit: int
     signature: Signature
     asked_at: float
@@ -65,7 +67,8 @@ class LateResponses:
         self._timed_out.add(unit)
         question = question_of(request) if isinstance(request, Read) else None
         values = request.values if isinstance(request, Write) else ()
-        self._all.append(LateResponse(unit, self._signature(request), asked_at, until, question, values, outage=again))
+        shown = self._signature(request)
+        self._all.append(LateResponse(request, unit, shown, asked_at, until, question, values, outage=again))
         del self._all[:-LATE_LIMIT]
         if again:
             for one in self._all:
@@ -74,6 +77,14 @@ class LateResponses:
     def any(self, now: float) -> bool:
         """True if a response is outstanding."""
         return any(one.until > now for one in self._all)
+
+    def owed(self, unit: int, now: float) -> list[OwedRequest]:
+        """The requests to `unit` whose responses are outstanding, for another path to the same device."""
+        return [
+            OwedRequest(one.request, one.asked_at, one.until)
+            for one in self._all
+            if one.unit == unit and one.until > now
+        ]
 
     def answered(self, unit: int, *, in_order: bool) -> None:
         """A later request of `unit` was answered; `in_order`: on a channel that is first in, first out."""
