@@ -134,6 +134,7 @@ def registers(
         device.refused_ranges(),
         exact=exact or plan.polling.max_gap == 0,
     )
+    yield from link.listen_first(read, plan)
     parts = link.parts(read, borders, limits, fresh=fresh)
     if parts is None:
         return Deferral()

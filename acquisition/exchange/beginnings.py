@@ -68,6 +68,11 @@ class Beginnings:
         """True if `unit` has not been asked since its path began."""
         return unit in self._units
 
+    @property
+    def listens(self) -> bool:
+        """True if another master is to be listened to before the first read."""
+        return self._listen_s > 0
+
     def silence_s(self, window_s: float) -> float:
         """The silence that a line in doubt waits for; `window_s`: of the unit that is asked next."""
         return max(window_s, HOLD_S, self._listen_s)

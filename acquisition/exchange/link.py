@@ -117,6 +117,13 @@ class Link:
             fresh=fresh,
         )
 
+    def listen_first(self, read: Read, device: DevicePlan) -> Steps[None]:
+        """At a beginning of a line that has another master: listen to it before `parts` are chosen for `read`."""
+        yield from self.open()
+        if self.beginnings.listens and not self._responses.names_request(self._time.now):
+            self._responses.coming(read)
+            yield from self.silence(device, hold=True)
+
     def may_ask(self, question: Ask) -> bool:
         """True unless the missing answer to another question could be taken for that to `question`, on a line of text."""
         return not self._responses.is_text(question) or self._responses.text.may_ask(question, self._time.now)

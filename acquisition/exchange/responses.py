@@ -119,7 +119,7 @@ class Responses:
     def expect_of_others(self, unit: int, owed: Sequence[OwedRequest]) -> None:
         """Responses to `owed`, requests on another path to the device that is `unit` here, may come on this one."""
         for request, asked_at, until in owed:
-            self.late.expect(replace(request, unit=unit), asked_at, until)
+            self.late.expect(replace(request, unit=unit), asked_at, until, elsewhere=True)
 
     def coming(self, request: Ask) -> None:
         """`request` is sent as soon as the line is silent."""

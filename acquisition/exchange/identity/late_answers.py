@@ -49,7 +49,7 @@ class LateResponse:
     question: Question | None = None
     values: tuple[int, ...] = ()  # that were written
     overtaken: bool = False
-    outage: bool = False  # it is of two time-outs in a row: no answer ends it
+    outage: bool = False  # it is of two time-outs in a row, or of another path: no answer ends it
 
 
 @dataclass(slots=True)
@@ -60,17 +60,22 @@ class LateResponses:
     _all: list[LateResponse] = field(default_factory=list)
     _timed_out: set[int] = field(default_factory=set)  # units whose last request had no response
 
-    def expect(self, request: Read | Write, asked_at: float, until: float) -> None:
-        """Remember that the response to `request`, sent at `asked_at`, is outstanding until `until`."""
+    def expect(self, request: Read | Write, asked_at: float, until: float, *, elsewhere: bool = False) -> None:
+        """Remember that the response to `request`, sent at `asked_at`, is outstanding until `until`.
+
+        `elsewhere`: it was sent on another path, whose order this one knows nothing of: no answer ends it.
+        """
         unit = request.unit
         again = unit in self._timed_out
-        self._timed_out.add(unit)
+        if not elsewhere:
+            self._timed_out.add(unit)
         question = question_of(request) if isinstance(request, Read) else None
         values = request.values if isinstance(request, Write) else ()
         shown = self._signature(request)
-        self._all.append(LateResponse(request, unit, shown, asked_at, until, question, values, outage=again))
+        outage = again or elsewhere
+        self._all.append(LateResponse(request, unit, shown, asked_at, until, question, values, outage=outage))
         del self._all[:-LATE_LIMIT]
-        if again:
+        if again and not elsewhere:
             for one in self._all:
                 one.outage |= one.unit == unit
 

@@ -37,17 +37,21 @@ def test_the_next_os_process_counts_on_wherever_its_clock_begins() -> None:
 def test_a_lag_has_grown_if_it_is_new_or_a_tenth_longer_than_its_record() -> None:
     lags = Lags()
     lags.restore(HALF.lags, 0.0)
-    for seconds, grown in ((0.4, False), (0.5, False), (0.54, False), (0.56, True)):
-        lags.note(1, seconds, 10.0)
-        assert lags.grown is grown, seconds
-    lags.record(10.0)
-    lags.note(1, 0.57, 11.0)
-    assert not lags.grown
-    lags.note(2, 0.01, 12.0)
-    assert lags.grown
-    lags.record(12.0)
-    lags.note(2, 0.009, 13.0 + LAG_KEPT_S)  # the one that was recorded has ended
-    assert lags.grown
+    end_s = 13.0 + LAG_KEPT_S  # of the one that was recorded for unit 2
+    seen = []
+    for unit, seconds, now in (
+        (1, 0.4, 9.0),
+        (1, 0.54, 9.0),
+        (1, 0.56, 9.0),
+        (1, 0.57, 11.0),
+        (2, 0.01, 12.0),
+        (2, 0.009, end_s),
+    ):
+        lags.note(unit, seconds, now)
+        seen.append(lags.grown)
+        if lags.grown:
+            lags.record(now)
+    assert seen == [False, False, True, False, True, True]
 
 
 def test_ever_smaller_lags_are_bounded_and_none_of_them_counts_for_less_than_it_should() -> None:
