@@ -334,9 +334,9 @@ class Line:
                 self._offline(job.device, reason)
             case DeviceException(code, certain):
                 self._refused(job, code, now, certain=certain)
-            case Deferral(at_once):
+            case Deferral(at_once, wait_s):
                 if not at_once:
-                    self._scheduler.defer(job, now, min(job.due.period_s, DEFERRAL_S))
+                    self._scheduler.defer(job, now, wait_s or min(job.due.period_s, DEFERRAL_S))
 
     def _judged(self, job: Job, read: list[PointReading], age_s: float) -> list[PointReading]:
         """`read`, invalid where another device or master may have given it, or where it is older than its point may be."""

@@ -64,9 +64,10 @@ class WrongDevice:
 
 @dataclass(frozen=True, slots=True)
 class Deferral:
-    """No safe request is possible yet, or another request is to be tried now (`at_once`)."""
+    """No safe request is possible yet, or for `wait_s`, or another request is to be tried now (`at_once`)."""
 
     at_once: bool = False
+    wait_s: float | None = None
 
 
 AttemptResult = BlockReadings | DeviceException | ResponseTimeout | BadFrame | WrongDevice | Deferral
@@ -134,6 +135,8 @@ def registers(
         device.refused_ranges(),
         exact=exact or plan.polling.max_gap == 0,
     )
+    if not fresh and (wait_s := link.room_s(read)) > 0:
+        return Deferral(wait_s=wait_s)
     yield from link.listen_first(read, plan)
     parts = link.parts(read, borders, limits, fresh=fresh)
     if parts is None:

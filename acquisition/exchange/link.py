@@ -8,8 +8,10 @@ Every method that waits is a generator of `port_steps`. `responses` decides on o
 knows whether the port is open. There is no schedule here, and no meaning of registers.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Final
 
 from acquisition.drivers.base import (
     Ask,
@@ -35,7 +37,10 @@ from acquisition.exchange.timing import FrameSilence, LineTiming
 from acquisition.exchange.turnaround import Turnarounds
 from acquisition.polling.path_failover import OwedRequest
 from acquisition.transport.errors import NoConnectionError, UnsentError
+from mapping.block_planning import planner
 from mapping.plan import DevicePlan, LinePlan
+
+ROOM: Final = 0.5  # the share of its time that a line may be busy, or silent for identity, and still have room for that
 
 
 class Link:
@@ -59,6 +64,8 @@ class Link:
         self._time = time
         self._connection = Connection()
         self._timing = LineTiming.of(plan, spec)
+        self._cost = planner.line_cost(plan, spec.protocol.framing)
+        self._blocks = Counter(one.unit for one in (*plan.devices, *plan.fallbacks) for _ in one.blocks)
         self._silence = FrameSilence(self._timing, time.now)
         self.counters = Counters()
         one_exchange_each = all(one.polling.close_after for one in (*plan.devices, *plan.fallbacks))
@@ -123,6 +130,15 @@ class Link:
         if self.beginnings.listens and not self._responses.names_request(self._time.now):
             self._responses.coming(read)
             yield from self.silence(device, hold=True)
+
+    def room_s(self, read: Read) -> float:
+        """Seconds until the unit was asked nothing for a window, where the line has room to wait for that; otherwise 0."""
+        now, asked = self._time.now, self._responses.asked
+        window_s = asked.window(read.unit, now)
+        busy = self._cost.load + self._cost.requests_per_s * window_s
+        if busy > ROOM or window_s > HOLD_LIMIT_S or self._spec.anonymous or self._responses.names_request(now):
+            return 0.0
+        return max(asked.quiet_at(read, now) - now, 0.0) if self._blocks[read.unit] > 1 else 0.0
 
     def may_ask(self, question: Ask) -> bool:
         """True unless the missing answer to another question could be taken for that to `question`, on a line of text."""
@@ -398,6 +414,12 @@ class Link:
         while self._time.now < (free := min(self._silence.since + window_s, until)):
             self._unexpected((yield Receive(free)))
         self.beginnings.listened(unit)
+
+    def listen(self, seconds: float) -> Steps[None]:
+        """Judge the octets that come within `seconds`, while nothing is asked."""
+        until = self._time.now + seconds
+        while self._time.now < until:
+            self._unexpected((yield Receive(until)))
 
     def _unexpected(self, octets: bytes) -> None:
         if octets:

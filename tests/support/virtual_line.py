@@ -252,7 +252,17 @@ def _is_true(unit: int, point: PointPlan, published: Published, value: object) -
     asked_at = 2 * published.stamped - published.at
     if register.table in ("coil", "discrete"):
         return any(held(unit, register.table, register.address, at) == int(value) for at in (asked_at, published.at))
+    if register.count == 2:  # of which the first is even
+        return int(value) >> 16 == held(unit, register.table, register.address, 0.0) and _is_fresh(
+            published, int(value)
+        )
     if register.address % 2 == 0:
         return value == held(unit, register.table, register.address, 0.0)
-    age_ms = (int(published.at * 1000) - int(value)) % 0x10000
+    return _is_fresh(published, int(value))
+
+
+def _is_fresh(published: Published, word: int) -> bool:
+    """True if a register of the time held `word` within the exchange."""
+    asked_at = 2 * published.stamped - published.at
+    age_ms = (int(published.at * 1000) - word) % 0x10000
     return age_ms <= (published.at - asked_at) * 1000 + 2

@@ -7,8 +7,8 @@
     window       of a unit: the largest of 60 ms, two of the line's longest exchanges, and two of the unit's lags
     contested    a signature that responses to somebody else's reads have: another master's, or another client's
 
-Within the window a signature is not used for another question of its unit, unless the line was silent for a window: the
-line was heard to have nothing more to say.
+Within the window a signature is not used for another question of its unit, unless the line was silent for a window, or the
+unit was asked nothing for a window: the line was heard to have nothing more to say.
 """
 
 from dataclasses import dataclass, field
@@ -49,6 +49,7 @@ class AskedReads:
     any_unit: bool = False
     lags: Lags = field(default_factory=Lags)
     _sent: dict[ReadSignature, dict[Question, float]] = field(default_factory=dict)
+    _last: dict[int, float] = field(default_factory=dict)  # by unit: when its last question was sent
     _questions: dict[int, set[Question]] = field(default_factory=dict)  # by unit
     _written: dict[Write, float] = field(default_factory=dict)  # when they were last sent
     _contested: dict[ReadSignature, float] = field(default_factory=dict)  # until when
@@ -73,8 +74,9 @@ class AskedReads:
         """`read` is sent."""
         if len(self._sent) > SIGNATURES_LIMIT:
             self._forget(now)
-        question = question_of(read)
-        self._sent.setdefault(self.signature_of(read), {})[question] = now
+        question, signature = question_of(read), self.signature_of(read)
+        self._sent.setdefault(signature, {})[question] = now
+        self._last[signature[0]] = now
         self._questions.setdefault(read.unit, set()).add(question)
 
     def took(self, seconds: float) -> None:
@@ -107,6 +109,10 @@ class AskedReads:
         """True if another question of its unit was asked within the window with the signature of `read`."""
         since, question = now - self.window(read.unit, now), question_of(read)
         return any(one != question and at > since for one, at in self._sent.get(self.signature_of(read), {}).items())
+
+    def quiet_at(self, read: Read, now: float) -> float:
+        """Time from which no question of its unit is within the window."""
+        return self._last.get(self.signature_of(read)[0], -1e9) + self.window(read.unit, now)
 
     def asked_alike(self, read: Read, now: float, least_s: float = 0.0) -> float | None:
         """Time within the window, or `least_s`, at which `read` was last sent, as it is now; None if it was not."""
