@@ -1,9 +1,11 @@
-"""Facts about its devices that a worker keeps over restarts: refused registers and turnaround. Part of the shell."""
+"""Facts that a worker keeps over restarts: refused registers and turnaround of devices, channels of lines. Part of the shell."""
 
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from acquisition.exchange.identity import channel_record
+from acquisition.exchange.identity.channel_record import ChannelRecord, ChannelRecords
 from acquisition.polling import refused_registers
 from acquisition.polling.refused_registers import RefusedRange
 from mapping.block_planning import turnaround
@@ -64,3 +66,37 @@ class LearnedTurnarounds:
             turnaround.save(self._path, self._kept)
         except OSError as error:
             log.warning("what devices take to answer is not kept: %s", error)
+
+
+class LearnedChannels:
+    """Channel records of a worker's lines, kept in one file; None: they are forgotten when it ends."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self.known = self._loaded()
+
+    def note(self, line: str, record: ChannelRecord) -> None:
+        """Keep `record` of `line`. A disk that takes nothing costs no more than it."""
+        self.keep({line: record})
+
+    def keep(self, records: Mapping[str, ChannelRecord]) -> None:
+        """Keep `records`, by line; those of lines of which there is nothing to be known are left out."""
+        fresh = {name: record for name, record in (self.known | dict(records)).items() if record != ChannelRecord()}
+        if fresh == self.known:
+            return
+        self.known = fresh
+        if self._path is None:
+            return
+        try:
+            channel_record.save(self._path, fresh)
+        except OSError as error:
+            log.warning("how late devices answer is not kept: %s", error)
+
+    def _loaded(self) -> ChannelRecords:
+        if self._path is None:
+            return {}
+        try:
+            return channel_record.load(self._path)
+        except (OSError, ValueError) as error:
+            log.warning("how late devices answered is forgotten: %s", error)
+            return {}

@@ -24,11 +24,12 @@ from acquisition.exchange.attempt import (
 )
 from acquisition.exchange.counters import BUSY, Counters
 from acquisition.exchange.identity import response_identity
+from acquisition.exchange.identity.channel_record import ChannelRecord
 from acquisition.exchange.identity.conditions import ENDS_AFTER_S
 from acquisition.exchange.link import Link
 from acquisition.exchange.port_steps import LineTime, Rest, Steps
 from acquisition.polling.block_split import ScheduledBlock
-from acquisition.polling.path_failover import Paths
+from acquisition.polling.path_failover import OwedRequest, Paths
 from acquisition.polling.refused_registers import DeviceRefusals, RefusedRange
 from acquisition.polling.scheduler import Job, PolledDevice, Scheduler
 from acquisition.transport.errors import NoConnectionError
@@ -56,6 +57,8 @@ Log = Callable[[Severity, str, str], None]
 
 Publish = Callable[[list[PointReading], Stamp], None]
 RefusalsChanged = Callable[[DevicePlan, Sequence[RefusedRange], str], None]
+RecordChanged = Callable[[str, ChannelRecord], None]
+"""Takes the name of a line, and its record."""
 
 
 class Line:
@@ -63,7 +66,8 @@ class Line:
 
     `refused`: ranges that devices have refused before, by name; `refused_changed(device, ranges, identity)` gets those of now.
     `phase`, from 0 to 1, is its place among the lines of its worker. `wake` is called when a write or a device has come.
-    `tag`: the transaction id before the first one. `draw` gives numbers from 0 to 1.
+    `tag`: the transaction id before the first one. `draw` gives numbers from 0 to 1. `record` is that of its channel by an
+    earlier OS process; `record_changed(name, record)` gets each that has news.
     """
 
     def __init__(
@@ -83,17 +87,20 @@ class Line:
         phase: float = 0.0,
         paths: Paths | None = None,
         tag: int = 0,
+        record: ChannelRecord | None = None,
+        record_changed: RecordChanged = lambda _line, _record: None,
     ) -> None:
         self._plan = plan
         self._paths = paths or Paths(lambda _device, _text: None)  # without a second path there is no switch
         self._spec = spec
         self._time = time
-        self._link = Link(plan, spec, time, draw, tag)
+        self._link = Link(plan, spec, time, draw, tag, record)
         self._publish = publish
         self._stamp = stamp
         self._wake = wake
         self._log = log
         self._refused_changed = refused_changed
+        self._record_changed = record_changed
         self._scheduler = Scheduler((*plan.devices, *plan.fallbacks), time.now, refused, phase)
         self._fallbacks = {one.name for one in plan.fallbacks}
         for device in self._scheduler.devices:
@@ -138,6 +145,19 @@ class Line:
             self._states[device] = DeviceStatus(one.plan, self._stamp().utc_ns)
             self._scheduler.resume(one, self._time.now)
         self._wake()
+
+    def owed(self, device: str) -> list[OwedRequest]:
+        """Requests to `device` whose responses are outstanding on this path."""
+        return [owed for one in self._named(device) for owed in self._link.owed(one.plan.unit)]
+
+    def expect(self, device: str, owed: Sequence[OwedRequest]) -> None:
+        """This path is active for `device` now, and responses to `owed`, requests on the other one, may come on it."""
+        for one in self._named(device):
+            self._link.beginnings.on_path(one.plan.unit, owed)
+
+    def record(self) -> ChannelRecord:
+        """Record of the line's channel, for the next OS process."""
+        return self._link.beginnings.record(self._time.now)
 
     def reached(self, device: str) -> DevicePlan | None:
         """Plan of `device` on this line; None if it is not on it."""
@@ -243,6 +263,10 @@ class Line:
             self._conditions_since_ns[one.name] = self._stamp().utc_ns
             self._log("warning", f"line {name}: {one.name}: {one.evidence}", "")
 
+    def _tell_record(self) -> None:
+        if self._link.beginnings.has_news:
+            self._record_changed(self.name, self.record())
+
     # ------------------------------------------------------------------ turns
 
     def _turn(self) -> Steps[None]:
@@ -269,6 +293,7 @@ class Line:
             self._conclude(job, result, self._time.now, self._time.now - started)
         self._take_back()
         self._tell_conditions()
+        self._tell_record()
         yield from self._recognize(job.device)
         self._busy_s += self._time.now - started
 
@@ -309,10 +334,9 @@ class Line:
                 self._offline(job.device, reason)
             case DeviceException(code, certain):
                 self._refused(job, code, now, certain=certain)
-            case Deferral(at_once, after_s):
+            case Deferral(at_once, wait_s):
                 if not at_once:
-                    wait_s = min(job.due.period_s, DEFERRAL_S) if after_s is None else after_s
-                    self._scheduler.defer(job, now, wait_s)
+                    self._scheduler.defer(job, now, wait_s or min(job.due.period_s, DEFERRAL_S))
 
     def _judged(self, job: Job, read: list[PointReading], age_s: float) -> list[PointReading]:
         """`read`, invalid where another device or master may have given it, or where it is older than its point may be."""

@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable
 
 from acquisition.drivers.base import DriverSpec
+from acquisition.exchange.identity.channel_record import ChannelRecord
 from acquisition.exchange.port_factory import port_of
-from acquisition.line import Line, Publish, RefusalsChanged, Severity
+from acquisition.line import Line, Publish, RecordChanged, RefusalsChanged, Severity
 from acquisition.polling.path_failover import Paths
 from acquisition.polling.refused_registers import DeviceRefusals
 from acquisition.port_loop import PortLoop
@@ -37,6 +38,8 @@ class LineTask:
         *,
         refused: dict[str, DeviceRefusals] | None = None,
         refused_changed: RefusalsChanged = lambda _device, _ranges, _identity: None,
+        record: ChannelRecord | None = None,
+        record_changed: RecordChanged = lambda _line, _record: None,
         port: Port | None = None,
         phase: float = 0.0,
         paths: Paths | None = None,
@@ -59,6 +62,8 @@ class LineTask:
             phase=phase,
             paths=paths,
             tag=time.monotonic_ns() & 0xFFFF,
+            record=record,
+            record_changed=record_changed,
         )
 
     async def run(self) -> None:

@@ -15,7 +15,9 @@ from acquisition.decoding.point_readings import PointReading
 from acquisition.decoding.scaling import Reading
 from acquisition.decoding.timestamps import clocks_of, stamp
 from acquisition.drivers.registry import driver_of
-from acquisition.learned_devices import LearnedRefusals, LearnedTurnarounds
+from acquisition.exchange.identity import channel_record
+from acquisition.exchange.identity.channel_record import ChannelRecords
+from acquisition.learned_devices import LearnedChannels, LearnedRefusals, LearnedTurnarounds
 from acquisition.line_task import LineTask
 from acquisition.polling import refused_registers
 from acquisition.polling.path_failover import Paths
@@ -31,6 +33,7 @@ from mapping.block_planning import turnaround
 from mapping.plan import Plan
 
 TIMED_S: Final = 10.0
+RECORDED_S: Final = 300.0  # between records of lags that have not grown: their hours of service go on
 HEARTBEAT_S: Final = TOPICS["heartbeat"].period_s or 0.5
 
 log = logging.getLogger("acquisition.worker")
@@ -79,16 +82,17 @@ class Worker:
         )
         self._described = described
         self._turnarounds = LearnedTurnarounds(None if state_dir is None else turnaround.file_of(state_dir, name))
+        self._channels = LearnedChannels(None if state_dir is None else channel_record.file_of(state_dir, name))
         self._line_of = {device.name: line.name for line in described.lines for device in line.devices}
-        self._make_lines(self._refusals.known)
+        self._make_lines(self._refusals.known, self._channels.known)
         self._polling: set[asyncio.Task[None]] = set()
         self._renewed = asyncio.Event()
         self._endpoint = WorkerEndpoint(
             run_dir, name, self._revision, snapshot=self._snapshot, on_command=self._command
         )
 
-    def _make_lines(self, refused: dict[str, DeviceRefusals]) -> None:
-        """Make the lines, which know of no answer, no failure, and of `refused` alone."""
+    def _make_lines(self, refused: dict[str, DeviceRefusals], channels: ChannelRecords) -> None:
+        """Make the lines, which know of no answer, no failure, and of `refused` and `channels` alone."""
         lines = self._described.lines
         self._paths = Paths(_switched)
         self._line_tasks = {
@@ -100,6 +104,8 @@ class Worker:
                 self._clock,
                 refused=refused,
                 refused_changed=self._refusals.note,
+                record=channels.get(line.name),
+                record_changed=self._channels.note,
                 phase=place / len(lines),
                 paths=self._paths,
             )
@@ -118,14 +124,16 @@ class Worker:
                 tasks.create_task(self._renewals(tasks))
                 tasks.create_task(self._beat())
                 tasks.create_task(self._time())
+                tasks.create_task(self._record())
         finally:
+            self._keep_channels()
             self._endpoint.close()
 
     def _poll(self, tasks: asyncio.TaskGroup) -> None:
         self._polling = {tasks.create_task(line.run()) for line in self._line_tasks.values()}
 
     def renew(self) -> None:
-        """See every device as new: missing answers, waits and refused registers are forgotten; the last values stay."""
+        """See every device as new: missing answers, lags, waits and refused registers are forgotten; the last values stay."""
         self._renewed.set()
 
     async def _renewals(self, tasks: asyncio.TaskGroup) -> None:
@@ -136,7 +144,7 @@ class Worker:
                 task.cancel()
             await asyncio.wait(self._polling)
             log.info("every device is seen as new")
-            self._make_lines({})
+            self._make_lines({}, {})
             self._poll(tasks)
 
     def _publish(self, read: list[PointReading], gateway: Stamp) -> None:
@@ -209,6 +217,15 @@ class Worker:
             await asyncio.sleep(TIMED_S)
             for line in self._lines.values():
                 self._turnarounds.keep(line.turnarounds())
+
+    async def _record(self) -> None:
+        """Keep the channel records of lines, so that their lags count for no longer than their hours of service."""
+        while True:
+            await asyncio.sleep(RECORDED_S)
+            self._keep_channels()
+
+    def _keep_channels(self) -> None:
+        self._channels.keep({name: line.record() for name, line in self._lines.items()})
 
     async def _beat(self) -> None:
         while True:

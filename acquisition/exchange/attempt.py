@@ -64,10 +64,10 @@ class WrongDevice:
 
 @dataclass(frozen=True, slots=True)
 class Deferral:
-    """No safe request is possible yet, or not for `after_s`; or another request is to be tried now (`at_once`)."""
+    """No safe request is possible yet, or for `wait_s`, or another request is to be tried now (`at_once`)."""
 
     at_once: bool = False
-    after_s: float | None = None
+    wait_s: float | None = None
 
 
 AttemptResult = BlockReadings | DeviceException | ResponseTimeout | BadFrame | WrongDevice | Deferral
@@ -85,7 +85,7 @@ def poll(link: Link, job: Job) -> Steps[AttemptResult]:
         return (yield from _text(link, job, block))
     read = _read(device, block)
     if job.due.is_searched and (wait_s := link.exception_wait_s(read)) > 0:
-        return Deferral(after_s=wait_s)
+        return Deferral(wait_s=wait_s)
     found = yield from registers(link, device, read, job.due.borders, exact=device.is_searched)
     return _readings(job, block, found, link.asked_at) if isinstance(found, tuple) else found
 
@@ -137,6 +137,9 @@ def registers(
         device.refused_ranges(),
         exact=exact or plan.polling.max_gap == 0,
     )
+    if not fresh and (wait_s := link.room_s(read)) > 0:
+        return Deferral(wait_s=wait_s)
+    yield from link.listen_first(read, plan)
     parts = link.parts(read, borders, limits, fresh=fresh)
     if parts is None:
         return Deferral()

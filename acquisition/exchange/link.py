@@ -8,6 +8,7 @@ Every method that waits is a generator of `port_steps`. `responses` decides on o
 knows whether the port is open. There is no schedule here, and no meaning of registers.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
@@ -23,8 +24,10 @@ from acquisition.drivers.base import (
     Registers,
     Write,
 )
+from acquisition.exchange.beginnings import HOLD_LIMIT_S, Beginnings
 from acquisition.exchange.connection import Connection
 from acquisition.exchange.counters import Counters
+from acquisition.exchange.identity.channel_record import ChannelRecord
 from acquisition.exchange.identity.conditions import LineConditions
 from acquisition.exchange.identity.read_variants import BITS_LIMIT, Part, ReadChoice, ReadLimits
 from acquisition.exchange.pipelining import OutstandingReads, ReadResponse
@@ -32,33 +35,45 @@ from acquisition.exchange.port_steps import LineTime, Receive, Rest, Send, SetBa
 from acquisition.exchange.responses import TEXT, Responses, response_octets
 from acquisition.exchange.timing import FrameSilence, LineTiming
 from acquisition.exchange.turnaround import Turnarounds
+from acquisition.polling.path_failover import OwedRequest
 from acquisition.transport.errors import NoConnectionError, UnsentError
+from mapping.block_planning import planner
 from mapping.plan import DevicePlan, LinePlan
 
-HOLD_S: Final = 0.12  # the shortest silence that a line in doubt waits for: its lag may not be known yet
-HOLD_LIMIT_S: Final = 2.0  # the longest wait for it
+ROOM: Final = 0.5  # the share of its time that a line may be busy, or silent for identity, and still have room for that
 
 
 class Link:
     """Exchanges of one line, one at a time. Every generator may raise NoConnectionError.
 
     `time` has the time of the last step; `asked_at`: of the last request, or of an earlier one that looked alike and may be
-    the one that was answered. `tag`: the transaction id before the first one. `draw` gives numbers from 0 to 1.
+    the one that was answered. `tag`: the transaction id before the first one. `draw` gives numbers from 0 to 1. `record` is
+    that of an earlier OS process.
     """
 
     def __init__(
-        self, plan: LinePlan, spec: DriverSpec, time: LineTime, draw: Callable[[], float], tag: int = 0
+        self,
+        plan: LinePlan,
+        spec: DriverSpec,
+        time: LineTime,
+        draw: Callable[[], float],
+        tag: int = 0,
+        record: ChannelRecord | None = None,
     ) -> None:
         self._spec = spec
         self._time = time
         self._connection = Connection()
         self._timing = LineTiming.of(plan, spec)
+        self._cost = planner.line_cost(plan, spec.protocol.framing)
+        self._blocks = Counter(one.unit for one in (*plan.devices, *plan.fallbacks) for _ in one.blocks)
         self._silence = FrameSilence(self._timing, time.now)
         self.counters = Counters()
-        self._one_exchange_each = all(one.polling.close_after for one in (*plan.devices, *plan.fallbacks))
+        one_exchange_each = all(one.polling.close_after for one in (*plan.devices, *plan.fallbacks))
         gateway = len({one.unit for one in (*plan.devices, *plan.fallbacks)}) > 1
         self._responses = Responses(spec, spec.make(plan.settings), self.counters, tag, gateway=gateway)
         self._choice = ReadChoice(self._responses.late, self._responses.asked, draw)
+        self.beginnings = Beginnings(spec, self._responses, one_exchange_each=one_exchange_each)
+        self.beginnings.restore(record or ChannelRecord(), time.now)
         self.turnarounds = Turnarounds()  # of the units of a serial line
         self.asked_at = 0.0
 
@@ -77,7 +92,7 @@ class Link:
         if (yield from self._connection.open()):
             self._responses.reset()
             self._silence.opened(self._time.now)
-            self._responses.doubts.hold = not (self._one_exchange_each or self._responses.is_tidy(self._time.now))
+            self.beginnings.opened(self._time.now)
             self.counters.reconnects += 1
 
     def close(self) -> Steps[None]:
@@ -108,6 +123,22 @@ class Link:
             silent_s=silent_s,
             fresh=fresh,
         )
+
+    def listen_first(self, read: Read, device: DevicePlan) -> Steps[None]:
+        """At a beginning of a line that has another master: listen to it before `parts` are chosen for `read`."""
+        yield from self.open()
+        if self.beginnings.listens and not self._responses.names_request(self._time.now):
+            self._responses.coming(read)
+            yield from self.silence(device, hold=True)
+
+    def room_s(self, read: Read) -> float:
+        """Seconds until the unit was asked nothing for a window, where the line has room to wait for that; otherwise 0."""
+        now, asked = self._time.now, self._responses.asked
+        window_s = asked.window(read.unit, now)
+        busy = self._cost.load + self._cost.requests_per_s * window_s
+        if busy > ROOM or window_s > HOLD_LIMIT_S or self._spec.anonymous or self._responses.names_request(now):
+            return 0.0
+        return max(asked.quiet_at(read, now) - now, 0.0) if self._blocks[read.unit] > 1 else 0.0
 
     def may_ask(self, question: Ask) -> bool:
         """True unless the missing answer to another question could be taken for that to `question`, on a line of text."""
@@ -169,6 +200,7 @@ class Link:
         return found
 
     def _after_silence(self, request: Ask, device: DevicePlan) -> Steps[Found | None]:
+        self._responses.coming(request)
         if (yield from self.silence(device, hold=self._needs_silence(request))):
             return (yield from self._exchange(request, device))
         self.counters.babble += 1
@@ -181,7 +213,7 @@ class Link:
             return False
         if isinstance(request, Write) and not self._spec.anonymous:
             return self._responses.asked.written_alike(request, now)
-        if doubts.hold:
+        if doubts.hold or self.beginnings.concerns(unit):
             return True
         if isinstance(request, Read) and self._responses.late.is_owed(request, now):
             return True
@@ -239,6 +271,10 @@ class Link:
     def taken_back(self) -> list[Ask]:
         """Requests whose readings proved to be in doubt since the last call."""
         return self._responses.doubts.taken_back()
+
+    def owed(self, unit: int) -> list[OwedRequest]:
+        """Requests to `unit` whose responses are outstanding."""
+        return self._responses.late.owed(unit, self._time.now)
 
     @property
     def conditions(self) -> LineConditions:
@@ -383,10 +419,16 @@ class Link:
     def _window_of_silence(self, unit: int) -> Steps[None]:
         """Wait until the line was silent for a window; a line that never is, since others talk on it, for HOLD_LIMIT_S."""
         until = self._time.now + HOLD_LIMIT_S
-        window_s = max(self._responses.asked.window(unit, self._time.now), HOLD_S)
+        window_s = self.beginnings.silence_s(self._responses.asked.window(unit, self._time.now))
         while self._time.now < (free := min(self._silence.since + window_s, until)):
             self._unexpected((yield Receive(free)))
-        self._responses.doubts.hold = False
+        self.beginnings.listened(unit)
+
+    def listen(self, seconds: float) -> Steps[None]:
+        """Judge the octets that come within `seconds`, while nothing is asked."""
+        until = self._time.now + seconds
+        while self._time.now < until:
+            self._unexpected((yield Receive(until)))
 
     def _other_master_done(self) -> Steps[None]:
         """Wait for the response to another master's request that was heard, for one window at most."""

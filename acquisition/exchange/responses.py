@@ -8,6 +8,8 @@ A port or a timer has no place here: the caller waits, and hands over what came.
 """
 
 from collections import OrderedDict, deque
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from acquisition.drivers.base import (
@@ -42,6 +44,7 @@ from acquisition.exchange.identity.late_answers import NETWORK_S, WIRE_S, WIRE_T
 from acquisition.exchange.identity.late_text import LateText
 from acquisition.exchange.identity.other_masters import OtherMasters
 from acquisition.exchange.pipelining import OutstandingReads, ReadResponse
+from acquisition.polling.path_failover import OwedRequest
 
 FRAME_OCTETS: Final = 5  # around the data of a response to a read: unit, function, length, check sum
 CONFIRMATION_OCTETS: Final = 8
@@ -96,6 +99,7 @@ class Responses:
         self._tag = tag
         self._gateway_until = FOREVER if gateway else 0.0
         self._request: Ask | None = None  # the last one
+        self._coming: Ask | None = None  # the next one
         self._asked_at = 0.0  # it was sent
         self._network = spec.transport != "serial"  # not first in, first out, and slow for all that is known
         self._frame = b""  # the last unit, as it came
@@ -118,9 +122,18 @@ class Responses:
         """Forget the octets of a connection that has ended."""
         self._buffer.clear()
 
-    def is_tidy(self, now: float) -> bool:
-        """True if a new connection can bring no response to an earlier request: each names its own, and none is missing."""
-        return self._spec.transport == "memory" or (self._spec.tagged and not self.late.any(now))
+    def is_owed(self, now: float) -> bool:
+        """True if a response is outstanding."""
+        return self.late.any(now) or self.text.any(now)
+
+    def expect_of_others(self, unit: int, owed: Sequence[OwedRequest]) -> None:
+        """Responses to `owed`, requests on another path to the device that is `unit` here, may come on this one."""
+        for request, asked_at, until in owed:
+            self.late.expect(replace(request, unit=unit), asked_at, until, elsewhere=True)
+
+    def coming(self, request: Ask) -> None:
+        """`request` is sent as soon as the line is silent."""
+        self._coming = request
 
     def encode(self, request: Ask) -> bytes:
         """The octets of `request`, with the next tag. Octets that belong to no request before it are thrown away."""
@@ -194,7 +207,7 @@ class Responses:
         """The connection was lost before the response to `request`, which may come in the next one."""
         if self.is_text(request):
             self._expect_line(request, now, timeout_s)
-        elif isinstance(request, Read | Write) and not self._spec.tagged:
+        elif isinstance(request, Read | Write) and not self.names_request(now):
             self._expect(request, now, timeout_s)
 
     def is_text(self, request: Ask) -> bool:
@@ -325,6 +338,7 @@ class Responses:
         self._buffer += octets
         request = self._request
         if not self._buffer or request is None:
+            self._before_any(now)
             return
         while (found := self._take(request, now)) is not None:
             if isinstance(found, Foreign):
@@ -352,6 +366,25 @@ class Responses:
                 self.asked.lagged(self.unit_of(request), now - self._asked_at, now)
                 self.doubts.surplus(self.unit_of(request), now)
                 self.faults.again(shown_of(request), self._asked_at, now)
+
+    def _before_any(self, now: float) -> None:
+        """Judge what has come before the first request: responses to somebody else, or to an earlier OS process."""
+        request = self._coming
+        if request is None or self._spec.tagged or self.is_text(request):
+            return
+        while (found := self._take(request, now)) is not None:
+            signature = self._signature_shown(request, found)
+            if signature is not None:
+                self._counters.foreign += 1
+                self.asked.contest(signature, now)
+
+    def _signature_shown(self, request: Ask, found: Step) -> ReadSignature | None:
+        """The signature of `found`, a unit that came before `request`; None if it is no response to a read."""
+        if isinstance(found, Registers) and isinstance(request, Read):
+            return self.asked.signature_of(request)
+        if isinstance(found, Foreign) and found.octets_of_data is not None and found.function in _FUNCTION_TABLES:
+            return (found.unit, _FUNCTION_TABLES[found.function], found.octets_of_data)
+        return None
 
     def late_line(self, request: Ask, octets: bytes, now: float) -> bool:
         """True if `octets` complete a line of text, which can only be the response that `request` did not get in time."""

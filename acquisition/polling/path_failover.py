@@ -5,11 +5,23 @@
 
 The second path is for the time that the first one is silent (D50). While it is active, the first is probed as any dead
 device is, and publishes nothing: the device is online. While the first is active, the second requests nothing.
+
+Both paths lead to one device: a response that is outstanding on the one that fails may come on the other one (D126).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
+
+from acquisition.drivers.base import Read, Write
+
+
+class OwedRequest(NamedTuple):
+    """A request without a response, when it was sent, and until when its response may come."""
+
+    request: Read | Write
+    asked_at: float
+    until: float
 
 
 class Path(Protocol):
@@ -24,6 +36,12 @@ class Path(Protocol):
 
     def resume(self, device: str) -> None:
         """Request all blocks of `device` now."""
+
+    def owed(self, device: str) -> Sequence[OwedRequest]:
+        """Requests to `device` whose responses are outstanding."""
+
+    def expect(self, device: str, owed: Sequence[OwedRequest]) -> None:
+        """Responses of `device` to `owed`, requests on its other path, may come on this one."""
 
 
 @dataclass(slots=True)
@@ -69,6 +87,7 @@ class Paths:
         route.on_second = True
         self._on_switch(device, f"by its second path, line {route.second.name}: {reason}")
         route.second.resume(device)
+        route.second.expect(device, route.first.owed(device))
 
     def answered(self, device: str, path: Path) -> None:
         """`device` has answered on `path`: if that is the first, it is the active one again."""
@@ -78,3 +97,4 @@ class Paths:
         route.on_second = False
         self._on_switch(device, f"by its first path again, line {route.first.name}")
         route.second.suspend(device)
+        route.first.expect(device, route.second.owed(device))

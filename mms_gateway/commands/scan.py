@@ -13,8 +13,9 @@ from mms_gateway.commissioning import line_url
 from mms_gateway.commissioning.exit_codes import UsageError, carried_out
 from mms_gateway.commissioning.explain.name_lookup import place
 from mms_gateway.commissioning.manual_exchange import ManualLine, overheard
+from mms_gateway.commissioning.scan.findings import Finding, OtherMasterError, as_json
 from mms_gateway.commissioning.scan.profiles import register_profiles
-from mms_gateway.commissioning.scan.scanning import HEADER, Scan, another_master, parse_units, snippet
+from mms_gateway.commissioning.scan.scanning import HEADER, FoundUnit, Scan, another_master, parse_units, snippet
 from mms_gateway.commissioning.tables import table, text
 
 LISTEN_CHARACTERS: Final = 3.5
@@ -25,6 +26,7 @@ def scan(
     line: str | None = None,
     units: str = "1-247",
     timeout: str = "200ms",
+    json: bool = False,
     lines: Path | None = None,
     state_dir: Path | None = None,
 ) -> int:
@@ -40,6 +42,8 @@ def scan(
         The units to ask: 1-247, or 1,2,17.
     timeout
         How long each may take to answer.
+    json
+        Write one JSON object with columns, rows and findings.
     lines
         A file whose lines are laid over the site's, as `simulate` writes it.
     state_dir
@@ -51,7 +55,7 @@ def scan(
         plan = line_url.parse_line(line) if line else _line(words, lines, state_dir)
         if not driver_of(plan.protocol).protocol.modbus:
             raise UsageError(f"line `{plan.name}` is {plan.protocol}: only Modbus lines have units that can be asked")
-        return await _scan(plan, parse_units(units), milliseconds(timeout), site)
+        return await _scan(plan, parse_units(units), milliseconds(timeout), site, json=json)
 
     async def checked() -> int:
         try:
@@ -75,20 +79,34 @@ def _line(words: tuple[str, ...], lines: Path | None, state_dir: Path | None) ->
     return plan
 
 
-async def _scan(line: LinePlan, units: list[int], timeout_ms: int, site: Path | None) -> int:
+async def _scan(line: LinePlan, units: list[int], timeout_ms: int, site: Path | None, *, json: bool) -> int:
     character_s = physics(driver_of(line.protocol).protocol.framing, line.settings).character_s
     heard = await overheard(line, LISTEN_CHARACTERS * character_s)
     if heard:
-        raise another_master(heard)
+        return _written(line, len(units), [], [another_master(heard).finding], json=json)
     async with ManualLine(line) as manual:
-        found = await Scan(manual, register_profiles(site), timeout_ms).units(units, _progress)
+        work = Scan(manual, register_profiles(site), timeout_ms)
+        ended = []
+        try:
+            await work.units(units, _progress)
+        except OtherMasterError as error:
+            ended = [error.finding]
     _progress(None)
-    if not found:
-        sys.stdout.write(f"nobody answers on {line.name}, of {len(units)} units\n")
-        return FAILED
-    shown = text(table(HEADER, [one.row() for one in found], right=(0, 4)))
-    sys.stdout.write(f"{shown}\n\n{snippet(line, found)}\n")
-    return OK
+    return _written(line, len(units), work.found, [*ended, *work.findings()], json=json)
+
+
+def _written(line: LinePlan, units: int, found: list[FoundUnit], findings: list[Finding], *, json: bool) -> int:
+    """Write all that was found; the exit code."""
+    rows = [one.row() for one in found]
+    if json:
+        sys.stdout.write(as_json(HEADER, rows, findings) + "\n")
+    elif found:
+        sys.stdout.write(f"{text(table(HEADER, rows, right=(0, 4)))}\n\n{snippet(line, found)}\n")
+    elif not any(one.severity == "error" for one in findings):
+        sys.stdout.write(f"nobody answers on {line.name}, of {units} units\n")
+    if not json and findings:
+        sys.stdout.write("\n".join(one.shown() for one in findings) + "\n")
+    return OK if found and not any(one.severity == "error" for one in findings) else FAILED
 
 
 def _progress(unit: int | None) -> None:

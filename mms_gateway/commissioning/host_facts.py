@@ -15,6 +15,8 @@ from typing import Final
 
 from acquisition.drivers.base import Ask
 from acquisition.drivers.registry import driver_of
+from acquisition.exchange.beginnings import HOLD_S
+from acquisition.exchange.identity.response_identity import window_s
 from acquisition.exchange.port_factory import port_of
 from acquisition.transport.errors import NoConnectionError
 from acquisition.transport.ports import Port as LinePort
@@ -162,6 +164,8 @@ async def _spoken(found: Port, line: LinePlan) -> Port:
     await port.open()
     try:
         unsolicited = len(await collected(port, LEAST_LISTEN_S)) if spec.serial else 0
+        if not (spec.serial or spec.tagged):  # an answer to somebody before may come in this connection
+            await collected(port, max(HOLD_S, window_s(line, spec)))
         if unsolicited or spec.longest_s:  # a conversation of many parts is not begun for a look
             return replace(found, unsolicited=unsolicited)
         asked = [(one, await _ask_once(line, port, one, ask)) for one in line.devices if (ask := _ask(one))]

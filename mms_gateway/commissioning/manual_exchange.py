@@ -10,6 +10,7 @@ from typing import Final, Self
 from acquisition.drivers.base import Ask, Found
 from acquisition.drivers.registry import driver_of
 from acquisition.exchange.counters import Counters
+from acquisition.exchange.identity.conditions import ConditionName, LineCondition
 from acquisition.exchange.link import Link
 from acquisition.exchange.port_factory import port_of
 from acquisition.port_loop import PortLoop
@@ -33,6 +34,7 @@ class ManualLine:
     def __init__(self, line: LinePlan) -> None:
         spec = driver_of(line.protocol)
         self._loop = PortLoop(port_of(line, spec))
+        self._other_master: ConditionName = "second-master" if spec.serial else "shared-line"
         self._link = Link(line, spec, self._loop.time, random.random, time.monotonic_ns() & 0xFFFF)
 
     async def __aenter__(self) -> Self:
@@ -47,6 +49,23 @@ class ManualLine:
     def counters(self) -> Counters:
         """Counters of the line so far."""
         return self._link.counters
+
+    @property
+    def other_master(self) -> ConditionName:
+        """The condition of such a line if another master talks on it."""
+        return self._other_master
+
+    def contradicted(self) -> list[Ask]:
+        """Requests since the last call that were answered a second time, with other data."""
+        return self._link.taken_back()
+
+    def conditions(self) -> tuple[LineCondition, ...]:
+        """Conditions that the line has shown so far."""
+        return self._link.conditions.all(self._loop.time.now)
+
+    async def listen(self, seconds: float) -> None:
+        """Judge what comes within `seconds`, while nothing is asked."""
+        await self._loop.run(self._link.listen(seconds))
 
     async def ask(self, ask: Ask, device: DevicePlan) -> Exchange:
         """Ask, and again as often as the device allows."""

@@ -15,6 +15,7 @@ from typing import Final
 from acquisition.decoding.point_readings import PointReading
 from acquisition.drivers.base import DriverSpec
 from acquisition.drivers.device_side import Fault
+from acquisition.exchange.identity.channel_record import ChannelRecord
 from acquisition.exchange.port_steps import Close, LineTime, Open, PortStep, Receive, Rest, Send, SetBaudrate
 from acquisition.line import Line
 from acquisition.simulate.channel import Channel
@@ -81,8 +82,9 @@ def held(unit: int, table: str, address: int, now: float) -> int:
 class ChannelPort:
     """The master's end of a channel, in virtual time: carries out one step after the other."""
 
-    def __init__(self, channel: Channel, time: LineTime) -> None:
+    def __init__(self, channel: Channel, time: LineTime, sent: list[tuple[float, bytes]]) -> None:
         self._channel = channel
+        self._sent = sent
         self._time = time
         self._connection = 0
         self._received: deque[bytes] = deque()
@@ -116,6 +118,7 @@ class ChannelPort:
         self._arrive()
         if self._ended is not None:
             raise UnsentError(self._ended)
+        self._sent.append((self._time.now, octets))
         self._channel.receive(self._connection, octets, self._time.now)
 
     def _receive(self, until: float) -> bytes:
@@ -152,25 +155,26 @@ class Published:
 
 
 class VirtualLine:
-    """A line whose `channel` is a model, and what it publishes."""
+    """A line whose `channel` is a model, and what it publishes. `sent`: when each request left, and its octets."""
 
     def __init__(self, plan: LinePlan, spec: DriverSpec, *, seed: int = 1) -> None:
         self.time = LineTime(BEGIN_S)
-        self.devices = {one.unit: HonestDevice(one) for one in plan.devices}
+        self.devices = {one.unit: HonestDevice(one) for one in (*plan.devices, *plan.fallbacks)}
         self.channel = Channel(spec, plan.settings, self.devices, random.Random(seed))
         self.published: list[Published] = []
         self.log: list[str] = []
+        self.sent: list[tuple[float, bytes]] = []
         self.tasks = WriteTasks("w", "r", "boot", list(plan.devices))
         self._plan, self._spec = plan, spec
         self._draw = random.Random(seed + 1)
         self._begin()
 
-    def restart(self) -> None:
-        """A new OS process begins on the line: it knows nothing of the one before, which was killed."""
+    def restart(self, record: ChannelRecord | None = None) -> None:
+        """A new OS process begins on the line: it knows `record` of the one before, which was killed."""
         self._port.end()
-        self._begin()
+        self._begin(record)
 
-    def _begin(self) -> None:
+    def _begin(self, record: ChannelRecord | None = None) -> None:
         self.line = Line(
             self._plan,
             self._spec,
@@ -182,8 +186,9 @@ class VirtualLine:
             draw=self._draw.random,
             log=lambda severity, text, device: self.log.append(f"{severity} {text}"),
             tag=int(self.time.now * 1000) & 0xFFFF,
+            record=record,
         )
-        self._port = ChannelPort(self.channel, self.time)
+        self._port = ChannelPort(self.channel, self.time, self.sent)
         self._steps = self.line.turns()
         self._step: PortStep | None = None
 
@@ -247,7 +252,17 @@ def _is_true(unit: int, point: PointPlan, published: Published, value: object) -
     asked_at = 2 * published.stamped - published.at
     if register.table in ("coil", "discrete"):
         return any(held(unit, register.table, register.address, at) == int(value) for at in (asked_at, published.at))
+    if register.count == 2:  # of which the first is even
+        return int(value) >> 16 == held(unit, register.table, register.address, 0.0) and _is_fresh(
+            published, int(value)
+        )
     if register.address % 2 == 0:
         return value == held(unit, register.table, register.address, 0.0)
-    age_ms = (int(published.at * 1000) - int(value)) % 0x10000
+    return _is_fresh(published, int(value))
+
+
+def _is_fresh(published: Published, word: int) -> bool:
+    """True if a register of the time held `word` within the exchange."""
+    asked_at = 2 * published.stamped - published.at
+    age_ms = (int(published.at * 1000) - word) % 0x10000
     return age_ms <= (published.at - asked_at) * 1000 + 2

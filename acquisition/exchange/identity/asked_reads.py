@@ -3,21 +3,21 @@
     signature    all that a response shows of its read: unit, table, number of octets; not the unit where a gateway may
                  put the response of one unit under the id of a request to another one
     question     unit, table and first address: a read of another size is still the same question
-    lag          the longest time from a read of a unit to a late or a second response, kept for 24 hours
+    lag          the longest time from a read of a unit to a late or a second response, kept for 24 hours, over restarts
     window       of a unit: the largest of 60 ms, two of the line's longest exchanges, and two of the unit's lags
     contested    a signature that responses to somebody else's reads have: another master's, or another client's
 
-Within the window a signature is not used for another question of its unit, unless the line was silent for a window: the
-line was heard to have nothing more to say.
+Within the window a signature is not used for another question of its unit, unless the line was silent for a window, or the
+unit was asked nothing for a window: the line was heard to have nothing more to say.
 """
 
 from dataclasses import dataclass, field
 from typing import Final
 
 from acquisition.drivers.base import Read, Write
+from acquisition.exchange.identity.lags import Lags
 
 WINDOW_S: Final = 0.06
-LAG_KEPT_S: Final = 24 * 3600.0
 SIGNATURES_LIMIT: Final = 4096  # those out of every window are forgotten then
 
 CONTESTED_S: Final = 60.0  # after the last such response
@@ -47,8 +47,9 @@ class AskedReads:
     """Reads of one line, by signature and question, each with the time when it was last sent. `any_unit`: see signature."""
 
     any_unit: bool = False
+    lags: Lags = field(default_factory=Lags)
     _sent: dict[ReadSignature, dict[Question, float]] = field(default_factory=dict)
-    _lags: dict[int, tuple[float, float]] = field(default_factory=dict)  # by unit: seconds, and until when they count
+    _last: dict[int, float] = field(default_factory=dict)  # by unit: when its last question was sent
     _questions: dict[int, set[Question]] = field(default_factory=dict)  # by unit
     _written: dict[Write, float] = field(default_factory=dict)  # when they were last sent
     _contested: dict[ReadSignature, float] = field(default_factory=dict)  # until when
@@ -73,8 +74,9 @@ class AskedReads:
         """`read` is sent."""
         if len(self._sent) > SIGNATURES_LIMIT:
             self._forget(now)
-        question = question_of(read)
-        self._sent.setdefault(self.signature_of(read), {})[question] = now
+        question, signature = question_of(read), self.signature_of(read)
+        self._sent.setdefault(signature, {})[question] = now
+        self._last[signature[0]] = now
         self._questions.setdefault(read.unit, set()).add(question)
 
     def took(self, seconds: float) -> None:
@@ -83,14 +85,11 @@ class AskedReads:
 
     def lagged(self, unit: int, seconds: float, now: float) -> None:
         """A response of `unit` came so long after its read, late or a second time."""
-        before, until = self._lags.get(unit, (0.0, 0.0))
-        if seconds >= before or until < now:
-            self._lags[unit] = (seconds, now + LAG_KEPT_S)
+        self.lags.note(unit, seconds, now)
 
     def lag(self, unit: int, now: float) -> float:
         """The lag of `unit` in seconds; 0 if it has none."""
-        seconds, until = self._lags.get(unit, (0.0, 0.0))
-        return seconds if until > now else 0.0
+        return self.lags.lag(unit, now)
 
     def window(self, unit: int, now: float) -> float:
         """The window of `unit` in seconds."""
@@ -115,6 +114,10 @@ class AskedReads:
         """True if another question of its unit was asked within the window with the signature of `read`."""
         since, question = now - self.window(read.unit, now), question_of(read)
         return any(one != question and at > since for one, at in self._sent.get(self.signature_of(read), {}).items())
+
+    def quiet_at(self, read: Read, now: float) -> float:
+        """Time from which no question of its unit is within the window."""
+        return self._last.get(self.signature_of(read)[0], -1e9) + self.window(read.unit, now)
 
     def asked_alike(self, read: Read, now: float, least_s: float = 0.0) -> float | None:
         """Time within the window, or `least_s`, at which `read` was last sent, as it is now; None if it was not."""

@@ -82,6 +82,7 @@ class ChannelFaults:
     stranger: Literal["second-master", "shared-line"]
     read_between: bool = True
     conditions: LineConditions = field(default_factory=LineConditions)
+    other_master: bool = False  # was ever heard
     _sent_at: float = 0.0  # the last request
     _sent_before: float = 0.0  # the one before
     _held: int = 0  # in a row
@@ -126,9 +127,11 @@ class ChannelFaults:
         elif now - unit.doubled_at >= MASTER_S:
             text = f"{shown(*signature)}: an answer to a request that is not ours"
             self.conditions.note(self.stranger, text, now, count=count)
+            self.other_master = True
 
     def other_asked(self, unit: int, function: int, octets: int | None, now: float) -> None:
         """A request that is not ours has come, for a response with `octets` of data; None for a write."""
+        self.other_master = True
         text = "a write" if octets is None else f"a request for {octets} octets"
         self.conditions.note(self.stranger, f"unit {unit}, function {function}: {text} that is not ours", now)
 

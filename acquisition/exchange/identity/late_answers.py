@@ -18,6 +18,7 @@ from typing import Final
 
 from acquisition.drivers.base import Foreign, Read, Write
 from acquisition.exchange.identity.asked_reads import ANY_UNIT, Question, question_of, signature_of
+from acquisition.polling.path_failover import OwedRequest
 
 WIRE_S: Final = 2.0
 WIRE_TIMEOUTS: Final = 4.0
@@ -40,15 +41,16 @@ def signature(request: Read | Write, *, any_unit: bool = False) -> Signature:
 class LateResponse:
     """A response that may still come. `question`: of a read; `overtaken`: of a write, after which another value was written."""
 
+    request: Read | Write
     unit: int
     signature: Signature
     asked_at: float
     until: float
     question: Question | None = None
     values: tuple[int, ...] = ()  # that were written
-    outage: bool = False  # it is of two time-outs in a row: no answer ends it
-    refused: bool = False  # an exception that may be another request's came instead
     overtaken: bool = False
+    outage: bool = False  # it is of two time-outs in a row, or of another path: no answer ends it
+    refused: bool = False  # an exception that may be another request's came instead
 
 
 @dataclass(slots=True)
@@ -59,27 +61,41 @@ class LateResponses:
     _all: list[LateResponse] = field(default_factory=list)
     _timed_out: set[int] = field(default_factory=set)  # units whose last request had no response
 
-    def expect(self, request: Read | Write, asked_at: float, until: float, *, refused: bool = False) -> None:
+    def expect(
+        self, request: Read | Write, asked_at: float, until: float, *, elsewhere: bool = False, refused: bool = False
+    ) -> None:
         """Remember that the response to `request`, sent at `asked_at`, is outstanding until `until`.
 
-        `refused`: no time-out left it, but an exception that may be another request's.
+        `elsewhere`: it was sent on another path, whose order this one knows nothing of: no answer ends it. `refused`: no
+        time-out left it, but an exception that may be another request's.
         """
         unit = request.unit
         again = unit in self._timed_out and not refused
-        if not refused:
+        if not (elsewhere or refused):
             self._timed_out.add(unit)
         question = question_of(request) if isinstance(request, Read) else None
         values = request.values if isinstance(request, Write) else ()
-        owed = LateResponse(unit, self._signature(request), asked_at, until, question, values, again, refused)
-        self._all.append(owed)
+        shown = self._signature(request)
+        outage = again or elsewhere
+        self._all.append(
+            LateResponse(request, unit, shown, asked_at, until, question, values, outage=outage, refused=refused)
+        )
         del self._all[:-LATE_LIMIT]
-        if again:
+        if again and not elsewhere:
             for one in self._all:
                 one.outage |= one.unit == unit
 
     def any(self, now: float) -> bool:
         """True if a response is outstanding."""
         return any(one.until > now for one in self._all)
+
+    def owed(self, unit: int, now: float) -> list[OwedRequest]:
+        """The requests to `unit` whose responses are outstanding, for another path to the same device."""
+        return [
+            OwedRequest(one.request, one.asked_at, one.until)
+            for one in self._all
+            if one.unit == unit and one.until > now
+        ]
 
     def answered(self, unit: int, *, in_order: bool) -> None:
         """A later request of `unit` was answered; `in_order`: on a channel that is first in, first out."""

@@ -84,7 +84,7 @@ class ReadChoice:
         if fresh:
             free = _preferred(free, lambda part: self._asked.asked_alike(part.read, now, FRESH_S) is None)
         free = _preferred(free, lambda part: not self._asked.is_contested(part.read, now))
-        if not free or silent_s >= self._asked.window(read.unit, now):
+        if not free or silent_s >= self._asked.window(read.unit, now) or now >= self._asked.quiet_at(read, now):
             return free[0] if free else None
         distinct = [one for one in free if not any(self._asked.looks_alike(part.read, now) for part in one)]
         if not distinct:
@@ -94,7 +94,9 @@ class ReadChoice:
         unused = [one for one in distinct if all(self._asked.asked_alike(part.read, now) is None for part in one)]
         if not unused:
             return min(distinct, key=self._age(now))
-        if self._asked.lag(read.unit, now):  # each size in its turn; two parts cost two exchanges
+        if (
+            self._asked.lag(read.unit, now) or not limits.refused
+        ):  # two parts cost two exchanges, more than any longer read
             unused.sort(key=len)
         return unused[1 if len(unused) > 1 and self._draw() < SECOND_SHARE else 0]
 

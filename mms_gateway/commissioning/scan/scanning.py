@@ -1,7 +1,8 @@
 """Scan of a line: units that answer, their identification, the profile that fits. Shell, over `matching`.
 
 Any sound answer counts, an exception too. On a serial line nobody is asked before the line has been silent for a
-second, and the scan ends where an answer comes that nobody asked for: another master talks.
+second, and the scan ends where an answer comes that nobody asked for: another master talks. Behind the first answer of
+each unit the line is listened to: a second answer is another device's of the same address, or a converter's.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,15 +10,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from acquisition.decoding.failure_quality import exception
-from acquisition.drivers.base import ExceptionResponse, Found, Identification, Identity, Read
+from acquisition.drivers.base import ExceptionResponse, Found, Identification, Identity, Read, Registers
 from acquisition.exchange.responses import UNREACHED
-from acquisition.transport.errors import NoConnectionError
 from mapping.plan import DevicePlan, LinePlan
 from mms_gateway.commissioning.manual_exchange import ManualLine, stranger
-from mms_gateway.commissioning.scan import matching
+from mms_gateway.commissioning.scan import findings, matching
+from mms_gateway.commissioning.scan.findings import Finding, OtherMasterError
 from mms_gateway.commissioning.scan.matching import Match
 
 SHOWN_OCTETS: Final = 16
+SECOND_S: Final = 0.25  # in which a second answer comes
 HEADER: Final = ("unit", "answers", "says it is", "profile", "fits")
 
 
@@ -37,37 +39,60 @@ class FoundUnit:
         return (str(self.unit), self.answer, self.said, "" if best is None else best.profile, fits)
 
 
-def another_master(octets: bytes) -> NoConnectionError:
+def another_master(octets: bytes) -> OtherMasterError:
     """Why a line on which `octets` were overheard is not scanned."""
     shown = octets[:SHOWN_OCTETS].hex(" ")
     text = f"{len(octets)} octets nobody here asked for ({shown}{' ...' if len(octets) > SHOWN_OCTETS else ''})"
-    return NoConnectionError(f"another master talks on this line: {text}; take it off before you scan")
+    return OtherMasterError(f"another master talks on this line: {text}; take it off before you scan", "second-master")
 
 
 class Scan:
-    """The scan of one line with `profiles`; each device is asked for each register once."""
+    """The scan of one line with `profiles`; each device is asked for each register once. `found`: the units so far."""
 
     def __init__(self, manual: ManualLine, profiles: Sequence[DevicePlan], timeout_ms: int) -> None:
         self._bench = manual
         self._profiles = profiles
         self._timeout_ms = timeout_ms
+        self._doubled: list[Finding] = []
+        self.found: list[FoundUnit] = []
+
+    def findings(self) -> list[Finding]:
+        """The conditions that the line has shown so far. Two devices of one address explain every other surplus answer."""
+        bench = self._bench
+        if self._doubled:
+            return self._doubled
+        found = findings.of_conditions(bench.conditions())
+        if not found and bench.counters.foreign:  # one is enough: nobody else should ask
+            text = f"{bench.counters.foreign} answers to requests that are not ours"
+            found.append(Finding(bench.other_master, "warning", text))
+        return found
 
     async def units(self, units: Sequence[int], progress: Callable[[int], None]) -> list[FoundUnit]:
-        """Those of `units` that answer. Raises NoConnectionError, also if another master talks."""
-        found = []
+        """Those of `units` that answer. Raises NoConnectionError; OtherMasterError if another master talks."""
         for unit in units:
             progress(unit)
             foreign = self._bench.counters.foreign
             device = stranger(unit, self._timeout_ms)
-            asked = await self._bench.ask(Read(unit, "holding", 0, 1), device)
+            first = Read(unit, "holding", 0, 1)
+            asked = await self._bench.ask(first, device)
             if asked.found is not None and not _unreached(asked.found):
-                found.append(await self._known(unit, device, asked.found))
+                await self._listen(first)
+                self.found.append(await self._known(unit, device, asked.found))
             elif self._bench.counters.foreign > foreign:
-                raise NoConnectionError(
+                raise OtherMasterError(
                     f"asked unit {unit}, and something else was answered: another master talks on this line, "
-                    "or a device answers with another unit"
+                    "or a device answers with another unit",
+                    self._bench.other_master,
                 )
-        return found
+        return self.found
+
+    async def _listen(self, asked: Read) -> None:
+        """Look for a second answer to `asked`, which has just been answered."""
+        foreign = self._bench.counters.foreign
+        await self._bench.listen(SECOND_S)
+        if asked in self._bench.contradicted() and self._bench.counters.foreign > foreign:
+            text = f"unit {asked.unit}: two answers with different data to one request"
+            self._doubled.append(Finding("two-devices", "warning", text))
 
     async def _known(self, unit: int, device: DevicePlan, first: Found) -> FoundUnit:
         said = await self._identity(unit, device)
@@ -82,6 +107,12 @@ class Scan:
             match = matching.match(profile, unit, answers, said)
             if match is not None:
                 found.append(match)
+        shown = next((read for read, given in answers.items() if isinstance(given, Registers)), None)
+        if (
+            isinstance(first, ExceptionResponse) and shown is not None
+        ):  # two devices may refuse alike, and differ in data
+            await self._bench.ask(shown, device)
+            await self._listen(shown)
         answer = exception(first.code) if isinstance(first, ExceptionResponse) else "holding 0"
         return FoundUnit(unit, answer, said, tuple(matching.ranked(found)))
 

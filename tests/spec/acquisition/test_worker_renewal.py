@@ -9,6 +9,9 @@ from pathlib import Path
 import msgspec
 
 from acquisition.drivers.device_side import Fault, RegisterRange
+from acquisition.exchange.identity import channel_record
+from acquisition.exchange.identity.channel_record import ChannelRecord
+from acquisition.exchange.identity.lags import RecordedLag
 from acquisition.simulate.device import SimulatedDevice
 from acquisition.simulate.lines import line_of
 from acquisition.worker import Worker
@@ -20,7 +23,7 @@ POWER, FREQUENCY = 0, 1
 
 
 @asynccontextmanager
-async def polled(folder: Path) -> AsyncIterator[tuple[Worker, SimulatedDevice]]:
+async def polled(folder: Path, state_dir: Path | None = None) -> AsyncIterator[tuple[Worker, SimulatedDevice]]:
     """A worker that polls a simulated meter, which has been read."""
     device = SimulatedDevice(meter("m", 1, POWER))
     device.tick(0)
@@ -28,7 +31,7 @@ async def polled(folder: Path) -> AsyncIterator[tuple[Worker, SimulatedDevice]]:
     answered = line_of(plan, {1: device})
     assert answered is not None
     there = msgspec.structs.replace(plan, settings=plan.settings | await answered.start())
-    worker = Worker(Plan("bench", "", (WorkerPlan("w", (there,)),), ()), "w", folder)
+    worker = Worker(Plan("bench", "", (WorkerPlan("w", (there,)),), ()), "w", folder, state_dir)
     running = asyncio.create_task(worker.run())
     try:
         await until(lambda: good(worker, POWER) and good(worker, FREQUENCY))
@@ -98,3 +101,34 @@ def test_sound_values_stay_good_meanwhile(tmp_path: Path) -> None:
                 await until(read_anew, 3.0)
 
     asyncio.run(scenario())
+
+
+def test_a_worker_begins_with_the_lags_of_the_one_before_and_leaves_its_own_with_less_time_to_count(
+    tmp_path: Path,
+) -> None:
+    file = channel_record.file_of(tmp_path / "state", "w")
+    channel_record.save(file, {"lan": ChannelRecord({1: (RecordedLag(0.4, 3600.0),)}), "gone": ChannelRecord()})
+
+    async def scenario() -> None:
+        async with polled(tmp_path, tmp_path / "state") as (worker, _):
+            assert worker._lines["lan"]._link._responses.asked.lag(1, worker._lines["lan"]._time.now) == 0.4
+
+    for _ in range(2):
+        asyncio.run(scenario())
+    left = channel_record.load(file)["lan"].lags[1][0]
+    assert left.seconds == 0.4
+    assert 3590.0 < left.left_s < 3600.0
+
+
+def test_lags_are_forgotten_with_everything_else(tmp_path: Path) -> None:
+    file = channel_record.file_of(tmp_path / "state", "w")
+    channel_record.save(file, {"lan": ChannelRecord({1: (RecordedLag(0.4, 3600.0),)}, other_master=True)})
+
+    async def scenario() -> None:
+        async with polled(tmp_path, tmp_path / "state") as (worker, _):
+            before = worker._lines["lan"]
+            worker.renew()
+            await until(lambda: worker._lines["lan"] is not before)
+
+    asyncio.run(scenario())
+    assert channel_record.load(file) == {}

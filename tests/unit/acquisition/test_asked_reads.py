@@ -5,13 +5,13 @@ import pytest
 from acquisition.drivers.base import Read
 from acquisition.exchange.identity.asked_reads import (
     CONTESTED_S,
-    LAG_KEPT_S,
     SIGNATURES_LIMIT,
     WINDOW_S,
     AskedReads,
     question_of,
     signature_of,
 )
+from acquisition.exchange.identity.lags import LAG_KEPT_S
 from mapping.plan import Table
 
 FIRST, SECOND = Read(1, "holding", 0, 10), Read(1, "holding", 20, 10)
@@ -33,13 +33,15 @@ def test_a_window_is_sixty_milliseconds_or_two_longest_exchanges_or_two_lags_whi
 def test_the_largest_lag_of_a_unit_counts_for_a_day() -> None:
     asked = AskedReads()
     asked.lagged(1, 0.3, 0.0)
-    asked.lagged(1, 0.2, 100.0)  # not longer: the day of the first one goes on
+    asked.lagged(1, 0.2, 100.0)
+    asked.lagged(1, 0.1, 200.0)
     assert asked.lag(1, LAG_KEPT_S - 1) == 0.3
-    assert asked.lag(1, LAG_KEPT_S) == 0.0
-    asked.lagged(1, 0.1, LAG_KEPT_S + 1)
-    assert asked.lag(1, LAG_KEPT_S + 2) == 0.1
-    asked.lagged(1, 0.4, LAG_KEPT_S + 3)
-    assert asked.lag(1, LAG_KEPT_S + 4) == 0.4
+    assert asked.lag(1, LAG_KEPT_S) == 0.2
+    assert asked.lag(1, LAG_KEPT_S + 100) == 0.1
+    assert asked.lag(1, LAG_KEPT_S + 200) == 0.0
+    asked.lagged(1, 0.1, LAG_KEPT_S + 201)
+    asked.lagged(1, 0.4, LAG_KEPT_S + 203)
+    assert asked.lag(1, LAG_KEPT_S + 204) == 0.4
 
 
 def test_another_question_of_the_same_signature_looks_alike_within_the_window_and_no_longer() -> None:

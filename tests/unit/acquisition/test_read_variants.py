@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from acquisition.drivers.base import Read
-from acquisition.exchange.identity.asked_reads import AskedReads, octets_of, signature_of
+from acquisition.exchange.identity.asked_reads import WINDOW_S, AskedReads, octets_of, signature_of
 from acquisition.exchange.identity.late_answers import LateResponses
 from acquisition.exchange.identity.read_variants import Part, ReadChoice, ReadLimits, variants
 
@@ -130,8 +130,32 @@ def test_every_fourth_time_on_average_the_second_variant_is_sent() -> None:
     for drawn, count in ((0.24, 5), (0.25, 4)):
         bench = Bench(lambda drawn=drawn: drawn)  # type: ignore[misc]
         bench.sent(OTHER, NOW - 1)
-        bench.sent(Read(1, "holding", 0, 1), NOW - 1)
+        bench.sent(Read(1, "holding", 0, 1), NOW - 0.01)
         assert bench.parts()[0].read.count == count
+
+
+def test_where_the_unit_was_asked_nothing_for_a_window_no_variant_is_drawn() -> None:
+    bench = Bench(lambda: 0.0)
+    bench.sent(OTHER, NOW - 1)
+    bench.sent(Read(1, "holding", 0, 1), NOW - WINDOW_S)
+    assert bench.parts()[0].read == READ
+
+
+def test_parts_are_used_before_reads_that_are_longer_still_once_the_device_has_refused_a_longer_one() -> None:
+    longer = [
+        Read(1, "holding", 100, 5),
+        Read(1, "holding", 100, 6),
+        Read(1, "holding", 99, 5),
+        Read(1, "holding", 98, 6),
+    ]
+    sizes: list[list[int]] = []
+    for refused in ([], longer):
+        bench = Bench()
+        for read in (OTHER, READ, *longer):
+            bench.sent(read, NOW - 0.001)
+        parts = bench._choice.parts(READ, [103, 104], ReadLimits(refused=refused), NOW)
+        sizes.append([part.read.count for part in parts or ()])
+    assert sizes == [[7], [3, 1]]
 
 
 def test_a_signature_that_another_master_uses_is_avoided() -> None:

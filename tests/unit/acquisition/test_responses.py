@@ -333,12 +333,11 @@ def test_a_surplus_line_puts_every_device_of_its_line_in_doubt_since_it_names_no
     assert bench.responses.doubts.taken_back() == [first, second]
 
 
-def test_a_new_connection_with_ids_is_tidy_once_the_clock_has_ended_what_was_missing() -> None:
+def test_a_line_is_owed_a_response_until_the_clock_has_ended_what_was_missing() -> None:
     bench = Bench("modbus-tcp")
     bench.send(READ)
     bench.responses.timed_out(READ, 0.3, 0.3)
-    assert (bench.responses.is_tidy(1.0), bench.responses.is_tidy(0.3 + WIRE_S)) == (False, True)
-    assert not Bench("serial-ascii").responses.is_tidy(0.0)
+    assert (bench.responses.is_owed(1.0), bench.responses.is_owed(0.3 + WIRE_S)) == (True, False)
 
 
 def test_several_reads_are_outstanding_at_once_until_something_but_a_time_out_tells_of_a_gateway() -> None:

@@ -1,16 +1,18 @@
 """A device with two paths: which of them is active, and when."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import msgspec
 import pytest
 
+from acquisition.drivers.base import Read
 from acquisition.drivers.device_side import Fault
 from acquisition.drivers.registry import by_protocol
 from acquisition.line import Line
 from acquisition.line_task import LineTask
-from acquisition.polling.path_failover import Paths
+from acquisition.polling.path_failover import OwedRequest, Paths
 from acquisition.simulate.device import SimulatedDevice
 from acquisition.simulate.lines import TcpLine
 from acquisition.writes.queue import OnResult
@@ -35,6 +37,12 @@ class Recorded:
     def resume(self, device: str) -> None:
         self.told.append(f"resume {device}")
 
+    def owed(self, device: str) -> list[OwedRequest]:
+        return [OwedRequest(Read(1, "coil", 0, 1), 5.0, 7.0)] if self.name == "rs485-1" else []
+
+    def expect(self, device: str, owed: Sequence[OwedRequest]) -> None:
+        self.told.append(f"expect {len(owed)} of {device}")
+
 
 def test_the_second_path_is_active_while_the_device_is_offline_on_the_first_and_each_switch_is_told() -> None:
     said: list[str] = []
@@ -53,7 +61,8 @@ def test_the_second_path_is_active_while_the_device_is_offline_on_the_first_and_
     assert paths.is_active("feeder", second)
     paths.answered("feeder", first)
     assert paths.active("feeder") is first
-    assert second.told == ["resume feeder", "suspend feeder"]
+    assert second.told == ["resume feeder", "expect 1 of feeder", "suspend feeder"]
+    assert first.told == ["expect 0 of feeder"]
     assert said == [
         "device feeder: by its second path, line lan-2: no answer within 300 ms",
         "device feeder: by its first path again, line rs485-1",
