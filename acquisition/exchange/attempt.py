@@ -140,6 +140,9 @@ def registers(
     if not fresh and (wait_s := link.room_s(read)) > 0:
         return Deferral(wait_s=wait_s)
     yield from link.listen_first(read, plan)
+    proof = link.proof_before(read, borders, limits) if device.answers_proofs else None
+    if proof is not None and not (yield from _in_step(link, device, proof)):
+        return ResponseTimeout(f"no answer within {plan.polling.timeout_ms} ms")
     parts = link.parts(read, borders, limits, fresh=fresh)
     if parts is None:
         return Deferral()
@@ -147,11 +150,25 @@ def registers(
     if isinstance(found, tuple):
         return found
     if found is None or found.code in UNREACHED:
+        device.unanswered_proofs = 0  # it is no matter of proofs
         return ResponseTimeout(f"no answer within {plan.polling.timeout_ms} ms")
     if parts[0].longer and found.code in ABSENT:
         device.refused_reads.add(parts[0].read)
         return Deferral(at_once=True)
     return DeviceException(found.code, certain=link.is_certain)
+
+
+def _in_step(link: Link, device: PolledDevice, proof: Read) -> Steps[bool]:
+    """True if `device` answers `proof`, be it with a refusal. One that never does is not asked in this way any more."""
+    found = yield from link.exchange(proof, device.plan)
+    if found is None:
+        device.unanswered_proofs += 1
+        return False
+    device.proof_answered = True
+    link.beginnings.proved(proof.unit)
+    if isinstance(found, ExceptionResponse) and found.code in ABSENT:
+        device.refused_reads.add(proof)
+    return True
 
 
 def _identified(link: Link, job: Job, identify: Identify) -> Steps[AttemptResult | None]:

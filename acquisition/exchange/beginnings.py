@@ -34,6 +34,7 @@ class Beginnings:
         self._first = True
         self._listen_s = 0.0
         self._units: set[int] = set()
+        self._proven: set[int] = set()  # units that were answered in step since the line began
         self._recorded = ChannelRecord()
 
     def restore(self, record: ChannelRecord, now: float) -> None:
@@ -56,17 +57,28 @@ class Beginnings:
         """A connection was opened."""
         unproven = self._first or not self._expected or self._responses.is_owed(now)
         self._first = False
+        if unproven:
+            self._proven.clear()
         self._responses.doubts.hold = unproven and not self._memory
         self._listen_s = HOLD_LIMIT_S if unproven and self._responses.faults.other_master else 0.0
 
     def on_path(self, unit: int, owed: Sequence[OwedRequest]) -> None:
         """The line is the path to `unit` from now on; responses to `owed`, requests on the other path, may come on it."""
         self._units.add(TEXT if self._text else unit)
+        self._proven.discard(unit)
         self._responses.expect_of_others(unit, owed)
 
     def concerns(self, unit: int) -> bool:
         """True if `unit` has not been asked since its path began."""
         return unit in self._units
+
+    def is_proven(self, unit: int) -> bool:
+        """True if `unit` was answered in step since the line began: a held answer of before would have shown."""
+        return unit in self._proven
+
+    def proved(self, unit: int) -> None:
+        """`unit` was answered in step, or nothing could show it."""
+        self._proven.add(unit)
 
     @property
     def listens(self) -> bool:

@@ -112,13 +112,11 @@ class Link:
             return [Part(read, read.address, read.count)] if self.may_ask(read) else None
         if self._responses.names_request(self._time.now):
             return [Part(read, read.address, read.count)]
-        bits = read.table in ("coil", "discrete")
-        most = BITS_LIMIT if bits else min(limits.most, self._spec.protocol.framing.registers)
         silent_s = self._time.now - self._silence.since
         return self._choice.parts(
             read,
             borders,
-            replace(limits, most=most),
+            self._limits(read, limits),
             self._time.now,
             silent_s=silent_s,
             fresh=fresh,
@@ -130,6 +128,34 @@ class Link:
         if self.beginnings.listens and not self._responses.names_request(self._time.now):
             self._responses.coming(read)
             yield from self.silence(device, hold=True)
+
+    def proof_before(self, read: Read, borders: Sequence[int], limits: ReadLimits) -> Read | None:
+        """The read that shows that the line is in step, before `read` is asked; None if none is due, or if there is none.
+
+        It is due at a beginning of the unit, and where nothing but silence tells the response to `read` while one is missing,
+        or for so long that readings are to be proven.
+        """
+        now = self._time.now
+        if self._spec.anonymous or self._spec.transport == "memory" or self._responses.names_request(now):
+            return None
+        limits = self._limits(read, limits)
+        begins = not (self._spec.tagged or self.beginnings.is_proven(read.unit))
+        if not begins and self._choice.is_told(read, borders, limits, now):
+            return None
+        if (
+            begins
+            or self._responses.late.may_be_taken_for(read, now)
+            or self._responses.doubts.needs_proof(read.unit, now)
+        ):
+            proof = self._choice.proof(read, borders, limits, now)
+            if proof is None:
+                self.beginnings.proved(read.unit)
+            return proof
+        return None
+
+    def _limits(self, read: Read, limits: ReadLimits) -> ReadLimits:
+        bits = read.table in ("coil", "discrete")
+        return replace(limits, most=BITS_LIMIT if bits else min(limits.most, self._spec.protocol.framing.registers))
 
     def room_s(self, read: Read) -> float:
         """Seconds until the unit was asked nothing for a window, where the line has room to wait for that; otherwise 0."""

@@ -59,6 +59,7 @@ FOREVER: Final = float("inf")
 FRAMES_KEPT: Final = 8
 TEXT: Final = -2  # the unit of all devices of a line of text
 EXCEPTION: Final = 0x80  # in the function of a response
+SUSPECTED_WITHIN_S: Final = 0.5  # of a read, a stranger may be a second device's response to it
 AMBIGUOUS_OCTETS: Final = 3  # of bits: such a response may be another master's request
 TAG_STEP: Final = 0x9E37  # a tag is far from its neighbours, so that no wrong bit makes one of another (D64)
 _FUNCTION_TABLES: Final = {1: "coil", 2: "discrete", 3: "holding", 4: "input"}
@@ -250,7 +251,7 @@ class Responses:
             self._confirmations.append((self._frame, self._asked_at))
         if isinstance(request, Read | Write) and not isinstance(found, ExceptionResponse):
             in_order = not self._network and not self.asked.lag(request.unit, now)
-            self.late.answered(request.unit, in_order=in_order)
+            self.late.answered(request, self._asked_at, now, in_order=in_order)
 
     def _proves(self, request: Ask, now: float) -> bool:
         """True if the exception that has come now can only be that to `request`: of its unit and function it is the sole one."""
@@ -354,7 +355,8 @@ class Responses:
             elif (
                 isinstance(request, Read | Write)
                 and not self.is_text(request)
-                and (late := self.late.settle_request(request)) is not None
+                and (late := self.late.settle_request(request, known=self._is_known_to(request, found, now)))
+                is not None
             ):
                 self._came_late(late, now)
             elif isinstance(request, Read) and isinstance(found, Registers) and not self.is_text(request):
@@ -429,7 +431,8 @@ class Responses:
         if found.may_ask or (signature is not None and self.others.answered(signature, now)):
             self._counters.foreign += 1
             return
-        late = self.late.settle(found, _FUNCTION_TABLES)
+        known = signature is not None and (self._is_known(signature) or self.asked.is_heard(signature, now))
+        late = self.late.settle(found, _FUNCTION_TABLES, known=known)
         if late is not None:
             self._came_late(late, now)
         elif signature is None or self._spec.tagged:
@@ -470,7 +473,11 @@ class Responses:
             return
         self._counters.foreign += 1
         self.asked.contest(signature, now)
-        self.faults.stranger_came((unit, *signature[1:]), now)
+        if again is not None and now - again <= SUSPECTED_WITHIN_S:
+            self.asked.suspected(unit, now - again, now)
+        lag_s = self.faults.stranger_came((unit, *signature[1:]), now)
+        if lag_s is not None:
+            self.asked.lagged(unit, lag_s, now)
         self.doubts.stranger(unit, signature, now)
 
     def _confirmed_again(self, found: Foreign, now: float) -> None:
@@ -478,6 +485,13 @@ class Responses:
         at = next((at for frame, at in reversed(self._confirmations) if frame == self._frame), None)
         if at is not None and now - at < SECOND_WITHIN_S:
             self.asked.lagged(found.unit, now - at, now)
+
+    def _is_known_to(self, request: Read | Write, found: Step, now: float) -> bool:
+        """True if the response in hand, which looks like that to `request`, has come before, or is somebody else's."""
+        if not isinstance(request, Read) or not isinstance(found, Registers):
+            return True
+        signature = self.asked.signature_of(request)
+        return self._is_known(signature) or self.asked.is_heard(signature, now)
 
     def _keep_frame(self, signature: ReadSignature) -> None:
         if len(self._frames) > SIGNATURES_LIMIT:

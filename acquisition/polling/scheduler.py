@@ -21,6 +21,7 @@ from acquisition.polling.refused_registers import DeviceRefusals, RefusedRange
 from mapping.plan import DevicePlan, Priority, RegisterBlock
 
 PROBE_LIMIT_S: Final = 30.0
+PROOFS_LIMIT: Final = 3
 PROBE_FIRST_S: Final = 1.0
 PROBE_SHARE: Final = 20.0  # a probe's cost, times this, passes before the next one
 
@@ -43,7 +44,14 @@ class PolledDevice:
     known_identity: str = ""  # of the device whose refused ranges these are
     suspended: bool = False  # another path is active: nothing is requested
     refused_reads: set[Read] = field(default_factory=set)  # reads beyond a block that it refuses
+    unanswered_proofs: int = 0  # in a row, with no other request that was not answered between
+    proof_answered: bool = False
     unjoinable: set[ReadRange] = field(default_factory=set)  # reads that it refuses, and whose parts it answers
+
+    @property
+    def answers_proofs(self) -> bool:
+        """False once reads that only show that the line is in step were never answered."""
+        return self.proof_answered or self.unanswered_proofs < PROOFS_LIMIT
 
     @property
     def is_searched(self) -> bool:

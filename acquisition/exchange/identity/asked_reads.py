@@ -20,6 +20,7 @@ from acquisition.exchange.identity.lags import Lags
 WINDOW_S: Final = 0.06
 SIGNATURES_LIMIT: Final = 4096  # those out of every window are forgotten then
 
+SUSPECTED_S: Final = 10.0
 CONTESTED_S: Final = 60.0  # after the last such response
 ANY_UNIT: Final = -1
 
@@ -53,6 +54,7 @@ class AskedReads:
     _questions: dict[int, set[Question]] = field(default_factory=dict)  # by unit
     _written: dict[Write, float] = field(default_factory=dict)  # when they were last sent
     _contested: dict[ReadSignature, float] = field(default_factory=dict)  # until when
+    _suspected: dict[int, tuple[float, float]] = field(default_factory=dict)  # by unit: seconds, and until when
     _longest_s: float = 0.0
 
     def signature_of(self, read: Read) -> ReadSignature:
@@ -68,7 +70,20 @@ class AskedReads:
 
     def is_contested(self, read: Read, now: float) -> bool:
         """True if responses to somebody else's reads look like that to `read`."""
-        return self._contested.get(self.signature_of(read), 0.0) > now
+        return self.is_heard(self.signature_of(read), now)
+
+    def is_heard(self, signature: ReadSignature, now: float) -> bool:
+        """True if responses with `signature` to somebody else's reads come."""
+        return self._contested.get(signature, 0.0) > now
+
+    def suspected(self, unit: int, seconds: float, now: float) -> None:
+        """A stranger may be a response of `unit` that came so long after its read: its window is wider for a while."""
+        before = self._suspected_s(unit, now)
+        self._suspected[unit] = (max(seconds, before), now + SUSPECTED_S)
+
+    def _suspected_s(self, unit: int, now: float) -> float:
+        seconds, until = self._suspected.get(unit, (0.0, 0.0))
+        return seconds if until > now else 0.0
 
     def sent(self, read: Read, now: float) -> None:
         """`read` is sent."""
@@ -93,7 +108,7 @@ class AskedReads:
 
     def window(self, unit: int, now: float) -> float:
         """The window of `unit` in seconds."""
-        return max(self.least_window_s, 2 * self.lag(unit, now))
+        return max(self.least_window_s, 2 * self.lag(unit, now), 2 * self._suspected_s(unit, now))
 
     @property
     def least_window_s(self) -> float:
@@ -114,6 +129,12 @@ class AskedReads:
         """True if another question of its unit was asked within the window with the signature of `read`."""
         since, question = now - self.window(read.unit, now), question_of(read)
         return any(one != question and at > since for one, at in self._sent.get(self.signature_of(read), {}).items())
+
+    def alike_at(self, read: Read) -> float:
+        """Time at which another question was last asked with the signature of `read`."""
+        question = question_of(read)
+        asked = (at for one, at in self._sent.get(self.signature_of(read), {}).items() if one != question)
+        return max(asked, default=0.0)
 
     def quiet_at(self, read: Read, now: float) -> float:
         """Time from which no question of its unit is within the window."""

@@ -111,13 +111,13 @@ class ChannelFaults:
         """A second response has come to a request sent at `asked_at`."""
         self.conditions.note("surplus-frames", f"{of}: a second answer {_ms(now - asked_at)} after its request", now)
 
-    def stranger_came(self, signature: ReadSignature, now: float) -> None:
-        """A stranger has come."""
+    def stranger_came(self, signature: ReadSignature, now: float) -> float | None:
+        """A stranger has come; its lag in seconds if it is a second device's response."""
         unit = self._units.setdefault(signature[0], _Unit())
         unit.add(signature, now)
         if not unit.is_known(now):
             unit.counted = False
-            return
+            return None
         count, unit.counted = 1 if unit.counted else STRANGERS, True
         lag_s = unit.common_lag()
         if lag_s is not None:
@@ -128,6 +128,7 @@ class ChannelFaults:
             text = f"{shown(*signature)}: an answer to a request that is not ours"
             self.conditions.note(self.stranger, text, now, count=count)
             self.other_master = True
+        return lag_s
 
     def other_asked(self, unit: int, function: int, octets: int | None, now: float) -> None:
         """A request that is not ours has come, for a response with `octets` of data; None for a write."""

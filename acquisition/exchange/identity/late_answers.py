@@ -51,6 +51,7 @@ class LateResponse:
     overtaken: bool = False
     outage: bool = False  # it is of two time-outs in a row, or of another path: no answer ends it
     refused: bool = False  # an exception that may be another request's came instead
+    ended: bool = False  # by a later answer: it is remembered to be told from a stranger's, and blocks nothing
 
 
 @dataclass(slots=True)
@@ -97,20 +98,33 @@ class LateResponses:
             if one.unit == unit and one.until > now
         ]
 
-    def answered(self, unit: int, *, in_order: bool) -> None:
-        """A later request of `unit` was answered; `in_order`: on a channel that is first in, first out."""
-        self._timed_out.discard(unit)
-        if in_order and self._all:
-            self._all = [one for one in self._all if one.unit != unit or one.outage or one.question is None]
+    def answered(self, request: Read | Write, asked_at: float, now: float, *, in_order: bool) -> None:
+        """`request`, sent at `asked_at`, was answered; `in_order`: on a channel that is first in, first out.
 
-    def settle(self, foreign: Foreign, tables: dict[int, str]) -> LateResponse | None:
-        """Forget the outstanding response that `foreign` matches, and return it. `tables` by function."""
+        If a missing response looks alike, that one may have been taken: the one to `request` is missing still.
+        """
+        self._timed_out.discard(request.unit)
+        shown = self._signature(request)
+        for one in self._all:
+            if one.unit != request.unit or one.question is None:
+                continue
+            if one.signature != shown:
+                one.ended = one.ended or (not one.outage and in_order) or one.until <= now
+                one.until = min(one.until, now) if one.ended else one.until
+            elif isinstance(request, Read) and one.question == question_of(request):
+                one.asked_at = asked_at
+
+    def settle(self, foreign: Foreign, tables: dict[int, str], *, known: bool = False) -> LateResponse | None:
+        """Forget the outstanding response that `foreign` matches, and return it. `tables` by function.
+
+        `known`: its octets have come before, so it is none that a later answer has ended.
+        """
         unit = ANY_UNIT if self.any_unit else foreign.unit
-        return self._settle((unit, tables.get(foreign.function), foreign.octets_of_data))
+        return self._settle((unit, tables.get(foreign.function), foreign.octets_of_data), known=known)
 
-    def settle_request(self, request: Read | Write) -> LateResponse | None:
-        """Forget the outstanding response to `request`, and return it; None if there was none."""
-        return self._settle(self._signature(request))
+    def settle_request(self, request: Read | Write, *, known: bool = False) -> LateResponse | None:
+        """Forget the outstanding response to `request`, and return it; None if there was none. `known`: see `settle`."""
+        return self._settle(self._signature(request), known=known)
 
     def overtake(self, write: Write) -> None:
         """`write` is sent: confirmations of earlier ones that differ can prove nothing any more."""
@@ -134,6 +148,10 @@ class LateResponses:
         question = question_of(read)
         return any(one.unit == read.unit and one.question != question for one in self._alike(read, now))
 
+    def may_be_taken_for(self, read: Read, now: float) -> bool:
+        """True if the missing response to another question could pass for that to `read`, though the clock has ended it."""
+        return self.may_satisfy(read, now) or self.may_still_satisfy_another(read, now)
+
     def may_satisfy_of_others(self, read: Read, now: float) -> bool:
         """True if the missing response of another unit could pass for that to `read`, behind a gateway."""
         return self.any_unit and any(one.unit != read.unit for one in self._alike(read, now))
@@ -149,8 +167,16 @@ class LateResponses:
 
     def may_still_satisfy(self, read: Read, now: float) -> bool:
         """True if a missing response that the clock has ended could pass for that to `read`."""
+        return bool(self._soft(read, now))
+
+    def may_still_satisfy_another(self, read: Read, now: float) -> bool:
+        """True if a missing response to another question, which the clock has ended, could pass for that to `read`."""
+        question = question_of(read)
+        return any(one.question != question for one in self._soft(read, now))
+
+    def _soft(self, read: Read, now: float) -> list[LateResponse]:
         wanted = self._signature(read)
-        return any(one.signature == wanted and one.until <= now for one in self._all)
+        return [one for one in self._all if one.signature == wanted and one.until <= now and not one.ended]
 
     def _alike(self, read: Read, now: float) -> list[LateResponse]:
         if not self._all:
@@ -169,9 +195,11 @@ class LateResponses:
     def _signature(self, request: Read | Write) -> Signature:
         return signature(request, any_unit=self.any_unit)
 
-    def _settle(self, wanted: Signature) -> LateResponse | None:
-        for one in self._all:
-            if one.signature == wanted:
-                self._all.remove(one)
-                return one
-        return None
+    def _settle(self, wanted: Signature, *, known: bool) -> LateResponse | None:
+        fitting = [one for one in self._all if one.signature == wanted]
+        found = next((one for one in fitting if not one.ended), None)
+        if found is None and fitting and not known:
+            found = fitting[-1]
+        if found is not None:
+            self._all.remove(found)
+        return found

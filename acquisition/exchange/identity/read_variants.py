@@ -88,7 +88,7 @@ class ReadChoice:
             return free[0] if free else None
         distinct = [one for one in free if not any(self._asked.looks_alike(part.read, now) for part in one)]
         if not distinct:
-            return free[0]  # by silence only
+            return min(free, key=self._last_alike(now))  # by silence only
         if self._asked.questions(read.unit) == 1 and not (fresh or self._asked.lag(read.unit, now)):
             return distinct[0]  # asked alike always: whichever response comes, it is the value
         unused = [one for one in distinct if all(self._asked.asked_alike(part.read, now) is None for part in one)]
@@ -100,14 +100,39 @@ class ReadChoice:
             unused.sort(key=len)
         return unused[1 if len(unused) > 1 and self._draw() < SECOND_SHARE else 0]
 
+    def is_told(self, read: Read, borders: Sequence[int], limits: ReadLimits, now: float) -> bool:
+        """True if a variant of `read` has a response that no other one under way could be taken for."""
+        return any(all(self._is_own(part.read, now) for part in one) for one in variants(read, borders, limits))
+
+    def _is_own(self, read: Read, now: float) -> bool:
+        owed = self._late.may_satisfy(read, now) or self._late.may_still_satisfy_another(read, now)
+        return not owed and not self._asked.looks_alike(read, now)
+
+    def proof(self, read: Read, borders: Sequence[int], limits: ReadLimits, now: float) -> Read | None:
+        """A read of the unit of `read` whose response no other one could be, not even one to the same question.
+
+        Its values are not used. It is a part of `read`, to the end of a value if it can be, or more than it; None if there is no
+        such read.
+        """
+        return next((one for one in _proofs(read, borders, limits) if self._is_unused(one, read, now)), None)
+
+    def _is_unused(self, proof: Read, read: Read, now: float) -> bool:
+        alike = octets_of(proof) == octets_of(read) or self._asked.looks_alike(proof, now)
+        owed = self._late.is_owed(proof, now) or self._late.may_still_satisfy(proof, now)
+        heard = self._asked.asked_alike(proof, now) is not None or self._asked.is_contested(proof, now)
+        return not (alike or owed or heard)
+
     def distinguishes(self, read: Read, now: float, *, silent_s: float) -> bool:
         """True if no response to another question could be taken for that to `read`, sent now."""
-        if self._late.may_satisfy_of_others(read, now):
+        if self._late.may_satisfy_of_others(read, now) or self._late.may_still_satisfy_another(read, now):
             return False
         return silent_s >= self._asked.window(read.unit, now) or not self._asked.looks_alike(read, now)
 
     def _owed(self, parts: Sequence[Part], now: float) -> bool:
         return any(self._late.may_satisfy(part.read, now) for part in parts)
+
+    def _last_alike(self, now: float) -> Callable[[Sequence[Part]], float]:
+        return lambda parts: max(self._asked.alike_at(part.read) for part in parts)
 
     def _age(self, now: float) -> Callable[[Sequence[Part]], float]:
         return lambda parts: max(self._asked.asked_alike(part.read, now) or 0.0 for part in parts)
@@ -130,6 +155,16 @@ def variants(read: Read, borders: Sequence[int], limits: ReadLimits) -> Iterator
             yield [Part(one, one.address, one.count) for one in (first, rest)]
     if not limits.exact:
         yield from ([Part(one, read.address, read.count)] for one in _longer(read, limits, LONGER_STILL_BY))
+
+
+def _proofs(read: Read, borders: Sequence[int], limits: ReadLimits) -> Iterator[Read]:
+    """Reads that tell if a line is in step: a few of its values, more than all of them, a part of its first value."""
+    parts = [Read(read.unit, read.table, read.address, count) for count in range(1, read.count)]
+    ends = {border - read.address for border in borders}
+    yield from (one for one in parts if one.count in ends and one not in limits.refused)
+    if not limits.exact:
+        yield from _longer(read, limits, LONGER_BY)
+    yield from (one for one in parts if one.count not in ends and one not in limits.refused)
 
 
 def _longer(read: Read, limits: ReadLimits, steps: Sequence[int]) -> Iterator[Read]:

@@ -221,6 +221,8 @@ def test_an_exception_that_may_be_a_late_one_to_another_read_is_in_doubt(code: i
     async def scenario() -> None:
         unit = Unit()
         link, wire, device = linked(unit, timeout_s=0.3)
+        await link.loop.run(link.link.open())
+        link.link.beginnings.proved(1)
         other, polled = Read(1, "holding", 40, size), PolledDevice(device, [])
 
         async def asked(later: float) -> object:

@@ -65,11 +65,11 @@ def test_a_late_response_settles_what_was_outstanding_and_time_settles_the_other
 def test_the_next_answer_of_its_unit_ends_a_missing_response_on_a_channel_that_is_first_in_first_out() -> None:
     late = LateResponses()
     late.expect(READ, 0.0, 60.0)
-    late.answered(4, in_order=True)
+    late.answered(Read(4, "input", 0, 3), 1.0, 1.0, in_order=True)
     assert late.may_satisfy(ANOTHER, 1.0)  # of another unit
-    late.answered(3, in_order=False)
+    late.answered(Read(3, "input", 0, 3), 1.0, 1.0, in_order=False)
     assert late.may_satisfy(ANOTHER, 1.0)  # by two paths
-    late.answered(3, in_order=True)
+    late.answered(Read(3, "input", 0, 3), 1.0, 1.0, in_order=True)
     assert not late.may_satisfy(ANOTHER, 1.0)
 
 
@@ -77,7 +77,7 @@ def test_after_two_time_outs_in_a_row_no_answer_ends_a_missing_response() -> Non
     late = LateResponses()
     late.expect(READ, 0.0, 60.0)
     late.expect(Read(3, "input", 0, 4), 1.0, 60.0)
-    late.answered(3, in_order=True)
+    late.answered(Read(3, "input", 0, 3), 1.0, 1.0, in_order=True)
     assert late.may_satisfy(ANOTHER, 2.0)
     assert late.may_satisfy(Read(3, "input", 50, 4), 2.0)
     assert not late.may_satisfy(ANOTHER, 60.0)
@@ -87,7 +87,7 @@ def test_an_answer_between_two_time_outs_parts_them() -> None:
     late = LateResponses()
     for asked_at in (0.0, 2.0):
         late.expect(READ, asked_at, 60.0)
-        late.answered(3, in_order=True)
+        late.answered(Read(3, "input", 0, 3), 1.0, 1.0, in_order=True)
     assert not late.may_satisfy(ANOTHER, 3.0)
 
 
@@ -95,7 +95,7 @@ def test_the_time_outs_of_two_units_are_not_in_a_row() -> None:
     late = LateResponses()
     late.expect(READ, 0.0, 60.0)
     late.expect(Read(4, "input", 100, 10), 1.0, 60.0)
-    late.answered(3, in_order=True)
+    late.answered(Read(3, "input", 0, 3), 1.0, 1.0, in_order=True)
     assert not late.may_satisfy(ANOTHER, 2.0)
 
 
@@ -213,7 +213,7 @@ def test_a_confirmation_counts_at_once_when_that_of_an_overtaken_write_can_come_
 def test_the_answer_to_a_read_settles_no_confirmation() -> None:
     late = LateResponses()
     late.expect(ON, 0.0, 2.0)
-    late.answered(1, in_order=True)
+    late.answered(Read(1, "input", 0, 3), 1.0, 1.0, in_order=True)
     late.overtake(OFF)
     assert late.settle_overtaken(ON, 1.0)
 
@@ -274,3 +274,36 @@ def test_no_wrong_bit_makes_one_transaction_id_of_a_recent_one() -> None:
         assert not any((tag ^ old).bit_count() == 1 for old in recent[-8:])
         recent.append(tag)
     assert len(set(recent)) == len(recent)
+
+
+def test_an_answer_that_looks_like_the_missing_one_leaves_it_missing_since_when_the_answered_request_was_sent() -> None:
+    late = LateResponses()
+    late.expect(READ, 0.0, 60.0)
+    late.answered(READ, 1.0, 1.1, in_order=True)  # which of the two was answered?
+    assert late.owed_alike(READ, 2.0) == 1.0
+    assert late.may_satisfy(ANOTHER, 2.0)
+    late.answered(ANOTHER, 3.0, 3.1, in_order=True)
+    assert late.may_satisfy(ANOTHER, 4.0)
+    late.answered(Read(3, "input", 100, 11), 5.0, 5.1, in_order=True)
+    assert not late.may_satisfy(ANOTHER, 6.0)
+
+
+def test_a_response_that_a_later_answer_has_ended_is_told_from_a_stranger_and_blocks_nothing() -> None:
+    late = LateResponses()
+    late.expect(READ, 0.0, 60.0)
+    late.answered(Read(3, "input", 0, 3), 1.0, 1.1, in_order=True)
+    assert (late.is_owed(READ, 2.0), late.may_still_satisfy(READ, 2.0)) == (False, False)
+    assert late.settle(Foreign(3, 4, 20), TABLES, known=True) is None  # one that came before comes again
+    found = late.settle(Foreign(3, 4, 20), TABLES)
+    assert found is not None
+    assert found.asked_at == 0.0
+    assert late.settle(Foreign(3, 4, 20), TABLES) is None
+
+
+def test_one_that_the_clock_has_ended_is_in_the_way_of_other_questions_until_an_answer_shows_the_order() -> None:
+    late = LateResponses()
+    late.expect(READ, 0.0, 2.0)
+    assert late.may_still_satisfy_another(ANOTHER, 3.0)
+    assert not late.may_still_satisfy_another(READ, 3.0)
+    late.answered(Read(3, "input", 0, 3), 3.0, 3.1, in_order=False)
+    assert not late.may_still_satisfy_another(ANOTHER, 3.2)

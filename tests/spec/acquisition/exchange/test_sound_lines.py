@@ -21,8 +21,13 @@ def test_a_line_back_to_back_has_95_of_100_exchanges_of_an_ideal_master(name: st
 
 
 def requests(name: str, every_ms: int, seconds: float) -> tuple[set[tuple[int, int, int]], list[float], int]:
-    """Reads that a line at 9600 baud sends: unit, address and count; the times between them; and how many they are."""
+    """Reads that a line at 9600 baud sends behind its beginning.
+
+    Each by unit, address and count; the times between them; and how many they are.
+    """
     line = line_of(shape(name, every_ms), 9600)
+    line.run(every_ms / 1000)
+    line.sent.clear()
     line.run(seconds)
     sent = {
         (octets[0], int.from_bytes(octets[2:4], "big"), int.from_bytes(octets[4:6], "big")) for _, octets in line.sent
