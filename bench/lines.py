@@ -1,6 +1,7 @@
 """RTU polling on a paced line: our worker and an ideal master, in turns, on the same line.
 
     python -m bench.lines [--seconds S] [--baud B ...] [--registers N ...]
+    python -m bench.lines --shapes                        the lines of several blocks and meters, in line_shapes
     python -m bench.lines --late 0.01 --reads 10000       answers that come after the time-out: no wrong value
 
 Each row: answers a second of both, their ratio, the shortest gap before a request of ours in milliseconds beside the
@@ -18,9 +19,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import zmq
 
+from bench.line_shapes import SHAPES, shape
 from bus import codec, quality, topics
 from bus.messages import Sample, SampleBatch
 from mapping.plan import (
@@ -56,21 +59,25 @@ def slave(baud: int, *options: str) -> Iterator[tuple[subprocess.Popen[str], str
             raise
 
 
-def seen(process: subprocess.Popen[str]) -> dict[str, float]:
-    """End the device; the counts of its requests."""
-    found: dict[str, float] = json.loads(process.communicate(timeout=10)[0])
+def seen(process: subprocess.Popen[str]) -> dict[str, Any]:
+    """End the device; the counts of its requests, and `reads`, those that differ."""
+    found: dict[str, Any] = json.loads(process.communicate(timeout=10)[0])
     return found
 
 
-def plan_of(port: str, baud: int, registers: int, timeout_ms: int, retries: int) -> Plan:
+def meter_of(registers: int, timeout_ms: int, retries: int) -> DevicePlan:
     """One device of one block, asked for as often as the line can."""
     points = tuple(
         PointPlan(at, f"meter.r{at}", "", Register("holding", at, "uint16", 1), True, 3000, 1)
         for at in range(registers)
     )
     block = RegisterBlock("holding", 0, registers, 1, tuple(range(registers)))
-    device = DevicePlan("meter", 1, None, PollSettings(timeout_ms=timeout_ms, retries=retries), points, (block,))
-    line = LinePlan("line", "modbus-rtu", {"port": port, "baudrate": baud}, (device,))
+    return DevicePlan("meter", 1, None, PollSettings(timeout_ms=timeout_ms, retries=retries), points, (block,))
+
+
+def plan_of(port: str, baud: int, devices: tuple[DevicePlan, ...]) -> Plan:
+    """A line with `devices`."""
+    line = LinePlan("line", "modbus-rtu", {"port": port, "baudrate": baud}, devices)
     return sealed(Plan("bench", "", (WorkerPlan("w", (line,)),), ()))
 
 
@@ -105,9 +112,9 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def ours(port: str, baud: int, registers: int, seconds: float) -> tuple[float, float]:
-    """Answers a second, and the share of a core."""
-    plan = plan_of(port, baud, registers, 500, 1)
+def ours(port: str, baud: int, devices: tuple[DevicePlan, ...], seconds: float) -> tuple[float, float]:
+    """Blocks a second, and the share of a core."""
+    plan = plan_of(port, baud, devices)
     with worker(plan) as (process, socket):
         for _ in zip(range(3), heard(socket, plan.revisions(), time.perf_counter() + 10), strict=False):
             pass
@@ -117,17 +124,23 @@ def ours(port: str, baud: int, registers: int, seconds: float) -> tuple[float, f
     return (len(times) - 1) / (times[-1] - times[0]) * 1e9, used / seconds
 
 
-def compare(baud: int, registers: int, seconds: float) -> float:
+def compare(name: str, baud: int, devices: tuple[DevicePlan, ...], seconds: float) -> float:
+    reads = ",".join(
+        f"{device.unit}:{block.address}:{block.count}"
+        for device in devices
+        for block in device.blocks
+        if isinstance(block, RegisterBlock)
+    )
     with slave(baud) as (process, port):
-        command = [sys.executable, "-m", "bench.ideal_master", port, str(baud), str(registers), str(seconds)]
+        command = [sys.executable, "-m", "bench.ideal_master", port, str(baud), reads, str(seconds)]
         ideal = float(subprocess.run(command, capture_output=True, text=True, check=True, env=environment()).stdout)
         seen(process)
     with slave(baud) as (process, port):
-        rate, used = ours(port, baud, registers, seconds)
+        rate, used = ours(port, baud, devices, seconds)
         wire = seen(process)
     silence_ms = 1.75 if baud > 19200 else 3500 * 10 / baud
     sys.stdout.write(
-        f"{baud:>7} {registers:>9} {rate:>8.2f} {ideal:>8.2f} {rate / ideal:>7.1%}"
+        f"{baud:>7} {name:>28} {rate:>8.2f} {ideal:>8.2f} {rate / ideal:>7.1%}"
         f" {wire['shortest_s'] * 1000:>9.3f} {silence_ms:>8.3f} {wire['short']:>6.0f} {used:>6.1%}\n"
     )
     sys.stdout.flush()
@@ -137,7 +150,7 @@ def compare(baud: int, registers: int, seconds: float) -> float:
 def late(baud: int, registers: int, share: float, reads: int, timeout_ms: int) -> int:
     """How many values with good quality were none that the device held when it was asked."""
     with slave(baud, "--late", str(share), "--timeout", str(timeout_ms / 1000)) as (process, port):
-        plan = plan_of(port, baud, registers, timeout_ms, 1)
+        plan = plan_of(port, baud, (meter_of(registers, timeout_ms, 1),))
         wrong = good = bad = 0
         longest_ms = timeout_ms + (13 + 2 * registers) * 10_000 / baud
         with worker(plan) as (_, socket):
@@ -179,6 +192,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=5.0, help="of each master on each row")
     parser.add_argument("--baud", type=int, nargs="*", default=BAUDS)
     parser.add_argument("--registers", type=int, nargs="*", default=SIZES)
+    parser.add_argument("--shapes", action="store_true", help="lines of several blocks and meters")
     parser.add_argument("--late", type=float, help="share of answers that come after the time-out")
     parser.add_argument("--reads", type=int, default=10_000)
     parser.add_argument(
@@ -188,9 +202,14 @@ def main() -> int:
     with contextlib.suppress(KeyboardInterrupt):
         if given.late is not None:
             return 1 if late(given.baud[-1], given.registers[0], given.late, given.reads, given.timeout) else 0
-        head = ("baud", "registers", "ours/s", "ideal/s", "ratio", "gap ms", "silence", "short", "core")
-        sys.stdout.write("{:>7} {:>9} {:>8} {:>8} {:>7} {:>9} {:>8} {:>6} {:>6}\n".format(*head))
-        ratios = [compare(baud, size, given.seconds) for baud in given.baud for size in given.registers]
+        head = ("baud", "line", "ours/s", "ideal/s", "ratio", "gap ms", "silence", "short", "core")
+        sys.stdout.write("{:>7} {:>28} {:>8} {:>8} {:>7} {:>28} {:>8} {:>6} {:>6}\n".format(*head))
+        lines: dict[str, tuple[DevicePlan, ...]] = {
+            f"{size} registers": (meter_of(size, 500, 1),) for size in given.registers
+        }
+        if given.shapes:
+            lines = {name: shape(name, 10) for name in SHAPES}
+        ratios = [compare(name, baud, line, given.seconds) for baud in given.baud for name, line in lines.items()]
         sys.stdout.write(f"least ratio {min(ratios):.1%}\n")
     return 0
 

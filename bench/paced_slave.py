@@ -6,7 +6,7 @@ Prints `port PATH`, serves until its input ends, and then prints one JSON object
 10 bits. A request is heard when its last character would have ended; the answer begins 5 ms later and its characters
 come one after the other, in pieces of at most half a millisecond. Registers say who held them and when:
 
-    register A of unit U     even A: U << 12 | A         odd A: the host's monotonic clock in ms, modulo 65536
+    register A of unit U     even A: U << 12 | A, modulo 65536         odd A: the host's monotonic clock in ms, modulo 65536
 
 The gap before a request runs from the end of the last character on the wire to the request's first.
 """
@@ -51,6 +51,7 @@ class Wire:
         self.busy_until = 0.0
         self.requests = self.short = self.delayed = 0
         self.shortest = 1.0
+        self.reads: set[tuple[int, int, int]] = set()  # unit, address, count
         self.said: list[tuple[float, int, bytes]] = []  # a heap: when the last character ends, order, octets
 
     def hear(self, octets: bytes, now: float) -> None:
@@ -64,8 +65,9 @@ class Wire:
         if len(octets) != 8 or crc(octets[:6]) != octets[6:] or octets[1] != 3:
             return
         address, count = int.from_bytes(octets[2:4], "big"), int.from_bytes(octets[4:6], "big")
+        self.reads.add((octets[0], address, count))
         held = int(ended * 1000) & 0xFFFF
-        words = [held if at % 2 else octets[0] << 12 | at for at in range(address, address + count)]
+        words = [held if at % 2 else (octets[0] << 12 | at) & 0xFFFF for at in range(address, address + count)]
         answer = octets[:2] + bytes((2 * count,)) + b"".join(word.to_bytes(2, "big") for word in words)
         answer += crc(answer)
         begins = max(ended, self.free_at) + self.turnaround()
@@ -115,7 +117,8 @@ def main() -> int:
     sys.stdout.flush()
     wire = Wire(master, given.baud, given.late, given.timeout, given.seed)
     wire.run()
-    seen = {"requests": wire.requests, "short": wire.short, "shortest_s": wire.shortest, "delayed": wire.delayed}
+    counts = {"requests": wire.requests, "short": wire.short, "shortest_s": wire.shortest, "delayed": wire.delayed}
+    seen = {**counts, "reads": sorted(wire.reads)}
     sys.stdout.write(json.dumps(seen) + "\n")
     return 0
 

@@ -160,11 +160,11 @@ class Link:
     def room_s(self, read: Read) -> float:
         """Seconds until the unit was asked nothing for a window, where the line has room to wait for that; otherwise 0."""
         now, asked = self._time.now, self._responses.asked
+        if self._blocks[read.unit] < 2 or self._spec.anonymous or self._responses.names_request(now):
+            return 0.0
         window_s = asked.window(read.unit, now)
         busy = self._cost.load + self._cost.requests_per_s * window_s
-        if busy > ROOM or window_s > HOLD_LIMIT_S or self._spec.anonymous or self._responses.names_request(now):
-            return 0.0
-        return max(asked.quiet_at(read, now) - now, 0.0) if self._blocks[read.unit] > 1 else 0.0
+        return 0.0 if busy > ROOM or window_s > HOLD_LIMIT_S else max(asked.quiet_at(read, now) - now, 0.0)
 
     def may_ask(self, question: Ask) -> bool:
         """True unless the missing answer to another question could be taken for that to `question`, on a line of text."""

@@ -228,7 +228,8 @@ class DeviceKeys(Strict):
         Field(
             ge=1,
             le=16,
-            description="reads that it takes at once, on Modbus TCP, TLS and UDP; default 1, as with `pause` or `close_after`",
+            description="reads that it takes at once, on Modbus TCP, TLS and UDP; default 1, as with `pause` or `close_after`, "
+            "and on a line that shows a gateway: several units, exceptions 10 or 11, responses of a wrong size",
         ),
     ] = None
     priority: Annotated[

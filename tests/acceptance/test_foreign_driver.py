@@ -15,26 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.sites import write_site
+from tests.support.sites import FAR_MAP, far_site, write_site
 
 ROOT = Path(__file__).parents[2]
 FOREIGN = ROOT / "tests" / "cases" / "foreign_driver"
 SUITE = ROOT / "tests" / "contract" / "test_drivers.py"
 STARTED_S = 40.0
-SITE = """\
-site: bench
-ieds:
-  IO: {scl: io.icd, map: map.yaml, listen: "127.0.0.1:0"}
-lines:
-  far: {protocol: line-registers, host: 127.0.0.1, port: 0}
-devices:
-  well:
-    line: far
-    unit: 3
-    points:
-      level: {read: input 40 float32, unit: A, min: 0}
-"""
-MAP = "points: {LD0/GGIO1.AnIn1: well.level}\nunmapped: [LD0/GGIO1, LD0/MMTR1, LD0/XCBR1]\n"
+SITE = far_site("line-registers", port=0)
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
 
@@ -78,7 +65,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
-    return write_site(tmp_path, MAP, SITE.replace("port: 0", "port: 7345"))
+    return write_site(tmp_path, FAR_MAP, SITE.replace("port: 0", "port: 7345"))
 
 
 def told(python: Path, site: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -137,7 +124,9 @@ def test_check_and_plan_know_its_limits_and_its_misfits(python: Path, site: Path
     assert done.stdout.startswith("line far (line-registers): 1.00 requests/s")
     assert re.search(r"well +3 input 40\.\.41 +1 +24\+27 ", done.stdout), done.stdout  # three characters an octet
     write_site(
-        site, MAP, SITE.replace("level: {read: input 40 float32, unit: A, min: 0}", "level: {read: input 4 string:2}")
+        site,
+        FAR_MAP,
+        SITE.replace("level: {read: input 40 float32, unit: A, min: 0}", "level: {read: input 4 string:2}"),
     )
     done = told(python, site, "check", str(site))
     assert done.returncode == 2

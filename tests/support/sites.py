@@ -30,6 +30,25 @@ devices:
       relay:       {read: coil 20 bool, write: coil 20 bool}
       name:        {read: holding 300 string:4}
 """
+FAR_SITE: Final = """\
+site: bench
+ieds:
+  IO: {scl: io.icd, map: map.yaml, listen: "127.0.0.1:0"}
+lines:
+  far: {protocol: PROTOCOL, host: 127.0.0.1, port: 7345}
+devices:
+  well:
+    line: far
+    unit: 3
+    points:
+      level: {read: input 40 float32, unit: A, min: 0}
+"""
+FAR_MAP: Final = "points: {LD0/GGIO1.AnIn1: well.level}\nunmapped: [LD0/GGIO1, LD0/MMTR1, LD0/XCBR1]\n"
+
+
+def far_site(protocol: str, *, port: int = 7345) -> str:
+    """site.yaml of one device with one point, on a line over TCP of a protocol that is not ours."""
+    return FAR_SITE.replace("PROTOCOL", protocol).replace("7345", str(port))
 
 
 INPUTS_OF_LINES: Final = 11  # data objects AnIn of the map in docs/lines.md

@@ -16,26 +16,12 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.support.sites import write_site
+from tests.support.sites import FAR_MAP, far_site, write_site
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 COPIED = ("acquisition", "bus", "hw_configs", "mapping", "mms_gateway", "mms_server", "tests/contract", "tests/support")
 FILES = ("pyproject.toml", "tests/__init__.py", "tests/conftest.py", "tests/fuzz/__init__.py", "tests/fuzz/mutation.py")
-SITE = """\
-site: recipe
-ieds:
-  IO: {scl: io.icd, map: map.yaml, listen: "127.0.0.1:0"}
-lines:
-  far: {protocol: text-registers, host: 127.0.0.1, port: 7345}
-devices:
-  well:
-    line: far
-    unit: 3
-    points:
-      level: {read: input 40 float32, unit: A, min: 0}
-"""
-MAP = "points: {LD0/GGIO1.AnIn1: well.level}\nunmapped: [LD0/GGIO1, LD0/MMTR1, LD0/XCBR1]\n"
 
 
 class Block(NamedTuple):
@@ -111,7 +97,7 @@ def test_the_driver_of_the_recipe_is_known_to_check_and_plan_and_passes_the_cont
         assert f"{name} PASSED" in done.stdout
     site = tmp_path / "site"
     site.mkdir()
-    write_site(site, MAP, SITE)
+    write_site(site, FAR_MAP, far_site("text-registers"))
     done = checkout.python("-m", "mms_gateway", "check", str(site))
     assert (done.returncode, done.stderr) == (0, "")
     done = checkout.python("-m", "mms_gateway", "plan", str(site))

@@ -5,7 +5,8 @@ from itertools import pairwise
 import pytest
 
 from acquisition.exchange.identity.asked_reads import WINDOW_S
-from tests.support.sound_lines import BAUDRATES, SHAPES, line_of, rate, shape
+from bench.line_shapes import SHAPES, shape
+from tests.support.sound_lines import BAUDRATES, line_of, rate
 
 LEAST_SHARE = 0.95
 SECONDS = 10.0
