@@ -132,7 +132,7 @@ def registers(
         plan.polling.max_registers,
         device.refused_reads,
         device.refused_ranges(),
-        exact=exact or plan.polling.max_gap == 0,
+        exact=exact or plan.polling.reads_exactly,
     )
     parts = link.parts(read, borders, limits, fresh=fresh)
     if parts is None:

@@ -56,8 +56,8 @@ class Link:
         self._silence = FrameSilence(self._timing, time.now)
         self.counters = Counters()
         self._one_exchange_each = all(one.polling.close_after for one in (*plan.devices, *plan.fallbacks))
-        gateway = len({one.unit for one in (*plan.devices, *plan.fallbacks)}) > 1
-        self._responses = Responses(spec, spec.make(plan.settings), self.counters, tag, gateway=gateway)
+        driver = spec.make(plan.settings)
+        self._responses = Responses(spec, driver, self.counters, tag, behind=plan.behind, path=plan.path)
         self._choice = ReadChoice(self._responses.late, self._responses.asked, draw)
         self.turnarounds = Turnarounds()  # of the units of a serial line
         self.asked_at = 0.0

@@ -40,6 +40,7 @@ from acquisition.exchange.identity.doubts import Doubts
 from acquisition.exchange.identity.late_answers import NETWORK_S, WIRE_S, WIRE_TIMEOUTS, LateResponse, LateResponses
 from acquisition.exchange.identity.late_text import LateText
 from acquisition.exchange.pipelining import OutstandingReads, ReadResponse
+from mapping.plan import Behind, LinePath
 
 FRAME_OCTETS: Final = 5  # around the data of a response to a read: unit, function, length, check sum
 CONFIRMATION_OCTETS: Final = 8
@@ -69,14 +70,23 @@ def response_octets(request: Ask) -> int:
 class Responses:
     """Received octets of one line, and what they must be matched with: the last request, its echo, late responses.
 
-    `tag` is the number of the last request, which drivers of protocols with transaction ids put on the wire. `gateway`: such
-    an id proves no more than that the gateway has answered, since the devices behind it have none.
+    `tag` is the number of the last request, which drivers of protocols with transaction ids put on the wire. `behind`
+    a `gateway` such an id proves no more than that the gateway has answered, since the devices behind it have none; it names
+    the response of a `device` for good. None: of the device, until something tells of a gateway. `path` None: by transport,
+    and a serial port whose responses come very late is a network.
     """
 
     def __init__(
-        self, spec: DriverSpec, driver: Driver, counters: Counters, tag: int, *, gateway: bool = False
+        self,
+        spec: DriverSpec,
+        driver: Driver,
+        counters: Counters,
+        tag: int,
+        *,
+        behind: Behind | None = None,
+        path: LinePath | None = None,
     ) -> None:
-        shared = spec.tagged and gateway
+        shared = spec.tagged and behind == "gateway"
         self.late = LateResponses(any_unit=shared)
         self.asked = AskedReads(any_unit=shared)
         self.doubts = Doubts()
@@ -88,10 +98,12 @@ class Responses:
         self._echo = Echo()
         self._buffer = bytearray()
         self._tag = tag
-        self._gateway_until = float("inf") if gateway else 0.0
+        self._behind = behind
+        self._gateway_until = float("inf") if behind == "gateway" else 0.0
         self._request: Ask | None = None  # the last one
         self._asked_at = 0.0  # it was sent
-        self._network = spec.transport != "serial"  # not first in, first out, and slow for all that is known
+        self._path = path
+        self._network = spec.transport != "serial" if path is None else path == "network"
         self._frame = b""  # the last unit, as it came
         self._frames: dict[ReadSignature, deque[bytes]] = {}  # of accepted and late responses, the last ones
         self._confirmations: deque[tuple[bytes, float]] = deque(
@@ -110,7 +122,8 @@ class Responses:
 
     def is_tidy(self, now: float) -> bool:
         """True if a new connection can bring no response to an earlier request: each names its own, and none is missing."""
-        return self._spec.transport == "memory" or (self._spec.tagged and not self.late.any(now))
+        named = self._behind == "device" or not self.late.any(now)
+        return self._spec.transport == "memory" or (self._spec.tagged and named)
 
     def encode(self, request: Ask) -> bytes:
         """The octets of `request`, with the next tag. Octets that belong to no request before it are thrown away."""
@@ -161,6 +174,8 @@ class Responses:
 
     def oldest(self, request: Ask, now: float) -> float:
         """Time of the oldest request that the response to `request`, sent now, may answer: its own, or one that looked alike."""
+        if self.names_request(now):
+            return now
         since = now - max(self.asked.window(self.unit_of(request), now), OWED_S)
         owed = again = None
         if self.is_text(request):
@@ -246,7 +261,8 @@ class Responses:
 
     def _suspect_gateway(self, now: float, seconds: float) -> None:
         """Evidence that a gateway answers for the device: a transaction id then proves no more than the gateway (D122)."""
-        self._gateway_until = max(self._gateway_until, now + seconds)
+        if self._behind != "device":
+            self._gateway_until = max(self._gateway_until, now + seconds)
 
     @property
     def behind_gateway(self) -> bool:
@@ -259,12 +275,13 @@ class Responses:
 
     def _expect_line(self, question: Ask, now: float, timeout_s: float) -> None:
         """The line that answers `question` is missing; until then it keeps all other questions of its line waiting."""
-        lasts_s = max(WIRE_S, TEXT_TIMEOUTS * timeout_s, 2 * self.asked.lag(TEXT, now))
+        least_s = NETWORK_S if self._path == "network" else WIRE_S
+        lasts_s = max(least_s, TEXT_TIMEOUTS * timeout_s, 2 * self.asked.lag(TEXT, now))
         self.text.expect(question, self._asked_at, self._asked_at + lasts_s)
 
     def _clock_s(self, unit: int, timeout_s: float, now: float) -> float:
         """The time after which a missing response comes no more."""
-        if self._network and not self._spec.tagged:  # behind an id there is a wire
+        if self._network and (self._path is not None or not self._spec.tagged):  # behind an id there is a wire
             return max(NETWORK_S, 2 * self.asked.lag(unit, now))
         return max(WIRE_S, WIRE_TIMEOUTS * timeout_s, 2 * self.asked.lag(unit, now))
 
@@ -382,7 +399,7 @@ class Responses:
             self.doubts.surplus(late.unit, now)
             if isinstance(octets := late.signature[2], int):
                 self._keep_frame((ANY_UNIT if self.asked.any_unit else late.unit, late.question[1], octets))
-        self._network = self._network or lag_s > 2 * self._timeout_s
+        self._network = self._network or (self._path is None and lag_s > 2 * self._timeout_s)
 
     def _overtaken(self, request: Ask, now: float) -> bool:
         return isinstance(request, Write) and not self._spec.tagged and self.late.settle_overtaken(request, now)

@@ -303,6 +303,7 @@ class _Checks:
         self._identify()
         self._silence()
         self._pipeline()
+        self._exact()
         for name, point in self._drafted.points.items():
             if not self._point(name, point.plan):
                 return  # the others of a wrong profile are wrong for the same reason
@@ -369,6 +370,12 @@ class _Checks:
             message = f"`pipeline` needs answers with a transaction id, but {line}"
             hint = "take it away: one request at a time is all that such a line can do"
             self._draft.found.error("bad-value", self._at("pipeline"), message, hint=hint)
+
+    def _exact(self) -> None:
+        if self._device.exact is None and self._device.max_gap and self._drafted.polling.exact:
+            message = f"`max_gap: {self._device.max_gap}` reads gaps along, but the profile says `exact: true`"
+            hint = "`exact: false` beside it, if the device answers what lies between"
+            self._draft.found.error("bad-value", self._at("max_gap"), message, hint=hint)
 
     def _point(self, name: str, plan: PointPlan) -> bool:
         place = self._at("points", name) if self._device.points.get(name) else self._at("profile")

@@ -221,6 +221,13 @@ class DeviceKeys(Strict):
     max_gap: Annotated[
         int | None, Field(ge=0, le=124, description="registers between values that may be read along; default computed")
     ] = None
+    exact: Annotated[
+        bool | None,
+        Field(
+            description="no register or bit is read that no point names, nor beyond a block to tell its answer from others; "
+            "default true with `max_gap: 0`, else false"
+        ),
+    ] = None
     close_after: Annotated[bool | None, Field(description="close the connection after each exchange")] = None
     command_timeout: Period | None = None
     pipeline: Annotated[
@@ -239,6 +246,12 @@ class DeviceKeys(Strict):
         Name | None,
         Field(description="point that shows the device's own clock: it stamps what one request brings with it"),
     ] = None
+
+    @model_validator(mode="after")
+    def _no_gap(self) -> "DeviceKeys":
+        if self.exact and self.max_gap:
+            raise ValueError(f"`max_gap: {self.max_gap}` beside `exact: true`, which reads no gap along")
+        return self
 
 
 class ProfileDefaults(DeviceKeys):

@@ -75,7 +75,7 @@ def _octets(block: RegisterBlock) -> int:
 def _can_vary(device: DevicePlan, block: RegisterBlock, spec: DriverSpec) -> bool:
     bits = block.table in ("coil", "discrete")
     most = BITS_LIMIT if bits else min(device.polling.max_registers, spec.protocol.framing.registers)
-    limits = ReadLimits(most, exact=device.polling.max_gap == 0)
+    limits = ReadLimits(most, exact=device.polling.reads_exactly)
     read = Read(device.unit, block.table, block.address, block.count)
     borders = point_readings.borders(point_readings.located(device, block), block)
     return sum(1 for _ in variants(read, borders, limits)) > 1

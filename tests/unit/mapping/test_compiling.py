@@ -140,6 +140,42 @@ def test_a_command_finds_its_register_and_its_deadline(tmp_path: Path) -> None:
     assert (command.reference, command.point, command.timeout_ms) == ("LD0/GGIO1.SPCSO1", 4, 2000)
 
 
+@pytest.mark.parametrize(
+    ("keys", "behind", "path"),
+    [("", None, None), (", behind: gateway, path: wire", "gateway", "wire"), (", behind: device", "device", None)],
+)
+def test_the_plan_of_a_line_has_what_the_site_says_of_its_ids_and_its_path(
+    keys: str, behind: str | None, path: str | None, tmp_path: Path
+) -> None:
+    rows, line = "  LD0/GGIO1.AnIn3: io1.temperature\n", "protocol: modbus-tcp, host: 127.0.0.1, port: 1502"
+    assert line in SITE
+    plain = plan_of(tmp_path, rows)
+    plan = plan_of(tmp_path, rows, SITE.replace(line, line + keys))
+    (one,) = plan.worker("tcp").lines
+    assert (one.behind, one.path) == (behind, path)
+    assert (plan.revisions() == plain.revisions()) is (keys == "")  # a reload restarts the worker
+
+
+@pytest.mark.parametrize(
+    ("keys", "exact", "gap"),
+    [
+        ("", False, None),
+        ("    max_gap: 0\n", True, 0),
+        ("    max_gap: 0\n    exact: false\n", False, 0),
+        ("    max_gap: 4\n", False, 4),
+        ("    exact: true\n", True, 0),
+    ],
+)
+def test_a_device_is_read_exactly_where_it_says_so_or_allows_no_gap(
+    keys: str, exact: bool, gap: int | None, tmp_path: Path
+) -> None:
+    device = "    unit: 2\n"
+    assert device in SITE
+    plan = plan_of(tmp_path, "  LD0/GGIO1.AnIn3: io1.temperature\n", SITE.replace(device, device + keys))
+    polling = plan.worker("tcp").lines[0].devices[0].polling
+    assert (polling.reads_exactly, polling.gap) == (exact, gap)
+
+
 def test_points_of_the_site_are_polled_in_blocks_that_tear_no_value(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, "  LD0/GGIO1.AnIn3: io1.temperature\n")
     (worker,) = [one for one in plan.workers if one.name == "tcp"]
