@@ -72,6 +72,12 @@ class Diagnostics:
         """Add a warning."""
         self.add(Diagnostic(Severity.WARNING, code, span, message, tuple(notes), hint))
 
+    def add_note(
+        self, code: str, span: Span, message: str, *, notes: Iterable[str] = (), hint: str | None = None
+    ) -> None:
+        """Add a note."""
+        self.add(Diagnostic(Severity.NOTE, code, span, message, tuple(notes), hint))
+
     def add(self, finding: Diagnostic) -> None:
         """Add a finding, unless another member of the same range has it already."""
         said = finding.span.template and any((one.code, one.span) == (finding.code, finding.span) for one in self.found)

@@ -189,6 +189,14 @@ class PollSettings(msgspec.Struct, frozen=True, kw_only=True):
         return 0 if self.exact else self.max_gap
 
 
+class Resync(msgspec.Struct, frozen=True):
+    """The question of an instrument in text whose reply is told from all others: a line that matches `pattern` is the reply."""
+
+    request: str
+    pattern: str  # matched against the whole line
+    end: str = ""  # the line's end; empty means CR, LF or CR LF
+
+
 class DevicePlan(msgspec.Struct, frozen=True):
     """One device: how to talk to it, its points and the blocks that read them."""
 
@@ -201,6 +209,7 @@ class DevicePlan(msgspec.Struct, frozen=True):
     identify: Identify | None = None
     clock: int | None = None  # the point that shows its own clock; None: what is read has the gateway's time
     turnaround_ms: int | None = None  # how long it thinks, as measured on a serial line; None: not known
+    resync: Resync | None = None  # on a line of text; None: silence alone tells its lines apart
 
 
 _Setting = str | int | float | bool | None

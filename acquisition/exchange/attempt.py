@@ -175,7 +175,7 @@ def identity_of(link: Link, device: DevicePlan) -> Steps[str]:
 
 def _text(link: Link, job: Job, block: ReplyBlock) -> Steps[AttemptResult]:
     device, question = job.device.plan, Question(block.request, block.end)
-    if not link.may_ask(question):
+    if not link.may_ask(question, device):
         return Deferral()
     found = yield from link.exchange(question, device)
     if not isinstance(found, Text):

@@ -23,6 +23,7 @@ from acquisition.drivers.base import (
     Read,
     Registers,
     Step,
+    Text,
     Write,
 )
 from acquisition.exchange.counters import Counters
@@ -39,6 +40,7 @@ from acquisition.exchange.identity.channel_faults import ChannelFaults, shown, s
 from acquisition.exchange.identity.doubts import Doubts
 from acquisition.exchange.identity.late_answers import NETWORK_S, WIRE_S, WIRE_TIMEOUTS, LateResponse, LateResponses
 from acquisition.exchange.identity.late_text import LateText
+from acquisition.exchange.identity.resynchronization import Resynchronization
 from acquisition.exchange.pipelining import OutstandingReads, ReadResponse
 from mapping.plan import Behind, LinePath
 
@@ -52,6 +54,7 @@ OWED_S: Final = 1.0  # an unanswered request so old may be the one that is answe
 TEXT_TIMEOUTS: Final = 8.0
 TAGS_LIMIT: Final = 256
 FRAMES_KEPT: Final = 8
+TEXT_SHOWN: Final = 40  # characters of a line
 TEXT: Final = -2  # the unit of all devices of a line of text
 TAG_STEP: Final = 0x9E37  # a tag is far from its neighbours, so that no wrong bit makes one of another (D64)
 _FUNCTION_TABLES: Final = {1: "coil", 2: "discrete", 3: "holding", 4: "input"}
@@ -85,12 +88,14 @@ class Responses:
         *,
         behind: Behind | None = None,
         path: LinePath | None = None,
+        resync: Resynchronization | None = None,
     ) -> None:
         shared = spec.tagged and behind == "gateway"
         self.late = LateResponses(any_unit=shared)
         self.asked = AskedReads(any_unit=shared)
         self.doubts = Doubts()
         self.text = LateText()
+        self.resync = resync or Resynchronization()
         self.faults = ChannelFaults("second-master" if spec.serial else "shared-line", read_between=not spec.tagged)
         self._spec = spec
         self._driver = driver
@@ -111,6 +116,7 @@ class Responses:
         )  # of writes, and when they were sent
         self._late_tags: OrderedDict[int, Read] = OrderedDict()  # of reads without a response, by their tag
         self._answered_tags: OrderedDict[int, tuple[str, float]] = OrderedDict()  # the request, and when it was sent
+        self._line = ""  # the last one of text that was accepted
         self._timeout_s = 0.0  # of the last request that had none
         self._unsound_before = self._foreign_before = 0  # the last request
 
@@ -139,7 +145,8 @@ class Responses:
         self._request, self._asked_at = request, now
         self.faults.sent(now)
         if self.is_text(request):
-            self.text.sent(request)
+            if not self.resync.asks(request):
+                self.text.sent(request)
         elif isinstance(request, Read):
             self.asked.sent(request, now)
         elif isinstance(request, Write):
@@ -166,6 +173,8 @@ class Responses:
         while (found := self._take(request, now)) is not None:
             if isinstance(found, Foreign):
                 self._foreign(found, now)
+            elif isinstance(found, Text) and not self.resync.may_answer(request, found.line):
+                self._shifted(request, found.line, now)
             elif isinstance(found, Confirmed) and self._overtaken(request, now):
                 self._counters.late += 1  # the earlier one's, or this one's: the second one counts
             else:
@@ -214,6 +223,8 @@ class Responses:
             self._answered_tags[self._tag] = (shown_of(request), self._asked_at)
             if len(self._answered_tags) > TAGS_LIMIT:
                 self._answered_tags.popitem(last=False)
+        if isinstance(found, Text) and not self.resync.asks(request):
+            self._line = found.line
         if self.is_text(request):
             return
         if isinstance(request, Read):
@@ -275,6 +286,8 @@ class Responses:
 
     def _expect_line(self, question: Ask, now: float, timeout_s: float) -> None:
         """The line that answers `question` is missing; until then it keeps all other questions of its line waiting."""
+        if self.resync.asks(question):
+            return  # its reply is never taken for another one
         least_s = NETWORK_S if self._path == "network" else WIRE_S
         lasts_s = max(least_s, TEXT_TIMEOUTS * timeout_s, 2 * self.asked.lag(TEXT, now))
         self.text.expect(question, self._asked_at, self._asked_at + lasts_s)
@@ -312,7 +325,11 @@ class Responses:
             else:
                 self._counters.doubled += 1
                 self.asked.lagged(self.unit_of(request), now - self._asked_at, now)
-                self.doubts.surplus(self.unit_of(request), now)
+                if isinstance(found, Text):
+                    self.resync.shifted = True
+                    self._doubt(found.line, now)
+                else:
+                    self.doubts.surplus(self.unit_of(request), now)
                 self.faults.again(shown_of(request), self._asked_at, now)
 
     def late_line(self, request: Ask, octets: bytes, now: float) -> bool:
@@ -326,6 +343,37 @@ class Responses:
         self.asked.lagged(TEXT, now - self._asked_at, now)
         self.doubts.surplus(TEXT, now)
         return True
+
+    def resynchronized(self, now: float, timeout_s: float) -> None:
+        """The reply that is told from all others has come."""
+        self.doubts.hold = False
+        if self.is_in_order(now, timeout_s):
+            self.text.settle_all()
+
+    def is_in_order(self, now: float, timeout_s: float) -> bool:
+        """True if a line of text is first in, first out: no line is missing any more once a later one has come."""
+        return not self._network and self.asked.lag(TEXT, now) <= timeout_s
+
+    def _shifted(self, request: Ask, line: str, now: float) -> None:
+        """`line` came, which does not answer `request`: a missing one, or a second one."""
+        missing = self.text.any(now) and not self.resync.is_reply(line)
+        text = f"`{line[:TEXT_SHOWN]}` came where {shown_of(request)} was due"
+        self.faults.conditions.note("late-answers" if missing else "surplus-frames", text, now)
+        self.resync.shifted = True
+        if missing:
+            self._counters.late += 1
+            self.text.settle()
+        else:
+            self._counters.doubled += 1
+        self._doubt(line, now)
+
+    def _doubt(self, line: str, now: float) -> None:
+        """A surplus line: nothing is in doubt if it is no other's reply, or that of the only question since the last proof."""
+        again = bool(self._line) and line == self._line and self.doubts.resting(TEXT) <= 1
+        if self.resync.is_reply(line) or (self.resync.is_known and again):
+            self.doubts.harmless(TEXT, now)
+        else:
+            self.doubts.surplus(TEXT, now)
 
     # ------------------------------------------------------------------ units
 

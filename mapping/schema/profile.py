@@ -285,6 +285,23 @@ class Identify(Strict):
         return self
 
 
+class Resync(Strict):
+    """The question of an instrument in text whose reply no other question of it has, as that for its version."""
+
+    request: Annotated[str, Field(min_length=1, description="with its line end")]
+    reply: Annotated[
+        str, Field(description="expression that the whole reply, a line, must match, and no other reply does")
+    ]
+    end: Annotated[str, Field(description="end of the reply; default CR, LF or CR LF")] = ""
+
+    @model_validator(mode="after")
+    def _sound(self) -> "Resync":
+        expression(self.reply)
+        if not self.request.isascii() or not self.end.isascii():
+            raise ValueError("request and end are ASCII")
+        return self
+
+
 class Profile(Strict):
     """A device profile: one meter model as its manual prints it. It knows nothing of any site."""
 
@@ -292,6 +309,13 @@ class Profile(Strict):
     base: str | None = None
     defaults: ProfileDefaults = ProfileDefaults()
     identify: Identify | None = None
+    resync: Annotated[
+        Resync | None,
+        Field(
+            description="of an instrument in text: asked after a surplus or a late line, and where a line needs proof that it "
+            "answers what was asked, instead of waiting for silence"
+        ),
+    ] = None
     points: Annotated[dict[Name, Point | None], Field(description="null takes one of the base away")] = {}
 
 
