@@ -130,6 +130,23 @@ def render(diagnostics: Iterable[Diagnostic], *, limit: int = SHOWN) -> str:
     return "\n".join(blocks)
 
 
+def findings(diagnostics: Iterable[Diagnostic]) -> list[dict[str, str | int]]:
+    """The findings as objects that stand beside a table: `code`, `severity`, place, `text`, `hint` if there is one, `cure`."""
+    return [
+        {
+            "code": one.code,
+            "severity": one.severity.value,
+            "file": one.span.file,
+            "line": one.span.line,
+            "column": one.span.column,
+            "text": "\n".join((one.message, *one.notes)),
+            **({} if one.hint is None else {"hint": one.hint}),
+            "cure": CODES[one.code].cure,
+        }
+        for one in diagnostics
+    ]
+
+
 def to_json(diagnostics: Iterable[Diagnostic]) -> str:
     """The findings as a JSON array, one object each, for editors and CI."""
     return json.dumps(

@@ -144,6 +144,24 @@ def test_identity_is_a_property_of_the_plan(protocol: str, device: DevicePlan, e
     assert {identity(plan, device, block, by_protocol()[protocol]) for block in device.blocks} == expected
 
 
+@pytest.mark.parametrize(
+    ("devices", "keys", "expected"),
+    [
+        ((meter(1, TWO),), {}, {"transaction id"}),
+        ((meter(1, TWO), meter(2, TWO)), {}, {"size"}),
+        ((meter(1, TWO), meter(2, TWO)), {"behind": "device"}, {"transaction id"}),
+        ((meter(1, TWO),), {"behind": "gateway"}, {"size"}),
+        ((meter(1, ((0, 2),), max_gap=0, wide=True), meter(2, ((0, 2),), max_gap=0, wide=True)), {}, {"silence only"}),
+    ],
+)
+def test_behind_a_gateway_with_ids_the_requests_of_all_units_are_told_by_size(
+    devices: tuple[DevicePlan, ...], keys: dict[str, str], expected: set[str]
+) -> None:
+    plan = LinePlan("bench", "modbus-tcp", {"host": "", "port": 502, **keys}, devices)
+    spec = by_protocol()["modbus-tcp"]
+    assert {identity(plan, one, block, spec) for one in devices for block in one.blocks} == expected
+
+
 @pytest.mark.parametrize(("requests", "expected"), [(["A"], "text"), (["A", "B"], "silence only")])
 def test_a_line_of_text_with_a_second_question_rests_on_silence(requests: list[str], expected: str) -> None:
     points = tuple(
