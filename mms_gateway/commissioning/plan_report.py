@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from acquisition.drivers.registry import driver_of
-from acquisition.exchange.identity import response_identity
-from acquisition.exchange.identity.response_identity import Means
+from acquisition.exchange.identity.response_identity import LineIdentities, Means
 from mapping.block_planning import planner
 from mapping.block_planning.advice import advice
 from mapping.compile import Compiled
@@ -80,7 +79,7 @@ def _line(line: LinePlan, framing: Framing, *, commanded: bool) -> Iterator[str]
     if commanded and physics.serial:
         limit = physics.commanded_limit()
         yield f"  it carries commands: no block over {limit} registers, so that none waits long for a frame border"
-    asked = [row for device in line.devices for row in _device(line, device, framing)]
+    asked = [row for device, requests in _requests(line, framing) for row in _device(device, requests)]
     heading, *lines = text(table(HEADER, [row for row, _ in asked], right=RIGHT, widths=WIDTHS, gap=1)).splitlines()
     yield f"  {heading}"
     for shown, (_, below) in zip(lines, asked, strict=True):
@@ -95,14 +94,14 @@ def rows(compiled: Compiled) -> list[list[Cell]]:
         request.cells(line.name)
         for worker in compiled.workers
         for line in worker.lines
-        for device in line.devices
-        for request in _requests(line, device, compiled.protocols[line.protocol].framing)
+        for _, requests in _requests(line, compiled.protocols[line.protocol].framing)
+        for request in requests
     ]
 
 
-def _device(line: LinePlan, device: DevicePlan, framing: Framing) -> Iterator[tuple[Row, str]]:
+def _device(device: DevicePlan, requests: list[Request]) -> Iterator[tuple[Row, str]]:
     """The rows of one device, each with the text that stands below it."""
-    for request in _requests(line, device, framing):
+    for request in requests:
         yield request.row(), " ".join(request.points)
     empty = ("",) * (len(HEADER) - 3)
     computed = [point.local_name for point in device.points if point.polled and isinstance(point.source, Computed)]
@@ -112,14 +111,21 @@ def _device(line: LinePlan, device: DevicePlan, framing: Framing) -> Iterator[tu
         yield (device.name, str(device.unit), "", *empty), "nothing is asked: no row of a map uses it"
 
 
-def _requests(line: LinePlan, device: DevicePlan, framing: Framing) -> Iterator[Request]:
-    physics = planner.physics(framing, line.settings).to(device)
+def _requests(line: LinePlan, framing: Framing) -> Iterator[tuple[DevicePlan, list[Request]]]:
+    """The requests of each device of `line`."""
     stretch = planner.line_cost(line, framing).stretch
-    spec = driver_of(line.protocol)
-    w_ms = response_identity.window_s(line, spec) * 1000
+    known = LineIdentities(line, driver_of(line.protocol))
+    for device in line.devices:
+        physics = planner.physics(framing, line.settings).to(device)
+        yield device, list(_of_device(device, physics, stretch, known))
+
+
+def _of_device(
+    device: DevicePlan, physics: planner.Physics, stretch: float, known: LineIdentities
+) -> Iterator[Request]:
     names = {point.number: point.local_name for point in device.points}
     for block in device.blocks:
-        identity = response_identity.identity(line, device, block, spec)
+        identity = known.identity(device, block)
         yield Request(
             device.name,
             device.unit,
@@ -129,8 +135,8 @@ def _requests(line: LinePlan, device: DevicePlan, framing: Framing) -> Iterator[
             block.every_ms,
             block.every_ms * stretch,
             identity,
-            response_identity.means(line, device, block, spec),
-            None if identity == "transaction id" else w_ms,
+            known.means(device, block),
+            None if identity == "transaction id" else known.window_s * 1000,
             tuple(names[number] for number in block.points),
         )
 
