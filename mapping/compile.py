@@ -1,6 +1,8 @@
 """Compilation of a site's files to one immutable Plan, or to diagnostics of all their faults.
 
-load -> forms, resolve -> bind (types, units) -> cover, enumerations -> poll    each pass adds diagnostics, none stops the others
+load -> forms, resolve -> bind (types, units) -> cover, enumerations, replies -> poll
+
+Each pass adds diagnostics, none stops the others.
 """
 
 import hashlib
@@ -19,6 +21,7 @@ from mapping.passes.draft import Draft, DraftIed
 from mapping.passes.enumerations import check_enumerations
 from mapping.passes.load import load_files
 from mapping.passes.poll import commanded, plan_polls
+from mapping.passes.replies import check_replies
 from mapping.passes.resolve import resolve_rows
 from mapping.plan import FilesPlan, IedPlan, Plan, SecurityPlan, TlsPlan, WorkerPlan, sealed
 from mapping.protocols import Protocols
@@ -32,6 +35,7 @@ PASSES: Final[tuple[Callable[[Draft], None], ...]] = (
     cover_model,
     check_enumerations,
     use_inputs,
+    check_replies,
 )
 
 

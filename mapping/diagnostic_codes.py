@@ -10,10 +10,11 @@ from typing import Final
 
 
 class Severity(str, Enum):
-    """An error prevents running; a warning leaves its part out, or says what it costs."""
+    """An error prevents running; a warning leaves its part out, or says what it costs; a note is good to know."""
 
     ERROR = "error"
     WARNING = "warning"
+    NOTE = "note"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,10 @@ def _error(name: str, meaning: str, file: str, example: str, cure: str) -> Code:
 
 def _warning(name: str, meaning: str, file: str, example: str, cure: str) -> Code:
     return Code(name, (Severity.WARNING,), meaning, file, example, cure)
+
+
+def _note(name: str, meaning: str, file: str, example: str, cure: str) -> Code:
+    return Code(name, (Severity.NOTE,), meaning, file, example, cure)
 
 
 _FILES: Final = (
@@ -206,7 +211,8 @@ _SITE: Final = (
     ),
     _error(
         "not-together",
-        "Points that must come in one request cannot: they differ in table or period, or lie too far apart.",
+        "Points that must come in one request cannot: they differ in table or period, lie too far apart, or, on an `exact` "
+        "device, have between them what no point names.",
         SITE,
         "devices:\n  io:\n    points:\n      a: {read: holding 500 int16, together: block}\n"
         "      b: {read: holding 700 int16, together: block}",
@@ -239,6 +245,16 @@ _SITE: Final = (
         PROFILE,
         "base: meter",
         "Take `base:` away, or name another profile.",
+    ),
+    _note(
+        "replies-alike",
+        "Two questions of one line of text have replies that can be taken for each other's: only silence tells them apart.",
+        SITE,
+        "lines: {text: {protocol: serial-ascii, port: /dev/text}}\n"
+        "devices:\n  bath:\n    line: text\n    points:\n"
+        '      bath: {request: "PV?", reply: "(?P<v>[0-9.]+)", value: v}\n'
+        '      goal: {request: "SP?", reply: "(?P<v>[0-9.]+)", value: v}',
+        "Give the profile a `resync:`, a question whose reply no other one matches, or make the expressions narrower.",
     ),
     _error(
         "reserved-point",

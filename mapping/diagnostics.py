@@ -72,6 +72,12 @@ class Diagnostics:
         """Add a warning."""
         self.add(Diagnostic(Severity.WARNING, code, span, message, tuple(notes), hint))
 
+    def add_note(
+        self, code: str, span: Span, message: str, *, notes: Iterable[str] = (), hint: str | None = None
+    ) -> None:
+        """Add a note."""
+        self.add(Diagnostic(Severity.NOTE, code, span, message, tuple(notes), hint))
+
     def add(self, finding: Diagnostic) -> None:
         """Add a finding, unless another member of the same range has it already."""
         said = finding.span.template and any((one.code, one.span) == (finding.code, finding.span) for one in self.found)
@@ -122,6 +128,23 @@ def render(diagnostics: Iterable[Diagnostic], *, limit: int = SHOWN) -> str:
     if len(listed) > limit:
         blocks.append(f"... and {len(listed) - limit} more")
     return "\n".join(blocks)
+
+
+def findings(diagnostics: Iterable[Diagnostic]) -> list[dict[str, str | int]]:
+    """The findings as objects that stand beside a table: `code`, `severity`, place, `text`, `hint` if there is one, `cure`."""
+    return [
+        {
+            "code": one.code,
+            "severity": one.severity.value,
+            "file": one.span.file,
+            "line": one.span.line,
+            "column": one.span.column,
+            "text": "\n".join((one.message, *one.notes)),
+            **({} if one.hint is None else {"hint": one.hint}),
+            "cure": CODES[one.code].cure,
+        }
+        for one in diagnostics
+    ]
 
 
 def to_json(diagnostics: Iterable[Diagnostic]) -> str:

@@ -25,6 +25,10 @@ RegisterType = Literal[
 ]  # fmt: skip
 Order = Literal["abcd", "cdab", "badc", "dcba"]
 Priority = Literal["high", "normal", "low"]
+Behind = Literal["gateway", "device"]
+"""The end of a line whose responses have transaction ids: a gateway with devices behind it, or the device itself."""
+LinePath = Literal["wire", "network"]
+"""The way to the devices of a line: first in, first out and quick, or neither."""
 
 
 class Register(msgspec.Struct, frozen=True, tag_field="kind", tag="register"):
@@ -168,10 +172,29 @@ class PollSettings(msgspec.Struct, frozen=True, kw_only=True):
     pause_ms: int = 0  # least silence before a request to it
     max_registers: int = 125
     max_gap: int | None = None  # None: what the line's physics makes worth while
+    exact: bool | None = None  # nothing is read that no point names; None: if no gap is
     close_after: bool = False
     command_timeout_ms: int | None = None
     pipeline: int = 1  # reads that may be asked for at once
     priority: Priority = "normal"
+
+    @property
+    def reads_exactly(self) -> bool:
+        """True if no read has a register or bit that no point names."""
+        return self.max_gap == 0 if self.exact is None else self.exact
+
+    @property
+    def gap(self) -> int | None:
+        """The most registers between values that may be read along; None: what the line's physics makes worth while."""
+        return 0 if self.exact else self.max_gap
+
+
+class Resync(msgspec.Struct, frozen=True):
+    """The question of an instrument in text whose reply is told from all others: a line that matches `pattern` is the reply."""
+
+    request: str
+    pattern: str  # matched against the whole line
+    end: str = ""  # the line's end; empty means CR, LF or CR LF
 
 
 class DevicePlan(msgspec.Struct, frozen=True):
@@ -186,6 +209,12 @@ class DevicePlan(msgspec.Struct, frozen=True):
     identify: Identify | None = None
     clock: int | None = None  # the point that shows its own clock; None: what is read has the gateway's time
     turnaround_ms: int | None = None  # how long it thinks, as measured on a serial line; None: not known
+    resync: Resync | None = None  # on a line of text; None: silence alone tells its lines apart
+
+
+_Setting = str | int | float | bool | None
+_BEHIND: Final[dict[_Setting, Behind]] = {"gateway": "gateway", "device": "device"}
+_PATHS: Final[dict[_Setting, LinePath]] = {"wire": "wire", "network": "network"}
 
 
 class LinePlan(msgspec.Struct, frozen=True):
@@ -198,6 +227,18 @@ class LinePlan(msgspec.Struct, frozen=True):
     fallbacks: tuple[
         DevicePlan, ...
     ] = ()  # devices of other lines of its worker, reached here when they are silent there
+
+    @property
+    def behind(self) -> Behind | None:
+        """The responses that its transaction ids name; with several units those of a gateway, unless the site says otherwise."""
+        several = len({one.unit for one in (*self.devices, *self.fallbacks)}) > 1
+        given = self.settings.get("behind", "gateway" if several else None)
+        return _BEHIND.get(given)
+
+    @property
+    def path(self) -> LinePath | None:
+        """The way to its devices as the site has it; None: by its transport, and by what comes."""
+        return _PATHS.get(self.settings.get("path"))
 
 
 class WorkerPlan(msgspec.Struct, frozen=True):

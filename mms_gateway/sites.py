@@ -8,6 +8,7 @@ from acquisition.drivers.registry import protocols
 from mapping.block_planning import turnaround
 from mapping.block_planning.turnaround import Measured
 from mapping.compile import Compiled, compile_site, site_file
+from mapping.diagnostic_codes import Severity
 from mapping.diagnostics import Diagnostic, render
 
 log = logging.getLogger("gateway")
@@ -26,7 +27,8 @@ def measured_of(site: Path, state_dir: Path | None) -> Measured:
     return measured
 
 
-def say(findings: list[Diagnostic]) -> None:
-    """Print findings on stderr, the first fifty whole."""
-    if findings:
-        sys.stderr.write(render(findings) + "\n")
+def say(findings: list[Diagnostic], *, notes: bool = False) -> None:
+    """Print findings on stderr, the first fifty whole; notes only with `notes`."""
+    said = [one for one in findings if notes or one.severity is not Severity.NOTE]
+    if said:
+        sys.stderr.write(render(said) + "\n")

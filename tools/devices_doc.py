@@ -31,6 +31,7 @@ _ASKED: Final = {
     "pause": "{} ms before each request",
     "timeout": "{} ms to answer",
     "max_gap": "holes to {} registers",
+    "exact": "nothing but its points",
 }
 """Ways to request from a device, by the key of its profile's defaults."""
 

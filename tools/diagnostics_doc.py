@@ -13,7 +13,8 @@ _HEAD: Final = """# Diagnostics
 
 Generated from `mapping/diagnostic_codes.py` by `python -m tools.diagnostics_doc`; do not edit. A finding is printed as
 `file:line:column: severity[code]: message`, with the line, a note and a hint. An *error* prevents running. A *warning* leaves
-its part out, or says what it costs; `check --strict` makes warnings errors. Codes are not renamed: a filter may name them.
+its part out, or says what it costs; `check --strict` makes warnings errors. A *note* is printed by `check`
+alone. Codes are not renamed: a filter may name them.
 `mms-gateway check --explain CODE` prints one entry of this page.
 """
 

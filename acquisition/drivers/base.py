@@ -23,7 +23,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from acquisition.drivers.device_side import Answering, Devices
-from mapping.plan import Table
+from mapping.plan import Behind, LinePath, Table
 from mapping.protocols import LineSettings, Protocol, Transport
 from mapping.schema.fields import Milliseconds
 
@@ -164,6 +164,20 @@ class Settings(BaseModel):
     delay_between: Annotated[
         Milliseconds | None,
         Field(description="least silence between an answer and the next request, to whichever device"),
+    ] = None
+    behind: Annotated[
+        Behind | None,
+        Field(
+            description="what a transaction id names: the answer of the `device` itself, whatever comes, or that of a "
+            "`gateway` with devices behind it; default: the device's, until something tells of a gateway"
+        ),
+    ] = None
+    path: Annotated[
+        LinePath | None,
+        Field(
+            description="way to the devices: a `wire` is first in, first out and quick, on a `network` a missing answer may "
+            "come for 60s; default: a serial port is a wire, until an answer is later than two time-outs"
+        ),
     ] = None
 
 

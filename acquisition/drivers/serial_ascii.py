@@ -5,12 +5,13 @@ r"""Serial instruments that answer a request with one line of text: scales, ther
 The line ends with CR, LF or CR LF unless the point says how. Its meaning is the point's own expression.
 """
 
+from collections.abc import Iterator
 from functools import partial
 from typing import Final
 
 from acquisition.drivers.base import Ask, DriverSpec, Found, Question, SerialSettings, Text
 from acquisition.drivers.device_side import REQUEST_LIMIT, AnsweringDevice, Devices, Turn, turn_of, unreadable
-from mapping.plan import Reply
+from mapping.plan import DevicePlan, Reply
 from mapping.protocols import Protocol
 
 _LONGEST: Final = 1024
@@ -60,9 +61,8 @@ class SerialAsciiDevices:
     def take(self, buffer: bytearray) -> Turn | None:
         """See Answering."""
         for unit, device in self._devices.items():
-            for point in device.plan.points:
-                request = point.source.request if isinstance(point.source, Reply) else ""
-                if request and buffer.startswith(request.encode("ascii")):
+            for request in _requests(device.plan):
+                if buffer.startswith(request.encode("ascii")):
                     del buffer[: len(request)]
                     return turn_of(self._devices, unit, len(request), partial(self._answer, request=request))
         if len(buffer) > REQUEST_LIMIT:
@@ -72,6 +72,15 @@ class SerialAsciiDevices:
     def _answer(self, device: AnsweringDevice, request: str) -> bytes:
         text = "?" * 8 if unreadable(device) else device.line(request) or ""
         return (text + device.end_of(request)).encode("ascii", "replace")
+
+
+def _requests(plan: DevicePlan) -> Iterator[str]:
+    """The requests that a device knows: those of its points, and its `resync`."""
+    yield from (
+        point.source.request for point in plan.points if isinstance(point.source, Reply) and point.source.request
+    )
+    if plan.resync is not None:
+        yield plan.resync.request
 
 
 DRIVER: Final = DriverSpec(

@@ -135,7 +135,7 @@ def registers(
         plan.polling.max_registers,
         device.refused_reads,
         device.refused_ranges(),
-        exact=exact or plan.polling.max_gap == 0,
+        exact=exact or plan.polling.reads_exactly,
     )
     if not fresh and (wait_s := link.room_s(read)) > 0:
         return Deferral(wait_s=wait_s)
@@ -198,7 +198,7 @@ def identity_of(link: Link, device: DevicePlan) -> Steps[str]:
 
 def _text(link: Link, job: Job, block: ReplyBlock) -> Steps[AttemptResult]:
     device, question = job.device.plan, Question(block.request, block.end)
-    if not link.may_ask(question):
+    if not link.may_ask(question, device):
         return Deferral()
     found = yield from link.exchange(question, device)
     if not isinstance(found, Text):

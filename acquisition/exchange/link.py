@@ -24,12 +24,13 @@ from acquisition.drivers.base import (
     Registers,
     Write,
 )
-from acquisition.exchange.beginnings import HOLD_LIMIT_S, Beginnings
+from acquisition.exchange.beginnings import HOLD_LIMIT_S, HOLD_S, Beginnings
 from acquisition.exchange.connection import Connection
 from acquisition.exchange.counters import Counters
 from acquisition.exchange.identity.channel_record import ChannelRecord
 from acquisition.exchange.identity.conditions import LineConditions
 from acquisition.exchange.identity.read_variants import BITS_LIMIT, Part, ReadChoice, ReadLimits
+from acquisition.exchange.identity.resynchronization import Resynchronization
 from acquisition.exchange.pipelining import OutstandingReads, ReadResponse
 from acquisition.exchange.port_steps import LineTime, Receive, Rest, Send, SetBaudrate, Steps
 from acquisition.exchange.responses import TEXT, Responses, response_octets
@@ -69,8 +70,15 @@ class Link:
         self._silence = FrameSilence(self._timing, time.now)
         self.counters = Counters()
         one_exchange_each = all(one.polling.close_after for one in (*plan.devices, *plan.fallbacks))
-        gateway = len({one.unit for one in (*plan.devices, *plan.fallbacks)}) > 1
-        self._responses = Responses(spec, spec.make(plan.settings), self.counters, tag, gateway=gateway)
+        self._responses = Responses(
+            spec,
+            spec.make(plan.settings),
+            self.counters,
+            tag,
+            behind=plan.behind,
+            path=plan.path,
+            resync=Resynchronization.of(plan),
+        )
         self._choice = ReadChoice(self._responses.late, self._responses.asked, draw)
         self.beginnings = Beginnings(spec, self._responses, one_exchange_each=one_exchange_each)
         self.beginnings.restore(record or ChannelRecord(), time.now)
@@ -166,9 +174,20 @@ class Link:
         busy = self._cost.load + self._cost.requests_per_s * window_s
         return 0.0 if busy > ROOM or window_s > HOLD_LIMIT_S else max(asked.quiet_at(read, now) - now, 0.0)
 
-    def may_ask(self, question: Ask) -> bool:
-        """True unless the missing answer to another question could be taken for that to `question`, on a line of text."""
-        return not self._responses.is_text(question) or self._responses.text.may_ask(question, self._time.now)
+    def may_ask(self, question: Ask, device: DevicePlan | None = None) -> bool:
+        """True unless the missing answer to another question could be taken for that to `question`, on a line of text.
+
+        The `resync` of `device` settles that first, where it has one.
+        """
+        if not self._responses.is_text(question) or self._responses.text.may_ask(question, self._time.now):
+            return True
+        return device is not None and self._can_settle(device)
+
+    def _can_settle(self, device: DevicePlan) -> bool:
+        """True if the reply to the `resync` of `device` shows that no line before it is missing."""
+        now = self._time.now
+        in_order = self._responses.is_in_order(now, device.polling.timeout_ms / 1000)
+        return in_order and self._responses.resync.question(device, now) is not None
 
     @property
     def is_certain(self) -> bool:
@@ -226,11 +245,61 @@ class Link:
         return found
 
     def _after_silence(self, request: Ask, device: DevicePlan) -> Steps[Found | None]:
+        hold = self._needs_silence(request)
+        resync = self._resync_before(request, device) if hold else None
+        if resync is not None:
+            doubtful = self._responses.doubts.is_doubtful(TEXT, self._time.now)
+            hold = not (yield from self._resynchronized(resync, device))
+            if not self.may_ask(request):
+                return None
+            if doubtful and not hold:
+                return (yield from self._between_resyncs(request, device, resync))
+        return (yield from self._silent_exchange(request, device, hold=hold))
+
+    def _silent_exchange(self, request: Ask, device: DevicePlan, *, hold: bool) -> Steps[Found | None]:
         self._responses.coming(request)
-        if (yield from self.silence(device, hold=self._needs_silence(request))):
+        if (yield from self.silence(device, hold=hold)):
             return (yield from self._exchange(request, device))
         self.counters.babble += 1
         return None
+
+    def _resync_before(self, request: Ask, device: DevicePlan) -> Question | None:
+        """The question that is asked before `request` instead of a window of silence; None where silence has to do."""
+        now, doubts = self._time.now, self._responses.doubts
+        if not doubts.hold and self.may_ask(request) and self.silent_s >= self._window_s(TEXT):
+            return None
+        return self._responses.resync.question(device, now) if isinstance(request, Question) else None
+
+    def _resynchronized(self, question: Question, device: DevicePlan, *, behind: bool = False) -> Steps[bool]:
+        """True if the line replies to what it is asked, and no other line came; otherwise it is to be silent.
+
+        `behind` another question, none may have come since that one either.
+        """
+        resync = self._responses.resync
+        if not (yield from self.silence(device)):
+            return False
+        resync.shifted = resync.shifted and behind
+        found = yield from self._exchange(question, device)
+        if found is None:
+            resync.unanswered(device, self._time.now)
+            return False
+        self._responses.resynchronized(self._time.now, device.polling.timeout_ms / 1000)
+        return not resync.shifted
+
+    def _between_resyncs(self, request: Ask, device: DevicePlan, question: Question) -> Steps[Found | None]:
+        """The response to `request` if `question` behind it shows no other line; otherwise that of a second try, by silence."""
+        if not (yield from self.silence(device)):
+            return None
+        self._responses.resync.shifted = False
+        found = yield from self._exchange(request, device, accept=False)
+        if found is None:
+            return None
+        asked_at = self.asked_at
+        if (yield from self._resynchronized(question, device, behind=True)):
+            self.asked_at = asked_at
+            self._accepted(request, found, self._time.now, proven=False)
+            return found
+        return (yield from self._silent_exchange(request, device, hold=True))
 
     def _needs_silence(self, request: Ask) -> bool:
         """True if the line is to be silent for a window before `request`, since nothing else tells its response from others."""
@@ -245,9 +314,9 @@ class Link:
             return True
         if not isinstance(request, Read | Question) or self._is_proof(request):
             return False
-        return doubts.is_doubtful(unit, now) or doubts.needs_proof(unit, now)
+        return doubts.is_doubtful(unit, now) or doubts.needs_proof(unit, now) or not self.may_ask(request)
 
-    def _exchange(self, request: Ask, device: DevicePlan) -> Steps[Found | None]:
+    def _exchange(self, request: Ask, device: DevicePlan, *, accept: bool = True) -> Steps[Found | None]:
         proven = self._is_proof(request)
         sent = yield from self._send(request)
         timeout_s = device.polling.timeout_ms / 1000
@@ -261,11 +330,12 @@ class Link:
         self._silence.exchange_ended(device.unit, now)
         if found is None:
             self._responses.timed_out(request, now, timeout_s)
-            yield from self._after_timeout(request, timeout_s)
+            yield from self._after_timeout(request, device, timeout_s)
             return None
         self._served(found)
         self._responses.answered(request, found, now, timeout_s)
-        self._accepted(request, found, now, proven=proven)
+        if accept:
+            self._accepted(request, found, now, proven=proven)
         self.turnarounds.responded(now - sent)
         if self._spec.serial and isinstance(found, Registers):
             self.turnarounds.add(device.unit, now - sent - response_s)
@@ -277,6 +347,8 @@ class Link:
         if self._responses.names_request(now):
             return True
         silent_s = now - self._silence.since
+        if self._responses.resync.asks(request):
+            return True
         if self._responses.is_text(request):
             alone = not self._responses.text.rests_on_silence(request)
             return alone or silent_s >= self._responses.asked.window(self._responses.unit_of(request), now)
@@ -442,6 +514,10 @@ class Link:
                 return True
             self._unexpected(octets)
 
+    def _window_s(self, unit: int) -> float:
+        """The silence after which no response of `unit` is expected, whose lag may not be known yet."""
+        return max(self._responses.asked.window(unit, self._time.now), HOLD_S)
+
     def _window_of_silence(self, unit: int) -> Steps[None]:
         """Wait until the line was silent for a window; a line that never is, since others talk on it, for HOLD_LIMIT_S."""
         until = self._time.now + HOLD_LIMIT_S
@@ -467,12 +543,15 @@ class Link:
             self._silence.broken(self._time.now)
             self._responses.unexpected(self._time.now, octets)
 
-    def _after_timeout(self, request: Ask, timeout_s: float) -> Steps[None]:
-        """Wait until the line is silent, or, on a line of text, for the missing response (D65).
+    def _after_timeout(self, request: Ask, device: DevicePlan, timeout_s: float) -> Steps[None]:
+        """Wait until the line is silent, or, on a line of text, for the missing response (D65) unless a `resync` settles it.
 
         Octets that come meanwhile are no response to anything that follows.
         """
-        if self._spec.tagged:
+        if self._spec.tagged or self._responses.resync.asks(request):
+            return
+        if self._spec.anonymous and self._can_settle(device):
+            self._responses.doubts.hold = True
             return
         if self._spec.anonymous:
             yield from self._until_late_line(request, 4 * timeout_s)

@@ -26,6 +26,7 @@ from acquisition.drivers.base import (
     Read,
     Registers,
     Step,
+    Text,
     Write,
 )
 from acquisition.exchange.counters import Counters
@@ -43,8 +44,10 @@ from acquisition.exchange.identity.doubts import Doubts
 from acquisition.exchange.identity.late_answers import NETWORK_S, WIRE_S, WIRE_TIMEOUTS, LateResponse, LateResponses
 from acquisition.exchange.identity.late_text import LateText
 from acquisition.exchange.identity.other_masters import OtherMasters
+from acquisition.exchange.identity.resynchronization import Resynchronization
 from acquisition.exchange.pipelining import OutstandingReads, ReadResponse
 from acquisition.polling.path_failover import OwedRequest
+from mapping.plan import Behind, LinePath
 
 FRAME_OCTETS: Final = 5  # around the data of a response to a read: unit, function, length, check sum
 CONFIRMATION_OCTETS: Final = 8
@@ -57,6 +60,7 @@ TEXT_TIMEOUTS: Final = 8.0
 TAGS_LIMIT: Final = 256
 FOREVER: Final = float("inf")
 FRAMES_KEPT: Final = 8
+TEXT_SHOWN: Final = 40  # characters of a line
 TEXT: Final = -2  # the unit of all devices of a line of text
 EXCEPTION: Final = 0x80  # in the function of a response
 SUSPECTED_WITHIN_S: Final = 0.5  # of a read, a stranger may be a second device's response to it
@@ -78,19 +82,30 @@ def response_octets(request: Ask) -> int:
 class Responses:
     """Received octets of one line, and what they must be matched with: the last request, its echo, late responses.
 
-    `tag` is the number of the last request, which drivers of protocols with transaction ids put on the wire. `gateway`: such
-    an id proves no more than that the gateway has answered, since the devices behind it have none.
+    `tag` is the number of the last request, which drivers of protocols with transaction ids put on the wire. `behind`
+    a `gateway` such an id proves no more than that the gateway has answered, since the devices behind it have none; it names
+    the response of a `device` for good. None: of the device, until something tells of a gateway. `path` None: by transport,
+    and a serial port whose responses come very late is a network.
     """
 
     def __init__(
-        self, spec: DriverSpec, driver: Driver, counters: Counters, tag: int, *, gateway: bool = False
+        self,
+        spec: DriverSpec,
+        driver: Driver,
+        counters: Counters,
+        tag: int,
+        *,
+        behind: Behind | None = None,
+        path: LinePath | None = None,
+        resync: Resynchronization | None = None,
     ) -> None:
-        shared = spec.tagged and gateway
+        shared = spec.tagged and behind == "gateway"
         self.late = LateResponses(any_unit=shared)
         self.asked = AskedReads(any_unit=shared)
         self.doubts = Doubts()
         self.text = LateText()
         self.others = OtherMasters()
+        self.resync = resync or Resynchronization()
         self.faults = ChannelFaults("second-master" if spec.serial else "shared-line", read_between=not spec.tagged)
         self._spec = spec
         self._driver = driver
@@ -98,11 +113,13 @@ class Responses:
         self._echo = Echo()
         self._buffer = bytearray()
         self._tag = tag
-        self._gateway_until = FOREVER if gateway else 0.0
+        self._behind = behind
+        self._gateway_until = FOREVER if behind == "gateway" else 0.0
         self._request: Ask | None = None  # the last one
         self._coming: Ask | None = None  # the next one
         self._asked_at = 0.0  # it was sent
-        self._network = spec.transport != "serial"  # not first in, first out, and slow for all that is known
+        self._path = path
+        self._network = spec.transport != "serial" if path is None else path == "network"
         self._frame = b""  # the last unit, as it came
         self._frames: dict[ReadSignature, deque[bytes]] = {}  # of accepted and late responses, the last ones
         self._confirmations: deque[tuple[bytes, float]] = deque(
@@ -110,6 +127,7 @@ class Responses:
         )  # of writes, and when they were sent
         self._late_tags: OrderedDict[int, Read] = OrderedDict()  # of reads without a response, by their tag
         self._answered_tags: OrderedDict[int, tuple[str, float]] = OrderedDict()  # the request, and when it was sent
+        self._line = ""  # the last one of text that was accepted
         self._timeout_s = 0.0  # of the last request that had none
         self._unsound_before = self._foreign_before = 0  # the last request
         self._exceptions: dict[tuple[int, str | int], float] = {}  # by unit and function: the last one
@@ -124,8 +142,8 @@ class Responses:
         self._buffer.clear()
 
     def is_owed(self, now: float) -> bool:
-        """True if a response is outstanding."""
-        return self.late.any(now) or self.text.any(now)
+        """True if a response is outstanding that a new connection may bring: not where each names its own request."""
+        return self._behind != "device" and (self.late.any(now) or self.text.any(now))
 
     def expect_of_others(self, unit: int, owed: Sequence[OwedRequest]) -> None:
         """Responses to `owed`, requests on another path to the device that is `unit` here, may come on this one."""
@@ -150,7 +168,8 @@ class Responses:
         self._request, self._asked_at = request, now
         self.faults.sent(now)
         if self.is_text(request):
-            self.text.sent(request)
+            if not self.resync.asks(request):
+                self.text.sent(request)
         elif isinstance(request, Read):
             self.asked.sent(request, now)
         elif isinstance(request, Write):
@@ -188,6 +207,8 @@ class Responses:
                 if self.doubted is None:
                     self.doubted_until = now + self.asked.least_window_s
                 self.doubted = found
+            elif isinstance(found, Text) and not self.resync.may_answer(request, found.line):
+                self._shifted(request, found.line, now)
             elif isinstance(found, Confirmed) and self._overtaken(request, now):
                 self._counters.late += 1  # the earlier one's, or this one's: the second one counts
             else:
@@ -196,6 +217,8 @@ class Responses:
 
     def oldest(self, request: Ask, now: float) -> float:
         """Time of the oldest request that the response to `request`, sent now, may answer: its own, or one that looked alike."""
+        if self.names_request(now):
+            return now
         since = now - max(self.asked.window(self.unit_of(request), now), OWED_S)
         owed = again = None
         if self.is_text(request):
@@ -242,6 +265,8 @@ class Responses:
             self._answered_tags[self._tag] = (shown_of(request), self._asked_at)
             if len(self._answered_tags) > TAGS_LIMIT:
                 self._answered_tags.popitem(last=False)
+        if isinstance(found, Text) and not self.resync.asks(request):
+            self._line = found.line
         if self.is_text(request):
             return
         if isinstance(request, Read):
@@ -305,7 +330,8 @@ class Responses:
 
     def _suspect_gateway(self, now: float, seconds: float) -> None:
         """Evidence that a gateway answers for the device: a transaction id then proves no more than the gateway (D122)."""
-        self._gateway_until = max(self._gateway_until, now + seconds)
+        if self._behind != "device":
+            self._gateway_until = max(self._gateway_until, now + seconds)
 
     @property
     def behind_gateway(self) -> bool:
@@ -318,12 +344,15 @@ class Responses:
 
     def _expect_line(self, question: Ask, now: float, timeout_s: float) -> None:
         """The line that answers `question` is missing; until then it keeps all other questions of its line waiting."""
-        lasts_s = max(WIRE_S, TEXT_TIMEOUTS * timeout_s, 2 * self.asked.lag(TEXT, now))
+        if self.resync.asks(question):
+            return  # its reply is never taken for another one
+        least_s = NETWORK_S if self._path == "network" else WIRE_S
+        lasts_s = max(least_s, TEXT_TIMEOUTS * timeout_s, 2 * self.asked.lag(TEXT, now))
         self.text.expect(question, self._asked_at, self._asked_at + lasts_s)
 
     def _clock_s(self, unit: int, timeout_s: float, now: float) -> float:
         """The time after which a missing response comes no more."""
-        if self._network and not self._spec.tagged:  # behind an id there is a wire
+        if self._network and (self._path is not None or not self._spec.tagged):  # behind an id there is a wire
             return max(NETWORK_S, 2 * self.asked.lag(unit, now))
         return max(WIRE_S, WIRE_TIMEOUTS * timeout_s, 2 * self.asked.lag(unit, now))
 
@@ -366,7 +395,11 @@ class Responses:
                     self._proves(request, now)
                 self._counters.doubled += 1
                 self.asked.lagged(self.unit_of(request), now - self._asked_at, now)
-                self.doubts.surplus(self.unit_of(request), now)
+                if isinstance(found, Text):
+                    self.resync.shifted = True
+                    self._doubt(found.line, now)
+                else:
+                    self.doubts.surplus(self.unit_of(request), now)
                 self.faults.again(shown_of(request), self._asked_at, now)
 
     def _before_any(self, now: float) -> None:
@@ -399,6 +432,37 @@ class Responses:
         self.asked.lagged(TEXT, now - self._asked_at, now)
         self.doubts.surplus(TEXT, now)
         return True
+
+    def resynchronized(self, now: float, timeout_s: float) -> None:
+        """The reply that is told from all others has come."""
+        self.doubts.hold = False
+        if self.is_in_order(now, timeout_s):
+            self.text.settle_all()
+
+    def is_in_order(self, now: float, timeout_s: float) -> bool:
+        """True if a line of text is first in, first out: no line is missing any more once a later one has come."""
+        return not self._network and self.asked.lag(TEXT, now) <= timeout_s
+
+    def _shifted(self, request: Ask, line: str, now: float) -> None:
+        """`line` came, which does not answer `request`: a missing one, or a second one."""
+        missing = self.text.any(now) and not self.resync.is_reply(line)
+        text = f"`{line[:TEXT_SHOWN]}` came where {shown_of(request)} was due"
+        self.faults.conditions.note("late-answers" if missing else "surplus-frames", text, now)
+        self.resync.shifted = True
+        if missing:
+            self._counters.late += 1
+            self.text.settle()
+        else:
+            self._counters.doubled += 1
+        self._doubt(line, now)
+
+    def _doubt(self, line: str, now: float) -> None:
+        """A surplus line: nothing is in doubt if it is no other's reply, or that of the only question since the last proof."""
+        again = bool(self._line) and line == self._line and self.doubts.resting(TEXT) <= 1
+        if self.resync.is_reply(line) or (self.resync.is_known and again):
+            self.doubts.harmless(TEXT, now)
+        else:
+            self.doubts.surplus(TEXT, now)
 
     # ------------------------------------------------------------------ units
 
@@ -516,7 +580,7 @@ class Responses:
             self.doubts.surplus(late.unit, now)
             if isinstance(octets := late.signature[2], int):
                 self._keep_frame((ANY_UNIT if self.asked.any_unit else late.unit, late.question[1], octets))
-        self._network = self._network or lag_s > 2 * self._timeout_s
+        self._network = self._network or (self._path is None and lag_s > 2 * self._timeout_s)
 
     def _overtaken(self, request: Ask, now: float) -> bool:
         return isinstance(request, Write) and not self._spec.tagged and self.late.settle_overtaken(request, now)

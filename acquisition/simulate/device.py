@@ -261,11 +261,14 @@ class SimulatedDevice:
         for point in self.plan.points:
             if isinstance(point.source, Reply) and point.source.request == request:
                 return _text(point, point.source, self.values.get(point.local_name))
-        return None
+        resync = self.plan.resync
+        return example(resync.pattern, {}) if resync is not None and resync.request == request else None
 
     def end_of(self, request: str) -> str:
         """The end of the answer to `request`."""
         replies = [point.source for point in self.plan.points if isinstance(point.source, Reply)]
+        if self.plan.resync is not None and self.plan.resync.request == request:
+            return self.plan.resync.end or "\r\n"
         return next((one.end for one in replies if one.request == request and one.end), "\r\n")
 
 

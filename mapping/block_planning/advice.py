@@ -92,7 +92,7 @@ class _Weighed:
     def gaps(self) -> Iterator[str]:
         """Devices whose `max_gap` costs more requests than the registers between would."""
         for device in self.line.devices:
-            if device.polling.max_gap is None:
+            if device.polling.max_gap is None or device.polling.exact:
                 continue
             best = self._with_gap(device, None)
             if len(best.blocks) >= len(device.blocks):

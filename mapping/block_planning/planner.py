@@ -130,7 +130,7 @@ def planned(device: DevicePlan, line: Physics, longest: int = REGISTERS_LIMIT) -
     """`device` with the reads that bring what is polled of it, none over `longest` registers but for what must not be torn."""
     asked = [point for point in device.points if point.polled and point.asked]
     limit = min(line.framing.registers, device.polling.max_registers, longest)
-    blocks = plan_blocks(asked, line.to(device), max_registers=limit, max_gap=device.polling.max_gap)
+    blocks = plan_blocks(asked, line.to(device), max_registers=limit, max_gap=device.polling.gap)
     return msgspec.structs.replace(device, blocks=blocks)
 
 

@@ -156,6 +156,14 @@ class _Forms:
             names = f"`{head.local_name}` to `{points[-1].plan.local_name}`"
             self._say("not-together", place, f"{names} span {count} registers, over the {limit} of one request")
             return False
+        gap = _unnamed(device, registers) if device.polling.exact else None
+        if gap is not None:
+            names = f"`{head.local_name}` to `{points[-1].plan.local_name}`"
+            message = f"{names} in one request read {registers[0].table} {gap} along, which no point names"
+            self._say(
+                "not-together", points[-1].at(), message, "the device is `exact: true`: name it, or read them apart"
+            )
+            return False
         return True
 
     # ------------------------------------------------------------------ expressions
@@ -253,6 +261,20 @@ def _below(number: int, points: dict[int, DraftPoint]) -> set[int]:
         found |= fresh
         pending += fresh
     return found
+
+
+def _unnamed(device: DraftDevice, registers: list[Register]) -> int | None:
+    """The first address between `registers` of one table that no point of `device` names; None if there is none."""
+    sources = (point.plan.source for point in device.points.values() if point.plan.readable)
+    table = registers[0].table
+    named = {
+        address
+        for one in sources
+        if isinstance(one, Register) and one.table == table
+        for address in range(one.address, one.address + one.count)
+    }
+    start, end = min(one.address for one in registers), max(one.address + one.count for one in registers)
+    return next((address for address in range(start, end) if address not in named), None)
 
 
 def _link(point: DraftPoint) -> Span | None:

@@ -24,6 +24,7 @@ from mapping.plan import (
     PollSettings,
     Register,
     Reply,
+    Resync,
     Simulation,
 )
 from mapping.protocols import EVERY_MS, Protocol
@@ -106,6 +107,7 @@ def load_device(draft: Draft, profiles: Profiles, name: str, device: Device, loc
     proof = next((profile.identify for profile, _ in chain if profile.identify), None)
     drafted = _drafted(name, device, layers, draft.protocol_of(device.line))
     drafted.identify = None if proof is None else Identify(_register(proof.read, order), proof.equals, proof.match)
+    _resync(drafted, chain)
     mistaken = any(path[:2] == ("devices", name) and len(path) == 3 for path in draft.wrong)
     more = located.may_have_more("devices", name, "points") or any(file.may_have_more("points") for _, file in chain)
     drafted.half_known = mistaken or more or (device.profile is not None and not chain)
@@ -124,6 +126,16 @@ def load_device(draft: Draft, profiles: Profiles, name: str, device: Device, loc
     for own in OWN_POINTS:
         _own_point(draft, drafted, own)
     _Checks(draft, drafted, device, located).all()
+
+
+def _resync(drafted: DraftDevice, chain: list[tuple[Profile, Located]]) -> None:
+    """Take the `resync` of the first profile that has one."""
+    for profile, file in chain:
+        if profile.resync is not None:
+            given = profile.resync
+            drafted.resync = Resync(given.request, given.reply, given.end)
+            drafted.resync_file = file
+            return
 
 
 def _drafted(name: str, device: Device, layers: list[ProfileDefaults], protocol: Protocol | None) -> DraftDevice:
@@ -303,6 +315,7 @@ class _Checks:
         self._identify()
         self._silence()
         self._pipeline()
+        self._exact()
         for name, point in self._drafted.points.items():
             if not self._point(name, point.plan):
                 return  # the others of a wrong profile are wrong for the same reason
@@ -369,6 +382,12 @@ class _Checks:
             message = f"`pipeline` needs answers with a transaction id, but {line}"
             hint = "take it away: one request at a time is all that such a line can do"
             self._draft.found.error("bad-value", self._at("pipeline"), message, hint=hint)
+
+    def _exact(self) -> None:
+        if self._device.exact is None and self._device.max_gap and self._drafted.polling.exact:
+            message = f"`max_gap: {self._device.max_gap}` reads gaps along, but the profile says `exact: true`"
+            hint = "`exact: false` beside it, if the device answers what lies between"
+            self._draft.found.error("bad-value", self._at("max_gap"), message, hint=hint)
 
     def _point(self, name: str, plan: PointPlan) -> bool:
         place = self._at("points", name) if self._device.points.get(name) else self._at("profile")

@@ -20,6 +20,7 @@ from mapping.plan import (
     PollSettings,
     Preset,
     Reply,
+    Resync,
     SettingBinding,
 )
 from mapping.protocols import Protocol, Protocols
@@ -81,6 +82,8 @@ class DraftDevice:
     address: str | None = None  # of a meter that is read out
     clock: str | None = None  # the point that shows its own clock
     identify: Identify | None = None
+    resync: Resync | None = None
+    resync_file: Located | None = None  # the profile that has it
     left_out: frozenset[str] = frozenset()  # names of points that are written, but wrong: that is said already
     half_known: bool = False  # its profile cannot be had, or a key of it is wrong: any point may be one of its
     points: dict[str, DraftPoint] = field(default_factory=dict)

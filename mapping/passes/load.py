@@ -13,6 +13,7 @@ from mapping.located_yaml.ranges import expand_map, expand_site
 from mapping.located_yaml.validated import nearest, validated
 from mapping.passes.devices import Profiles, load_device
 from mapping.passes.draft import Draft, DraftIed
+from mapping.protocols import Protocol
 from mapping.schema.fields import NAME_PATTERN, RelativePath
 from mapping.schema.map import Map
 from mapping.schema.site import Ied, Site
@@ -59,6 +60,7 @@ def _lines(draft: Draft, site: Site, located: Located) -> None:
             draft.lines[name] = {"protocol": str(protocol), **settings.model_dump(exclude_none=True), **files}
             _check_worker(draft, located, name)
             _check_port(draft, located, name)
+            _check_channel(draft, located, name, known)
 
 
 def _files(draft: Draft, located: Located, line: str, settings: BaseModel) -> dict[str, str]:
@@ -96,6 +98,20 @@ def _check_port(draft: Draft, located: Located, line: str) -> None:
     other = next((name for name, keys in draft.lines.items() if name != line and keys.get("port") == port), None)
     if port is not None and other is not None:
         draft.found.error("port-taken", located.at("lines", line, "port"), f"`{port}` is the port of line `{other}`")
+
+
+def _check_channel(draft: Draft, located: Located, line: str, protocol: Protocol) -> None:
+    """`behind` is of transaction ids on a connection, `path` of a way that leads out of the worker."""
+    called = f"line `{line}` is {protocol.name}"
+    wrong = {}
+    if protocol.transport == "memory":
+        inside = f"but {called}: its devices are in its worker"
+        wrong = {"behind": f"`behind` is of a connection, {inside}", "path": f"`path` is the way to devices, {inside}"}
+    elif not protocol.tagged:
+        wrong = {"behind": f"`behind` needs answers with a transaction id, but {called}"}
+    for key in (one for one in wrong if one in draft.lines[line]):
+        place = located.key_at("lines", line, key)
+        draft.found.error("bad-value", place, wrong[key], hint=f"take `{key}` away: nothing on this line depends on it")
 
 
 def _overlay(draft: Draft) -> dict[str, dict[str, Any]]:

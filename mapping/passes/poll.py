@@ -64,6 +64,7 @@ def _device(draft: Draft, device: DraftDevice, physics: planner.Physics, longest
         identify=device.identify,
         clock=None if device.clock is None else device.points[device.clock].plan.number,
         turnaround_ms=_turnaround(draft, device),
+        resync=device.resync,
     )
     return planner.planned(plan, physics, longest)
 

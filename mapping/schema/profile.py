@@ -221,6 +221,13 @@ class DeviceKeys(Strict):
     max_gap: Annotated[
         int | None, Field(ge=0, le=124, description="registers between values that may be read along; default computed")
     ] = None
+    exact: Annotated[
+        bool | None,
+        Field(
+            description="no register or bit is read that no point names, nor beyond a block to tell its answer from others; "
+            "default true with `max_gap: 0`, else false"
+        ),
+    ] = None
     close_after: Annotated[bool | None, Field(description="close the connection after each exchange")] = None
     command_timeout: Period | None = None
     pipeline: Annotated[
@@ -240,6 +247,12 @@ class DeviceKeys(Strict):
         Name | None,
         Field(description="point that shows the device's own clock: it stamps what one request brings with it"),
     ] = None
+
+    @model_validator(mode="after")
+    def _no_gap(self) -> "DeviceKeys":
+        if self.exact and self.max_gap:
+            raise ValueError(f"`max_gap: {self.max_gap}` beside `exact: true`, which reads no gap along")
+        return self
 
 
 class ProfileDefaults(DeviceKeys):
@@ -273,6 +286,23 @@ class Identify(Strict):
         return self
 
 
+class Resync(Strict):
+    """The question of an instrument in text whose reply no other question of it has, as that for its version."""
+
+    request: Annotated[str, Field(min_length=1, description="with its line end")]
+    reply: Annotated[
+        str, Field(description="expression that the whole reply, a line, must match, and no other reply does")
+    ]
+    end: Annotated[str, Field(description="end of the reply; default CR, LF or CR LF")] = ""
+
+    @model_validator(mode="after")
+    def _sound(self) -> "Resync":
+        expression(self.reply)
+        if not self.request.isascii() or not self.end.isascii():
+            raise ValueError("request and end are ASCII")
+        return self
+
+
 class Profile(Strict):
     """A device profile: one meter model as its manual prints it. It knows nothing of any site."""
 
@@ -280,6 +310,13 @@ class Profile(Strict):
     base: str | None = None
     defaults: ProfileDefaults = ProfileDefaults()
     identify: Identify | None = None
+    resync: Annotated[
+        Resync | None,
+        Field(
+            description="of an instrument in text: asked after a surplus or a late line, and where a line needs proof that it "
+            "answers what was asked, instead of waiting for silence"
+        ),
+    ] = None
     points: Annotated[dict[Name, Point | None], Field(description="null takes one of the base away")] = {}
 
 

@@ -45,7 +45,7 @@ def _checked(site: Path, format: str, strict: bool) -> int:  # noqa: A002
     if format == "json":
         sys.stdout.write(to_json(found.found) + "\n")
     else:
-        say(found.found)
+        say(found.found, notes=True)
     bad = bool(found.errors) or (strict and bool(found.warnings))
     if format == "text" and not bad and result.plan is not None:
         points = sum(point.polled for point in result.plan.points().values())

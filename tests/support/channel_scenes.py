@@ -26,6 +26,8 @@ def meter(
     *blocks: tuple[int, int],
     table: Table = "holding",
     max_gap: int | None = None,
+    exact: bool | None = None,
+    pipeline: int = 1,
     close_after: bool = False,
 ) -> DevicePlan:
     """A device with `blocks` of (first address, count), each register or bit a point: unit * 10000 + its address."""
@@ -39,15 +41,18 @@ def meter(
         RegisterBlock(table, first, count, EVERY_MS, tuple(unit * 10_000 + at for at in range(first, first + count)))
         for first, count in blocks
     )
-    polling = PollSettings(timeout_ms=TIMEOUT_MS, retries=1, max_gap=max_gap, close_after=close_after)
+    polling = PollSettings(
+        timeout_ms=TIMEOUT_MS, retries=1, max_gap=max_gap, exact=exact, close_after=close_after, pipeline=pipeline
+    )
     return DevicePlan(f"m{unit}", unit, None, polling, points, polled)
 
 
-def line_of(protocol: str, devices: Sequence[DevicePlan], seed: int) -> VirtualLine:
-    """A line with `devices`."""
+def line_of(protocol: str, devices: Sequence[DevicePlan], seed: int, **keys: str) -> VirtualLine:
+    """A line with `devices`. `keys`: further ones of the line."""
     spec = by_protocol()[protocol]
     settings: dict[str, str | int | float | bool]
     settings = {"port": "", "baudrate": 19200} if spec.serial else {"host": "", "port": 502}
+    settings.update(keys)
     return VirtualLine(LinePlan("bench", protocol, settings, tuple(devices)), spec, seed=seed)
 
 

@@ -40,6 +40,7 @@ class HonestDevice:
     plan: DevicePlan
     fault: Fault | None = None
     now: float = 0.0
+    reads: list[tuple[float, str, int, int]] = field(default_factory=list)  # time, table, address, count
     written_words: list[tuple[str, int, tuple[int, ...]]] = field(default_factory=list)
     registers: Mapping[tuple[str, int], int] = field(default_factory=lambda: dict(EVERY_REGISTER))
     values: Mapping[str, Value] = field(default_factory=dict)
@@ -51,6 +52,7 @@ class HonestDevice:
         return False
 
     def read(self, table: str, address: int, count: int) -> list[int]:
+        self.reads.append((self.now, table, address, count))
         return [held(self.plan.unit, table, at, self.now) for at in range(address, address + count)]
 
     def written(self, table: str, address: int, words: list[int]) -> None:

@@ -75,6 +75,14 @@ class Doubts:
             kept.clear()
             self.hold = True
 
+    def resting(self, unit: int) -> int:
+        """The number of readings of `unit` that rest on silence."""
+        return len(self._by_silence.get(unit, ()))
+
+    def harmless(self, unit: int, now: float) -> None:
+        """A surplus response of `unit` came that cannot have been taken for another one."""
+        self._surplus_at[unit] = now
+
     def stranger(self, unit: int, signature: ReadSignature, now: float) -> None:
         """A response came that has the signature of ours, and other data."""
         self.surplus(unit, now)

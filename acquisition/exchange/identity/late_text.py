@@ -38,6 +38,10 @@ class LateText:
         if self._missing:
             del self._missing[0]
 
+    def settle_all(self) -> None:
+        """A later line has come on a way that is first in, first out: no line before it is missing any more."""
+        self._missing.clear()
+
     def sent(self, question: Ask) -> None:
         """`question` is sent."""
         if len(self._questions) < QUESTIONS_LIMIT:

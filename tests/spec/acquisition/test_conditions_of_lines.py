@@ -4,7 +4,7 @@ import pytest
 
 from acquisition.drivers.registry import by_protocol
 from acquisition.exchange.identity.conditions import ENDS_AFTER_S
-from acquisition.exchange.identity.response_identity import identity
+from acquisition.exchange.identity.response_identity import LineIdentities
 from acquisition.simulate.faults.line_faults import (
     Delay,
     Duplicate,
@@ -141,7 +141,26 @@ def test_equal_blocks_that_cannot_be_varied_have_no_identity_and_no_warning() ->
 )
 def test_identity_is_a_property_of_the_plan(protocol: str, device: DevicePlan, expected: set[str]) -> None:
     plan = line_plan(protocol, device)
-    assert {identity(plan, device, block, by_protocol()[protocol]) for block in device.blocks} == expected
+    known = LineIdentities(plan, by_protocol()[protocol])
+    assert {known.identity(device, block) for block in device.blocks} == expected
+
+
+@pytest.mark.parametrize(
+    ("devices", "keys", "expected"),
+    [
+        ((meter(1, TWO),), {}, {"transaction id"}),
+        ((meter(1, TWO), meter(2, TWO)), {}, {"size"}),
+        ((meter(1, TWO), meter(2, TWO)), {"behind": "device"}, {"transaction id"}),
+        ((meter(1, TWO),), {"behind": "gateway"}, {"size"}),
+        ((meter(1, ((0, 2),), max_gap=0, wide=True), meter(2, ((0, 2),), max_gap=0, wide=True)), {}, {"silence only"}),
+    ],
+)
+def test_behind_a_gateway_with_ids_the_requests_of_all_units_are_told_by_size(
+    devices: tuple[DevicePlan, ...], keys: dict[str, str], expected: set[str]
+) -> None:
+    plan = LinePlan("bench", "modbus-tcp", {"host": "", "port": 502, **keys}, devices)
+    known = LineIdentities(plan, by_protocol()["modbus-tcp"])
+    assert {known.identity(one, block) for one in devices for block in one.blocks} == expected
 
 
 @pytest.mark.parametrize(("requests", "expected"), [(["A"], "text"), (["A", "B"], "silence only")])
@@ -153,4 +172,4 @@ def test_a_line_of_text_with_a_second_question_rests_on_silence(requests: list[s
     blocks = tuple(ReplyBlock(request, "", 1000, (number,)) for number, request in enumerate(requests))
     device = DevicePlan("s", 0, None, PollSettings(), points, blocks)
     plan = line_plan("serial-ascii", device)
-    assert identity(plan, device, blocks[0], by_protocol()["serial-ascii"]) == expected
+    assert LineIdentities(plan, by_protocol()["serial-ascii"]).identity(device, blocks[0]) == expected

@@ -179,7 +179,7 @@ def test_a_response_of_the_wrong_size_under_the_right_id_shows_a_gateway_that_ga
     own_id: bool, expected: list[str]
 ) -> None:
     spec = by_protocol()["modbus-tcp"]
-    responses = Responses(spec, spec.make(), Counters(), 0, gateway=True)
+    responses = Responses(spec, spec.make(), Counters(), 0, behind="gateway")
     read = Read(1, "holding", 0, 2)
     responses.sent(read, responses.encode(read), 1.0)
     tag = next_tag(0) if own_id else 5

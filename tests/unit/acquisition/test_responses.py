@@ -12,6 +12,7 @@ from acquisition.exchange.identity.asked_reads import SIGNATURES_LIMIT, WINDOW_S
 from acquisition.exchange.identity.late_answers import WIRE_S, WIRE_TIMEOUTS
 from acquisition.exchange.pipelining import OutstandingReads, ReadResponse
 from acquisition.exchange.responses import SECOND_WITHIN_S, TAGS_LIMIT, TEXT, Responses, next_tag
+from mapping.plan import Behind, LinePath
 
 READ = Read(3, "holding", 100, 2)
 ANOTHER = Read(3, "holding", 200, 2)
@@ -33,10 +34,10 @@ def confirmation(write: Write) -> bytes:
 class Bench:
     """Responses of one line, its counters, and requests that leave at once."""
 
-    def __init__(self, protocol: str = "modbus-rtu") -> None:
+    def __init__(self, protocol: str = "modbus-rtu", path: LinePath | None = None) -> None:
         self.counters = Counters()
         spec = by_protocol()[protocol]
-        self.responses = Responses(spec, spec.make({}), self.counters, 0)
+        self.responses = Responses(spec, spec.make({}), self.counters, 0, path=path)
 
     def send(self, request: Ask, now: float = 0.0) -> bytes:
         octets = self.responses.encode(request)
@@ -236,13 +237,19 @@ def test_a_response_that_was_cut_off_with_its_connection_is_missing_in_the_next_
     assert not tcp.responses.late.may_satisfy(ANOTHER, 0.2)  # its id belongs to the connection
 
 
-@pytest.mark.parametrize(("gateway", "alike"), [(False, False), (True, True)], ids=["a device", "a gateway"])
-def test_the_responses_of_two_units_look_alike_behind_a_gateway_with_ids(gateway: bool, alike: bool) -> None:
+@pytest.mark.parametrize(("behind", "alike"), [(None, False), ("device", False), ("gateway", True)])
+def test_the_responses_of_two_units_look_alike_behind_a_gateway_with_ids(behind: Behind | None, alike: bool) -> None:
     spec = by_protocol()["modbus-tcp"]
-    responses = Responses(spec, spec.make({}), Counters(), 0, gateway=gateway)
+    responses = Responses(spec, spec.make({}), Counters(), 0, behind=behind)
     responses.sent(READ, responses.encode(READ), 0.0)
     assert responses.asked.looks_alike(Read(4, "holding", 0, 2), 0.01) is alike
-    rtu = Responses(by_protocol()["modbus-rtu"], by_protocol()["modbus-rtu"].make({}), Counters(), 0, gateway=gateway)
+    rtu = Responses(
+        by_protocol()["modbus-rtu"],
+        by_protocol()["modbus-rtu"].make({}),
+        Counters(),
+        0,
+        behind=behind,
+    )
     rtu.sent(READ, rtu.encode(READ), 0.0)
     assert not rtu.asked.looks_alike(Read(4, "holding", 0, 2), 0.01)
 
@@ -410,3 +417,49 @@ def test_the_second_of_two_writes_refused_at_once_may_be_confirmed_still() -> No
     bench.send(another, 1.02)
     bench.responses.receive(refused(3, 6, 4) + confirmation(another))
     assert bench.responses.next(another, 1.03) == Confirmed()
+
+
+@pytest.mark.parametrize(
+    ("protocol", "path", "lasts_s"),
+    [
+        ("modbus-rtu", None, 2.0),
+        ("modbus-rtu", "network", 60.0),
+        ("modbus-rtu-over-tcp", None, 60.0),
+        ("modbus-rtu-over-tcp", "wire", 2.0),
+        ("modbus-tcp", None, 2.0),
+        ("modbus-tcp", "network", 60.0),
+    ],
+)
+def test_the_path_of_a_line_says_how_long_a_missing_response_may_come(
+    protocol: str, path: LinePath | None, lasts_s: float
+) -> None:
+    bench = Bench(protocol, path)
+    bench.send(READ)
+    bench.responses.timed_out(READ, 0.3, 0.3)
+    assert bench.responses.late.is_owed(READ, 0.3 + lasts_s - 0.01)
+    assert not bench.responses.late.is_owed(READ, 0.3 + lasts_s + 0.01)
+
+
+@pytest.mark.parametrize(("path", "learns"), [(None, True), ("wire", False)])
+def test_a_wire_that_the_site_names_becomes_no_network_by_a_response_that_is_very_late(
+    path: LinePath | None, learns: bool
+) -> None:
+    bench = Bench("modbus-rtu", path)
+    bench.send(READ)
+    bench.responses.timed_out(READ, 0.3, 0.3)
+    bench.responses.unexpected(1.0, registers(3, 1, 2))
+    bench.send(ANOTHER, 1.0)
+    bench.responses.timed_out(ANOTHER, 1.3, 0.3)
+    assert bench.responses.late.is_owed(ANOTHER, 30.0) is learns
+
+
+def test_a_missing_line_of_text_is_waited_for_on_a_network_for_60_seconds() -> None:
+    cases: tuple[tuple[LinePath | None, float], ...] = ((None, 2.4), ("network", 60.0))
+    for path, lasts_s in cases:
+        bench = Bench("serial-ascii", path)
+        question = Question("A?\r\n")
+        bench.send(question)
+        bench.responses.timed_out(question, 0.3, 0.3)
+        other = Question("B?\r\n")
+        assert not bench.responses.text.may_ask(other, lasts_s - 0.01)
+        assert bench.responses.text.may_ask(other, lasts_s + 0.01)

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from mapping.diagnostic_codes import Severity
 from mapping.diagnostics import render
 from mapping.passes.devices import VOUCHED_FOR_MS
-from mapping.plan import Deadband, ObjectBinding, Plan, Preset, RegisterBlock, ReplyBlock, Source
+from mapping.plan import Deadband, ObjectBinding, Plan, Preset, RegisterBlock, ReplyBlock, Resync, Source
 from mms_gateway.commissioning.plan_report import report
 from tests.support.sites import SITE, compile_folder, write_site
 
@@ -138,6 +139,71 @@ def test_a_command_finds_its_register_and_its_deadline(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, "  LD0/GGIO1.SPCSO1: {from: io1.relay, command: io1.relay}\n")
     (command,) = plan.ieds[0].commands
     assert (command.reference, command.point, command.timeout_ms) == ("LD0/GGIO1.SPCSO1", 4, 2000)
+
+
+@pytest.mark.parametrize(
+    ("keys", "behind", "path"),
+    [("", None, None), (", behind: gateway, path: wire", "gateway", "wire"), (", behind: device", "device", None)],
+)
+def test_the_plan_of_a_line_has_what_the_site_says_of_its_ids_and_its_path(
+    keys: str, behind: str | None, path: str | None, tmp_path: Path
+) -> None:
+    rows, line = "  LD0/GGIO1.AnIn3: io1.temperature\n", "protocol: modbus-tcp, host: 127.0.0.1, port: 1502"
+    assert line in SITE
+    plain = plan_of(tmp_path, rows)
+    plan = plan_of(tmp_path, rows, SITE.replace(line, line + keys))
+    (one,) = plan.worker("tcp").lines
+    assert (one.behind, one.path) == (behind, path)
+    assert (plan.revisions() == plain.revisions()) is (keys == "")  # a reload restarts the worker
+
+
+@pytest.mark.parametrize(
+    ("keys", "exact", "gap"),
+    [
+        ("", False, None),
+        ("    max_gap: 0\n", True, 0),
+        ("    max_gap: 0\n    exact: false\n", False, 0),
+        ("    max_gap: 4\n", False, 4),
+        ("    exact: true\n", True, 0),
+    ],
+)
+def test_a_device_is_read_exactly_where_it_says_so_or_allows_no_gap(
+    keys: str, exact: bool, gap: int | None, tmp_path: Path
+) -> None:
+    device = "    unit: 2\n"
+    assert device in SITE
+    plan = plan_of(tmp_path, "  LD0/GGIO1.AnIn3: io1.temperature\n", SITE.replace(device, device + keys))
+    polling = plan.worker("tcp").lines[0].devices[0].polling
+    assert (polling.reads_exactly, polling.gap) == (exact, gap)
+
+
+def test_the_question_that_tells_lines_apart_comes_from_the_profile_or_its_base(tmp_path: Path) -> None:
+    (tmp_path / "devices").mkdir()
+    (tmp_path / "devices" / "base.yaml").write_text(
+        "device: {maker: Somebody, model: Base}\n"
+        'resync: {request: "VER?\\n", reply: "V[0-9.]+", end: "\\n"}\n'
+        'points:\n  actual: {request: "PV?", reply: "(?P<v>[0-9]+)", value: v}\n'
+    )
+    (tmp_path / "devices" / "bath.yaml").write_text("device: {maker: Somebody, model: Bath}\nbase: base\n")
+    plan = plan_of(tmp_path, "  LD0/GGIO1.AnIn3: io1.temperature\n", SITE + "  bath: {line: scale-1, profile: bath}\n")
+    (device,) = plan.worker("scale-1").lines[0].devices
+    assert device.resync == Resync("VER?\n", "V[0-9.]+", "\n")
+    assert plan.worker("tcp").lines[0].devices[0].resync is None
+
+
+def test_replies_that_are_alike_are_a_note_and_neither_error_nor_warning(tmp_path: Path) -> None:
+    site = SITE + "  bath:\n    line: scale-1\n    profile: lauda-thermostat\n    points:\n"
+    ask = '{request: "%s?", reply: "(?P<v>[0-9.]+)", value: v}\n'
+    site += "".join(f"      p{number}: {ask % number}" for number in range(3))
+    compiled = compile_folder(write_site(tmp_path, f"points:\n  LD0/GGIO1.AnIn3: io1.temperature\n{UNMAPPED}", site))
+    (note,) = compiled.diagnostics.found
+    assert (note.severity, note.code, note.message) == (
+        Severity.NOTE,
+        "replies-alike",
+        "3 pairs of replies on line `scale-1` can be taken for each other's: silence alone tells them apart",
+    )
+    assert (compiled.diagnostics.errors, compiled.diagnostics.warnings) == ([], [])
+    assert compiled.plan is not None
 
 
 def test_points_of_the_site_are_polled_in_blocks_that_tear_no_value(tmp_path: Path) -> None:

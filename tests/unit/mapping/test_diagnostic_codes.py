@@ -18,7 +18,7 @@ from tools.diagnostics_doc import document
 
 ROOMS = ("acquisition", "bus", "mapping", "mms_gateway", "mms_server")
 CASES = ROOT / "tests" / "cases"
-EMITTING = {"error", "warning", "warn", "_say", "_refuse", "BindingError", "_PlacedBindingError", "Miss"}
+EMITTING = {"error", "warning", "add_note", "warn", "_say", "_refuse", "BindingError", "_PlacedBindingError", "Miss"}
 """Functions and exceptions that take a code among their first two arguments."""
 
 NO_FRAGMENT = {"file-not-utf8", "file-too-large", "unknown-unit"}
@@ -47,10 +47,10 @@ def quoted_in_tests() -> set[str]:
     """Codes that a test compares with: `error[code]` of a text, or a string of its own (a single word may be anything)."""
     found: set[str] = set()
     for path in CASES.rglob("expected.txt"):
-        found |= set(re.findall(r"(?:error|warning)\[([a-z0-9-]+)\]", path.read_text(encoding="utf-8")))
+        found |= set(re.findall(r"(?:error|warning|note)\[([a-z0-9-]+)\]", path.read_text(encoding="utf-8")))
     for path in (ROOT / "tests").rglob("test_*.py"):
         if path != Path(__file__):
-            found |= set(re.findall(r"(?:error|warning)\[([a-z0-9-]+)\]", path.read_text(encoding="utf-8")))
+            found |= set(re.findall(r"(?:error|warning|note)\[([a-z0-9-]+)\]", path.read_text(encoding="utf-8")))
             found |= set(re.findall(r"\"([a-z0-9]+-[a-z0-9-]+)\"", path.read_text(encoding="utf-8")))
     return found
 
@@ -93,7 +93,12 @@ def test_a_code_that_the_table_lacks_cannot_be_emitted() -> None:
 
 @pytest.mark.parametrize("code", CODES.values(), ids=CODES)
 def test_a_code_has_the_severities_of_the_table_and_no_other(code: Code) -> None:
-    for severity, emit in ((Severity.ERROR, Diagnostics.error), (Severity.WARNING, Diagnostics.warning)):
+    emits = (
+        (Severity.ERROR, Diagnostics.error),
+        (Severity.WARNING, Diagnostics.warning),
+        (Severity.NOTE, Diagnostics.add_note),
+    )
+    for severity, emit in emits:
         found = Diagnostics()
         if severity in code.severities:
             emit(found, code.name, Span("a"), "said")

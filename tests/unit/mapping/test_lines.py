@@ -151,8 +151,10 @@ def test_the_plan_of_a_readout_tells_what_it_asks_and_how_long_it_takes(tmp_path
     result = compile_folder(write_site(tmp_path, UNMAPPED, site("protocol: iec62056-21, port: /dev/x", devices)))
     assert report(result) == (
         "line one (iec62056-21): 0.02 requests/s, load 4.1%\n"
-        "  device           unit what                       values      octets      ms    every     gets identity\n"
-        "  house               1 /?!                             1       5+986  2438.3 60000 ms 60000 ms text\n"
+        "  device           unit what                       values      octets      ms    every     gets identity "
+        "means                    W cost\n"
+        "  house               1 /?!                             1       5+986  2438.3 60000 ms 60000 ms text     "
+        "its question alone 2000 ms 0\n"
         "                        energy"
     )
 

@@ -10,7 +10,7 @@ import pytest
 
 from mms_gateway.cli import main
 from tests.support.running import ROOT
-from tests.support.sites import write_site
+from tests.support.sites import SITE, write_site
 
 ROWS = "points:\n  LD0/GGIO1.AnIn3: io1.temperature\nunmapped: [LD0/GGIO1, LD0/XCBR1, LD0/MMTR1]\n"
 
@@ -48,6 +48,68 @@ def test_a_plan_tells_what_each_line_costs(tmp_path: Path, capsys: pytest.Captur
     out = capsys.readouterr().out
     assert "line lan (modbus-tcp): 5.00 requests/s" in out
     assert "holding 100..111" in out
+
+
+def test_a_plan_for_machines_has_a_row_for_each_request_with_its_means_window_and_cost(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["plan", str(write_site(tmp_path, ROWS)), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["columns"] == [
+        *(
+            "line",
+            "device",
+            "unit",
+            "what",
+            "values",
+            "octets",
+            "ms",
+            "every",
+            "gets",
+            "identity",
+            "means",
+            "W",
+            "cost",
+        ),
+        "points",
+    ]
+    told = ["transaction id", "transaction id", None, "0"]
+    assert found["rows"][0] == [
+        *("lan", "io1", 2, "holding 100..111", 2, "12+33", 5.0, 1000, 1000, *told),
+        ["temperature", "power"],
+    ]
+    assert {len(row) for row in found["rows"]} == {len(found["columns"])}
+    assert found["findings"] == []
+
+
+def test_a_plan_for_machines_of_a_site_that_is_wrong_has_its_findings_and_no_row(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site = write_site(tmp_path, ROWS.replace("temperature", "temprature"))
+    assert main(["plan", str(site), "--json"]) == 2
+    found = json.loads(capsys.readouterr().out)
+    assert found["rows"] == []
+    (finding,) = found["findings"]
+    assert finding == {
+        "code": "unknown-point",
+        "severity": "error",
+        "file": str(tmp_path / "map.yaml"),
+        "line": 2,
+        "column": 24,
+        "text": "no point `temprature` of device `io1`",
+        "hint": "did you mean `temperature`?",
+        "cure": "Correct the name, as `device.point`, or add the point.",
+    }
+
+
+def test_check_prints_notes_and_a_plan_does_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ask = '{request: "%s?", reply: "(?P<v>[0-9.]+)", value: v}'
+    points = f"{{a: {ask % 'A'}, b: {ask % 'B'}}}"
+    site = write_site(tmp_path, ROWS, SITE + f"  bath: {{line: scale-1, points: {points}}}\n")
+    assert main(["check", str(site), "--strict"]) == 0
+    assert "note[replies-alike]: the replies of two questions on line `scale-1`" in capsys.readouterr().err
+    assert main(["plan", str(site)]) == 0
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize("kind", ["site", "map", "device"])
