@@ -24,6 +24,7 @@ LONGER_STILL_BY: Final = (3, 4, 5, 6)  # where the block has no parts: a single 
 REGISTERS_LIMIT: Final = 125
 BITS_LIMIT: Final = 2000
 FRESH_S: Final = 0.25  # a read-back is longer unlike the reads before it, since one that is wrong confirms a command
+OWN_S: Final = 60.0  # a signature that no other question has used for so long is a read's own
 SECOND_SHARE: Final = 0.25
 
 
@@ -91,6 +92,8 @@ class ReadChoice:
             return min(free, key=self._last_alike(now))  # by silence only
         if self._asked.questions(read.unit) == 1 and not (fresh or self._asked.lag(read.unit, now)):
             return distinct[0]  # asked alike always: whichever response comes, it is the value
+        own = [one for one in distinct if self._last_alike(now)(one) < now - OWN_S]
+        distinct = own or sorted(distinct, key=self._last_alike(now))
         unused = [one for one in distinct if all(self._asked.asked_alike(part.read, now) is None for part in one)]
         if not unused:
             return min(distinct, key=self._age(now))
