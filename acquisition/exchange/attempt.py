@@ -142,10 +142,12 @@ def registers(
         return found
     if found is None or found.code in UNREACHED:
         return ResponseTimeout(f"no answer within {plan.polling.timeout_ms} ms")
+    certain = not link.doubtful(read)
     if parts[0].longer and found.code in ABSENT:
-        device.refused_reads.add(parts[0].read)
+        link.concludes_nothing(read)
+        device.refuses_longer(parts[0].read, certain=certain)
         return Deferral(at_once=True)
-    return DeviceException(found.code, certain=not link.doubtful(read))
+    return DeviceException(found.code, certain=certain)
 
 
 def _identified(link: Link, job: Job, identify: Identify) -> Steps[AttemptResult | None]:

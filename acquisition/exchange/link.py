@@ -29,14 +29,13 @@ from acquisition.exchange.identity.conditions import LineConditions
 from acquisition.exchange.identity.read_variants import BITS_LIMIT, Part, ReadChoice, ReadLimits
 from acquisition.exchange.pipelining import OutstandingReads, ReadResponse
 from acquisition.exchange.port_steps import LineTime, Receive, Rest, Send, SetBaudrate, Steps
-from acquisition.exchange.responses import TEXT, Responses, response_octets
+from acquisition.exchange.responses import HOLD_LIMIT_S, TEXT, Responses, response_octets
 from acquisition.exchange.timing import FrameSilence, LineTiming
 from acquisition.exchange.turnaround import Turnarounds
 from acquisition.transport.errors import NoConnectionError, UnsentError
 from mapping.plan import DevicePlan, LinePlan
 
 HOLD_S: Final = 0.12  # the shortest silence that a line in doubt waits for: its lag may not be known yet
-HOLD_LIMIT_S: Final = 2.0  # the longest wait for it
 
 
 class Link:
@@ -118,6 +117,10 @@ class Link:
         late = self._responses.late
         return not self._spec.tagged and late.may_be_pending(read.unit, read.table, self._time.now)
 
+    def concludes_nothing(self, read: Read) -> None:
+        """The exception to a longer read says nothing of `read`."""
+        self._responses.exceptions.read(read)
+
     def ask_parts(self, device: DevicePlan, parts: Sequence[Part]) -> Steps[tuple[int, ...] | ExceptionResponse | None]:
         """The values of `parts`, joined; ExceptionResponse if the device has refused one, None if one was not answered.
 
@@ -176,6 +179,12 @@ class Link:
         if doubts.hold:
             return True
         if isinstance(request, Read) and self._responses.late.is_owed(request, now):
+            return True
+        if (
+            isinstance(request, Read)
+            and doubts.is_doubtful(unit, now)
+            and self._responses.exceptions.has_answered(request)
+        ):
             return True
         if not isinstance(request, Read | Question) or self._is_proof(request):
             return False

@@ -37,6 +37,7 @@ from acquisition.exchange.identity.asked_reads import (
 )
 from acquisition.exchange.identity.channel_faults import ChannelFaults, shown, shown_late, shown_of
 from acquisition.exchange.identity.doubts import Doubts
+from acquisition.exchange.identity.exceptions import Exceptions, function_of
 from acquisition.exchange.identity.late_answers import NETWORK_S, WIRE_S, WIRE_TIMEOUTS, LateResponse, LateResponses
 from acquisition.exchange.identity.late_text import LateText
 from acquisition.exchange.pipelining import OutstandingReads, ReadResponse
@@ -52,6 +53,8 @@ TEXT_TIMEOUTS: Final = 8.0
 TAGS_LIMIT: Final = 256
 FRAMES_KEPT: Final = 8
 TEXT: Final = -2  # the unit of all devices of a line of text
+EXCEPTION: Final = 0x80  # in the function of a response
+HOLD_LIMIT_S: Final = 2.0  # the longest wait of a line for a window of silence
 TAG_STEP: Final = 0x9E37  # a tag is far from its neighbours, so that no wrong bit makes one of another (D64)
 _FUNCTION_TABLES: Final = {1: "coil", 2: "discrete", 3: "holding", 4: "input"}
 
@@ -80,6 +83,7 @@ class Responses:
         self.late = LateResponses(any_unit=shared)
         self.asked = AskedReads(any_unit=shared)
         self.doubts = Doubts()
+        self.exceptions = Exceptions()
         self.text = LateText()
         self.faults = ChannelFaults("second-master" if spec.serial else "shared-line", read_between=not spec.tagged)
         self._spec = spec
@@ -100,6 +104,7 @@ class Responses:
         self._late_tags: OrderedDict[int, Read] = OrderedDict()  # of reads without a response, by their tag
         self._answered_tags: OrderedDict[int, tuple[str, float]] = OrderedDict()  # the request, and when it was sent
         self._timeout_s = 0.0  # of the last request that had none
+        self._seemed_late = False  # an exception to it that proves nothing has come
         self._unsound_before = self._foreign_before = 0  # the last request
 
     # ------------------------------------------------------------------ a request
@@ -123,7 +128,7 @@ class Responses:
     def sent(self, request: Ask, octets: bytes, now: float) -> int:
         """`octets`, those of `request`, have left; its tag."""
         self._counters.requests += 1
-        self._request, self._asked_at = request, now
+        self._request, self._asked_at, self._seemed_late = request, now, False
         self.faults.sent(now)
         if self.is_text(request):
             self.text.sent(request)
@@ -155,9 +160,22 @@ class Responses:
                 self._foreign(found, now)
             elif isinstance(found, Confirmed) and self._overtaken(request, now):
                 self._counters.late += 1  # the earlier one's, or this one's: the second one counts
+            elif isinstance(found, ExceptionResponse) and self._proves_nothing(request, now):
+                self._counters.doubled += 1
             else:
                 return found
         return None
+
+    def _proves_nothing(self, request: Ask, now: float) -> bool:
+        """True if an exception may be a late one: one came within the window before `request`, on a unit in doubt."""
+        if self._spec.tagged or self.is_text(request) or not isinstance(request, Read | Write):
+            return False
+        unit, since = request.unit, self._asked_at - min(self.asked.window(request.unit, now), HOLD_LIMIT_S)
+        self._seemed_late = self.doubts.is_doubtful(unit, now) and self.exceptions.came_since(request, since)
+        if self._seemed_late and isinstance(request, Read):
+            self.exceptions.answered(request, self.asked.signature_of(request), self._asked_at)
+        self.exceptions.came(function_of(request), now)
+        return self._seemed_late
 
     def oldest(self, request: Ask, now: float) -> float:
         """Time of the oldest request that the response to `request`, sent now, may answer: its own, or one that looked alike."""
@@ -201,7 +219,10 @@ class Responses:
                 self._answered_tags.popitem(last=False)
         if self.is_text(request):
             return
-        if isinstance(request, Read):
+        if isinstance(request, Read) and isinstance(found, ExceptionResponse):
+            self.exceptions.answered(request, self.asked.signature_of(request), self._asked_at)
+        elif isinstance(request, Read):
+            self.exceptions.read(request)
             self._keep_frame(self.asked.signature_of(request))
             self.faults.accepted(signature_of(request), now)
         elif isinstance(request, Write):
@@ -237,7 +258,7 @@ class Responses:
                 self._suspect_gateway(now, TIMEOUT_EVIDENCE_S)
                 self._expect(request, now, timeout_s)
                 self._remember_tag(request)
-        elif unsound < response_octets(request) - CUT_OCTETS:
+        elif unsound < response_octets(request) - CUT_OCTETS and not self._seemed_late:
             self._expect(request, now, timeout_s)
 
     def _expect(self, request: Read | Write, now: float, timeout_s: float) -> None:
@@ -287,16 +308,22 @@ class Responses:
             elif (
                 isinstance(request, Read | Write)
                 and not self.is_text(request)
-                and (late := self.late.settle_request(request)) is not None
+                and (late := self._settled(request, found, now)) is not None
             ):
                 self._came_late(late, now)
             elif isinstance(request, Read) and isinstance(found, Registers) and not self.is_text(request):
                 self._surplus(self.asked.signature_of(request), request.unit, now)
             else:
+                if isinstance(found, ExceptionResponse) and isinstance(request, Read | Write):
+                    self.exceptions.came(function_of(request), now)
                 self._counters.doubled += 1
                 self.asked.lagged(self.unit_of(request), now - self._asked_at, now)
                 self.doubts.surplus(self.unit_of(request), now)
                 self.faults.again(shown_of(request), self._asked_at, now)
+
+    def _settled(self, request: Read | Write, found: Step, now: float) -> LateResponse | None:
+        refused = isinstance(found, ExceptionResponse)
+        return self.late.settle_refused(request, now) if refused else self.late.settle_request(request, now)
 
     def late_line(self, request: Ask, octets: bytes, now: float) -> bool:
         """True if `octets` complete a line of text, which can only be the response that `request` did not get in time."""
@@ -321,7 +348,7 @@ class Responses:
         if found is None:
             self._counters.discarded_octets += len(self._frame)
         elif tag in self._late_tags and tag != self._tag:
-            late = self.late.settle_request(self._late_tags.pop(tag))
+            late = self.late.settle_request(self._late_tags.pop(tag), now)
             if late is not None:
                 self.faults.late(shown_late(late), late.asked_at, now)
         elif tag in self._answered_tags and tag != self._tag:
@@ -331,10 +358,13 @@ class Responses:
     def _foreign(self, found: Foreign, now: float) -> None:
         """A sound unit that answers something else: late, a second time, or nothing that is known."""
         table, octets = _FUNCTION_TABLES.get(found.function), found.octets_of_data
+        if found.function & EXCEPTION:
+            function = found.function ^ EXCEPTION
+            self.exceptions.came((found.unit, _FUNCTION_TABLES.get(function, function)), now)
         if self._spec.tagged and octets is not None:  # under the id of a request that wants another response
             self.faults.misfit(found.unit, found.function, octets, now)
             self._suspect_gateway(now, float("inf"))
-        late = self.late.settle(found, _FUNCTION_TABLES)
+        late = self.late.settle(found, _FUNCTION_TABLES, now)
         if late is not None:
             self._came_late(late, now)
         elif table is None or octets is None or self._spec.tagged:
@@ -352,10 +382,23 @@ class Responses:
             self.faults.again(shown(unit, *signature[1:]), again, now)
             self.doubts.surplus(unit, now)
             return
+        refused_at = self.exceptions.data_came(signature, now)
+        if refused_at is not None:
+            self._seemed_refused(signature, unit, refused_at, now)
+            return
         self._counters.foreign += 1
         self.asked.contest(signature, now)
         self.faults.stranger_came((unit, *signature[1:]), now)
         self.doubts.stranger(unit, signature, now)
+
+    def _seemed_refused(self, signature: ReadSignature, unit: int, asked_at: float, now: float) -> None:
+        """The data of a read after which an exception came: that one was late, to another read."""
+        self._counters.late += 1
+        self._keep_frame(signature)
+        self.faults.late(shown(unit, *signature[1:]), asked_at, now)
+        self.asked.lagged(unit, now - asked_at, now)
+        self.doubts.surplus(unit, now)
+        self.doubts.hold = True
 
     def _confirmed_again(self, found: Foreign, now: float) -> None:
         """The second confirmation of a write shows the lag of its unit."""

@@ -10,6 +10,7 @@ it can, all periods grow by the same factor, and nothing starves (D68). A device
 of low priority a quarter: its periods grow by so much less, or more. After a try without an answer another unit goes first.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -20,6 +21,7 @@ from acquisition.polling.block_split import REFUSED_RETRIES_S, REFUSED_RETRY_S, 
 from acquisition.polling.refused_registers import DeviceRefusals, RefusedRange
 from mapping.plan import DevicePlan, Priority, RegisterBlock
 
+DOUBTFUL_REFUSALS: Final = 3  # of one read, that count as one which is certain
 PROBE_LIMIT_S: Final = 30.0
 PROBE_FIRST_S: Final = 1.0
 PROBE_SHARE: Final = 20.0  # a probe's cost, times this, passes before the next one
@@ -43,11 +45,19 @@ class PolledDevice:
     known_identity: str = ""  # of the device whose refused ranges these are
     suspended: bool = False  # another path is active: nothing is requested
     refused_reads: set[Read] = field(default_factory=set)  # reads beyond a block that it refuses
+    doubtful_refusals: Counter[Read] = field(default_factory=Counter)  # of such reads, by exceptions that may be late
     unjoinable: set[ReadRange] = field(default_factory=set)  # reads that it refuses, and whose parts it answers
 
     def refused_ranges(self) -> list[RefusedRange]:
         """Ranges that it has refused by themselves."""
         return [due.refused for due in self.blocks if due.refused is not None]
+
+    def refuses_longer(self, read: Read, *, certain: bool) -> None:
+        """An exception has answered `read`, which is longer than its block; one that is not `certain` may be another's."""
+        self.doubtful_refusals[read] += 1
+        if certain or self.doubtful_refusals[read] >= DOUBTFUL_REFUSALS:
+            self.refused_reads.add(read)
+            del self.doubtful_refusals[read]
 
 
 @dataclass(frozen=True, slots=True)

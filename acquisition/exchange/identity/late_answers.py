@@ -81,14 +81,23 @@ class LateResponses:
         if in_order and self._all:
             self._all = [one for one in self._all if one.unit != unit or one.outage or one.question is None]
 
-    def settle(self, foreign: Foreign, tables: dict[int, str]) -> LateResponse | None:
+    def settle(self, foreign: Foreign, tables: dict[int, str], now: float) -> LateResponse | None:
         """Forget the outstanding response that `foreign` matches, and return it. `tables` by function."""
         unit = ANY_UNIT if self.any_unit else foreign.unit
-        return self._settle((unit, tables.get(foreign.function), foreign.octets_of_data))
+        return self._settle((unit, tables.get(foreign.function), foreign.octets_of_data), now)
 
-    def settle_request(self, request: Read | Write) -> LateResponse | None:
+    def settle_request(self, request: Read | Write, now: float) -> LateResponse | None:
         """Forget the outstanding response to `request`, and return it; None if there was none."""
-        return self._settle(self._signature(request))
+        return self._settle(self._signature(request), now)
+
+    def settle_refused(self, request: Read | Write, now: float) -> LateResponse | None:
+        """An exception has come: forget the response to `request` if only that one of its unit and function is outstanding."""
+        wanted = self._signature(request)
+        alike = [one for one in self._all if one.until > now and one.signature[:2] == wanted[:2]]
+        if [one.signature for one in alike] != [wanted]:
+            return None
+        self._all.remove(alike[0])
+        return alike[0]
 
     def overtake(self, write: Write) -> None:
         """`write` is sent: confirmations of earlier ones that differ can prove nothing any more."""
@@ -144,9 +153,10 @@ class LateResponses:
     def _signature(self, request: Read | Write) -> Signature:
         return signature(request, any_unit=self.any_unit)
 
-    def _settle(self, wanted: Signature) -> LateResponse | None:
-        for one in self._all:
-            if one.signature == wanted:
-                self._all.remove(one)
-                return one
-        return None
+    def _settle(self, wanted: Signature, now: float) -> LateResponse | None:
+        """Forget the first one; one that the clock has ended only if there is no other."""
+        alike = [one for one in self._all if one.signature == wanted]
+        found = next((one for one in alike if one.until > now), alike[0] if alike else None)
+        if found is not None:
+            self._all.remove(found)
+        return found

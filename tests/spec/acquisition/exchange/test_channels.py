@@ -13,16 +13,9 @@ from tests.support.scenes_of_lines import LOSSES, ONE, SCENES, SERIAL_AND_TCP, u
 
 SEEDS: Final = (1,)
 SOUND_EXCHANGES: Final = 4_000  # of each protocol; `make fuzz` has a hundred thousand
-KNOWN: Final = {
-    "L13 exceptions twice in a queue": "the stamp is that of the last read that was alike, not of the oldest one",
-}
-NAMES: Final = [
-    pytest.param(name, marks=pytest.mark.xfail(strict=False, reason=KNOWN[name])) if name in KNOWN else name
-    for name in SCENES
-]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SCENES)
 def test_no_channel_makes_a_good_value_false_and_each_leaves_enough_that_is_good(name: str) -> None:
     scene, protocols = SCENES[name]
     for protocol in protocols:

@@ -317,7 +317,7 @@ def test_an_adapter_that_hears_itself_is_no_trouble() -> None:
         assert wrong(polling.heard) == []
         assert exchanges(polling.heard) > 1500
         unknown = polling.line.counters.requests - polling.line.counters.echoes
-        assert 0 <= unknown <= polling.wire.late  # a late answer may come before the echo
+        assert unknown in (0, 1)  # the last request may have no echo yet
 
     run(scenario())
 
