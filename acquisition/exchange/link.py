@@ -36,6 +36,7 @@ from acquisition.transport.errors import NoConnectionError, UnsentError
 from mapping.plan import DevicePlan, LinePlan
 
 HOLD_S: Final = 0.12  # the shortest silence that a line in doubt waits for: its lag may not be known yet
+TOO_SOON_S: Final = 0.002  # less than that sooner than ever is the jitter of a computer
 
 
 class Link:
@@ -60,6 +61,7 @@ class Link:
         self._choice = ReadChoice(self._responses.late, self._responses.asked, draw)
         self.turnarounds = Turnarounds()  # of the units of a serial line
         self.asked_at = 0.0
+        self.held_s = 0.0  # waited for windows of silence, since the line was in doubt
 
     @property
     def is_open(self) -> bool:
@@ -176,7 +178,7 @@ class Link:
             return False
         if isinstance(request, Write) and not self._spec.anonymous:
             return self._responses.asked.written_alike(request, now)
-        if doubts.hold:
+        if doubts.hold or (self._responses.is_text(request) and doubts.is_doubtful(unit, now)):
             return True
         if isinstance(request, Read) and self._responses.late.is_owed(request, now):
             return True
@@ -196,7 +198,7 @@ class Link:
         timeout_s = device.polling.timeout_ms / 1000
         response_s = response_octets(request) * self._timing.response_character_s
         try:
-            found = yield from self._await_response(request, sent + timeout_s + response_s, timeout_s)
+            found = yield from self._await_response(request, sent, sent + timeout_s + response_s, timeout_s)
         except NoConnectionError:
             self._responses.cut_short(request, self._time.now, timeout_s)
             raise
@@ -248,8 +250,8 @@ class Link:
 
     def is_inconsistent(self, unit: int) -> bool:
         """True while responses of another device or master come under the number of `unit`."""
-        now = self._time.now
-        return self._responses.doubts.is_inconsistent(unit, now, self._responses.asked.window(unit, now))
+        now, asked = self._time.now, self._responses.asked
+        return any(self._responses.doubts.is_inconsistent(one, now, asked.window(one, now)) for one in (unit, TEXT))
 
     def _send(self, request: Ask) -> Steps[float]:
         """Send `request`; the time at which its last character is on the line."""
@@ -265,7 +267,14 @@ class Link:
         self._connection.served = True
         self.counters.count_response(found)
 
-    def _await_response(self, request: Ask, deadline: float, timeout_s: float) -> Steps[Found | None]:
+    def _came_too_soon(self, request: Ask, sent: float) -> bool:
+        """True if what came is the missing line of text: no answer to `request` has ever come so soon."""
+        responses, shortest_s = self._responses, self.turnarounds.shortest_s
+        if not self._spec.anonymous or not responses.text.any(self._time.now):
+            return False
+        return self._time.now - sent < min(shortest_s - TOO_SOON_S, shortest_s / 2)
+
+    def _await_response(self, request: Ask, sent: float, deadline: float, timeout_s: float) -> Steps[Found | None]:
         last = self._time.now + self._spec.longest_s
         while self._time.now < deadline:
             octets = yield Receive(deadline)
@@ -276,6 +285,9 @@ class Link:
             if self._spec.longest_s:
                 deadline = min(last, self._time.now + timeout_s)
             while (found := self._responses.next(request, self._time.now)) is not None:
+                if self._came_too_soon(request, sent):
+                    self._responses.line_came_late(request, self._time.now)
+                    continue
                 if not isinstance(found, Continue):
                     return found
                 yield from self._continue(found)
@@ -382,10 +394,11 @@ class Link:
 
     def _window_of_silence(self, unit: int) -> Steps[None]:
         """Wait until the line was silent for a window; a line that never is, since others talk on it, for HOLD_LIMIT_S."""
-        until = self._time.now + HOLD_LIMIT_S
+        began, until = self._time.now, self._time.now + HOLD_LIMIT_S
         window_s = max(self._responses.asked.window(unit, self._time.now), HOLD_S)
         while self._time.now < (free := min(self._silence.since + window_s, until)):
             self._unexpected((yield Receive(free)))
+        self.held_s += self._time.now - began
         self._responses.doubts.hold = False
 
     def _unexpected(self, octets: bytes) -> None:

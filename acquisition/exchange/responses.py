@@ -23,6 +23,7 @@ from acquisition.drivers.base import (
     Read,
     Registers,
     Step,
+    Text,
     Write,
 )
 from acquisition.exchange.counters import Counters
@@ -50,6 +51,7 @@ UNREACHED: Final = (10, 11)  # exceptions of a gateway that has got no response 
 TIMEOUT_EVIDENCE_S: Final = 600.0  # a time-out alone may be that of a gateway
 OWED_S: Final = 1.0  # an unanswered request so old may be the one that is answered, whatever the lag was so far
 TEXT_TIMEOUTS: Final = 8.0
+CONTRADICTIONS: Final = 3  # in a row, of lines of text: another master's lines are fewer
 TAGS_LIMIT: Final = 256
 FRAMES_KEPT: Final = 8
 TEXT: Final = -2  # the unit of all devices of a line of text
@@ -106,6 +108,9 @@ class Responses:
         self._timeout_s = 0.0  # of the last request that had none
         self._seemed_late = False  # an exception to it that proves nothing has come
         self._unsound_before = self._foreign_before = 0  # the last request
+        self._came_at = -SECOND_WITHIN_S  # the last octets
+        self._silent_until = 0.0  # the line was, for a window
+        self._silent_before = False  # the line was silent for a window before the last request
 
     # ------------------------------------------------------------------ a request
 
@@ -130,8 +135,11 @@ class Responses:
         self._counters.requests += 1
         self._request, self._asked_at, self._seemed_late = request, now, False
         self.faults.sent(now)
+        if self._is_silent(self.unit_of(request), now):
+            self._silent_until = self._came_at
         if self.is_text(request):
-            self.text.sent(request)
+            self._silent_before = now - self._came_at >= self.asked.window(TEXT, now)
+            self.text.sent(request, now)
         elif isinstance(request, Read):
             self.asked.sent(request, now)
         elif isinstance(request, Write):
@@ -151,6 +159,7 @@ class Responses:
 
     def next(self, request: Ask, now: float) -> Found | Continue | None:
         """The response to `request`, or octets that its device wants first; None while neither is whole."""
+        self._came_at = now
         echoed = 0 if self._spec.tagged else self._echo.strip(self._buffer, request)
         self._counters.echoes += echoed > 0
         if echoed < 0:
@@ -179,13 +188,28 @@ class Responses:
 
     def oldest(self, request: Ask, now: float) -> float:
         """Time of the oldest request that the response to `request`, sent now, may answer: its own, or one that looked alike."""
-        since = now - max(self.asked.window(self.unit_of(request), now), OWED_S)
+        unit = self.unit_of(request)
         owed = again = None
         if self.is_text(request):
             owed = self.text.owed(request, now)
         elif isinstance(request, Read):
-            owed, again = self.late.owed_alike(request, now), self.asked.asked_alike(request, now)
+            owed = self.late.owed_alike(request, now)
+        if not self._is_silent(unit, now):
+            again = self._asked_alike(request, unit, now)
+        since = now - max(self.asked.window(unit, now), OWED_S)
         return min(at for at in (now, owed, again) if at is not None and at >= since)
+
+    def _asked_alike(self, request: Ask, unit: int, now: float) -> float | None:
+        """Time of the last request that looked alike since the line was silent; of the first one, on a unit in doubt."""
+        since = max(now - min(self.asked.window(unit, now), HOLD_LIMIT_S), self._silent_until)
+        first = self.doubts.is_doubtful(unit, now)
+        if self.is_text(request):
+            return self.text.asked_alike(request, since, first=first)
+        return self.asked.asked_since(request, since, first=first) if isinstance(request, Read) else None
+
+    def _is_silent(self, unit: int, now: float) -> bool:
+        """True if nothing has come for a window: what was asked before has been answered."""
+        return now - self._came_at >= min(self.asked.window(unit, now), HOLD_LIMIT_S)
 
     def cut_short(self, request: Ask, now: float, timeout_s: float) -> None:
         """The connection was lost before the response to `request`, which may come in the next one."""
@@ -218,6 +242,7 @@ class Responses:
             if len(self._answered_tags) > TAGS_LIMIT:
                 self._answered_tags.popitem(last=False)
         if self.is_text(request):
+            self.text.accepted(request, found)
             return
         if isinstance(request, Read) and isinstance(found, ExceptionResponse):
             self.exceptions.answered(request, self.asked.signature_of(request), self._asked_at)
@@ -302,6 +327,7 @@ class Responses:
         request = self._request
         if not self._buffer or request is None:
             return
+        self._came_at = now
         while (found := self._take(request, now)) is not None:
             if isinstance(found, Foreign):
                 self._foreign(found, now)
@@ -317,9 +343,20 @@ class Responses:
                 if isinstance(found, ExceptionResponse) and isinstance(request, Read | Write):
                     self.exceptions.came(function_of(request), now)
                 self._counters.doubled += 1
+                self._may_contradict(request, found, now)
                 self.asked.lagged(self.unit_of(request), now - self._asked_at, now)
                 self.doubts.surplus(self.unit_of(request), now)
                 self.faults.again(shown_of(request), self._asked_at, now)
+
+    def _may_contradict(self, request: Ask, found: Step, now: float) -> None:
+        """Tell two devices by two answers that differ, to one question of a line that was silent before it."""
+        if not isinstance(found, Text | Registers) or not self.is_text(request) or not self._silent_before:
+            return
+        count = self.text.contradictions(request, found, now)
+        if count:
+            self.doubts.contradicted(request, TEXT, now, certain=count >= CONTRADICTIONS)
+        if count >= CONTRADICTIONS:
+            self.faults.two_answers(shown_of(request), now - self._asked_at, now)
 
     def _settled(self, request: Read | Write, found: Step, now: float) -> LateResponse | None:
         refused = isinstance(found, ExceptionResponse)
@@ -330,12 +367,16 @@ class Responses:
         self._buffer += octets
         if self._driver.take(request, self._tag, self._buffer) is None:
             return False
+        self.line_came_late(request, now)
+        return True
+
+    def line_came_late(self, request: Ask, now: float) -> None:
+        """A line of text has come that is the answer to the first question without one."""
         self._counters.late += 1
         self.faults.late(shown_of(request), self._asked_at, now)
         self.text.settle()
         self.asked.lagged(TEXT, now - self._asked_at, now)
         self.doubts.surplus(TEXT, now)
-        return True
 
     # ------------------------------------------------------------------ units
 

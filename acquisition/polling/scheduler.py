@@ -281,7 +281,10 @@ def _next_of(device: PolledDevice, now: float) -> tuple[Job | None, float]:
     if device.down:
         if not device.blocks or device.probe_at > now:
             return None, 0.0
-        return Job(device, min(device.blocks, key=_cost), probe=True), 1 + (now - device.probe_at) / PROBE_FIRST_S
+        unit_s = min(
+            PROBE_FIRST_S, *(due.period_s for due in device.blocks)
+        )  # or its neighbours' turns come first for ever
+        return Job(device, min(device.blocks, key=_cost), probe=True), 1 + (now - device.probe_at) / unit_s
     best, longest = None, -1.0
     for due in device.blocks:
         if due.due_at <= now and due.not_before <= now:

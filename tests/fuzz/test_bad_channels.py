@@ -9,12 +9,17 @@ from typing import Final
 import pytest
 
 from tests.support.channel_scenes import faults_of, play
-from tests.support.scenes_of_lines import FAMILIES, LOSSES, SCENES, SERIAL_AND_TCP, unsound
+from tests.support.scenes_of_lines import FAMILIES, LOSSES, SCENES, SERIAL_AND_TCP, WITHOUT_REGISTERS, unsound
 
 EXAMPLES: Final = int(os.environ.get("FUZZ_EXAMPLES", "5000"))
 SEEDS: Final = EXAMPLES // 25_000  # eight in `make fuzz`, none beside the ones of the suite
 FIRST: Final = int(os.environ.get("FUZZ_SEED", "9506"))
-ALL: Final = {**SCENES, **FAMILIES, **{f"loss, {name}": (scene, SERIAL_AND_TCP) for name, scene in LOSSES.items()}}
+ALL: Final = {
+    **SCENES,
+    **FAMILIES,
+    **WITHOUT_REGISTERS,
+    **{f"loss, {name}": (scene, SERIAL_AND_TCP) for name, scene in LOSSES.items()},
+}
 
 pytestmark = pytest.mark.skipif(not SEEDS, reason="only in `make fuzz`: the suite has the same scenes with fixed seeds")
 

@@ -11,6 +11,7 @@ Within the window a signature is not used for another question of its unit, unle
 line was heard to have nothing more to say.
 """
 
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -18,6 +19,7 @@ from acquisition.drivers.base import Read, Write
 
 WINDOW_S: Final = 0.06
 LAG_KEPT_S: Final = 24 * 3600.0
+TIMES_KEPT: Final = 16  # of one read
 SIGNATURES_LIMIT: Final = 4096  # those out of every window are forgotten then
 
 CONTESTED_S: Final = 60.0  # after the last such response
@@ -52,6 +54,7 @@ class AskedReads:
     _questions: dict[int, set[Question]] = field(default_factory=dict)  # by unit
     _written: dict[Write, float] = field(default_factory=dict)  # when they were last sent
     _contested: dict[ReadSignature, float] = field(default_factory=dict)  # until when
+    _times: dict[tuple[ReadSignature, Question], deque[float]] = field(default_factory=dict)
     _longest_s: float = 0.0
 
     def signature_of(self, read: Read) -> ReadSignature:
@@ -73,8 +76,9 @@ class AskedReads:
         """`read` is sent."""
         if len(self._sent) > SIGNATURES_LIMIT:
             self._forget(now)
-        question = question_of(read)
-        self._sent.setdefault(self.signature_of(read), {})[question] = now
+        question, signature = question_of(read), self.signature_of(read)
+        self._sent.setdefault(signature, {})[question] = now
+        self._times.setdefault((signature, question), deque(maxlen=TIMES_KEPT)).append(now)
         self._questions.setdefault(read.unit, set()).add(question)
 
     def took(self, seconds: float) -> None:
@@ -116,6 +120,12 @@ class AskedReads:
         at = self._sent.get(self.signature_of(read), {}).get(question_of(read))
         return at if at is not None and at > now - max(self.window(read.unit, now), least_s) else None
 
+    def asked_since(self, read: Read, since: float, *, first: bool) -> float | None:
+        """Time since then at which `read` was first or last sent, as it is now; None if it was not."""
+        times = self._times.get((self.signature_of(read), question_of(read)), deque())
+        found = (at for at in (times if first else reversed(times)) if at > since)
+        return next(found, None)
+
     def last_of(self, signature: ReadSignature) -> float | None:
         """Time at which a read of `signature` was last sent; None if there was none."""
         times = self._sent.get(signature)
@@ -128,6 +138,7 @@ class AskedReads:
     def _forget(self, now: float) -> None:
         """Forget reads that are out of every window, and all questions: those that are asked on come again."""
         self._questions.clear()
+        self._times.clear()
         for signature, times in list(self._sent.items()):
             since = now - max(60.0, self.window(signature[0], now))
             fresh = {one: at for one, at in times.items() if at > since}

@@ -126,6 +126,10 @@ class ChannelFaults:
             text = f"{shown(*signature)}: an answer to a request that is not ours"
             self.conditions.note(self.stranger, text, now, count=count)
 
+    def two_answers(self, of: str, lag_s: float, now: float) -> None:
+        """Two lines of text have come to one question, and they differ."""
+        self.conditions.note("two-devices", f"{of}: two answers with different data, {_ms(lag_s)} apart", now)
+
     def misfit(self, unit: int, function: int, octets: int, now: float) -> None:
         """A response with `octets` of data has come under the transaction id of a request that it does not answer."""
         text = f"unit {unit}, function {function}, {octets} octets: under the id of a request that it does not answer"

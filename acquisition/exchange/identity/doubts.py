@@ -83,6 +83,12 @@ class Doubts:
             self._taken_back[last.read] = None
             self._inconsistent[last.read.unit] = now
 
+    def contradicted(self, request: Ask, unit: int, now: float, *, certain: bool) -> None:
+        """Two answers to `request` differ; `certain`: they are two devices'."""
+        self._taken_back[request] = None
+        if certain:
+            self._inconsistent[unit] = now
+
     def is_inconsistent(self, unit: int, now: float, window_s: float) -> bool:
         """True while two devices or two masters answer under the number of `unit`."""
         since = self._inconsistent.get(unit)

@@ -9,7 +9,7 @@ import pytest
 
 from acquisition.simulate.faults.line_faults import Delay
 from tests.support.channel_scenes import STALE_MS, Scene, faults_of, play
-from tests.support.scenes_of_lines import LOSSES, ONE, SCENES, SERIAL_AND_TCP, unsound
+from tests.support.scenes_of_lines import LOSSES, ONE, SCENES, SERIAL_AND_TCP, WITHOUT_REGISTERS, unsound
 
 SEEDS: Final = (1,)
 SOUND_EXCHANGES: Final = 4_000  # of each protocol; `make fuzz` has a hundred thousand
@@ -18,6 +18,14 @@ SOUND_EXCHANGES: Final = 4_000  # of each protocol; `make fuzz` has a hundred th
 @pytest.mark.parametrize("name", SCENES)
 def test_no_channel_makes_a_good_value_false_and_each_leaves_enough_that_is_good(name: str) -> None:
     scene, protocols = SCENES[name]
+    for protocol in protocols:
+        for seed in SEEDS:
+            assert faults_of(play(scene, protocol, seed)) == [], (protocol, seed)
+
+
+@pytest.mark.parametrize("name", WITHOUT_REGISTERS)
+def test_no_channel_makes_a_good_number_false_on_lines_of_text_of_adam_modules_and_of_meters(name: str) -> None:
+    scene, protocols = WITHOUT_REGISTERS[name]
     for protocol in protocols:
         for seed in SEEDS:
             assert faults_of(play(scene, protocol, seed)) == [], (protocol, seed)
