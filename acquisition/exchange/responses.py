@@ -189,14 +189,14 @@ class Responses:
     def oldest(self, request: Ask, now: float) -> float:
         """Time of the oldest request that the response to `request`, sent now, may answer: its own, or one that looked alike."""
         unit = self.unit_of(request)
+        since = now - max(self.asked.window(unit, now), OWED_S)
         owed = again = None
         if self.is_text(request):
-            owed = self.text.owed(request, now)
+            owed = self.text.owed(request, now, since)
         elif isinstance(request, Read):
-            owed = self.late.owed_alike(request, now)
+            owed = self.late.owed_alike(request, now, since)
         if not self._is_silent(unit, now):
             again = self._asked_alike(request, unit, now)
-        since = now - max(self.asked.window(unit, now), OWED_S)
         return min(at for at in (now, owed, again) if at is not None and at >= since)
 
     def _asked_alike(self, request: Ask, unit: int, now: float) -> float | None:

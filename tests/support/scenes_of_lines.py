@@ -1,5 +1,7 @@
 """The scenes of bad channels by name, each with the protocols that can have it."""
 
+from collections.abc import Iterator
+from itertools import count
 from typing import Final
 
 from acquisition.drivers.device_side import Fault, RegisterRange
@@ -20,7 +22,7 @@ from acquisition.simulate.faults.line_faults import (
     Shared,
 )
 from mapping.plan import DevicePlan
-from tests.support.channel_scenes import PROBE_S, Scene, instrument, line_of, meter, module, read_out
+from tests.support.channel_scenes import PROBE_S, Played, Scene, instrument, line_of, meter, module, play, read_out
 
 SERIAL_AND_TCP: Final = ("modbus-rtu", "modbus-rtu-over-tcp", "modbus-ascii", "modbus-tcp")
 WITHOUT_IDS: Final = ("modbus-rtu", "modbus-rtu-over-tcp", "modbus-ascii")
@@ -200,18 +202,45 @@ OTHERS: Final[dict[str, Entry]] = {
 WITHOUT_REGISTERS: Final = {**NUMBERS, **READOUTS, **OTHERS}
 
 
+PROMISED: Final[dict[str, Entry]] = {
+    **SCENES,
+    **WITHOUT_REGISTERS,
+    **{f"loss, {name}": (scene, SERIAL_AND_TCP) for name, scene in LOSSES.items()},
+}
+EVERY_SCENE: Final[dict[str, Entry]] = {**PROMISED, **FAMILIES}
+SOUND_LINES: Final[dict[str, tuple[DevicePlan, ...]]] = {
+    **dict.fromkeys(SERIAL_AND_TCP, TWO),
+    **dict.fromkeys(TEXT, BARE),
+    **dict.fromkeys(ADAM, MODULES),
+    **dict.fromkeys(READOUT, METERS),
+}
 UNSOUND: Final = ("late", "doubled", "foreign", "timeouts", "garbled", "babble")
+SOUND_CONDITION: Final = "no-identity"  # it is one of the plan
 
 
 def unsound(protocol: str, exchanges: int, *, seed: int = 1) -> list[str]:
     """All that is not as it should be in so many exchanges of a sound line."""
-    line = line_of(protocol, TWO, seed)
+    line = line_of(protocol, SOUND_LINES[protocol], seed)
     found: list[str] = []
     while line.line.counters.requests < exchanges and not found:
         line.run(10)
         found += [reading.reading.reason for one in line.published for reading in one.read if reading.reading.reason]
         found += line.wrong()
+        found += [one.name for one in line.line.state().conditions if one.name != SOUND_CONDITION]
         line.published.clear()
     counters = line.line.counters.as_dict("")
     found += [f"{counters[f'.{name}']} {name}" for name in UNSOUND if counters[f".{name}"]]
     return found if counters[".reconnects"] == 1 else [*found, "connected anew"]
+
+
+def plays(exchanges: int, first_seed: int, part: int, parts: int) -> Iterator[tuple[str, str, int, Played]]:
+    """Scenes with their protocol and seed, in turn, until they have so many exchanges: one of `parts` of all of them."""
+    entries = [(name, scene, protocol) for name, (scene, protocols) in PROMISED.items() for protocol in protocols]
+    for place in count(part, parts):
+        name, scene, protocol = entries[place % len(entries)]
+        seed = first_seed + place // len(entries)
+        played = play(scene, protocol, seed)
+        yield name, protocol, seed, played
+        exchanges -= played.line.line.counters.requests
+        if exchanges <= 0:
+            return

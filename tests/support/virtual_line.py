@@ -29,7 +29,7 @@ from bus.quality import Stamp
 from mapping.plan import DevicePlan, LinePlan, Obis, PointPlan, Register, Reply
 
 TABLES: Final = ("coil", "discrete", "holding", "input")
-EVERY_REGISTER: Final = {(table, address): 0 for table in TABLES for address in range(256)}
+EVERY_REGISTER: Final = {(table, address): 0 for table in TABLES for address in (0, 255)}  # from the first to the last
 STEP_S: Final = 20e-6  # of a step, whatever it is: time never stands still
 BEGIN_S: Final = 1000.0
 NUMBERS: Final = 10_000  # of the points of one device, by the thousandth of ten seconds too

@@ -68,6 +68,11 @@ class AskedReads:
         if len(self._contested) > SIGNATURES_LIMIT:
             del self._contested[next(iter(self._contested))]  # the one that was not heard for longest
 
+    @property
+    def contested(self) -> bool:
+        """True if responses to somebody else's reads have ever come."""
+        return bool(self._contested)
+
     def is_contested(self, read: Read, now: float) -> bool:
         """True if responses to somebody else's reads look like that to `read`."""
         return self._contested.get(self.signature_of(read), 0.0) > now
@@ -113,7 +118,8 @@ class AskedReads:
     def looks_alike(self, read: Read, now: float) -> bool:
         """True if another question of its unit was asked within the window with the signature of `read`."""
         since, question = now - self.window(read.unit, now), question_of(read)
-        return any(one != question and at > since for one, at in self._sent.get(self.signature_of(read), {}).items())
+        sent = self._sent.get(self.signature_of(read))
+        return sent is not None and any(at > since and one != question for one, at in sent.items())
 
     def asked_alike(self, read: Read, now: float, least_s: float = 0.0) -> float | None:
         """Time within the window, or `least_s`, at which `read` was last sent, as it is now; None if it was not."""

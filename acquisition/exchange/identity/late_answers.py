@@ -71,6 +71,11 @@ class LateResponses:
             for one in self._all:
                 one.outage |= one.unit == unit
 
+    @property
+    def remembered(self) -> bool:
+        """True if there is a response that may come, or one that the clock has ended."""
+        return bool(self._all)
+
     def any(self, now: float) -> bool:
         """True if a response is outstanding."""
         return any(one.until > now for one in self._all)
@@ -129,10 +134,11 @@ class LateResponses:
         """True if any missing response could pass for that to `read`."""
         return bool(self._alike(read, now))
 
-    def owed_alike(self, read: Read, now: float) -> float | None:
-        """Time at which `read` was first sent as it is, without a response so far; None if it was not."""
+    def owed_alike(self, read: Read, now: float, since: float = 0.0) -> float | None:
+        """Time since then at which `read` was first sent as it is, without a response so far; None if it was not."""
         question = question_of(read)
-        return min((one.asked_at for one in self._alike(read, now) if one.question == question), default=None)
+        asked = (one.asked_at for one in self._alike(read, now) if one.question == question and one.asked_at >= since)
+        return min(asked, default=None)
 
     def may_still_satisfy(self, read: Read, now: float) -> bool:
         """True if a missing response that the clock has ended could pass for that to `read`."""

@@ -80,7 +80,7 @@ class LateText:
         """True if a line is missing."""
         return any(one.until > now for one in self._missing)
 
-    def owed(self, question: Ask, now: float) -> float | None:
-        """Time at which `question` was first sent without an answer so far; None if it was not."""
-        asked = (one.asked_at for one in self._missing if one.question == question and one.until > now)
-        return min(asked, default=None)
+    def owed(self, question: Ask, now: float, since: float = 0.0) -> float | None:
+        """Time since then at which `question` was first sent without an answer so far; None if it was not."""
+        missing = (one for one in self._missing if one.question == question and one.until > now)
+        return min((one.asked_at for one in missing if one.asked_at >= since), default=None)
