@@ -204,10 +204,11 @@ WITHOUT_REGISTERS: Final = {**NUMBERS, **READOUTS, **OTHERS}
 
 PROMISED: Final[dict[str, Entry]] = {
     **SCENES,
-    **WITHOUT_REGISTERS,
+    **NUMBERS,
+    **READOUTS,
     **{f"loss, {name}": (scene, SERIAL_AND_TCP) for name, scene in LOSSES.items()},
 }
-EVERY_SCENE: Final[dict[str, Entry]] = {**PROMISED, **FAMILIES}
+EVERY_SCENE: Final[dict[str, Entry]] = {**PROMISED, **OTHERS, **FAMILIES}
 SOUND_LINES: Final[dict[str, tuple[DevicePlan, ...]]] = {
     **dict.fromkeys(SERIAL_AND_TCP, TWO),
     **dict.fromkeys(TEXT, BARE),
