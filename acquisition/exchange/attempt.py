@@ -184,5 +184,6 @@ def _text(link: Link, job: Job, block: ReplyBlock) -> Steps[AttemptResult]:
         return ResponseTimeout(f"no answer within {device.polling.timeout_ms} ms")
     read = point_readings.from_line(device, block.points, found.line)
     if read is None:
+        link.misfitted()
         return BadFrame(f"the answer `{found.line[:40]}` fits no expression")
     return BlockReadings(read, link.asked_at)

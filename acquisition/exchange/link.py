@@ -119,6 +119,11 @@ class Link:
         late = self._responses.late
         return not self._spec.tagged and late.may_be_pending(read.unit, read.table, self._time.now)
 
+    def misfitted(self) -> None:
+        """A line of text fits no expression of its question: it may be the answer to another one, and so may those behind it."""
+        self._responses.doubts.surplus(TEXT, self._time.now)
+        self._responses.doubts.hold = True
+
     def concludes_nothing(self, read: Read) -> None:
         """The exception to a longer read says nothing of `read`."""
         self._responses.exceptions.read(read)

@@ -154,7 +154,7 @@ NUMBER_FAULTS: Final[dict[str, tuple[tuple[LineFault, ...], float, float]]] = { 
     "2.5 s late": ((Delay(ms=2500),), 0.0, 10.0),
     "16.6 s late": ((Delay(ms=16_600),), 0.0, 30.0),
     "one of fifty lost": ((Loss(share=0.02),), 0.95, 6.0),
-    "noise": ((Noise(every="300ms"),), 0.95, 6.0),
+    "noise": ((Noise(every="300ms"),), 0.9, 6.0),
     "octets in packets": ((Packing(ms=5, octets=8),), 0.95, 6.0),
     "two devices": ((SecondDevice(unit=1, ms=115),), 0.0, 6.0),
 }
