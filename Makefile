@@ -12,7 +12,8 @@ EDITABLE := $(INSTALL) --no-deps --no-build-isolation --editable .
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format acceptance coverage bench bench-latency bench-lines peer fuzz lock clean
 .PHONY: help demo test check acceptance coverage bench bench-latency bench-lines torture peer fuzz lock clean
-CHANNELS := exchange/test_channels.py test_naive_master.py test_conditions_of_lines.py# minutes of virtual time
+CHANNELS := exchange/test_channels.py exchange/test_a_million_exchanges.py test_naive_master.py test_conditions_of_lines.py# minutes of virtual time
+SOUND_EXCHANGES ?= 10000000
 CHECKS := check-lock check-format check-lint check-types check-imports check-pages
 .PHONY: $(CHECKS)
 
@@ -83,7 +84,7 @@ torture: $(VENV)/.run  ## channels with faults in front of our gateway and a pla
 peer: $(BENCH_VENV)/.peer  ## libIEC61850 in an environment of its own: one more client for the tests, the peer of the bench
 
 fuzz: $(VENV)/.test  ## throw octets at every decoder for ten minutes; what it finds is kept in tests/regressions
-	FUZZ_EXAMPLES=200000 $(BIN)/python -m pytest --timeout=0 -q tests/fuzz
+	FUZZ_EXAMPLES=200000 SOUND_EXCHANGES=$(SOUND_EXCHANGES) $(BIN)/python -m pytest --timeout=0 -q tests/fuzz
 
 lock: $(LOCK_VENV)/.lock  ## renew the lock files in requirements/ to the newest versions that pyproject.toml allows
 	$(LOCK_VENV)/bin/python -m tools.lock

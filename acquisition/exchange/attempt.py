@@ -153,7 +153,7 @@ def registers(
         device.unanswered_proofs = 0  # it is no matter of proofs
         return ResponseTimeout(f"no answer within {plan.polling.timeout_ms} ms")
     if parts[0].longer and found.code in ABSENT:
-        device.refused_reads.add(parts[0].read)
+        device.refuses_longer(parts[0].read, certain=link.is_certain)
         return Deferral(at_once=True)
     return DeviceException(found.code, certain=link.is_certain)
 
@@ -165,7 +165,7 @@ def _in_step(link: Link, device: PolledDevice, proof: Read) -> Steps[bool]:
         device.unanswered_proofs += 1
         return False
     device.proof_answered = True
-    link.beginnings.proved(proof.unit)
+    link.proved(proof)
     if isinstance(found, ExceptionResponse) and found.code in ABSENT:
         device.refused_reads.add(proof)
     return True
@@ -205,5 +205,6 @@ def _text(link: Link, job: Job, block: ReplyBlock) -> Steps[AttemptResult]:
         return ResponseTimeout(f"no answer within {device.polling.timeout_ms} ms")
     read = point_readings.from_line(device, block.points, found.line)
     if read is None:
+        link.misfitted()
         return BadFrame(f"the answer `{found.line[:40]}` fits no expression")
     return BlockReadings(read, link.asked_at)

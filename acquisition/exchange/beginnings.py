@@ -13,11 +13,10 @@ from typing import Final
 
 from acquisition.drivers.base import DriverSpec
 from acquisition.exchange.identity.channel_record import ChannelRecord
-from acquisition.exchange.responses import TEXT, Responses
+from acquisition.exchange.responses import HOLD_LIMIT_S, TEXT, Responses
 from acquisition.polling.path_failover import OwedRequest
 
 HOLD_S: Final = 0.12  # the shortest silence that a line in doubt waits for: its lag may not be known yet
-HOLD_LIMIT_S: Final = 2.0  # the longest wait for it
 
 
 class Beginnings:

@@ -24,7 +24,7 @@ from acquisition.drivers.base import (
     Registers,
     Write,
 )
-from acquisition.exchange.beginnings import HOLD_LIMIT_S, HOLD_S, Beginnings
+from acquisition.exchange.beginnings import HOLD_S, Beginnings
 from acquisition.exchange.connection import Connection
 from acquisition.exchange.counters import Counters
 from acquisition.exchange.identity.channel_record import ChannelRecord
@@ -33,7 +33,7 @@ from acquisition.exchange.identity.read_variants import BITS_LIMIT, Part, ReadCh
 from acquisition.exchange.identity.resynchronization import Resynchronization
 from acquisition.exchange.pipelining import OutstandingReads, ReadResponse
 from acquisition.exchange.port_steps import LineTime, Receive, Rest, Send, SetBaudrate, Steps
-from acquisition.exchange.responses import TEXT, Responses, response_octets
+from acquisition.exchange.responses import HOLD_LIMIT_S, TEXT, Responses, response_octets
 from acquisition.exchange.timing import FrameSilence, LineTiming
 from acquisition.exchange.turnaround import Turnarounds
 from acquisition.polling.path_failover import OwedRequest
@@ -42,6 +42,7 @@ from mapping.block_planning import planner
 from mapping.plan import DevicePlan, LinePlan
 
 ROOM: Final = 0.5  # the share of its time that a line may be busy, or silent for identity, and still have room for that
+TOO_SOON_S: Final = 0.002  # less than that sooner than ever is the jitter of a computer
 
 
 class Link:
@@ -84,6 +85,7 @@ class Link:
         self.beginnings.restore(record or ChannelRecord(), time.now)
         self.turnarounds = Turnarounds()  # of the units of a serial line
         self.asked_at = 0.0
+        self.held_s = 0.0  # waited for windows of silence, since the line was in doubt
 
     @property
     def is_open(self) -> bool:
@@ -161,6 +163,11 @@ class Link:
             return proof
         return None
 
+    def proved(self, proof: Read) -> None:
+        """`proof` was answered: its unit is in step."""
+        self.beginnings.proved(proof.unit)
+        self._responses.late.proved(proof, self._time.now)
+
     def _limits(self, read: Read, limits: ReadLimits) -> ReadLimits:
         bits = read.table in ("coil", "discrete")
         return replace(limits, most=BITS_LIMIT if bits else min(limits.most, self._spec.protocol.framing.registers))
@@ -201,6 +208,11 @@ class Link:
     def window_s(self, unit: int) -> float:
         """The window of `unit` in seconds."""
         return self._responses.asked.window(unit, self._time.now)
+
+    def misfitted(self) -> None:
+        """A line of text fits no expression of its question: it may be the answer to another one, and so may those behind it."""
+        self._responses.doubts.surplus(TEXT, self._time.now)
+        self._responses.doubts.hold = True
 
     def ask_parts(self, device: DevicePlan, parts: Sequence[Part]) -> Steps[tuple[int, ...] | ExceptionResponse | None]:
         """The values of `parts`, joined; ExceptionResponse if the device has refused one, None if one was not answered.
@@ -310,6 +322,8 @@ class Link:
             return self._responses.asked.written_alike(request, now)
         if doubts.hold or self.beginnings.concerns(unit):
             return True
+        if self._responses.is_text(request) and doubts.is_doubtful(unit, now):
+            return True
         if isinstance(request, Read) and self._responses.late.is_owed(request, now):
             return True
         if not isinstance(request, Read | Question) or self._is_proof(request):
@@ -322,7 +336,7 @@ class Link:
         timeout_s = device.polling.timeout_ms / 1000
         response_s = response_octets(request) * self._timing.response_character_s
         try:
-            found = yield from self._await_response(request, sent + timeout_s + response_s, timeout_s)
+            found = yield from self._await_response(request, sent, sent + timeout_s + response_s, timeout_s)
         except NoConnectionError:
             self._responses.cut_short(request, self._time.now, timeout_s)
             raise
@@ -381,8 +395,8 @@ class Link:
 
     def is_inconsistent(self, unit: int) -> bool:
         """True while responses of another device or master come under the number of `unit`."""
-        now = self._time.now
-        return self._responses.doubts.is_inconsistent(unit, now, self._responses.asked.window(unit, now))
+        now, asked = self._time.now, self._responses.asked
+        return any(self._responses.doubts.is_inconsistent(one, now, asked.window(one, now)) for one in (unit, TEXT))
 
     def _send(self, request: Ask) -> Steps[float]:
         """Send `request`; the time at which its last character is on the line."""
@@ -398,7 +412,14 @@ class Link:
         self._connection.served = True
         self.counters.count_response(found)
 
-    def _await_response(self, request: Ask, deadline: float, timeout_s: float) -> Steps[Found | None]:
+    def _came_too_soon(self, request: Ask, sent: float) -> bool:
+        """True if what came is the missing line of text: no answer to `request` has ever come so soon."""
+        responses, shortest_s = self._responses, self.turnarounds.shortest_s
+        if not self._spec.anonymous or not responses.text.any(self._time.now):
+            return False
+        return self._time.now - sent < min(shortest_s - TOO_SOON_S, shortest_s / 2)
+
+    def _await_response(self, request: Ask, sent: float, deadline: float, timeout_s: float) -> Steps[Found | None]:
         last = self._time.now + self._spec.longest_s
         while self._time.now < (until := min(deadline, self._responses.doubted_until)):
             octets = yield Receive(until)
@@ -409,6 +430,9 @@ class Link:
             if self._spec.longest_s:
                 deadline = min(last, self._time.now + timeout_s)
             while (found := self._responses.next(request, self._time.now)) is not None:
+                if self._came_too_soon(request, sent):
+                    self._responses.line_came_late(request, self._time.now)
+                    continue
                 if not isinstance(found, Continue):
                     return found
                 yield from self._continue(found)
@@ -520,10 +544,11 @@ class Link:
 
     def _window_of_silence(self, unit: int) -> Steps[None]:
         """Wait until the line was silent for a window; a line that never is, since others talk on it, for HOLD_LIMIT_S."""
-        until = self._time.now + HOLD_LIMIT_S
+        began, until = self._time.now, self._time.now + HOLD_LIMIT_S
         window_s = self.beginnings.silence_s(self._responses.asked.window(unit, self._time.now))
         while self._time.now < (free := min(self._silence.since + window_s, until)):
             self._unexpected((yield Receive(free)))
+        self.held_s += self._time.now - began
         self.beginnings.listened(unit)
 
     def listen(self, seconds: float) -> Steps[None]:

@@ -57,6 +57,7 @@ UNREACHED: Final = (10, 11)  # exceptions of a gateway that has got no response 
 TIMEOUT_EVIDENCE_S: Final = 600.0  # a time-out alone may be that of a gateway
 OWED_S: Final = 1.0  # an unanswered request so old may be the one that is answered, whatever the lag was so far
 TEXT_TIMEOUTS: Final = 8.0
+CONTRADICTIONS: Final = 3  # in a row, of lines of text: another master's lines are fewer
 TAGS_LIMIT: Final = 256
 FOREVER: Final = float("inf")
 FRAMES_KEPT: Final = 8
@@ -65,6 +66,7 @@ TEXT: Final = -2  # the unit of all devices of a line of text
 EXCEPTION: Final = 0x80  # in the function of a response
 SUSPECTED_WITHIN_S: Final = 0.5  # of a read, a stranger may be a second device's response to it
 AMBIGUOUS_OCTETS: Final = 3  # of bits: such a response may be another master's request
+HOLD_LIMIT_S: Final = 2.0  # the longest wait of a line for a window of silence
 TAG_STEP: Final = 0x9E37  # a tag is far from its neighbours, so that no wrong bit makes one of another (D64)
 _FUNCTION_TABLES: Final = {1: "coil", 2: "discrete", 3: "holding", 4: "input"}
 
@@ -134,6 +136,9 @@ class Responses:
         self.doubted: ExceptionResponse | None = None  # that came to the last request, and may be another one's
         self.doubted_until = FOREVER  # its own response is waited for
         self._collided = False  # another master's response looks like that to the last request
+        self._came_at = -SECOND_WITHIN_S  # the last octets
+        self._silent_until = 0.0  # the line was, for a window
+        self._silent_before = False  # the line was silent for a window before the last request
 
     # ------------------------------------------------------------------ a request
 
@@ -167,9 +172,12 @@ class Responses:
         self._counters.requests += 1
         self._request, self._asked_at = request, now
         self.faults.sent(now)
+        if self._is_silent(self.unit_of(request), now):
+            self._silent_until = self._came_at
         if self.is_text(request):
+            self._silent_before = now - self._came_at >= self.asked.window(TEXT, now)
             if not self.resync.asks(request):
-                self.text.sent(request)
+                self.text.sent(request, now)
         elif isinstance(request, Read):
             self.asked.sent(request, now)
         elif isinstance(request, Write):
@@ -192,6 +200,7 @@ class Responses:
 
     def next(self, request: Ask, now: float) -> Found | Continue | None:
         """The response to `request`, or octets that its device wants first; None while neither is whole."""
+        self._came_at = now
         echoed = 0 if self._spec.tagged else self._echo.strip(self._buffer, request)
         self._counters.echoes += echoed > 0
         if echoed < 0:
@@ -219,13 +228,28 @@ class Responses:
         """Time of the oldest request that the response to `request`, sent now, may answer: its own, or one that looked alike."""
         if self.names_request(now):
             return now
-        since = now - max(self.asked.window(self.unit_of(request), now), OWED_S)
+        unit = self.unit_of(request)
+        since = now - max(self.asked.window(unit, now), OWED_S)
         owed = again = None
         if self.is_text(request):
-            owed = self.text.owed(request, now)
+            owed = self.text.owed(request, now, since)
         elif isinstance(request, Read):
-            owed, again = self.late.owed_alike(request, now), self.asked.asked_alike(request, now)
+            owed = self.late.owed_alike(request, now, since)
+        if not self._is_silent(unit, now):
+            again = self._asked_alike(request, unit, now)
         return min(at for at in (now, owed, again) if at is not None and at >= since)
+
+    def _asked_alike(self, request: Ask, unit: int, now: float) -> float | None:
+        """Time of the last request that looked alike since the line was silent; of the first one, on a unit in doubt."""
+        since = max(now - min(self.asked.window(unit, now), HOLD_LIMIT_S), self._silent_until)
+        first = self.doubts.is_doubtful(unit, now)
+        if self.is_text(request):
+            return self.text.asked_alike(request, since, first=first)
+        return self.asked.asked_since(request, since, first=first) if isinstance(request, Read) else None
+
+    def _is_silent(self, unit: int, now: float) -> bool:
+        """True if nothing has come for a window: what was asked before has been answered."""
+        return now - self._came_at >= min(self.asked.window(unit, now), HOLD_LIMIT_S)
 
     def cut_short(self, request: Ask, now: float, timeout_s: float) -> None:
         """The connection was lost before the response to `request`, which may come in the next one."""
@@ -260,6 +284,8 @@ class Responses:
                 self._suspect_gateway(now, FOREVER)
                 self._expect(request, now, timeout_s)
             return
+        if isinstance(request, Read) and isinstance(found, ExceptionResponse) and not self._spec.tagged:
+            self.late.only_refused(request, self._asked_at, now)
         self.asked.took(now - self._asked_at)
         if self._spec.tagged:
             self._answered_tags[self._tag] = (shown_of(request), self._asked_at)
@@ -268,8 +294,9 @@ class Responses:
         if isinstance(found, Text) and not self.resync.asks(request):
             self._line = found.line
         if self.is_text(request):
+            self.text.accepted(request, found)
             return
-        if isinstance(request, Read):
+        if isinstance(request, Read) and isinstance(found, Registers):
             self._keep_frame(self.asked.signature_of(request))
             self.faults.accepted(signature_of(request), now)
         elif isinstance(request, Write):
@@ -370,6 +397,7 @@ class Responses:
         if not self._buffer or request is None:
             self._before_any(now)
             return
+        self._came_at = now
         while (found := self._take(request, now)) is not None:
             if isinstance(found, Foreign):
                 self._foreign(found, now)
@@ -384,8 +412,7 @@ class Responses:
             elif (
                 isinstance(request, Read | Write)
                 and not self.is_text(request)
-                and (late := self.late.settle_request(request, known=self._is_known_to(request, found, now)))
-                is not None
+                and (late := self._settled(request, found, now)) is not None
             ):
                 self._came_late(late, now)
             elif isinstance(request, Read) and isinstance(found, Registers) and not self.is_text(request):
@@ -394,6 +421,7 @@ class Responses:
                 if isinstance(found, ExceptionResponse):
                     self._proves(request, now)
                 self._counters.doubled += 1
+                self._may_contradict(request, found, now)
                 self.asked.lagged(self.unit_of(request), now - self._asked_at, now)
                 if isinstance(found, Text):
                     self.resync.shifted = True
@@ -421,17 +449,36 @@ class Responses:
             return (found.unit, _FUNCTION_TABLES[found.function], found.octets_of_data)
         return None
 
+    def _may_contradict(self, request: Ask, found: Step, now: float) -> None:
+        """Tell two devices by two answers that differ, to one question of a line that was silent before it."""
+        if not isinstance(found, Text | Registers) or not self.is_text(request) or not self._silent_before:
+            return
+        count = self.text.contradictions(request, found, now)
+        if count:
+            self.doubts.contradicted(request, TEXT, now, certain=count >= CONTRADICTIONS)
+        if count >= CONTRADICTIONS:
+            self.faults.two_answers(shown_of(request), now - self._asked_at, now)
+
+    def _settled(self, request: Read | Write, found: Step, now: float) -> LateResponse | None:
+        if isinstance(found, ExceptionResponse):
+            return self.late.settle_refused(request, now)
+        return self.late.settle_request(request, now, known=self._is_known_to(request, found, now))
+
     def late_line(self, request: Ask, octets: bytes, now: float) -> bool:
         """True if `octets` complete a line of text, which can only be the response that `request` did not get in time."""
         self._buffer += octets
         if self._driver.take(request, self._tag, self._buffer) is None:
             return False
+        self.line_came_late(request, now)
+        return True
+
+    def line_came_late(self, request: Ask, now: float) -> None:
+        """A line of text has come that is the answer to the first question without one."""
         self._counters.late += 1
         self.faults.late(shown_of(request), self._asked_at, now)
         self.text.settle()
         self.asked.lagged(TEXT, now - self._asked_at, now)
         self.doubts.surplus(TEXT, now)
-        return True
 
     def resynchronized(self, now: float, timeout_s: float) -> None:
         """The reply that is told from all others has come."""
@@ -475,7 +522,7 @@ class Responses:
         if found is None:
             self._counters.discarded_octets += len(self._frame)
         elif tag in self._late_tags and tag != self._tag:
-            late = self.late.settle_request(self._late_tags.pop(tag))
+            late = self.late.settle_request(self._late_tags.pop(tag), now)
             if late is not None:
                 self.faults.late(shown_late(late), late.asked_at, now)
         elif tag in self._answered_tags and tag != self._tag:
@@ -496,7 +543,7 @@ class Responses:
             self._counters.foreign += 1
             return
         known = signature is not None and (self._is_known(signature) or self.asked.is_heard(signature, now))
-        late = self.late.settle(found, _FUNCTION_TABLES, known=known)
+        late = self.late.settle(found, _FUNCTION_TABLES, now, known=known)
         if late is not None:
             self._came_late(late, now)
         elif signature is None or self._spec.tagged:
@@ -570,7 +617,10 @@ class Responses:
     def _came_late(self, late: LateResponse, now: float) -> None:
         if late.refused:
             self._counters.doubled += 1
-            self.faults.again(f"unit {late.unit}, function {late.signature[1]}: an exception", late.asked_at, now)
+            self.faults.again(f"unit {late.unit}, {late.signature[1]}: an exception", late.asked_at, now)
+            if isinstance(octets := late.signature[2], int) and late.question is not None:
+                self._keep_frame((ANY_UNIT if self.asked.any_unit else late.unit, late.question[1], octets))
+            self.doubts.surplus(late.unit, now)
             return
         self._counters.late += 1
         lag_s = now - late.asked_at

@@ -6,16 +6,18 @@ ANSWERS: Final = 50  # before which nothing is said of a device
 
 
 class Turnarounds:
-    """Turnarounds of the units of one line, in seconds. `longest_s`: from the end of any request to its response."""
+    """Turnarounds of the units of one line, in seconds. `longest_s`, `shortest_s`: from a request's end to its response."""
 
     def __init__(self) -> None:
         self.longest_s = 0.0
+        self.shortest_s = float("inf")
         self._seconds: dict[int, float] = {}
         self._answers: dict[int, int] = {}
 
     def responded(self, seconds: float) -> None:
         """A response came `seconds` after its request."""
         self.longest_s = max(self.longest_s, seconds)
+        self.shortest_s = min(self.shortest_s, seconds)
 
     def add(self, unit: int, seconds: float) -> None:
         """`unit` took `seconds` before it began its response."""

@@ -10,6 +10,7 @@ it can, all periods grow by the same factor, and nothing starves (D68). A device
 of low priority a quarter: its periods grow by so much less, or more. After a try without an answer another unit goes first.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -20,6 +21,7 @@ from acquisition.polling.block_split import REFUSED_RETRIES_S, REFUSED_RETRY_S, 
 from acquisition.polling.refused_registers import DeviceRefusals, RefusedRange
 from mapping.plan import DevicePlan, Priority, RegisterBlock
 
+DOUBTFUL_REFUSALS: Final = 3  # of one read, that count as one which is certain
 PROBE_LIMIT_S: Final = 30.0
 PROOFS_LIMIT: Final = 3
 PROBE_FIRST_S: Final = 1.0
@@ -46,6 +48,7 @@ class PolledDevice:
     refused_reads: set[Read] = field(default_factory=set)  # reads beyond a block that it refuses
     unanswered_proofs: int = 0  # in a row, with no other request that was not answered between
     proof_answered: bool = False
+    doubtful_refusals: Counter[Read] = field(default_factory=Counter)  # of such reads, by exceptions that may be late
     unjoinable: set[ReadRange] = field(default_factory=set)  # reads that it refuses, and whose parts it answers
 
     @property
@@ -61,6 +64,13 @@ class PolledDevice:
     def refused_ranges(self) -> list[RefusedRange]:
         """Ranges that it has refused by themselves."""
         return [due.refused for due in self.blocks if due.refused is not None]
+
+    def refuses_longer(self, read: Read, *, certain: bool) -> None:
+        """An exception has answered `read`, which is longer than its block; one that is not `certain` may be another's."""
+        self.doubtful_refusals[read] += 1
+        if certain or self.doubtful_refusals[read] >= DOUBTFUL_REFUSALS:
+            self.refused_reads.add(read)
+            del self.doubtful_refusals[read]
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +294,10 @@ def _next_of(device: PolledDevice, now: float) -> tuple[Job | None, float]:
     if device.down:
         if not device.blocks or device.probe_at > now:
             return None, 0.0
-        return Job(device, min(device.blocks, key=_cost), probe=True), 1 + (now - device.probe_at) / PROBE_FIRST_S
+        unit_s = min(
+            PROBE_FIRST_S, *(due.period_s for due in device.blocks)
+        )  # or its neighbours' turns come first for ever
+        return Job(device, min(device.blocks, key=_cost), probe=True), 1 + (now - device.probe_at) / unit_s
     best, longest = None, -1.0
     for due in device.blocks:
         if due.due_at <= now and due.not_before <= now:

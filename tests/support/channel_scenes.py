@@ -9,10 +9,23 @@ from acquisition.drivers.device_side import Fault
 from acquisition.drivers.registry import by_protocol
 from acquisition.simulate.faults.line_faults import LineFault
 from bus import quality
-from mapping.plan import DevicePlan, LinePlan, PointPlan, PollSettings, Register, RegisterBlock, RegisterType, Table
+from mapping.plan import (
+    DevicePlan,
+    LinePlan,
+    Obis,
+    PointPlan,
+    PollSettings,
+    Register,
+    RegisterBlock,
+    RegisterType,
+    Reply,
+    ReplyBlock,
+    Table,
+)
 from tests.support.virtual_line import Published, VirtualLine
 
 EVERY_MS: Final = 20
+READOUT_EVERY_MS: Final = 500
 TIMEOUT_MS: Final = 300
 STALE_MS: Final = 3000
 PROBE_S: Final = 30.0
@@ -47,13 +60,47 @@ def meter(
     return DevicePlan(f"m{unit}", unit, None, polling, points, polled)
 
 
+def instrument(unit: int, *numbers: int, labelled: bool = False) -> DevicePlan:
+    """A device of lines of text: for each of `numbers` a question, whose answer is a bare number, or `labelled` with its own."""
+    requests = {number: f"M{number}\r\n" for number in numbers}
+    points = tuple(
+        _number(unit, at, Reply(request, (f"V{at}=" if labelled else "") + r"(?P<v>[0-9]{2}\.[0-9]{3})", "v"), EVERY_MS)
+        for at, request in requests.items()
+    )
+    blocks = tuple(ReplyBlock(request, "", EVERY_MS, (unit * 10_000 + at,)) for at, request in requests.items())
+    return DevicePlan(f"m{unit}", unit, None, PollSettings(timeout_ms=TIMEOUT_MS, retries=1), points, blocks)
+
+
+def module(unit: int, *numbers: int, table: Table = "input") -> DevicePlan:
+    """An ADAM module with a channel for each of `numbers`, from channel 0 on."""
+    points = tuple(
+        _number(unit, at, Register(table, place, "float32", 2), EVERY_MS) for place, at in enumerate(numbers)
+    )
+    blocks = tuple(RegisterBlock(table, place, 2, EVERY_MS, (unit * 10_000 + at,)) for place, at in enumerate(numbers))
+    return DevicePlan(f"m{unit}", unit, None, PollSettings(timeout_ms=TIMEOUT_MS, retries=1), points, blocks)
+
+
+def read_out(unit: int, *numbers: int) -> DevicePlan:
+    """A meter that is read out, under the address `unit`, with a line for each of `numbers`."""
+    request = f"/?{unit}!\r\n"
+    points = tuple(_number(unit, at, Obis(request, f"{at}.7.0"), READOUT_EVERY_MS) for at in numbers)
+    block = ReplyBlock(request, "", READOUT_EVERY_MS, tuple(point.number for point in points))
+    return DevicePlan(f"m{unit}", unit, None, PollSettings(timeout_ms=1000, retries=1), points, (block,))
+
+
+def _number(unit: int, at: int, source: Reply | Register | Obis, every_ms: int) -> PointPlan:
+    return PointPlan(unit * 10_000 + at, f"m{unit}.n{at}", "V", source, True, STALE_MS, every_ms)
+
+
 def line_of(protocol: str, devices: Sequence[DevicePlan], seed: int, **keys: str) -> VirtualLine:
-    """A line with `devices`. `keys`: further ones of the line."""
-    spec = by_protocol()[protocol]
+    """A line with `devices`. `keys`: further ones of the line; behind the protocol's name may stand some that are on."""
+    name, *switches = protocol.split()
+    spec = by_protocol()[name]
     settings: dict[str, str | int | float | bool]
     settings = {"port": "", "baudrate": 19200} if spec.serial else {"host": "", "port": 502}
-    settings.update(keys)
-    return VirtualLine(LinePlan("bench", protocol, settings, tuple(devices)), spec, seed=seed)
+    settings |= dict.fromkeys(switches, True)
+    settings |= keys
+    return VirtualLine(LinePlan("bench", name, settings, tuple(devices)), spec, seed=seed)
 
 
 @dataclass(frozen=True)

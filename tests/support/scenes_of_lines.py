@@ -1,5 +1,7 @@
 """The scenes of bad channels by name, each with the protocols that can have it."""
 
+from collections.abc import Iterator
+from itertools import count
 from typing import Final
 
 from acquisition.drivers.device_side import Fault, RegisterRange
@@ -20,7 +22,7 @@ from acquisition.simulate.faults.line_faults import (
     Shared,
 )
 from mapping.plan import DevicePlan
-from tests.support.channel_scenes import Scene, line_of, meter
+from tests.support.channel_scenes import PROBE_S, Played, Scene, instrument, line_of, meter, module, play, read_out
 
 SERIAL_AND_TCP: Final = ("modbus-rtu", "modbus-rtu-over-tcp", "modbus-ascii", "modbus-tcp")
 WITHOUT_IDS: Final = ("modbus-rtu", "modbus-rtu-over-tcp", "modbus-ascii")
@@ -125,18 +127,121 @@ FAMILIES: Final[dict[str, Entry]] = {
 }
 
 
+TEXT: Final = ("serial-ascii", "tcp-ascii")
+TEXT_OVER_TCP: Final = ("tcp-ascii",)
+ADAM: Final = ("adam-ascii", "adam-ascii checksum")
+READOUT: Final = ("iec62056-21 fixed_baudrate",)
+
+BARE: Final = (instrument(1, 1, 2, 3),)  # nothing tells the answer to one question from that to another
+LABELLED: Final = (instrument(1, 1, 2, 3, labelled=True),)
+ONE_QUESTION: Final = (instrument(1, 1),)
+MODULES: Final = (module(1, 1, 2, 3), module(2, 4, 5))
+OUTPUTS: Final = (module(1, 1, table="holding"), module(2, 4, table="holding"))  # their answers name the module
+METERS: Final = (read_out(1, 1, 2), read_out(2, 3))
+ONE_METER: Final = (read_out(1, 1, 2),)
+
+OTHER_MASTER: Final = (SecondMaster(unit=1, read="M2\r\n", every="300ms"),)
+OTHER_MASTER_OF_MODULES: Final = (SecondMaster(unit=1, read="input 0-1", every="300ms"),)
+OTHER_CLIENT: Final = (Shared(unit=1, read="M2\r\n", every="300ms"),)
+RESETS: Final = (ResetAfterRequest(ms=10, share=0.1),)
+
+NUMBER_FAULTS: Final[dict[str, tuple[tuple[LineFault, ...], float, float]]] = {  # the share that is good, and seconds
+    "every answer twice": ((Duplicate(ms=40),), 0.8, 6.0),
+    "one of twenty twice": ((Duplicate(ms=40, share=0.05),), 0.8, 6.0),
+    "a queue with surplus answers": ((Queue(depth=8, surplus=5),), 0.0, 6.0),
+    "held until the next request": ((HoldUntilNext(),), 0.0, 6.0),
+    "0.35 s late": ((Delay(ms=350),), 0.0, 6.0),
+    "2.5 s late": ((Delay(ms=2500),), 0.0, 10.0),
+    "16.6 s late": ((Delay(ms=16_600),), 0.0, 30.0),
+    "one of fifty lost": ((Loss(share=0.02),), 0.95, 6.0),
+    "noise": ((Noise(every="300ms"),), 0.9, 6.0),
+    "octets in packets": ((Packing(ms=5, octets=8),), 0.95, 6.0),
+    "two devices": ((SecondDevice(unit=1, ms=115),), 0.0, 6.0),
+}
+
+
+def _numbers(
+    devices: tuple[DevicePlan, ...],
+    faults: tuple[LineFault, ...],
+    share: float = 0.0,
+    seconds: float = 6.0,
+    *,
+    by_order_s: float = 0.5,
+    collisions: int = 0,
+) -> Scene:
+    return Scene(
+        devices, faults, share=share, seconds=seconds, window_s=PROBE_S, by_order_s=by_order_s, collisions=collisions
+    )
+
+
+NUMBERS: Final[dict[str, Entry]] = {
+    f"{kind}, {name}": (_numbers(devices, faults, share, seconds), protocols)
+    for kind, (devices, protocols) in {
+        "bare numbers": (BARE, TEXT),
+        "labelled numbers": (LABELLED, TEXT),
+        "one question": (ONE_QUESTION, TEXT),
+        "ADAM inputs": (MODULES, ADAM),
+        "ADAM outputs": (OUTPUTS, ADAM),
+    }.items()
+    for name, (faults, share, seconds) in NUMBER_FAULTS.items()
+}
+READOUTS: Final[dict[str, Entry]] = {
+    f"{kind}, {name}": (_numbers(devices, faults, 0.0, 3 * seconds, by_order_s=0.0, collisions=1), READOUT)
+    for kind, devices in {"two meters": METERS, "one meter": ONE_METER}.items()
+    for name, (faults, _, seconds) in NUMBER_FAULTS.items()
+}
+OTHERS: Final[dict[str, Entry]] = {
+    "bare numbers, a second master": (_numbers(BARE, OTHER_MASTER), TEXT),
+    "labelled numbers, a second master": (_numbers(LABELLED, OTHER_MASTER), TEXT),
+    "ADAM inputs, a second master": (_numbers(MODULES, OTHER_MASTER_OF_MODULES), ADAM),
+    "labelled numbers, a shared serial server": (_numbers(LABELLED, OTHER_CLIENT), TEXT_OVER_TCP),
+    "bare numbers, a reset behind the request": (_numbers(BARE, RESETS), TEXT_OVER_TCP),
+    "labelled numbers, a reset behind the request": (_numbers(LABELLED, RESETS), TEXT_OVER_TCP),
+    "labelled numbers, connections fall mute": (_numbers(LABELLED, (MuteConnection(after="2s"),)), TEXT_OVER_TCP),
+}
+WITHOUT_REGISTERS: Final = {**NUMBERS, **READOUTS, **OTHERS}
+
+
+PROMISED: Final[dict[str, Entry]] = {
+    **SCENES,
+    **NUMBERS,
+    **READOUTS,
+    **{f"loss, {name}": (scene, SERIAL_AND_TCP) for name, scene in LOSSES.items()},
+}
+EVERY_SCENE: Final[dict[str, Entry]] = {**PROMISED, **OTHERS, **FAMILIES}
+SOUND_LINES: Final[dict[str, tuple[DevicePlan, ...]]] = {
+    **dict.fromkeys(SERIAL_AND_TCP, TWO),
+    **dict.fromkeys(TEXT, BARE),
+    **dict.fromkeys(ADAM, MODULES),
+    **dict.fromkeys(READOUT, METERS),
+}
 UNSOUND: Final = ("late", "doubled", "foreign", "timeouts", "garbled", "babble")
+SOUND_CONDITION: Final = "no-identity"  # it is one of the plan
 
 
 def unsound(protocol: str, exchanges: int, *, seed: int = 1) -> list[str]:
     """All that is not as it should be in so many exchanges of a sound line."""
-    line = line_of(protocol, TWO, seed)
+    line = line_of(protocol, SOUND_LINES[protocol], seed)
     found: list[str] = []
     while line.line.counters.requests < exchanges and not found:
         line.run(10)
         found += [reading.reading.reason for one in line.published for reading in one.read if reading.reading.reason]
         found += line.wrong()
+        found += [one.name for one in line.line.state().conditions if one.name != SOUND_CONDITION]
         line.published.clear()
     counters = line.line.counters.as_dict("")
     found += [f"{counters[f'.{name}']} {name}" for name in UNSOUND if counters[f".{name}"]]
     return found if counters[".reconnects"] == 1 else [*found, "connected anew"]
+
+
+def plays(exchanges: int, first_seed: int, part: int, parts: int) -> Iterator[tuple[str, str, int, Played]]:
+    """Scenes with their protocol and seed, in turn, until they have so many exchanges: one of `parts` of all of them."""
+    entries = [(name, scene, protocol) for name, (scene, protocols) in PROMISED.items() for protocol in protocols]
+    for place in count(part, parts):
+        name, scene, protocol = entries[place % len(entries)]
+        seed = first_seed + place // len(entries)
+        played = play(scene, protocol, seed)
+        yield name, protocol, seed, played
+        exchanges -= played.line.line.counters.requests
+        if exchanges <= 0:
+            return

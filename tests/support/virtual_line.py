@@ -2,8 +2,10 @@
 
     register A of unit U, A even: U << 8 | A & 255        A odd: the time in ms, modulo 65536, when the device read it
     coil A of unit U:             a bit of a hash of U, A and the second
+    number N of another kind:     ten times N modulo 10000, plus the second modulo 10 with its milliseconds
 
-So a value tells whose it is, where it stood, and when it was held. `Judge` knows when each was.
+Numbers are those of lines of text, of the channels of an ADAM module, of a meter's readout. So a value tells whose
+it is, where it stood, and when it was held. `Judge` knows when each was.
 """
 
 import random
@@ -25,12 +27,13 @@ from acquisition.writes.tasks import WriteTasks
 from bus import quality
 from bus.messages import Value
 from bus.quality import Stamp
-from mapping.plan import DevicePlan, LinePlan, PointPlan, Register
+from mapping.plan import DevicePlan, LinePlan, Obis, PointPlan, Register, Reply
 
 TABLES: Final = ("coil", "discrete", "holding", "input")
-EVERY_REGISTER: Final = {(table, address): 0 for table in TABLES for address in range(256)}
+EVERY_REGISTER: Final = {(table, address): 0 for table in TABLES for address in (0, 255)}  # from the first to the last
 STEP_S: Final = 20e-6  # of a step, whatever it is: time never stands still
 BEGIN_S: Final = 1000.0
+NUMBERS: Final = 10_000  # of the points of one device, by the thousandth of ten seconds too
 
 
 @dataclass
@@ -43,7 +46,11 @@ class HonestDevice:
     reads: list[tuple[float, str, int, int]] = field(default_factory=list)  # time, table, address, count
     written_words: list[tuple[str, int, tuple[int, ...]]] = field(default_factory=list)
     registers: Mapping[tuple[str, int], int] = field(default_factory=lambda: dict(EVERY_REGISTER))
-    values: Mapping[str, Value] = field(default_factory=dict)
+
+    @property
+    def values(self) -> Mapping[str, Value]:
+        """The number of each point, for the protocols that have no registers."""
+        return {point.local_name: shown_number(point, self.now) for point in self.plan.points}
 
     def advance(self, now_s: float) -> None:
         self.now = now_s
@@ -59,19 +66,35 @@ class HonestDevice:
         self.written_words.append((table, address, tuple(words)))
 
     def at(self, table: str, address: int) -> PointPlan | None:
+        for point in self.plan.points:
+            if isinstance(point.source, Register) and (point.source.table, point.source.address) == (table, address):
+                return point
         return None
 
     def take(self, point: PointPlan, value: Value, words: tuple[int, ...]) -> None:
         raise ValueError("not of this device")
 
     def readout(self) -> str:
-        return ""
+        return "".join(
+            f"{point.source.code}({shown_number(point, self.now):06.3f}*V)\r\n"
+            for point in self.plan.points
+            if isinstance(point.source, Obis)
+        )
 
     def line(self, request: str) -> str | None:
+        for point in self.plan.points:
+            if isinstance(point.source, Reply) and point.source.request == request:
+                label = point.source.pattern.partition("(")[0]
+                return f"{label}{shown_number(point, self.now):06.3f}"
         return None
 
     def end_of(self, request: str) -> str:
         return "\r\n"
+
+
+def shown_number(point: PointPlan, now: float) -> float:
+    """The number of `point` at `now`."""
+    return point.number % NUMBERS * 10 + int(now * 1000) % NUMBERS / 1000
 
 
 def held(unit: int, table: str, address: int, now: float) -> int:
@@ -249,9 +272,12 @@ class VirtualLine:
 def _is_true(unit: int, point: PointPlan, published: Published, value: object) -> bool:
     """True if the register held `value` within the exchange: from twice as long ago as the stamp says, until now."""
     register = point.source
-    assert isinstance(register, Register)
     assert isinstance(value, int | float)
     asked_at = 2 * published.stamped - published.at
+    if not isinstance(register, Register) or register.type == "float32":
+        whose, shown_ms = divmod(round(value * 1000), NUMBERS)
+        age_ms = (int(published.at * 1000) - shown_ms) % NUMBERS
+        return whose == point.number % NUMBERS and age_ms <= (published.at - asked_at) * 1000 + 2
     if register.table in ("coil", "discrete"):
         return any(held(unit, register.table, register.address, at) == int(value) for at in (asked_at, published.at))
     if register.count == 2:  # of which the first is even

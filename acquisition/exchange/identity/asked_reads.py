@@ -11,6 +11,7 @@ Within the window a signature is not used for another question of its unit, unle
 unit was asked nothing for a window: the line was heard to have nothing more to say.
 """
 
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -18,6 +19,7 @@ from acquisition.drivers.base import Read, Write
 from acquisition.exchange.identity.lags import Lags
 
 WINDOW_S: Final = 0.06
+TIMES_KEPT: Final = 16  # of one read
 SIGNATURES_LIMIT: Final = 4096  # those out of every window are forgotten then
 
 SUSPECTED_S: Final = 10.0
@@ -55,6 +57,7 @@ class AskedReads:
     _written: dict[Write, float] = field(default_factory=dict)  # when they were last sent
     _contested: dict[ReadSignature, float] = field(default_factory=dict)  # until when
     _suspected: dict[int, tuple[float, float]] = field(default_factory=dict)  # by unit: seconds, and until when
+    _times: dict[tuple[ReadSignature, Question], deque[float]] = field(default_factory=dict)
     _longest_s: float = 0.0
 
     def signature_of(self, read: Read) -> ReadSignature:
@@ -67,6 +70,11 @@ class AskedReads:
         self._contested[signature] = now + CONTESTED_S
         if len(self._contested) > SIGNATURES_LIMIT:
             del self._contested[next(iter(self._contested))]  # the one that was not heard for longest
+
+    @property
+    def contested(self) -> bool:
+        """True if responses to somebody else's reads have ever come."""
+        return bool(self._contested)
 
     def is_contested(self, read: Read, now: float) -> bool:
         """True if responses to somebody else's reads look like that to `read`."""
@@ -92,6 +100,7 @@ class AskedReads:
         question, signature = question_of(read), self.signature_of(read)
         self._sent.setdefault(signature, {})[question] = now
         self._last[signature[0]] = now
+        self._times.setdefault((signature, question), deque(maxlen=TIMES_KEPT)).append(now)
         self._questions.setdefault(read.unit, set()).add(question)
 
     def took(self, seconds: float) -> None:
@@ -128,13 +137,14 @@ class AskedReads:
     def looks_alike(self, read: Read, now: float) -> bool:
         """True if another question of its unit was asked within the window with the signature of `read`."""
         since, question = now - self.window(read.unit, now), question_of(read)
-        return any(one != question and at > since for one, at in self._sent.get(self.signature_of(read), {}).items())
+        sent = self._sent.get(self.signature_of(read))
+        return sent is not None and any(at > since and one != question for one, at in sent.items())
 
     def alike_at(self, read: Read) -> float:
         """Time at which another question was last asked with the signature of `read`."""
         question = question_of(read)
         asked = (at for one, at in self._sent.get(self.signature_of(read), {}).items() if one != question)
-        return max(asked, default=0.0)
+        return max(asked, default=-1e9)
 
     def quiet_at(self, read: Read, now: float) -> float:
         """Time from which no question of its unit is within the window."""
@@ -144,6 +154,12 @@ class AskedReads:
         """Time within the window, or `least_s`, at which `read` was last sent, as it is now; None if it was not."""
         at = self._sent.get(self.signature_of(read), {}).get(question_of(read))
         return at if at is not None and at > now - max(self.window(read.unit, now), least_s) else None
+
+    def asked_since(self, read: Read, since: float, *, first: bool) -> float | None:
+        """Time since then at which `read` was first or last sent, as it is now; None if it was not."""
+        times = self._times.get((self.signature_of(read), question_of(read)), deque())
+        found = (at for at in (times if first else reversed(times)) if at > since)
+        return next(found, None)
 
     def last_of(self, signature: ReadSignature) -> float | None:
         """Time at which a read of `signature` was last sent; None if there was none."""
@@ -157,6 +173,7 @@ class AskedReads:
     def _forget(self, now: float) -> None:
         """Forget reads that are out of every window, and all questions: those that are asked on come again."""
         self._questions.clear()
+        self._times.clear()
         for signature, times in list(self._sent.items()):
             since = now - max(60.0, self.window(signature[0], now))
             fresh = {one: at for one, at in times.items() if at > since}

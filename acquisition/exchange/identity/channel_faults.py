@@ -136,6 +136,10 @@ class ChannelFaults:
         text = "a write" if octets is None else f"a request for {octets} octets"
         self.conditions.note(self.stranger, f"unit {unit}, function {function}: {text} that is not ours", now)
 
+    def two_answers(self, of: str, lag_s: float, now: float) -> None:
+        """Two lines of text have come to one question, and they differ."""
+        self.conditions.note("two-devices", f"{of}: two answers with different data, {_ms(lag_s)} apart", now)
+
     def misfit(self, unit: int, function: int, octets: int, now: float) -> None:
         """A response with `octets` of data has come under the transaction id of a request that it does not answer."""
         text = f"unit {unit}, function {function}, {octets} octets: under the id of a request that it does not answer"

@@ -17,7 +17,7 @@ from acquisition.exchange.identity.asked_reads import ReadSignature
 
 ACCEPTED_WITHIN_S: Final = 2.0
 SURPLUS_S: Final = 60.0
-PROOF_S: Final = 0.5  # the longest time that reads rest on silence
+PROOF_S: Final = 0.36  # with the window of silence that follows, reads rest on silence for half a second at most
 KEPT_LIMIT: Final = 256  # reads of one unit that rest on silence; more are in doubt at once
 
 
@@ -90,6 +90,12 @@ class Doubts:
         if last is not None and now - last.at < ACCEPTED_WITHIN_S:
             self._taken_back[last.read] = None
             self._inconsistent[last.read.unit] = now
+
+    def contradicted(self, request: Ask, unit: int, now: float, *, certain: bool) -> None:
+        """Two answers to `request` differ; `certain`: they are two devices'."""
+        self._taken_back[request] = None
+        if certain:
+            self._inconsistent[unit] = now
 
     def is_inconsistent(self, unit: int, now: float, window_s: float) -> bool:
         """True while two devices or two masters answer under the number of `unit`."""

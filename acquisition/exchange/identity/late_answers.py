@@ -24,6 +24,7 @@ WIRE_S: Final = 2.0
 WIRE_TIMEOUTS: Final = 4.0
 NETWORK_S: Final = 60.0
 SOFT_S: Final = 60.0  # a missing response that the clock has ended may come all the same: its size is used last
+REFUSED_S: Final = 1.0  # data that follow an exception later than that are not told from a stranger's
 LATE_LIMIT: Final = 1024  # of one line; the oldest is forgotten
 
 Signature = tuple[int | str | tuple[int, ...] | None, ...]
@@ -86,6 +87,19 @@ class LateResponses:
             for one in self._all:
                 one.outage |= one.unit == unit
 
+    @property
+    def remembered(self) -> bool:
+        """True if there is a response that may come, or one that the clock has ended."""
+        return bool(self._all)
+
+    def only_refused(self, read: Read, asked_at: float, now: float) -> None:
+        """An exception has come to `read`. If its data follow, that one was another request's."""
+        question = question_of(read)
+        self._all = [one for one in self._all if not (one.refused and one.ended and one.question == question)]
+        seemed = LateResponse(read, read.unit, self._signature(read), asked_at, now, question, refused=True, ended=True)
+        self._all.append(seemed)
+        del self._all[:-LATE_LIMIT]
+
     def any(self, now: float) -> bool:
         """True if a response is outstanding."""
         return any(one.until > now for one in self._all)
@@ -109,22 +123,39 @@ class LateResponses:
             if one.unit != request.unit or one.question is None:
                 continue
             if one.signature != shown:
-                one.ended = one.ended or (not one.outage and in_order) or one.until <= now
+                one.ended = one.ended or (not one.outage and in_order)
                 one.until = min(one.until, now) if one.ended else one.until
             elif isinstance(request, Read) and one.question == question_of(request):
                 one.asked_at = asked_at
 
-    def settle(self, foreign: Foreign, tables: dict[int, str], *, known: bool = False) -> LateResponse | None:
+    def proved(self, proof: Read, now: float) -> None:
+        """`proof` was answered, in step: what the clock has ended of its unit does not come any more."""
+        shown = self._signature(proof)
+        for one in self._all:
+            one.ended |= one.unit == proof.unit and one.signature != shown and one.until <= now
+
+    def settle(
+        self, foreign: Foreign, tables: dict[int, str], now: float, *, known: bool = False
+    ) -> LateResponse | None:
         """Forget the outstanding response that `foreign` matches, and return it. `tables` by function.
 
         `known`: its octets have come before, so it is none that a later answer has ended.
         """
         unit = ANY_UNIT if self.any_unit else foreign.unit
-        return self._settle((unit, tables.get(foreign.function), foreign.octets_of_data), known=known)
+        return self._settle((unit, tables.get(foreign.function), foreign.octets_of_data), now, known=known)
 
-    def settle_request(self, request: Read | Write, *, known: bool = False) -> LateResponse | None:
+    def settle_request(self, request: Read | Write, now: float, *, known: bool = False) -> LateResponse | None:
         """Forget the outstanding response to `request`, and return it; None if there was none. `known`: see `settle`."""
-        return self._settle(self._signature(request), known=known)
+        return self._settle(self._signature(request), now, known=known)
+
+    def settle_refused(self, request: Read | Write, now: float) -> LateResponse | None:
+        """An exception has come: forget the response to `request` if only that one of its unit and function is outstanding."""
+        wanted = self._signature(request)
+        alike = [one for one in self._all if one.until > now and one.signature[:2] == wanted[:2]]
+        if [one.signature for one in alike] != [wanted]:
+            return None
+        self._all.remove(alike[0])
+        return alike[0]
 
     def overtake(self, write: Write) -> None:
         """`write` is sent: confirmations of earlier ones that differ can prove nothing any more."""
@@ -160,10 +191,11 @@ class LateResponses:
         """True if any missing response could pass for that to `read`."""
         return bool(self._alike(read, now))
 
-    def owed_alike(self, read: Read, now: float) -> float | None:
-        """Time at which `read` was first sent as it is, without a response so far; None if it was not."""
+    def owed_alike(self, read: Read, now: float, since: float = 0.0) -> float | None:
+        """Time since then at which `read` was first sent as it is, without a response so far; None if it was not."""
         question = question_of(read)
-        return min((one.asked_at for one in self._alike(read, now) if one.question == question), default=None)
+        asked = (one.asked_at for one in self._alike(read, now) if one.question == question and one.asked_at >= since)
+        return min(asked, default=None)
 
     def may_still_satisfy(self, read: Read, now: float) -> bool:
         """True if a missing response that the clock has ended could pass for that to `read`."""
@@ -181,7 +213,7 @@ class LateResponses:
     def _alike(self, read: Read, now: float) -> list[LateResponse]:
         if not self._all:
             return []
-        self._all = [one for one in self._all if one.until + (0.0 if one.refused else SOFT_S) > now]
+        self._all = [one for one in self._all if one.until + (REFUSED_S if one.refused else SOFT_S) > now]
         wanted = self._signature(read)
         return [one for one in self._all if one.signature == wanted and one.until > now]
 
@@ -195,11 +227,10 @@ class LateResponses:
     def _signature(self, request: Read | Write) -> Signature:
         return signature(request, any_unit=self.any_unit)
 
-    def _settle(self, wanted: Signature, *, known: bool) -> LateResponse | None:
-        fitting = [one for one in self._all if one.signature == wanted]
-        found = next((one for one in fitting if not one.ended), None)
-        if found is None and fitting and not known:
-            found = fitting[-1]
+    def _settle(self, wanted: Signature, now: float, *, known: bool) -> LateResponse | None:
+        """Forget the first one; one that the clock has ended only if there is no other, and one that an answer has at last."""
+        fitting = [one for one in self._all if one.signature == wanted and not (one.ended and known)]
+        found = min(fitting, key=lambda one: (one.ended, one.until <= now), default=None)
         if found is not None:
             self._all.remove(found)
         return found

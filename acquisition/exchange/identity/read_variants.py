@@ -78,13 +78,16 @@ class ReadChoice:
         `borders` are the ends of its values (addresses, ascending): no value is torn. `silent_s`: the line has been silent
         for so long. `fresh`: not even the same question within the window may look alike, since the value has changed.
         """
-        safe = [one for one in variants(read, borders, limits) if not self._owed(one, now)]
-        free = _preferred(safe, lambda part: not self._late.may_satisfy_of_others(part.read, now))
-        free = _preferred(free, lambda part: self._late.owed_alike(part.read, now) is None)
-        free = _preferred(free, lambda part: not self._late.may_still_satisfy(part.read, now))
+        free = list(variants(read, borders, limits))
+        if self._late.remembered:
+            free = [one for one in free if not self._owed(one, now)]
+            free = _preferred(free, lambda part: not self._late.may_satisfy_of_others(part.read, now))
+            free = _preferred(free, lambda part: self._late.owed_alike(part.read, now) is None)
+            free = _preferred(free, lambda part: not self._late.may_still_satisfy(part.read, now))
         if fresh:
             free = _preferred(free, lambda part: self._asked.asked_alike(part.read, now, FRESH_S) is None)
-        free = _preferred(free, lambda part: not self._asked.is_contested(part.read, now))
+        if self._asked.contested:
+            free = _preferred(free, lambda part: not self._asked.is_contested(part.read, now))
         if not free or silent_s >= self._asked.window(read.unit, now) or now >= self._asked.quiet_at(read, now):
             return free[0] if free else None
         distinct = [one for one in free if not any(self._asked.looks_alike(part.read, now) for part in one)]

@@ -1,6 +1,6 @@
 """Late lines of text: which question may be asked while a line is missing."""
 
-from acquisition.drivers.base import Question
+from acquisition.drivers.base import Question, Text
 from acquisition.exchange.identity.late_text import LATE_LIMIT, QUESTIONS_LIMIT, LateText
 
 VOLTAGE, CURRENT = Question("MEAS:VOLT?", "\n"), Question("MEAS:CURR?", "\n")
@@ -46,9 +46,9 @@ def test_each_try_of_a_question_may_still_be_answered() -> None:
 def test_an_instrument_with_one_question_rests_on_nothing_and_one_with_two_rests_on_silence() -> None:
     text = LateText()
     for _ in range(2):
-        text.sent(VOLTAGE)
+        text.sent(VOLTAGE, 0.0)
         assert not text.rests_on_silence(VOLTAGE)
-    text.sent(CURRENT)
+    text.sent(CURRENT, 0.0)
     assert (text.rests_on_silence(VOLTAGE), text.rests_on_silence(CURRENT)) == (True, True)
 
 
@@ -65,7 +65,7 @@ def test_of_more_missing_lines_than_are_kept_the_oldest_is_forgotten() -> None:
 def test_of_more_questions_than_are_kept_the_newest_is_not_kept_and_rests_on_silence() -> None:
     text = LateText()
     for number in range(QUESTIONS_LIMIT + 1):
-        text.sent(Question(f"Q{number}?", "\n"))
+        text.sent(Question(f"Q{number}?", "\n"), 0.0)
     assert len(text._questions) == QUESTIONS_LIMIT
     assert text.rests_on_silence(Question(f"Q{QUESTIONS_LIMIT}?", "\n"))
 
@@ -77,3 +77,30 @@ def test_a_question_that_is_asked_again_may_be_answered_by_the_line_of_its_first
     assert (text.owed(VOLTAGE, 4.0), text.owed(CURRENT, 4.0)) == (1.0, None)
     assert (text.owed(VOLTAGE, 5.0), text.owed(VOLTAGE, 7.0)) == (3.0, None)
     assert (text.any(6.9), text.any(7.0)) == (True, False)
+
+
+def test_a_second_line_that_differs_from_the_answer_contradicts_it_once_and_those_in_a_row_are_counted() -> None:
+    text = LateText()
+    for count in (1, 2):
+        text.accepted(VOLTAGE, Text("230.1"))
+        assert text.contradictions(VOLTAGE, Text("230.1"), 1.0) == 0
+        assert [text.contradictions(VOLTAGE, Text("5.0"), 1.0) for _ in range(2)] == [count, count]
+    text.accepted(VOLTAGE, Text("230.1"))
+    text.accepted(VOLTAGE, Text("230.2"))  # nothing contradicted the one before
+    assert text.contradictions(VOLTAGE, Text("5.0"), 1.0) == 1
+
+
+def test_while_a_line_is_missing_no_other_line_contradicts_an_answer() -> None:
+    text = LateText()
+    text.expect(VOLTAGE, 0.0, 60.0)
+    text.accepted(VOLTAGE, Text("230.1"))
+    assert text.contradictions(VOLTAGE, Text("5.0"), 1.0) == 0
+    assert text.contradictions(VOLTAGE, Text("5.0"), 60.0) == 1
+
+
+def test_a_question_was_asked_since_a_time_first_and_last() -> None:
+    text = LateText()
+    for at in (1.0, 2.0, 3.0):
+        text.sent(VOLTAGE, at)
+    assert (text.asked_alike(VOLTAGE, 1.0, first=True), text.asked_alike(VOLTAGE, 1.0, first=False)) == (2.0, 3.0)
+    assert (text.asked_alike(VOLTAGE, 3.0, first=True), text.asked_alike(CURRENT, 0.0, first=True)) == (None, None)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from acquisition.drivers.base import Read
 from acquisition.exchange.identity.asked_reads import WINDOW_S, AskedReads, octets_of, signature_of
 from acquisition.exchange.identity.late_answers import LateResponses
-from acquisition.exchange.identity.read_variants import Part, ReadChoice, ReadLimits, variants
+from acquisition.exchange.identity.read_variants import OWN_S, Part, ReadChoice, ReadLimits, variants
 
 READ, OTHER = Read(1, "holding", 100, 4), Read(1, "holding", 200, 4)
 BORDERS = [102, 104]
@@ -129,7 +129,7 @@ def test_a_unit_with_two_questions_is_not_asked_alike_within_the_window_while_it
 def test_every_fourth_time_on_average_the_second_variant_is_sent() -> None:
     for drawn, count in ((0.24, 5), (0.25, 4)):
         bench = Bench(lambda drawn=drawn: drawn)  # type: ignore[misc]
-        bench.sent(OTHER, NOW - 1)
+        bench.sent(OTHER, NOW - OWN_S - 1)
         bench.sent(Read(1, "holding", 0, 1), NOW - 0.01)
         assert bench.parts()[0].read.count == count
 

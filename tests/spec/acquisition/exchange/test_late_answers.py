@@ -12,7 +12,7 @@ from msgspec import structs
 from acquisition.drivers.base import Ask, Confirmed, DriverSpec, Found, Read, Write
 from acquisition.drivers.registry import by_protocol
 from acquisition.exchange import attempt
-from acquisition.exchange.attempt import DeviceException
+from acquisition.exchange.attempt import Deferral, DeviceException
 from acquisition.exchange.identity.asked_reads import WINDOW_S
 from acquisition.exchange.identity.late_answers import WIRE_S
 from acquisition.exchange.identity.read_variants import ReadLimits
@@ -226,8 +226,11 @@ def test_an_exception_that_may_be_a_late_one_to_another_read_is_in_doubt(code: i
         other, polled = Read(1, "holding", 40, size), PolledDevice(device, [])
 
         async def asked(later: float) -> object:
-            wire.loop.call_later(later, wire.say, refusal(1, 3, code))
-            return await link.loop.run(attempt.registers(link.link, polled, other, [40 + size]))
+            while True:
+                wire.loop.call_later(later, wire.say, refusal(1, 3, code))
+                found = await link.loop.run(attempt.registers(link.link, polled, other, [40 + size]))
+                if found != Deferral(at_once=True):  # a longer read was refused
+                    return found
 
         unit.dead = True
         assert await asked(0.2) == DeviceException(code, certain=True)  # nothing is owed
@@ -256,7 +259,7 @@ def test_a_late_exception_makes_no_hole_of_the_registers_that_were_asked_for_sin
         polling = Polling({1: Unit(spoil=late_refusal, late=lambda _chance: 0.07)}, [device])
         await polling.poll(30)
         alone = [one for one in polling.heard if one.read[0].point == 1040]
-        assert polling.line.counters.late > 50
+        assert polling.line.counters.timeouts >= 5
         gone = [after.at - before.at for before, after in pairwise(one for one in alone if one.good)]
         assert max(gone) < 1  # a hole is left alone for a minute
         assert alone[-1].at > 1029
@@ -319,7 +322,7 @@ def test_an_adapter_that_hears_itself_is_no_trouble() -> None:
         assert wrong(polling.heard) == []
         assert exchanges(polling.heard) > 1500
         unknown = polling.line.counters.requests - polling.line.counters.echoes
-        assert 0 <= unknown <= polling.wire.late  # a late answer may come before the echo
+        assert unknown in (0, 1)  # the last request may have no echo yet
 
     run(scenario())
 

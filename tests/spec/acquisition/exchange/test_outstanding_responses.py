@@ -56,7 +56,7 @@ def test_a_late_response_settles_what_was_outstanding_and_time_settles_the_other
     late = LateResponses()
     late.expect(READ, 0.0, 2.0)
     late.expect(Read(3, "input", 0, 4), 0.0, 2.0)
-    late.settle(Foreign(3, 4, 20), TABLES)
+    late.settle(Foreign(3, 4, 20), TABLES, 0.0)
     assert not late.may_satisfy(ANOTHER, 0.1)
     assert late.may_satisfy(Read(3, "input", 50, 4), 0.1)
     assert not late.may_satisfy(Read(3, "input", 50, 4), 2.0)
@@ -106,7 +106,7 @@ def test_behind_a_gateway_a_missing_response_of_one_unit_is_avoided_by_the_other
     read = Read(4, "input", 100, 10)
     assert (straight.is_owed(read, 1.0), gateway.is_owed(read, 1.0)) == (False, True)
     assert (gateway.may_satisfy(read, 1.0), gateway.may_satisfy_of_others(read, 1.0)) == (False, True)
-    gateway.settle(Foreign(4, 4, 20), TABLES)
+    gateway.settle(Foreign(4, 4, 20), TABLES, 0.0)
     assert not gateway.is_owed(read, 1.0)
 
 
@@ -137,10 +137,10 @@ def test_bits_come_eight_in_an_octet_and_their_late_response_settles_them(
     foreign = judge(Read(3, "holding", 0, 1), 3, pdu)
     assert isinstance(foreign, Foreign)
     assert late.may_satisfy(another, 0.1)  # whatever is asked for with as many octets
-    settled = late.settle(foreign, TABLES)
+    settled = late.settle(foreign, TABLES, 0.0)
     assert settled is not None
     assert (settled.question, settled.asked_at) == ((3, table, 100), 0.0)
-    assert late.settle(foreign, TABLES) is None
+    assert late.settle(foreign, TABLES, 0.0) is None
     assert not late.may_satisfy(another, 0.1)
 
 
@@ -293,17 +293,19 @@ def test_a_response_that_a_later_answer_has_ended_is_told_from_a_stranger_and_bl
     late.expect(READ, 0.0, 60.0)
     late.answered(Read(3, "input", 0, 3), 1.0, 1.1, in_order=True)
     assert (late.is_owed(READ, 2.0), late.may_still_satisfy(READ, 2.0)) == (False, False)
-    assert late.settle(Foreign(3, 4, 20), TABLES, known=True) is None  # one that came before comes again
-    found = late.settle(Foreign(3, 4, 20), TABLES)
+    assert late.settle(Foreign(3, 4, 20), TABLES, 2.0, known=True) is None  # one that came before comes again
+    found = late.settle(Foreign(3, 4, 20), TABLES, 2.0)
     assert found is not None
     assert found.asked_at == 0.0
-    assert late.settle(Foreign(3, 4, 20), TABLES) is None
+    assert late.settle(Foreign(3, 4, 20), TABLES, 2.0) is None
 
 
-def test_one_that_the_clock_has_ended_is_in_the_way_of_other_questions_until_an_answer_shows_the_order() -> None:
+def test_one_that_the_clock_has_ended_is_in_the_way_of_other_questions_until_a_proof() -> None:
     late = LateResponses()
     late.expect(READ, 0.0, 2.0)
     assert late.may_still_satisfy_another(ANOTHER, 3.0)
     assert not late.may_still_satisfy_another(READ, 3.0)
     late.answered(Read(3, "input", 0, 3), 3.0, 3.1, in_order=False)
-    assert not late.may_still_satisfy_another(ANOTHER, 3.2)
+    assert late.may_still_satisfy_another(ANOTHER, 3.2)
+    late.proved(Read(3, "input", 0, 1), 3.3)
+    assert not late.may_still_satisfy_another(ANOTHER, 3.4)

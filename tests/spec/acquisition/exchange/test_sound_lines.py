@@ -56,4 +56,7 @@ def test_where_every_question_finds_its_line_silent_the_planned_reads_are_sent_a
 
 def test_where_they_do_not_other_reads_are_sent_too() -> None:
     sent, _, _ = requests("one meter, two blocks of 40", 10, 20.0)
-    assert {(1, 0, 40), (1, 100, 40)} < sent
+    assert {request[:2] for request in sent} == {(1, 0), (1, 100)}
+    sizes = [{count for _, first, count in sent if first == each} for each in (0, 100)]
+    assert min(map(len, sizes)) > 1
+    assert sizes[0].isdisjoint(sizes[1])  # each block has its own

@@ -1,6 +1,7 @@
 """The schedule of one line in virtual time."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import msgspec
 from hypothesis import given
@@ -54,6 +55,20 @@ def test_a_dead_unit_of_eight_costs_its_neighbours_at_most_a_tenth() -> None:
     alone = sum(len(times) for name, times in run(saturated(), 30, set()).items() if name != "7") / 7 * 8
     beside = sum(len(times) for name, times in run(saturated(), 30, {"7"}).items())
     assert beside >= 0.9 * alone * 7 / 8
+
+
+def test_a_dead_unit_is_probed_in_its_time_on_a_line_that_cannot_keep_up_with_short_periods() -> None:
+    scheduler = Scheduler([device("a", 1, 0, 100, 200, every_ms=20), device("b", 2, 0, every_ms=20)], 0.0)
+    now, probes = 0.0, list[float]()
+    while now < 200.0:
+        job = scheduler.next(now)
+        now += 2.0
+        if job is not None and job.device.plan.name == "b":
+            probes.append(now)
+            scheduler.timed_out(job, now, TIMEOUT_S)
+        elif job is not None:
+            scheduler.answered(job, now)
+    assert max(later - earlier for earlier, later in pairwise([*probes, now])) <= PROBE_LIMIT_S + 8.0
 
 
 def test_a_dead_unit_is_probed_within_thirty_seconds_and_then_polled_at_once() -> None:
