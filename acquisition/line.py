@@ -94,7 +94,7 @@ class Line:
         self._paths = paths or Paths(lambda _device, _text: None)  # without a second path there is no switch
         self._spec = spec
         self._time = time
-        self._link = Link(plan, spec, time, draw, tag, record)
+        self._link = Link(plan, spec, time, draw, tag, record, self._take_back)
         self._publish = publish
         self._stamp = stamp
         self._wake = wake

@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel
 
-from mapping.plan import Block, Obis, PointPlan, PollSettings, Register, Reply, ReplyBlock, Table
+from mapping.plan import Block, Obis, PointPlan, PollSettings, Register, Reply, ReplyBlock, Resync, Table
 
 LineSettings = Mapping[str, str | int | float | bool]
 Transport = Literal["serial", "tcp", "tls", "udp", "memory"]
@@ -71,6 +71,10 @@ class Framing:
         return self.sign_on.octets + max(self.sign_on.lines, points) * TEXT_ANSWER_OCTETS
 
 
+def none_of_its_own(_: int) -> None:
+    """No question that every device of the protocol answers: a profile may have one."""
+
+
 def fits(_: PointPlan) -> None:
     """No misfit: the protocol can ask for every point of its kind."""
 
@@ -83,7 +87,8 @@ class Protocol:
     `tag_octets`: so many octets in front of a frame number the request, and its answer bears the same; 0: none do.
     `broadcast`: unit 0 is every device. `modbus`: its devices know Modbus' functions: they can be identified, scanned,
     guessed, and reached by a second path. `address`: a device may have an `address:` of its own. `every_ms`, `timeout_ms`:
-    the defaults of a device. `misfit`: why a point cannot be asked for, as the end of a sentence; None if it can.
+    the defaults of a device. `misfit`: why a point cannot be asked for, as the end of a sentence; None if it can. `resync`: by
+    unit, the question of every device whose reply is told from all others.
     """
 
     name: str
@@ -98,6 +103,7 @@ class Protocol:
     every_ms: int = EVERY_MS
     timeout_ms: int = PollSettings().timeout_ms
     misfit: Callable[[PointPlan], str | None] = fits
+    resync: Callable[[int], Resync | None] = none_of_its_own
 
     @property
     def serial(self) -> bool:

@@ -6,6 +6,7 @@
     write coil N       #AA1N01      >             one output
     read  holding N    $AA6CN       !AA+07.000    output N of a 4024, as it was last set
     write holding N    #AACN+07.000 >  or !AA
+    resync             $AA2         !AA080600     the module's configuration: no other answer looks like it
                        any of them  ?AA           the module knows the command and refuses it
 
 AA is the unit in hexadecimal. With `checksum`, two digits stand before CR both ways: the sum of all characters before
@@ -34,10 +35,11 @@ from acquisition.drivers.base import (
     Read,
     Registers,
     SerialSettings,
+    Text,
     Write,
 )
 from acquisition.drivers.device_side import AnsweringDevice, Devices, RegisterRange, Turn, turn_of, unreadable
-from mapping.plan import PointPlan, Register, Table
+from mapping.plan import PointPlan, Register, Resync, Table
 from mapping.protocols import Framing, LineSettings, Protocol
 
 _LONGEST: Final = 64
@@ -117,7 +119,9 @@ def _command(ask: Ask) -> bytes:
             return b"#%02X1%X%02X" % (ask.unit, ask.address, ask.values[0])
         case Write():
             return b"#%02XC%X" % (ask.unit, ask.address) + _digits(number_of(ask.values))
-        case Question() | Identification():
+        case Question():
+            return ask.text.encode("ascii")
+        case Identification():
             raise TypeError(f"{type(ask).__name__} on a line of ADAM modules")
 
 
@@ -138,8 +142,15 @@ def _registers(number: float) -> Registers:
     return Registers((int.from_bytes(octets[:2], "big"), int.from_bytes(octets[2:], "big")))
 
 
+def resync(unit: int) -> Resync:
+    """The question of `unit` whose reply has an address and six digits, as no other one."""
+    return Resync(f"${unit:02X}2", f"!{unit:02X}[0-9A-F]{{6}}")
+
+
 def _judged(ask: Ask, answer: bytes) -> Found:
-    address = b"%02X" % (0 if isinstance(ask, Question) else ask.unit)
+    if isinstance(ask, Question):
+        return Text(answer.decode("ascii", "replace"))
+    address = b"%02X" % ask.unit
     if answer == b"?" + address:
         return ExceptionResponse(_ILLEGAL_ADDRESS if isinstance(ask, Read) else _ILLEGAL_VALUE)
     found: Found | None = None
@@ -233,6 +244,8 @@ def _registers_of(command: re.Match[str]) -> tuple[RegisterRange, ...]:
 def _reply(device: AnsweringDevice, command: str) -> str:
     """The module's answer; empty if it says nothing."""
     sign, address, rest = command[0], command[1:3], command[3:]
+    if sign == "$" and rest == "2":
+        return f"!{address}080600"
     if sign == "$" and rest == "6":
         return f"!{_word(device):04X}00"
     if match := re.fullmatch(r"6C([0-9A-F])", rest):
@@ -281,6 +294,7 @@ DRIVER: Final = DriverSpec(
         "serial",
         framing=Framing(registers=_CHANNEL_REGISTERS, by_table=_CHARACTERS),
         misfit=_misfit,
+        resync=resync,
     ),
     AdamAscii,
     AdamDevices,

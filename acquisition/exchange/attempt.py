@@ -86,7 +86,7 @@ def poll(link: Link, job: Job) -> Steps[AttemptResult]:
     read = _read(device, block)
     if job.due.is_searched and (wait_s := link.exception_wait_s(read)) > 0:
         return Deferral(wait_s=wait_s)
-    found = yield from registers(link, device, read, job.due.borders, exact=device.is_searched)
+    found = yield from registers(link, device, read, job.due.borders, exact=job.due.is_searched)
     return _readings(job, block, found, link.asked_at) if isinstance(found, tuple) else found
 
 
@@ -134,7 +134,7 @@ def registers(
     limits = ReadLimits(
         plan.polling.max_registers,
         device.refused_reads,
-        device.refused_ranges(),
+        device.ranges_in_doubt(),
         exact=exact or plan.polling.reads_exactly,
     )
     if not fresh and (wait_s := link.room_s(read)) > 0:

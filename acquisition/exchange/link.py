@@ -50,7 +50,7 @@ class Link:
 
     `time` has the time of the last step; `asked_at`: of the last request, or of an earlier one that looked alike and may be
     the one that was answered. `tag`: the transaction id before the first one. `draw` gives numbers from 0 to 1. `record` is
-    that of an earlier OS process.
+    that of an earlier OS process. `doubted` is called as soon as readings prove to be in doubt.
     """
 
     def __init__(
@@ -61,9 +61,11 @@ class Link:
         draw: Callable[[], float],
         tag: int = 0,
         record: ChannelRecord | None = None,
+        doubted: Callable[[], None] = lambda: None,
     ) -> None:
         self._spec = spec
         self._time = time
+        self._doubted = doubted
         self._connection = Connection()
         self._timing = LineTiming.of(plan, spec)
         self._cost = planner.line_cost(plan, spec.protocol.framing)
@@ -280,7 +282,7 @@ class Link:
         now, doubts = self._time.now, self._responses.doubts
         if not doubts.hold and self.may_ask(request) and self.silent_s >= self._window_s(TEXT):
             return None
-        return self._responses.resync.question(device, now) if isinstance(request, Question) else None
+        return self._responses.resync.question(device, now) if isinstance(request, Question | Read) else None
 
     def _resynchronized(self, question: Question, device: DevicePlan, *, behind: bool = False) -> Steps[bool]:
         """True if the line replies to what it is asked, and no other line came; otherwise it is to be silent.
@@ -328,7 +330,9 @@ class Link:
             return True
         if not isinstance(request, Read | Question) or self._is_proof(request):
             return False
-        return doubts.is_doubtful(unit, now) or doubts.needs_proof(unit, now) or not self.may_ask(request)
+        by_silence = not (isinstance(request, Question) and self._responses.resync.is_known)
+        proof_due = doubts.needs_proof(unit, now, by_silence=by_silence)
+        return doubts.is_doubtful(unit, now) or proof_due or not self.may_ask(request)
 
     def _exchange(self, request: Ask, device: DevicePlan, *, accept: bool = True) -> Steps[Found | None]:
         proven = self._is_proof(request)
@@ -437,6 +441,7 @@ class Link:
                     return found
                 yield from self._continue(found)
                 deadline = min(last, self._time.now + timeout_s)
+            self._tell_doubts()
         return self._responses.doubted
 
     def _continue(self, more: Continue) -> Steps[None]:
@@ -567,6 +572,11 @@ class Link:
         if octets:
             self._silence.broken(self._time.now)
             self._responses.unexpected(self._time.now, octets)
+            self._tell_doubts()
+
+    def _tell_doubts(self) -> None:
+        if self._responses.doubts.has_taken_back:
+            self._doubted()
 
     def _after_timeout(self, request: Ask, device: DevicePlan, timeout_s: float) -> Steps[None]:
         """Wait until the line is silent, or, on a line of text, for the missing response (D65) unless a `resync` settles it.

@@ -55,7 +55,9 @@ CUT_OCTETS: Final = 3  # that may be missing from an unsound response which has 
 SECOND_WITHIN_S: Final = 30.0  # a second response later than that is not told from a stray frame
 UNREACHED: Final = (10, 11)  # exceptions of a gateway that has got no response from the device behind it
 TIMEOUT_EVIDENCE_S: Final = 600.0  # a time-out alone may be that of a gateway
-OWED_S: Final = 1.0  # an unanswered request so old may be the one that is answered, whatever the lag was so far
+OWED_S: Final = (
+    1.0  # an unanswered question in text so old may be the one that is answered, whatever the lag was so far
+)
 TEXT_TIMEOUTS: Final = 8.0
 CONTRADICTIONS: Final = 3  # in a row, of lines of text: another master's lines are fewer
 TAGS_LIMIT: Final = 256
@@ -229,15 +231,15 @@ class Responses:
         if self.names_request(now):
             return now
         unit = self.unit_of(request)
-        since = now - max(self.asked.window(unit, now), OWED_S)
         owed = again = None
         if self.is_text(request):
-            owed = self.text.owed(request, now, since)
+            owed = self.text.owed(request, now, now - max(self.asked.window(unit, now), OWED_S))
         elif isinstance(request, Read):
-            owed = self.late.owed_alike(request, now, since)
+            owed_s = max(self.asked.window(unit, now), WIRE_S, WIRE_TIMEOUTS * self._timeout_s)
+            owed = self.late.owed_alike(request, now, now - owed_s)
         if not self._is_silent(unit, now):
             again = self._asked_alike(request, unit, now)
-        return min(at for at in (now, owed, again) if at is not None and at >= since)
+        return min(at for at in (now, owed, again) if at is not None)
 
     def _asked_alike(self, request: Ask, unit: int, now: float) -> float | None:
         """Time of the last request that looked alike since the line was silent; of the first one, on a unit in doubt."""

@@ -56,14 +56,15 @@ class PolledDevice:
         """False once reads that only show that the line is in step were never answered."""
         return self.proof_answered or self.unanswered_proofs < PROOFS_LIMIT
 
-    @property
-    def is_searched(self) -> bool:
-        """True while a register is searched for that it refuses."""
-        return any(due.is_searched for due in self.blocks)
-
     def refused_ranges(self) -> list[RefusedRange]:
         """Ranges that it has refused by themselves."""
         return [due.refused for due in self.blocks if due.refused is not None]
+
+    def ranges_in_doubt(self) -> list[RefusedRange]:
+        """Ranges that it has refused, by themselves or as parts of what it did not answer."""
+        searched = (due.block for due in self.blocks if due.is_searched)
+        parts = (one for one in searched if isinstance(one, RegisterBlock))
+        return [*self.refused_ranges(), *(RefusedRange(one.table, one.address, one.count, 0) for one in parts)]
 
     def refuses_longer(self, read: Read, *, certain: bool) -> None:
         """An exception has answered `read`, which is longer than its block; one that is not `certain` may be another's."""

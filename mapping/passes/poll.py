@@ -23,7 +23,7 @@ def plan_polls(draft: Draft) -> tuple[WorkerPlan, ...]:
             name,
             protocol.name,
             settings,
-            tuple(_device(draft, device, physics, longest) for device in own),
+            tuple(_device(draft, device, physics, longest, protocol) for device in own),
             tuple(_fallbacks(draft, name, protocol, physics)),
         )
         _check_load(draft, line, protocol.framing)
@@ -35,7 +35,7 @@ def _fallbacks(draft: Draft, line: str, protocol: Protocol, physics: planner.Phy
     """The devices that have their second path on `line`."""
     for device in draft.devices.values():
         if device.fallback is not None and device.fallback[0] == line:
-            plan = _device(draft, device, physics, REGISTERS_LIMIT)
+            plan = _device(draft, device, physics, REGISTERS_LIMIT, protocol)
             alone = msgspec.structs.replace(plan.polling, pipeline=1)
             polling = plan.polling if protocol.tagged else alone
             yield msgspec.structs.replace(plan, unit=device.fallback[1], polling=polling)
@@ -52,7 +52,9 @@ def commanded(draft: Draft, line: str) -> bool:
     )
 
 
-def _device(draft: Draft, device: DraftDevice, physics: planner.Physics, longest: int) -> DevicePlan:
+def _device(
+    draft: Draft, device: DraftDevice, physics: planner.Physics, longest: int, protocol: Protocol
+) -> DevicePlan:
     points = tuple(_polled(draft, point.plan) for point in device.points.values())
     plan = DevicePlan(
         name=device.name,
@@ -64,7 +66,7 @@ def _device(draft: Draft, device: DraftDevice, physics: planner.Physics, longest
         identify=device.identify,
         clock=None if device.clock is None else device.points[device.clock].plan.number,
         turnaround_ms=_turnaround(draft, device),
-        resync=device.resync,
+        resync=device.resync or protocol.resync(device.unit),
     )
     return planner.planned(plan, physics, longest)
 

@@ -17,7 +17,8 @@ from acquisition.exchange.identity.asked_reads import ReadSignature
 
 ACCEPTED_WITHIN_S: Final = 2.0
 SURPLUS_S: Final = 60.0
-PROOF_S: Final = 0.36  # with the window of silence that follows, reads rest on silence for half a second at most
+PROOF_S: Final = 0.5  # the longest time that reads rest on silence
+SILENCE_S: Final = 0.14  # a proof by silence takes so long itself
 KEPT_LIMIT: Final = 256  # reads of one unit that rest on silence; more are in doubt at once
 
 
@@ -58,9 +59,10 @@ class Doubts:
             kept.append(request)
             del kept[:-KEPT_LIMIT]
 
-    def needs_proof(self, unit: int, now: float) -> bool:
+    def needs_proof(self, unit: int, now: float, *, by_silence: bool = True) -> bool:
         """True if reads of `unit` rest on silence for so long that it is to be heard."""
-        return bool(self._by_silence.get(unit)) and now - self._proven_at.get(unit, now) >= PROOF_S
+        least_s = PROOF_S - SILENCE_S if by_silence else PROOF_S
+        return bool(self._by_silence.get(unit)) and now - self._proven_at.get(unit, now) >= least_s
 
     def is_doubtful(self, unit: int, now: float) -> bool:
         """True within a minute after a surplus response of `unit`."""
@@ -101,6 +103,11 @@ class Doubts:
         """True while two devices or two masters answer under the number of `unit`."""
         since = self._inconsistent.get(unit)
         return since is not None and now - since < window_s
+
+    @property
+    def has_taken_back(self) -> bool:
+        """True if readings proved to be in doubt since the last `taken_back`."""
+        return bool(self._taken_back)
 
     def taken_back(self) -> list[Ask]:
         """Requests whose readings are to be taken back; they are forgotten."""

@@ -14,6 +14,7 @@ another value has been written there, the first confirmation that fits is taken 
 """
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final
 
 from acquisition.drivers.base import Foreign, Read, Write
@@ -125,8 +126,17 @@ class LateResponses:
             if one.signature != shown:
                 one.ended = one.ended or (not one.outage and in_order)
                 one.until = min(one.until, now) if one.ended else one.until
-            elif isinstance(request, Read) and one.question == question_of(request):
-                one.asked_at = asked_at
+        if isinstance(request, Read):
+            self._move_up(request, asked_at)
+
+    def _move_up(self, read: Read, asked_at: float) -> None:
+        """One of the requests that look like `read` was answered, for all that is known the first one: the others are missing."""
+        question, shown = question_of(read), self._signature(read)
+        alike = [one for one in self._all if (one.signature, one.question) == (shown, question) and not one.ended]
+        for one, behind in pairwise(alike):
+            one.asked_at = behind.asked_at
+        if alike:
+            alike[-1].asked_at = asked_at
 
     def proved(self, proof: Read, now: float) -> None:
         """`proof` was answered, in step: what the clock has ended of its unit does not come any more."""

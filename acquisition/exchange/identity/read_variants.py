@@ -120,10 +120,12 @@ class ReadChoice:
         Its values are not used. It is a part of `read`, to the end of a value if it can be, or more than it; None if there is no
         such read.
         """
-        return next((one for one in _proofs(read, borders, limits) if self._is_unused(one, read, now)), None)
+        proofs = [one for one in _proofs(read, borders, limits) if octets_of(one) != octets_of(read)]
+        unused = (one for one in proofs if self._is_unused(one, now))
+        return next(unused, proofs[0] if proofs else None)  # one that is owed shows all that was asked before it
 
-    def _is_unused(self, proof: Read, read: Read, now: float) -> bool:
-        alike = octets_of(proof) == octets_of(read) or self._asked.looks_alike(proof, now)
+    def _is_unused(self, proof: Read, now: float) -> bool:
+        alike = self._asked.looks_alike(proof, now)
         owed = self._late.is_owed(proof, now) or self._late.may_still_satisfy(proof, now)
         heard = self._asked.asked_alike(proof, now) is not None or self._asked.is_contested(proof, now)
         return not (alike or owed or heard)

@@ -1,11 +1,25 @@
 """ADAM modules: the manual's own examples, both ways."""
 
 import math
+import re
 import struct
 
 import pytest
 
-from acquisition.drivers.base import Ask, Confirmed, ExceptionResponse, Foreign, Found, Question, Read, Registers, Write
+from acquisition.drivers.adam_ascii import resync
+from acquisition.drivers.base import (
+    Ask,
+    Confirmed,
+    ExceptionResponse,
+    Foreign,
+    Found,
+    Identification,
+    Question,
+    Read,
+    Registers,
+    Text,
+    Write,
+)
 from acquisition.drivers.registry import by_protocol
 
 SPEC = by_protocol()["adam-ascii"]
@@ -90,6 +104,19 @@ def test_with_checksum_both_directions_have_it_and_a_wrong_one_is_no_answer() ->
     assert answered(ask, b">+3.56719D\r") == Foreign(0, 0, None)
 
 
-def test_a_line_of_modules_takes_no_question_in_text() -> None:
+def test_the_configuration_of_a_module_is_told_from_every_other_answer() -> None:
+    asked = resync(0x1A)
+    driver = SPEC.make()
+    assert driver.request(Question(asked.request), 0) == b"$1A2\r"
+    assert driver.take(Question(asked.request), 0, bytearray(b"!1A080600\r")) == Text("!1A080600")
+    assert re.fullmatch(asked.pattern, "!1A080600")
+    for answer in (">+05.123", "!112200", "!1A+07.000", "?1A", ">", "!1A", "!1B080600"):
+        assert driver.take(Question(asked.request), 0, bytearray(answer.encode() + b"\r")) == Text(answer)
+        assert not re.fullmatch(asked.pattern, answer)
+    for read in (Read(0x1A, "input", 0, 2), Read(0x1A, "holding", 0, 2), Read(0x1A, "discrete", 0, 1)):
+        assert isinstance(driver.take(read, 0, bytearray(b"!1A080600\r")), Foreign)
+
+
+def test_a_line_of_modules_takes_no_identification() -> None:
     with pytest.raises(TypeError):
-        SPEC.make().request(Question("SI\r\n"), 0)
+        SPEC.make().request(Identification(1, 43), 0)

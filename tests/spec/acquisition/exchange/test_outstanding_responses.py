@@ -309,3 +309,12 @@ def test_one_that_the_clock_has_ended_is_in_the_way_of_other_questions_until_a_p
     assert late.may_still_satisfy_another(ANOTHER, 3.2)
     late.proved(Read(3, "input", 0, 1), 3.3)
     assert not late.may_still_satisfy_another(ANOTHER, 3.4)
+
+
+def test_of_several_tries_that_are_missing_an_answer_is_the_first_ones_and_the_others_move_up() -> None:
+    late = LateResponses()
+    for asked_at in (0.0, 1.0):
+        late.expect(READ, asked_at, 60.0)
+    for answered_at, oldest in ((2.0, 1.0), (3.0, 2.0), (4.0, 3.0)):
+        late.answered(READ, answered_at, answered_at + 0.1, in_order=True)
+        assert late.owed_alike(READ, 5.0) == oldest
