@@ -13,6 +13,7 @@ from acquisition.decoding.point_readings import PointReading
 from acquisition.drivers.base import ExceptionResponse, Identification, Identity, Question, Read, Registers, Text
 from acquisition.exchange import identification
 from acquisition.exchange.counters import BUSY
+from acquisition.exchange.identity.asked_reads import WINDOW_S
 from acquisition.exchange.identity.read_variants import ReadLimits
 from acquisition.exchange.link import Link
 from acquisition.exchange.pipelining import ReadResponse
@@ -22,6 +23,7 @@ from acquisition.polling.scheduler import Job, PolledDevice
 from mapping.plan import DevicePlan, Identify, RegisterBlock, ReplyBlock
 
 FUNCTIONS: Final[tuple[Literal[43, 17], ...]] = (43, 17)
+MISFITS_LIMIT: Final = 8  # in a row, before the device counts as silent
 ABSENT: Final = (2, 3)  # illegal address, illegal value: the device does not have that
 
 
@@ -148,7 +150,11 @@ def registers(
         return Deferral()
     found = yield from link.ask_parts(plan, parts)
     if isinstance(found, tuple):
+        device.misfits = 0
         return found
+    if found is None and link.misanswered and device.misfits < MISFITS_LIMIT:
+        device.misfits += 1  # the gateway's fault, and none of the device's
+        return Deferral(wait_s=WINDOW_S)
     if found is None or found.code in UNREACHED:
         device.unanswered_proofs = 0  # it is no matter of proofs
         return ResponseTimeout(f"no answer within {plan.polling.timeout_ms} ms")

@@ -132,6 +132,7 @@ class Link:
             self._time.now,
             silent_s=silent_s,
             fresh=fresh,
+            doubtful=self._responses.doubts.is_doubtful(read.unit, self._time.now),
         )
 
     def listen_first(self, read: Read, device: DevicePlan) -> Steps[None]:
@@ -197,6 +198,11 @@ class Link:
         now = self._time.now
         in_order = self._responses.is_in_order(now, device.polling.timeout_ms / 1000)
         return in_order and self._responses.resync.question(device, now) is not None
+
+    @property
+    def misanswered(self) -> bool:
+        """True if a gateway has put another response under the id of the last request: its own does not come any more."""
+        return self._responses.misanswered
 
     @property
     def is_certain(self) -> bool:
@@ -545,12 +551,12 @@ class Link:
 
     def _window_s(self, unit: int) -> float:
         """The silence after which no response of `unit` is expected, whose lag may not be known yet."""
-        return max(self._responses.asked.window(unit, self._time.now), HOLD_S)
+        return max(self._responses.asked.silence_s(unit, self._time.now), HOLD_S)
 
     def _window_of_silence(self, unit: int) -> Steps[None]:
         """Wait until the line was silent for a window; a line that never is, since others talk on it, for HOLD_LIMIT_S."""
         began, until = self._time.now, self._time.now + HOLD_LIMIT_S
-        window_s = self.beginnings.silence_s(self._responses.asked.window(unit, self._time.now))
+        window_s = self.beginnings.silence_s(self._responses.asked.silence_s(unit, self._time.now))
         while self._time.now < (free := min(self._silence.since + window_s, until)):
             self._unexpected((yield Receive(free)))
         self.held_s += self._time.now - began

@@ -62,7 +62,7 @@ TEXT_TIMEOUTS: Final = 8.0
 CONTRADICTIONS: Final = 3  # in a row, of lines of text: another master's lines are fewer
 TAGS_LIMIT: Final = 256
 FOREVER: Final = float("inf")
-FRAMES_KEPT: Final = 8
+FRAMES_KEPT: Final = 32  # of one signature
 TEXT_SHOWN: Final = 40  # characters of a line
 TEXT: Final = -2  # the unit of all devices of a line of text
 EXCEPTION: Final = 0x80  # in the function of a response
@@ -137,6 +137,7 @@ class Responses:
         self._exceptions: dict[tuple[int, str | int], float] = {}  # by unit and function: the last one
         self.doubted: ExceptionResponse | None = None  # that came to the last request, and may be another one's
         self.doubted_until = FOREVER  # its own response is waited for
+        self.misanswered = False  # a gateway has put another response under the id of the last request
         self._collided = False  # another master's response looks like that to the last request
         self._came_at = -SECOND_WITHIN_S  # the last octets
         self._silent_until = 0.0  # the line was, for a window
@@ -184,7 +185,7 @@ class Responses:
             self.asked.sent(request, now)
         elif isinstance(request, Write):
             self.asked.wrote(request, now)
-        self.doubted, self.doubted_until = None, FOREVER
+        self.doubted, self.doubted_until, self.misanswered = None, FOREVER, False
         self._foreign_before, self._unsound_before = self._counters.foreign, self._counters.discarded_octets
         if not self._spec.tagged:
             self._collided = isinstance(request, Read) and self.others.is_awaited(signature_of(request), now)
@@ -540,6 +541,7 @@ class Responses:
         if self._spec.tagged and octets is not None:  # under the id of a request that wants another response
             self.faults.misfit(found.unit, found.function, octets, now)
             self._suspect_gateway(now, FOREVER)
+            self.misanswered = self._spec.tag_of(bytearray(self._frame)) == self._tag
         signature = None if table is None or octets is None else self._signature(found.unit, table, octets)
         if found.may_ask or (signature is not None and self.others.answered(signature, now)):
             self._counters.foreign += 1

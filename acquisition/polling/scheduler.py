@@ -48,6 +48,7 @@ class PolledDevice:
     refused_reads: set[Read] = field(default_factory=set)  # reads beyond a block that it refuses
     unanswered_proofs: int = 0  # in a row, with no other request that was not answered between
     proof_answered: bool = False
+    misfits: int = 0  # in a row: responses of a gateway that belong to another request
     doubtful_refusals: Counter[Read] = field(default_factory=Counter)  # of such reads, by exceptions that may be late
     unjoinable: set[ReadRange] = field(default_factory=set)  # reads that it refuses, and whose parts it answers
 

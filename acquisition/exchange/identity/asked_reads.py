@@ -117,7 +117,11 @@ class AskedReads:
 
     def window(self, unit: int, now: float) -> float:
         """The window of `unit` in seconds."""
-        return max(self.least_window_s, 2 * self.lag(unit, now), 2 * self._suspected_s(unit, now))
+        return max(self.silence_s(unit, now), 2 * self._suspected_s(unit, now))
+
+    def silence_s(self, unit: int, now: float) -> float:
+        """The silence after which no response of `unit` is expected, in seconds; no stranger makes it longer."""
+        return max(self.least_window_s, 2 * self.lag(unit, now))
 
     @property
     def least_window_s(self) -> float:

@@ -20,10 +20,20 @@ from acquisition.exchange.identity.late_answers import LateResponses
 from acquisition.polling.refused_registers import RefusedRange
 
 LONGER_BY: Final = (1, 2)  # two, for devices whose values are all of two registers
-LONGER_STILL_BY: Final = (3, 4, 5, 6)  # where the block has no parts: a single value, asked for again and again
+LONGER_STILL_BY: Final = (
+    3,
+    4,
+    5,
+    6,
+    7,
+    8,
+    9,
+    10,
+)  # where the block has no parts: a single value, asked for again and again
 REGISTERS_LIMIT: Final = 125
 BITS_LIMIT: Final = 2000
 FRESH_S: Final = 0.25  # a read-back is longer unlike the reads before it, since one that is wrong confirms a command
+WAIT_LIMIT_S: Final = 2.0  # no longer window is waited for
 OWN_S: Final = 60.0  # a signature that no other question has used for so long is a read's own
 SECOND_SHARE: Final = 0.25
 
@@ -72,12 +82,15 @@ class ReadChoice:
         *,
         silent_s: float = 0.0,
         fresh: bool = False,
+        doubtful: bool = False,
     ) -> list[Part] | None:
         """Reads that together bring `read`; None if a missing response forbids each of its variants.
 
         `borders` are the ends of its values (addresses, ascending): no value is torn. `silent_s`: the line has been silent
         for so long. `fresh`: not even the same question within the window may look alike, since the value has changed.
+        `doubtful`: surplus responses have come lately; rather than two reads that look alike there is none for now.
         """
+        waits = doubtful and self._asked.window(read.unit, now) <= WAIT_LIMIT_S
         free = list(variants(read, borders, limits))
         if self._late.remembered:
             free = [one for one in free if not self._owed(one, now)]
@@ -92,14 +105,14 @@ class ReadChoice:
             return free[0] if free else None
         distinct = [one for one in free if not any(self._asked.looks_alike(part.read, now) for part in one)]
         if not distinct:
-            return min(free, key=self._last_alike(now))  # by silence only
+            return None if waits and len(free) > 1 else min(free, key=self._last_alike(now))  # by silence only
         if self._asked.questions(read.unit) == 1 and not (fresh or self._asked.lag(read.unit, now)):
             return distinct[0]  # asked alike always: whichever response comes, it is the value
         own = [one for one in distinct if self._last_alike(now)(one) < now - OWN_S]
         distinct = own or sorted(distinct, key=self._last_alike(now))
         unused = [one for one in distinct if all(self._asked.asked_alike(part.read, now) is None for part in one)]
         if not unused:
-            return min(distinct, key=self._age(now))
+            return None if waits and len(free) > 1 else min(distinct, key=self._age(now))
         if (
             self._asked.lag(read.unit, now) or not limits.refused
         ):  # two parts cost two exchanges, more than any longer read
