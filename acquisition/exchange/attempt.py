@@ -12,12 +12,12 @@ from acquisition.decoding import failure_quality, point_readings
 from acquisition.decoding.point_readings import PointReading
 from acquisition.drivers.base import ExceptionResponse, Identification, Identity, Question, Read, Registers, Text
 from acquisition.exchange import identification
+from acquisition.exchange.attribution.gateway_evidence import UNREACHED
 from acquisition.exchange.counters import BUSY
 from acquisition.exchange.identity.read_variants import ReadLimits
 from acquisition.exchange.link import Link
 from acquisition.exchange.pipelining import ReadResponse
 from acquisition.exchange.port_steps import Steps
-from acquisition.exchange.responses import UNREACHED
 from acquisition.polling.scheduler import Job, PolledDevice
 from mapping.plan import DevicePlan, Identify, RegisterBlock, ReplyBlock
 

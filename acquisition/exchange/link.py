@@ -24,16 +24,19 @@ from acquisition.drivers.base import (
     Registers,
     Write,
 )
+from acquisition.exchange.attribution.attribution import Attribution
 from acquisition.exchange.beginnings import HOLD_S, Beginnings
 from acquisition.exchange.connection import Connection
 from acquisition.exchange.counters import Counters
+from acquisition.exchange.identity.asked_reads import HOLD_LIMIT_S
 from acquisition.exchange.identity.channel_record import ChannelRecord
 from acquisition.exchange.identity.conditions import LineConditions
+from acquisition.exchange.identity.late_text import TEXT
 from acquisition.exchange.identity.read_variants import BITS_LIMIT, Part, ReadChoice, ReadLimits
 from acquisition.exchange.identity.resynchronization import Resynchronization
 from acquisition.exchange.pipelining import OutstandingReads, ReadResponse
 from acquisition.exchange.port_steps import LineTime, Receive, Rest, Send, SetBaudrate, Steps
-from acquisition.exchange.responses import HOLD_LIMIT_S, TEXT, Responses, response_octets
+from acquisition.exchange.responses import Responses, response_octets
 from acquisition.exchange.timing import FrameSilence, LineTiming
 from acquisition.exchange.turnaround import Turnarounds
 from acquisition.polling.path_failover import OwedRequest
@@ -71,17 +74,12 @@ class Link:
         self._silence = FrameSilence(self._timing, time.now)
         self.counters = Counters()
         one_exchange_each = all(one.polling.close_after for one in (*plan.devices, *plan.fallbacks))
-        self._responses = Responses(
-            spec,
-            spec.make(plan.settings),
-            self.counters,
-            tag,
-            behind=plan.behind,
-            path=plan.path,
-            resync=Resynchronization.of(plan),
+        self._attribution = Attribution(
+            spec, self.counters, tag, behind=plan.behind, path=plan.path, resync=Resynchronization.of(plan)
         )
-        self._choice = ReadChoice(self._responses.late, self._responses.asked, draw)
-        self.beginnings = Beginnings(spec, self._responses, one_exchange_each=one_exchange_each)
+        self._responses = Responses(spec, spec.make(plan.settings), self.counters, self._attribution)
+        self._choice = ReadChoice(self._attribution.late, self._attribution.asked, draw)
+        self.beginnings = Beginnings(spec, self._attribution, one_exchange_each=one_exchange_each)
         self.beginnings.restore(record or ChannelRecord(), time.now)
         self.turnarounds = Turnarounds()  # of the units of a serial line
         self.asked_at = 0.0
@@ -120,7 +118,7 @@ class Link:
         """
         if self._spec.anonymous or self._spec.transport == "memory":
             return [Part(read, read.address, read.count)] if self.may_ask(read) else None
-        if self._responses.names_request(self._time.now):
+        if self._attribution.gateway.names_request(self._time.now):
             return [Part(read, read.address, read.count)]
         silent_s = self._time.now - self._silence.since
         return self._choice.parts(
@@ -135,7 +133,7 @@ class Link:
     def listen_first(self, read: Read, device: DevicePlan) -> Steps[None]:
         """At a beginning of a line that has another master: listen to it before `parts` are chosen for `read`."""
         yield from self.open()
-        if self.beginnings.listens and not self._responses.names_request(self._time.now):
+        if self.beginnings.listens and not self._attribution.gateway.names_request(self._time.now):
             self._responses.coming(read)
             yield from self.silence(device, hold=True)
 
@@ -146,7 +144,7 @@ class Link:
         or for so long that readings are to be proven.
         """
         now = self._time.now
-        if self._spec.anonymous or self._spec.transport == "memory" or self._responses.names_request(now):
+        if self._spec.anonymous or self._spec.transport == "memory" or self._attribution.gateway.names_request(now):
             return None
         limits = self._limits(read, limits)
         begins = not (self._spec.tagged or self.beginnings.is_proven(read.unit))
@@ -154,8 +152,8 @@ class Link:
             return None
         if (
             begins
-            or self._responses.late.may_be_taken_for(read, now)
-            or self._responses.doubts.needs_proof(read.unit, now)
+            or self._attribution.late.may_be_taken_for(read, now)
+            or self._attribution.doubts.needs_proof(read.unit, now)
         ):
             proof = self._choice.proof(read, borders, limits, now)
             if proof is None:
@@ -166,7 +164,7 @@ class Link:
     def proved(self, proof: Read) -> None:
         """`proof` was answered: its unit is in step."""
         self.beginnings.proved(proof.unit)
-        self._responses.late.proved(proof, self._time.now)
+        self._attribution.late.proved(proof, self._time.now)
 
     def _limits(self, read: Read, limits: ReadLimits) -> ReadLimits:
         bits = read.table in ("coil", "discrete")
@@ -174,8 +172,8 @@ class Link:
 
     def room_s(self, read: Read) -> float:
         """Seconds until the unit was asked nothing for a window, where the line has room to wait for that; otherwise 0."""
-        now, asked = self._time.now, self._responses.asked
-        if self._blocks[read.unit] < 2 or self._spec.anonymous or self._responses.names_request(now):
+        now, asked = self._time.now, self._attribution.asked
+        if self._blocks[read.unit] < 2 or self._spec.anonymous or self._attribution.gateway.names_request(now):
             return 0.0
         window_s = asked.window(read.unit, now)
         busy = self._cost.load + self._cost.requests_per_s * window_s
@@ -186,33 +184,24 @@ class Link:
 
         The `resync` of `device` settles that first, where it has one.
         """
-        if not self._responses.is_text(question) or self._responses.text.may_ask(question, self._time.now):
-            return True
-        return device is not None and self._can_settle(device)
-
-    def _can_settle(self, device: DevicePlan) -> bool:
-        """True if the reply to the `resync` of `device` shows that no line before it is missing."""
-        now = self._time.now
-        in_order = self._responses.is_in_order(now, device.polling.timeout_ms / 1000)
-        return in_order and self._responses.resync.question(device, now) is not None
+        return self._attribution.text.may_ask(question, self._time.now, device)
 
     @property
     def is_certain(self) -> bool:
         """True if the last exception is to the last request, and no late or second one to another, for all that is known."""
-        return self._responses.doubted is None
+        return self._attribution.exceptions.doubted is None
 
     def exception_wait_s(self, read: Read) -> float:
         """Seconds until an exception to `read` is told from the last one of its unit and function; 0 or less: it is now."""
-        return 0.0 if self._spec.tagged else self._responses.exception_wait_s(read, self._time.now)
+        return self._attribution.exceptions.wait_s(read, self._time.now)
 
     def window_s(self, unit: int) -> float:
         """The window of `unit` in seconds."""
-        return self._responses.asked.window(unit, self._time.now)
+        return self._attribution.asked.window(unit, self._time.now)
 
     def misfitted(self) -> None:
         """A line of text fits no expression of its question: it may be the answer to another one, and so may those behind it."""
-        self._responses.doubts.surplus(TEXT, self._time.now)
-        self._responses.doubts.hold = True
+        self._attribution.text.misfitted(self._time.now)
 
     def ask_parts(self, device: DevicePlan, parts: Sequence[Part]) -> Steps[tuple[int, ...] | ExceptionResponse | None]:
         """The values of `parts`, joined; ExceptionResponse if the device has refused one, None if one was not answered.
@@ -260,7 +249,7 @@ class Link:
         hold = self._needs_silence(request)
         resync = self._resync_before(request, device) if hold else None
         if resync is not None:
-            doubtful = self._responses.doubts.is_doubtful(TEXT, self._time.now)
+            doubtful = self._attribution.doubts.is_doubtful(TEXT, self._time.now)
             hold = not (yield from self._resynchronized(resync, device))
             if not self.may_ask(request):
                 return None
@@ -277,17 +266,17 @@ class Link:
 
     def _resync_before(self, request: Ask, device: DevicePlan) -> Question | None:
         """The question that is asked before `request` instead of a window of silence; None where silence has to do."""
-        now, doubts = self._time.now, self._responses.doubts
+        now, doubts = self._time.now, self._attribution.doubts
         if not doubts.hold and self.may_ask(request) and self.silent_s >= self._window_s(TEXT):
             return None
-        return self._responses.resync.question(device, now) if isinstance(request, Question) else None
+        return self._attribution.text.resync.question(device, now) if isinstance(request, Question) else None
 
     def _resynchronized(self, question: Question, device: DevicePlan, *, behind: bool = False) -> Steps[bool]:
         """True if the line replies to what it is asked, and no other line came; otherwise it is to be silent.
 
         `behind` another question, none may have come since that one either.
         """
-        resync = self._responses.resync
+        resync = self._attribution.text.resync
         if not (yield from self.silence(device)):
             return False
         resync.shifted = resync.shifted and behind
@@ -295,14 +284,14 @@ class Link:
         if found is None:
             resync.unanswered(device, self._time.now)
             return False
-        self._responses.resynchronized(self._time.now, device.polling.timeout_ms / 1000)
+        self._attribution.text.resynchronized(self._time.now, device.polling.timeout_ms / 1000)
         return not resync.shifted
 
     def _between_resyncs(self, request: Ask, device: DevicePlan, question: Question) -> Steps[Found | None]:
         """The response to `request` if `question` behind it shows no other line; otherwise that of a second try, by silence."""
         if not (yield from self.silence(device)):
             return None
-        self._responses.resync.shifted = False
+        self._attribution.text.resync.shifted = False
         found = yield from self._exchange(request, device, accept=False)
         if found is None:
             return None
@@ -315,16 +304,16 @@ class Link:
 
     def _needs_silence(self, request: Ask) -> bool:
         """True if the line is to be silent for a window before `request`, since nothing else tells its response from others."""
-        now, doubts, unit = self._time.now, self._responses.doubts, self._responses.unit_of(request)
-        if self._responses.names_request(now):
+        now, doubts, unit = self._time.now, self._attribution.doubts, self._attribution.text.unit_of(request)
+        if self._attribution.gateway.names_request(now):
             return False
         if isinstance(request, Write) and not self._spec.anonymous:
-            return self._responses.asked.written_alike(request, now)
+            return self._attribution.asked.written_alike(request, now)
         if doubts.hold or self.beginnings.concerns(unit):
             return True
-        if self._responses.is_text(request) and doubts.is_doubtful(unit, now):
+        if self._attribution.text.concerns(request) and doubts.is_doubtful(unit, now):
             return True
-        if isinstance(request, Read) and self._responses.late.is_owed(request, now):
+        if isinstance(request, Read) and self._attribution.late.is_owed(request, now):
             return True
         if not isinstance(request, Read | Question) or self._is_proof(request):
             return False
@@ -338,7 +327,7 @@ class Link:
         try:
             found = yield from self._await_response(request, sent, sent + timeout_s + response_s, timeout_s)
         except NoConnectionError:
-            self._responses.cut_short(request, self._time.now, timeout_s)
+            self._attribution.cut_short(request, self._time.now, timeout_s)
             raise
         now = self._time.now
         self._silence.exchange_ended(device.unit, now)
@@ -347,7 +336,7 @@ class Link:
             yield from self._after_timeout(request, device, timeout_s)
             return None
         self._served(found)
-        self._responses.answered(request, found, now, timeout_s)
+        self._attribution.answered(request, found, now, timeout_s)
         if accept:
             self._accepted(request, found, now, proven=proven)
         self.turnarounds.responded(now - sent)
@@ -358,52 +347,51 @@ class Link:
     def _is_proof(self, request: Ask) -> bool:
         """True if no response to another question could be taken for that to `request`, sent now."""
         now = self._time.now
-        if self._responses.names_request(now):
+        if self._attribution.gateway.names_request(now):
             return True
         silent_s = now - self._silence.since
-        if self._responses.resync.asks(request):
+        if self._attribution.text.resync.asks(request):
             return True
-        if self._responses.is_text(request):
-            alone = not self._responses.text.rests_on_silence(request)
-            return alone or silent_s >= self._responses.asked.window(self._responses.unit_of(request), now)
+        if self._attribution.text.concerns(request):
+            alone = not self._attribution.text.late.rests_on_silence(request)
+            return alone or silent_s >= self._attribution.asked.window(self._attribution.text.unit_of(request), now)
         return isinstance(request, Read) and self._choice.distinguishes(request, now, silent_s=silent_s)
 
     def _accepted(self, request: Ask, found: Found, now: float, *, proven: bool) -> None:
-        asked, doubts = self._responses.asked, self._responses.doubts
-        if self._responses.is_text(request):
-            doubts.rests(request, self._responses.unit_of(request), now, proven=proven)
+        asked, doubts = self._attribution.asked, self._attribution.doubts
+        if self._attribution.text.concerns(request):
+            doubts.rests(request, self._attribution.text.unit_of(request), now, proven=proven)
         elif isinstance(request, Read) and isinstance(found, Registers):
             doubts.accepted(request, asked.signature_of(request), now, proven=proven)
 
     @property
     def may_pipeline(self) -> bool:
         """True unless a gateway answers: behind it, responses to several reads at once could be taken for each other."""
-        return not self._responses.behind_gateway
+        return not self._attribution.gateway.is_certain
 
     def taken_back(self) -> list[Ask]:
         """Requests whose readings proved to be in doubt since the last call."""
-        return self._responses.doubts.taken_back()
+        return self._attribution.doubts.taken_back()
 
     def owed(self, unit: int) -> list[OwedRequest]:
         """Requests to `unit` whose responses are outstanding."""
-        return self._responses.late.owed(unit, self._time.now)
+        return self._attribution.late.owed(unit, self._time.now)
 
     @property
     def conditions(self) -> LineConditions:
         """Conditions that the line has shown."""
-        return self._responses.faults.conditions
+        return self._attribution.faults.conditions
 
     def is_inconsistent(self, unit: int) -> bool:
         """True while responses of another device or master come under the number of `unit`."""
-        now, asked = self._time.now, self._responses.asked
-        return any(self._responses.doubts.is_inconsistent(one, now, asked.window(one, now)) for one in (unit, TEXT))
+        return self._attribution.is_inconsistent(unit, self._time.now)
 
     def _send(self, request: Ask) -> Steps[float]:
         """Send `request`; the time at which its last character is on the line."""
         if self._spec.longest_s:
             yield SetBaudrate(self._timing.baudrate)
         octets = self._responses.encode(request)
-        self.asked_at = self._responses.oldest(request, self._time.now)
+        self.asked_at = self._attribution.ages.oldest(request, self._time.now)
         yield Send(octets)
         self._responses.sent(request, octets, self._time.now)
         return self._time.now + len(octets) * self._timing.character_s
@@ -414,14 +402,14 @@ class Link:
 
     def _came_too_soon(self, request: Ask, sent: float) -> bool:
         """True if what came is the missing line of text: no answer to `request` has ever come so soon."""
-        responses, shortest_s = self._responses, self.turnarounds.shortest_s
-        if not self._spec.anonymous or not responses.text.any(self._time.now):
+        text, shortest_s = self._attribution.text, self.turnarounds.shortest_s
+        if not self._spec.anonymous or not text.late.any(self._time.now):
             return False
         return self._time.now - sent < min(shortest_s - TOO_SOON_S, shortest_s / 2)
 
     def _await_response(self, request: Ask, sent: float, deadline: float, timeout_s: float) -> Steps[Found | None]:
         last = self._time.now + self._spec.longest_s
-        while self._time.now < (until := min(deadline, self._responses.doubted_until)):
+        while self._time.now < (until := min(deadline, self._attribution.exceptions.doubted_until)):
             octets = yield Receive(until)
             if not octets:
                 continue
@@ -431,13 +419,13 @@ class Link:
                 deadline = min(last, self._time.now + timeout_s)
             while (found := self._responses.next(request, self._time.now)) is not None:
                 if self._came_too_soon(request, sent):
-                    self._responses.line_came_late(request, self._time.now)
+                    self._attribution.text.came_late(request, self._time.now)
                     continue
                 if not isinstance(found, Continue):
                     return found
                 yield from self._continue(found)
                 deadline = min(last, self._time.now + timeout_s)
-        return self._responses.doubted
+        return self._attribution.exceptions.doubted
 
     def _continue(self, more: Continue) -> Steps[None]:
         """Go on with a conversation; ends when all of it is on the line."""
@@ -496,7 +484,7 @@ class Link:
             if response is not None:
                 if response.found is not None:
                     self._served(response.found)
-                    self._responses.answered_concurrently(response.found, now)
+                    self._attribution.answered_concurrently(response.found, now)
                 return response
             if now >= deadline:
                 self.counters.timeouts += 1
@@ -540,12 +528,12 @@ class Link:
 
     def _window_s(self, unit: int) -> float:
         """The silence after which no response of `unit` is expected, whose lag may not be known yet."""
-        return max(self._responses.asked.window(unit, self._time.now), HOLD_S)
+        return max(self._attribution.asked.window(unit, self._time.now), HOLD_S)
 
     def _window_of_silence(self, unit: int) -> Steps[None]:
         """Wait until the line was silent for a window; a line that never is, since others talk on it, for HOLD_LIMIT_S."""
         began, until = self._time.now, self._time.now + HOLD_LIMIT_S
-        window_s = self.beginnings.silence_s(self._responses.asked.window(unit, self._time.now))
+        window_s = self.beginnings.silence_s(self._attribution.asked.window(unit, self._time.now))
         while self._time.now < (free := min(self._silence.since + window_s, until)):
             self._unexpected((yield Receive(free)))
         self.held_s += self._time.now - began
@@ -559,8 +547,8 @@ class Link:
 
     def _other_master_done(self) -> Steps[None]:
         """Wait for the response to another master's request that was heard, for one window at most."""
-        last = self._responses.others.until(self._time.now)
-        while self._time.now < (until := min(self._responses.others.until(self._time.now), last)):
+        last = self._attribution.others.until(self._time.now)
+        while self._time.now < (until := min(self._attribution.others.until(self._time.now), last)):
             self._unexpected((yield Receive(until)))
 
     def _unexpected(self, octets: bytes) -> None:
@@ -573,10 +561,10 @@ class Link:
 
         Octets that come meanwhile are no response to anything that follows.
         """
-        if self._spec.tagged or self._responses.resync.asks(request):
+        if self._spec.tagged or self._attribution.text.resync.asks(request):
             return
-        if self._spec.anonymous and self._can_settle(device):
-            self._responses.doubts.hold = True
+        if self._spec.anonymous and self._attribution.text.can_settle(device, self._time.now):
+            self._attribution.doubts.hold = True
             return
         if self._spec.anonymous:
             yield from self._until_late_line(request, 4 * timeout_s)
