@@ -4,8 +4,9 @@
         ▲                                                                        │
         └── `time.now` set anew, then: the octets received, or NoConnectionError ┘
 
-The generators of `link`, `attempt`, `writes.queue` and `line` decide; they know no port, no clock and no loop. The owner
-carries out one step after the other: `acquisition.port_loop` on a real port, a test on a model of one in virtual time.
+The generators of `request_response`, `link`, `attempt`, `writes.queue` and `line` decide; they know no port, no clock and no
+loop. The owner carries out one step after the other: `acquisition.port_loop` on a real port, a test on a model of one in virtual
+time.
 """
 
 from collections.abc import Generator

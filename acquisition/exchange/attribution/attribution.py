@@ -168,7 +168,7 @@ class Attribution:
 
     def answered(self, request: Ask, found: Found, now: float, timeout_s: float) -> None:
         """`request` had its response in time, unless another one may still come."""
-        if isinstance(request, Read | Write) and not self._is_final(request, found, now, timeout_s):
+        if isinstance(request, Read | Write) and not self._concludes(request, found, now, timeout_s):
             return
         self.asked.took(now - self._asked_at)
         if self._tagged:
@@ -178,7 +178,7 @@ class Attribution:
         elif isinstance(request, Read | Write):
             self._accepted(request, found, now)
 
-    def _is_final(self, request: Read | Write, found: Found, now: float, timeout_s: float) -> bool:
+    def _concludes(self, request: Read | Write, found: Found, now: float, timeout_s: float) -> bool:
         """True unless a response to `request` may follow `found`.
 
         A gateway that reached no device (exceptions 10 and 11) may still get a response from it. So may we behind an exception
@@ -222,10 +222,8 @@ class Attribution:
 
     def before_any(self, request: Ask, found: Step, now: float) -> None:
         """A unit has come before the first request, which is `request`: it is to somebody else, or to an earlier OS process."""
-        signature: ReadSignature | None = None
-        if isinstance(found, Registers) and isinstance(request, Read):
-            signature = self.asked.signature_of(request)
-        elif isinstance(found, Foreign) and found.octets_of_data is not None and found.function in TABLES:
+        signature = self._signature(request, found)
+        if isinstance(found, Foreign) and found.octets_of_data is not None and found.function in TABLES:
             signature = (found.unit, TABLES[found.function], found.octets_of_data)
         if signature is not None:
             self._counters.foreign += 1
@@ -233,15 +231,15 @@ class Attribution:
 
     def surplus(self, request: Ask, found: Step, now: float) -> None:
         """A unit that fits `request`, the last one, has come while nobody waits: late, a second time, or somebody else's."""
-        is_data = isinstance(request, Read) and isinstance(found, Registers)
-        if isinstance(request, Read) and is_data and self.others.answered(self.asked.signature_of(request), now):
+        signature = self._signature(request, found)
+        if signature is not None and self.others.answered(signature, now):
             self._counters.foreign += 1
         elif not isinstance(request, Read | Write) or self.text.concerns(request):
             self._again(request, found, now)
         elif (late := self._settled(request, found, now)) is not None:
             self._surplus.late(late, now)
-        elif isinstance(request, Read) and is_data:
-            self._surplus.unclaimed(self.asked.signature_of(request), request.unit, now)
+        elif signature is not None:
+            self._surplus.unclaimed(signature, request.unit, now)
         else:
             self._again(request, found, now)
 
@@ -262,9 +260,15 @@ class Attribution:
         """The missing response to a request that looks like `request`, which `found` is; None if there was none."""
         if isinstance(found, ExceptionResponse):
             return self.late.settle_refused(request, now)
-        is_data = isinstance(request, Read) and isinstance(found, Registers)
-        known = not (isinstance(request, Read) and is_data) or self._is_known(self.asked.signature_of(request), now)
+        signature = self._signature(request, found)
+        known = signature is None or self._is_known(signature, now)
         return self.late.settle_request(request, now, known=known)
+
+    def _signature(self, request: Ask, found: Step) -> ReadSignature | None:
+        """The signature of `found` if it is the data of `request`, a read; otherwise None."""
+        if not isinstance(request, Read) or not isinstance(found, Registers):
+            return None
+        return self.asked.signature_of(request)
 
     def _is_known(self, signature: ReadSignature, now: float) -> bool:
         """True if the response in hand has come before, or is somebody else's."""
