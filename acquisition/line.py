@@ -289,9 +289,9 @@ class Line:
                 lambda one, result: self._conclude(one, result, self._time.now, self._time.now - started),
             )
         else:
-            held_s = self._link.held_s  # what the line waits in doubt is no cost of the device
+            held_s = self._link.silence.held_s  # what the line waits in doubt is no cost of the device
             result = yield from attempt.poll(self._link, job)
-            self._conclude(job, result, self._time.now, self._time.now - started - self._link.held_s + held_s)
+            self._conclude(job, result, self._time.now, self._time.now - started - self._link.silence.held_s + held_s)
         self._take_back()
         self._tell_conditions()
         self._tell_record()

@@ -60,7 +60,9 @@ class PortLoop:
     async def _carry_out(self, step: PortStep) -> bytes:
         match step:
             case Receive(until):
-                return await self._port.read(until - self._loop.time())
+                octets = await self._port.read(until - self._loop.time())
+                self.time.came_at = self._port.came_at or self._loop.time()
+                return octets
             case Send(octets):
                 await self._port.write(octets)
             case Rest(until, wakeable):

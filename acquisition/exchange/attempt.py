@@ -12,13 +12,13 @@ from acquisition.decoding import failure_quality, point_readings
 from acquisition.decoding.point_readings import PointReading
 from acquisition.drivers.base import ExceptionResponse, Identification, Identity, Question, Read, Registers, Text
 from acquisition.exchange import identification
+from acquisition.exchange.attribution.gateway_evidence import UNREACHED
 from acquisition.exchange.counters import BUSY
 from acquisition.exchange.identity.asked_reads import WINDOW_S
 from acquisition.exchange.identity.read_variants import ReadLimits
 from acquisition.exchange.link import Link
 from acquisition.exchange.pipelining import ReadResponse
 from acquisition.exchange.port_steps import Steps
-from acquisition.exchange.responses import UNREACHED
 from acquisition.polling.scheduler import Job, PolledDevice
 from mapping.plan import DevicePlan, Identify, RegisterBlock, ReplyBlock
 
@@ -86,7 +86,7 @@ def poll(link: Link, job: Job) -> Steps[AttemptResult]:
     if isinstance(block, ReplyBlock):
         return (yield from _text(link, job, block))
     read = _read(device, block)
-    if job.due.is_searched and (wait_s := link.exception_wait_s(read)) > 0:
+    if job.due.is_searched and (wait_s := link.safe.exception_wait_s(read)) > 0:
         return Deferral(wait_s=wait_s)
     found = yield from registers(link, device, read, job.due.borders, exact=job.due.is_searched)
     return _readings(job, block, found, link.asked_at) if isinstance(found, tuple) else found
@@ -130,7 +130,7 @@ def registers(
 ) -> Steps[tuple[int, ...] | DeviceException | ResponseTimeout | Deferral]:
     """Values of `read`, by reads that no late response can satisfy; otherwise why there are none. Raises NoConnectionError.
 
-    `fresh`: as in Link.parts. `exact`: nothing else is read along, since a register that the device refuses is searched for.
+    `fresh`: as in SafeRequests.parts. `exact`: nothing else is read along, since a register that is refused is searched for.
     """
     plan = device.plan
     limits = ReadLimits(
@@ -139,13 +139,13 @@ def registers(
         device.ranges_in_doubt(),
         exact=exact or plan.polling.reads_exactly,
     )
-    if not fresh and (wait_s := link.room_s(read)) > 0:
+    if not fresh and (wait_s := link.safe.room_s(read)) > 0:
         return Deferral(wait_s=wait_s)
     yield from link.listen_first(read, plan)
-    proof = link.proof_before(read, borders, limits) if device.answers_proofs else None
+    proof = link.safe.proof_before(read, borders, limits) if device.answers_proofs else None
     if proof is not None and not (yield from _in_step(link, device, proof)):
         return ResponseTimeout(f"no answer within {plan.polling.timeout_ms} ms")
-    parts = link.parts(read, borders, limits, fresh=fresh)
+    parts = link.safe.parts(read, borders, limits, fresh=fresh)
     if parts is None:
         return Deferral()
     found = yield from link.ask_parts(plan, parts)
@@ -171,7 +171,7 @@ def _in_step(link: Link, device: PolledDevice, proof: Read) -> Steps[bool]:
         device.unanswered_proofs += 1
         return False
     device.proof_answered = True
-    link.proved(proof)
+    link.safe.proved(proof)
     if isinstance(found, ExceptionResponse) and found.code in ABSENT:
         device.refused_reads.add(proof)
     return True
@@ -204,7 +204,7 @@ def identity_of(link: Link, device: DevicePlan) -> Steps[str]:
 
 def _text(link: Link, job: Job, block: ReplyBlock) -> Steps[AttemptResult]:
     device, question = job.device.plan, Question(block.request, block.end)
-    if not link.may_ask(question, device):
+    if not link.safe.may_ask(question, device):
         return Deferral()
     found = yield from link.exchange(question, device)
     if not isinstance(found, Text):

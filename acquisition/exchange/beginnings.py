@@ -12,8 +12,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from acquisition.drivers.base import DriverSpec
+from acquisition.exchange.attribution.attribution import Attribution
+from acquisition.exchange.identity.asked_reads import HOLD_LIMIT_S
 from acquisition.exchange.identity.channel_record import ChannelRecord
-from acquisition.exchange.responses import HOLD_LIMIT_S, TEXT, Responses
+from acquisition.exchange.identity.late_text import TEXT
 from acquisition.polling.path_failover import OwedRequest
 
 HOLD_S: Final = 0.12  # the shortest silence that a line in doubt waits for: its lag may not be known yet
@@ -25,8 +27,8 @@ class Beginnings:
     `one_exchange_each`: every connection is closed behind its exchange.
     """
 
-    def __init__(self, spec: DriverSpec, responses: Responses, *, one_exchange_each: bool) -> None:
-        self._responses = responses
+    def __init__(self, spec: DriverSpec, attribution: Attribution, *, one_exchange_each: bool) -> None:
+        self._attribution = attribution
         self._memory = spec.transport == "memory"
         self._text = spec.anonymous
         self._expected = spec.tagged or one_exchange_each  # a next connection is no beginning
@@ -38,34 +40,36 @@ class Beginnings:
 
     def restore(self, record: ChannelRecord, now: float) -> None:
         """Go on with the record of an earlier OS process."""
-        self._responses.asked.lags.restore(record.lags, now)
-        self._responses.faults.other_master = record.other_master
+        self._attribution.asked.lags.restore(record.lags, now)
+        self._attribution.faults.other_master = record.other_master
         self._recorded = record
 
     def record(self, now: float) -> ChannelRecord:
         """The record of the channel as it is now; `has_news` compares with it from now on."""
-        self._recorded = ChannelRecord(self._responses.asked.lags.record(now), self._responses.faults.other_master)
+        self._recorded = ChannelRecord(self._attribution.asked.lags.record(now), self._attribution.faults.other_master)
         return self._recorded
 
     @property
     def has_news(self) -> bool:
         """True if a lag is new or has grown by a tenth, or another master was heard, since the last record."""
-        return self._responses.asked.lags.grown or self._responses.faults.other_master != self._recorded.other_master
+        return (
+            self._attribution.asked.lags.grown or self._attribution.faults.other_master != self._recorded.other_master
+        )
 
     def opened(self, now: float) -> None:
         """A connection was opened."""
-        unproven = self._first or not self._expected or self._responses.is_owed(now)
+        unproven = self._first or not self._expected or self._attribution.is_owed(now)
         self._first = False
         if unproven:
             self._proven.clear()
-        self._responses.doubts.hold = unproven and not self._memory
-        self._listen_s = HOLD_LIMIT_S if unproven and self._responses.faults.other_master else 0.0
+        self._attribution.doubts.hold = unproven and not self._memory
+        self._listen_s = HOLD_LIMIT_S if unproven and self._attribution.faults.other_master else 0.0
 
     def on_path(self, unit: int, owed: Sequence[OwedRequest]) -> None:
         """The line is the path to `unit` from now on; responses to `owed`, requests on the other path, may come on it."""
         self._units.add(TEXT if self._text else unit)
         self._proven.discard(unit)
-        self._responses.expect_of_others(unit, owed)
+        self._attribution.expect_of_others(unit, owed)
 
     def concerns(self, unit: int) -> bool:
         """True if `unit` has not been asked since its path began."""
@@ -90,6 +94,6 @@ class Beginnings:
 
     def listened(self, unit: int) -> None:
         """The line was silent for so long, before a request to `unit`."""
-        self._responses.doubts.hold = False
+        self._attribution.doubts.hold = False
         self._listen_s = 0.0
         self._units.discard(unit)

@@ -4,8 +4,9 @@
         ▲                                                                        │
         └── `time.now` set anew, then: the octets received, or NoConnectionError ┘
 
-The generators of `link`, `attempt`, `writes.queue` and `line` decide; they know no port, no clock and no loop. The owner
-carries out one step after the other: `acquisition.port_loop` on a real port, a test on a model of one in virtual time.
+The generators of `request_response`, `link`, `attempt`, `writes.queue` and `line` decide; they know no port, no clock and no
+loop. The owner carries out one step after the other: `acquisition.port_loop` on a real port, a test on a model of one in virtual
+time.
 """
 
 from collections.abc import Generator
@@ -17,9 +18,13 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class LineTime:
-    """Time of the last step that was carried out, in seconds of the owner's monotonic clock."""
+    """Time of the last step that was carried out, in seconds of the owner's monotonic clock.
+
+    `came_at`: when the octets of the last `Receive` came, which may have been while the line rested.
+    """
 
     now: float
+    came_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

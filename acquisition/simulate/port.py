@@ -13,6 +13,8 @@ from mapping.plan import LinePlan
 class SimulatedPort:
     """Requests in, answers out, by the device side of `spec`. The values are those of the second in which they are asked."""
 
+    came_at = 0.0
+
     def __init__(self, line: LinePlan, spec: DriverSpec) -> None:
         self._devices = {plan.unit: SimulatedDevice(plan) for plan in line.devices}
         self._answering = spec.devices(self._devices, line.settings)

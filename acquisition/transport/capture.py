@@ -28,6 +28,10 @@ class CapturePort:
         self._file: TextIO | None = None
         self._since: float | None = None
 
+    @property
+    def came_at(self) -> float:
+        return self._port.came_at
+
     async def open(self) -> None:
         await self._port.open()
         if self._file is None:

@@ -88,6 +88,8 @@ class _Stream(_Received, asyncio.Protocol):
 class ConnectionPort:
     """A TCP connection, inside TLS where `context` makes one of the settings."""
 
+    came_at = 0.0  # ids name what comes
+
     def __init__(self, settings: Settings, context: Callable[[Settings], ssl.SSLContext] | None = None) -> None:
         self._settings = settings
         self._host, self._port = str(settings["host"]), int(settings["port"])
@@ -164,6 +166,8 @@ class _Datagrams(_Received, asyncio.DatagramProtocol):
 
 class UdpPort:
     """A UDP socket connected to one device; each `read` gives one datagram."""
+
+    came_at = 0.0  # ids name what comes
 
     def __init__(self, settings: Settings) -> None:
         self._host, self._port = str(settings["host"]), int(settings["port"])

@@ -34,6 +34,10 @@ _PARITIES: Final = {"none": serial.PARITY_NONE, "even": serial.PARITY_EVEN, "odd
 class Port(Protocol):
     """Port of one line."""
 
+    @property
+    def came_at(self) -> float:
+        """Time of the loop's clock at which octets last came; 0 if the port does not know."""
+
     async def open(self) -> None:
         """Raises NoConnectionError if it cannot."""
 
@@ -61,6 +65,10 @@ class SerialPort:
         self._serial: serial.Serial | None = None
         self._descriptor = -1
         self._received = ReceiveBuffer()
+
+    @property
+    def came_at(self) -> float:
+        return self._received.came_at
 
     async def open(self) -> None:
         path = str(self._settings["port"])
@@ -158,6 +166,10 @@ class TcpPort:
         self._there = Endpoint(str(settings["host"]), int(settings.get("port", 502)))
         self._received = ReceiveBuffer()
         self._transport: asyncio.Transport | None = None
+
+    @property
+    def came_at(self) -> float:
+        return self._received.came_at
 
     async def open(self) -> None:
         received = self._received = ReceiveBuffer()

@@ -11,9 +11,10 @@ from acquisition.transport.errors import NoConnectionError
 
 
 class ReceiveBuffer:
-    """Received octets in order, and then the reason why nothing more comes."""
+    """Received octets in order, and then the reason why nothing more comes. `came_at`: when the last ones came."""
 
     def __init__(self) -> None:
+        self.came_at = 0.0
         self._octets = bytearray()
         self._fault: str | None = None
         self._waiting: asyncio.Future[None] | None = None
@@ -21,6 +22,7 @@ class ReceiveBuffer:
     def put(self, octets: bytes) -> None:
         """Add received octets."""
         self._octets += octets
+        self.came_at = asyncio.get_running_loop().time()
         self._wake()
 
     def fail(self, reason: str) -> None:

@@ -13,7 +13,7 @@ from acquisition.drivers.base import (
     Found,
     Question,
 )
-from acquisition.exchange.responses import UNREACHED
+from acquisition.exchange.attribution.gateway_evidence import UNREACHED
 
 
 @dataclass(frozen=True, slots=True)

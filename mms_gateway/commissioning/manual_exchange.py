@@ -65,7 +65,7 @@ class ManualLine:
 
     async def listen(self, seconds: float) -> None:
         """Judge what comes within `seconds`, while nothing is asked."""
-        await self._loop.run(self._link.listen(seconds))
+        await self._loop.run(self._link.silence.listen(seconds))
 
     async def ask(self, ask: Ask, device: DevicePlan) -> Exchange:
         """Ask, and again as often as the device allows."""

@@ -161,13 +161,14 @@ class ChannelPort:
         self._arrive()
 
     def _arrive(self) -> None:
-        for _, connection, octets in self._channel.advance(self._time.now):
+        for at, connection, octets in self._channel.advance(self._time.now):
             if connection != self._connection:
                 continue
             if isinstance(octets, End):
                 self._ended = f"connection {octets.value} by the device"
             else:
                 self._received.append(octets)
+                self._time.came_at = at
 
 
 @dataclass

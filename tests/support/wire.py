@@ -97,6 +97,10 @@ class Wire:
         self.unplugged = False
         self.opened: list[float] = []  # when it was tried
 
+    @property
+    def came_at(self) -> float:
+        return self.inbox.came_at
+
     async def open(self) -> None:
         self.opened.append(self.loop.time())
         if self.unplugged:

@@ -19,12 +19,13 @@ from acquisition.drivers.base import Read, Write
 from acquisition.exchange.identity.lags import Lags
 
 WINDOW_S: Final = 0.06
+HOLD_LIMIT_S: Final = 2.0  # the longest wait of a line for a window of silence
 TIMES_KEPT: Final = 16  # of one read
 SIGNATURES_LIMIT: Final = 4096  # those out of every window are forgotten then
-
 SUSPECTED_S: Final = 10.0
 CONTESTED_S: Final = 60.0  # after the last such response
 ANY_UNIT: Final = -1
+TABLES: Final = {1: "coil", 2: "discrete", 3: "holding", 4: "input"}  # by function
 
 ReadSignature = tuple[int, str, int]
 Question = tuple[int, str, int]
@@ -63,6 +64,10 @@ class AskedReads:
     def signature_of(self, read: Read) -> ReadSignature:
         """All that a response to `read` shows of it on this line."""
         return signature_of(read, any_unit=self.any_unit)
+
+    def signature(self, unit: int, table: str, octets: int) -> ReadSignature:
+        """That of responses of `unit` with so many octets of data, on this line."""
+        return (ANY_UNIT if self.any_unit else unit, table, octets)
 
     def contest(self, signature: ReadSignature, now: float) -> None:
         """A response with `signature` to somebody else's read has come."""

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from acquisition.drivers.base import Ask, Found
 
+TEXT: Final = -2  # the unit of all devices of a line of text
 LATE_LIMIT: Final = 64
 QUESTIONS_LIMIT: Final = 256
 TIMES_KEPT: Final = 16  # of one question

@@ -11,7 +11,7 @@ from typing import Final
 
 from acquisition.decoding.failure_quality import exception
 from acquisition.drivers.base import ExceptionResponse, Found, Identification, Identity, Read, Registers
-from acquisition.exchange.responses import UNREACHED
+from acquisition.exchange.attribution.gateway_evidence import UNREACHED
 from mapping.plan import DevicePlan, LinePlan
 from mms_gateway.commissioning.manual_exchange import ManualLine, stranger
 from mms_gateway.commissioning.scan import findings, matching

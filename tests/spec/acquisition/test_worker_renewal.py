@@ -111,7 +111,7 @@ def test_a_worker_begins_with_the_lags_of_the_one_before_and_leaves_its_own_with
 
     async def scenario() -> None:
         async with polled(tmp_path, tmp_path / "state") as (worker, _):
-            assert worker._lines["lan"]._link._responses.asked.lag(1, worker._lines["lan"]._time.now) == 0.4
+            assert worker._lines["lan"]._link._attribution.asked.lag(1, worker._lines["lan"]._time.now) == 0.4
 
     for _ in range(2):
         asyncio.run(scenario())

@@ -6,10 +6,12 @@ import pytest
 
 from acquisition.drivers.base import Read
 from acquisition.drivers.registry import by_protocol
+from acquisition.exchange.attribution.attribution import Attribution
+from acquisition.exchange.attribution.transaction_ids import next_tag
 from acquisition.exchange.counters import Counters
 from acquisition.exchange.identity.channel_faults import HELD_WITHIN_S, STRANGERS, ChannelFaults
 from acquisition.exchange.identity.conditions import ENDS_AFTER_S, EVIDENCE_LIMIT, LineConditions
-from acquisition.exchange.responses import Responses, next_tag
+from acquisition.exchange.responses import Responses
 
 READ = (1, "holding", 20)
 OTHER = (1, "holding", 22)
@@ -179,10 +181,11 @@ def test_a_response_of_the_wrong_size_under_the_right_id_shows_a_gateway_that_ga
     own_id: bool, expected: list[str]
 ) -> None:
     spec = by_protocol()["modbus-tcp"]
-    responses = Responses(spec, spec.make(), Counters(), 0, behind="gateway")
+    attribution = Attribution(spec, Counters(), 0, behind="gateway")
+    responses = Responses(spec, spec.make(), Counters(), attribution)
     read = Read(1, "holding", 0, 2)
     responses.sent(read, responses.encode(read), 1.0)
     tag = next_tag(0) if own_id else 5
     responses.receive(tag.to_bytes(2, "big") + bytes.fromhex("00000009010306000100020003"))
     assert responses.next(read, 1.1) is None
-    assert [one.name for one in responses.faults.conditions.all(1.1)] == expected
+    assert [one.name for one in attribution.faults.conditions.all(1.1)] == expected

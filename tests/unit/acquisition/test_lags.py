@@ -7,7 +7,7 @@ import pytest
 from acquisition.exchange.identity import channel_record
 from acquisition.exchange.identity.channel_record import ChannelRecord
 from acquisition.exchange.identity.lags import LAG_KEPT_S, LAGS_LIMIT, Lags, RecordedLag
-from acquisition.exchange.responses import TEXT
+from acquisition.exchange.identity.late_text import TEXT
 from acquisition.learned_devices import LearnedChannels
 
 HALF = ChannelRecord({1: (RecordedLag(0.5, 3600.0),), TEXT: (RecordedLag(2.0, 60.0),)})

@@ -4,6 +4,7 @@ import pytest
 
 from acquisition.drivers.base import Foreign, ForeignRequest, Read, Registers, Write
 from acquisition.drivers.registry import by_protocol
+from acquisition.exchange.attribution.attribution import Attribution
 from acquisition.exchange.counters import Counters
 from acquisition.exchange.identity.asked_reads import signature_of
 from acquisition.exchange.identity.other_masters import REQUESTS_KEPT, WAIT_LIMIT_S, OtherMasters
@@ -24,7 +25,8 @@ class Listening:
         self.spec = by_protocol()[protocol]
         self.driver = self.spec.make({})
         self.devices = self.spec.devices({}, {})
-        self.responses = Responses(self.spec, self.spec.make({}), self.counters, 0)
+        self.attribution = Attribution(self.spec, self.counters, 0)
+        self.responses = Responses(self.spec, self.spec.make({}), self.counters, self.attribution)
 
     def send(self, request: Read, now: float) -> bytes:
         octets = self.responses.encode(request)
@@ -35,7 +37,7 @@ class Listening:
         return self.driver.request(request, 0)
 
     def names(self) -> list[str]:
-        return [one.name for one in self.responses.faults.conditions.all(2.0)]
+        return [one.name for one in self.attribution.faults.conditions.all(2.0)]
 
 
 def response(protocol: str, unit: int, *values: int) -> bytes:
@@ -86,7 +88,7 @@ def test_frames_that_may_be_a_request_or_a_response_count_for_neither() -> None:
     for octets in (line.request(BITS), line.request(Write(3, 6, 7, (1,))), line.request(Write(3, 5, 7, (1,)))):
         line.responses.unexpected(1.1, octets)
     assert line.names() == []
-    assert not line.responses.asked.is_contested(THEIRS, 1.2)
+    assert not line.attribution.asked.is_contested(THEIRS, 1.2)
     assert line.counters.foreign == 3
     assert line.driver.take(BITS, 0, bytearray(line.request(BITS))) == Registers(
         tuple(int(bit) for octet in (0x10, 0x00, 0x14) for bit in f"{octet:08b}"[::-1])[:20]
@@ -102,16 +104,16 @@ def test_one_request_that_is_not_ours_names_the_other_master_and_ours_look_diffe
     line.send(OURS, 1.0)
     line.responses.unexpected(1.1, line.request(THEIRS))
     assert line.names() == ["second-master"]
-    assert line.responses.asked.is_contested(OURS, 1.2)
-    assert not line.responses.asked.is_contested(Read(3, "holding", 100, 3), 1.2)
+    assert line.attribution.asked.is_contested(OURS, 1.2)
+    assert not line.attribution.asked.is_contested(Read(3, "holding", 100, 3), 1.2)
 
 
 def test_a_request_for_bits_contests_the_three_octets_that_may_be_a_request_too() -> None:
     line = Listening()
     line.send(OURS, 1.0)
     line.responses.unexpected(1.1, line.request(Read(3, "coil", 0, 8)))
-    assert line.responses.asked.is_contested(Read(3, "coil", 40, 24), 1.2)
-    assert not line.responses.asked.is_contested(Read(3, "coil", 40, 16), 1.2)
+    assert line.attribution.asked.is_contested(Read(3, "coil", 40, 24), 1.2)
+    assert not line.attribution.asked.is_contested(Read(3, "coil", 40, 16), 1.2)
 
 
 @pytest.mark.parametrize("protocol", WITHOUT_IDS)
@@ -152,8 +154,8 @@ def test_the_response_to_another_master_is_none_of_a_second_device_and_takes_not
     assert line.responses.next(OURS, 1.01) == Registers((7, 8))
     line.responses.unexpected(1.1, line.request(THEIRS))
     line.responses.unexpected(1.12, response(protocol, 3, 70, 80))
-    assert line.responses.doubts.taken_back() == []
-    assert not line.responses.doubts.is_inconsistent(3, 1.13, 0.06)
+    assert line.attribution.doubts.taken_back() == []
+    assert not line.attribution.doubts.is_inconsistent(3, 1.13, 0.06)
     assert line.names() == ["second-master"]
 
 

@@ -14,6 +14,8 @@ from tests.support.wire import run
 class ScriptedPort:
     """A port whose reads give `answers`, one each; a text is the reason of a lost connection."""
 
+    came_at = 0.0
+
     def __init__(self, *answers: bytes | str) -> None:
         self.answers = deque(answers)
         self.calls: list[object] = []

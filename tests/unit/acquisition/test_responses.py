@@ -7,11 +7,15 @@ import pytest
 from acquisition.drivers.base import Ask, Confirmed, ExceptionResponse, Question, Read, Registers, Write
 from acquisition.drivers.modbus_rtu import crc
 from acquisition.drivers.registry import by_protocol
+from acquisition.exchange.attribution.attribution import Attribution
+from acquisition.exchange.attribution.surplus_responses import SECOND_WITHIN_S
+from acquisition.exchange.attribution.transaction_ids import TAGS_LIMIT, next_tag
 from acquisition.exchange.counters import Counters
 from acquisition.exchange.identity.asked_reads import SIGNATURES_LIMIT, WINDOW_S
 from acquisition.exchange.identity.late_answers import WIRE_S, WIRE_TIMEOUTS
+from acquisition.exchange.identity.late_text import TEXT
 from acquisition.exchange.pipelining import OutstandingReads, ReadResponse
-from acquisition.exchange.responses import SECOND_WITHIN_S, TAGS_LIMIT, TEXT, Responses, next_tag
+from acquisition.exchange.responses import Responses
 from mapping.plan import Behind, LinePath
 
 READ = Read(3, "holding", 100, 2)
@@ -37,7 +41,8 @@ class Bench:
     def __init__(self, protocol: str = "modbus-rtu", path: LinePath | None = None) -> None:
         self.counters = Counters()
         spec = by_protocol()[protocol]
-        self.responses = Responses(spec, spec.make({}), self.counters, 0, path=path)
+        self.attribution = Attribution(spec, self.counters, 0, path=path)
+        self.responses = Responses(spec, spec.make({}), self.counters, self.attribution)
 
     def send(self, request: Ask, now: float = 0.0) -> bytes:
         octets = self.responses.encode(request)
@@ -98,7 +103,7 @@ def test_after_a_time_out_a_response_is_outstanding_unless_it_has_come_unsound(
     bench.responses.receive(received)
     assert bench.responses.next(READ, 0.3) is None
     bench.responses.timed_out(READ, 0.3, 0.3)
-    assert bench.responses.late.may_satisfy(ANOTHER, 0.4) is pending
+    assert bench.attribution.late.may_satisfy(ANOTHER, 0.4) is pending
     assert {name: count for name, count in bench.counted().items() if name != "discarded_octets"} == counted
 
 
@@ -113,7 +118,7 @@ def test_octets_that_no_request_waits_for_are_a_late_response_once() -> None:
     bench.send(READ)
     bench.responses.timed_out(READ, 0.3, 0.3)
     bench.responses.unexpected(0.4, registers(3, 7, 8))
-    assert not bench.responses.late.may_satisfy(ANOTHER, 0.4)
+    assert not bench.attribution.late.may_satisfy(ANOTHER, 0.4)
     assert bench.counted() == {"requests": 1, "timeouts": 1, "late": 1}
 
 
@@ -131,7 +136,7 @@ def answered(bench: Bench, read: Read, values: Sequence[int], now: float) -> Non
     bench.send(read, now)
     bench.responses.receive(registers(read.unit, *values))
     assert bench.responses.next(read, now) == Registers(tuple(values))
-    bench.responses.answered(read, Registers(tuple(values)), now, 0.3)
+    bench.attribution.answered(read, Registers(tuple(values)), now, 0.3)
 
 
 def test_a_response_that_has_come_before_is_doubled_and_widens_the_window_of_its_unit() -> None:
@@ -139,7 +144,7 @@ def test_a_response_that_has_come_before_is_doubled_and_widens_the_window_of_its
     answered(bench, READ, (7, 8), 0.0)
     bench.responses.unexpected(0.2, registers(3, 7, 8))
     assert bench.counted() == {"requests": 1, "doubled": 1}
-    assert (bench.responses.asked.window(3, 0.2), bench.responses.asked.window(4, 0.2)) == (0.4, 0.06)
+    assert (bench.attribution.asked.window(3, 0.2), bench.attribution.asked.window(4, 0.2)) == (0.4, 0.06)
 
 
 def test_a_response_with_data_that_has_not_come_before_is_foreign_and_contests_its_signature() -> None:
@@ -147,8 +152,8 @@ def test_a_response_with_data_that_has_not_come_before_is_foreign_and_contests_i
     answered(bench, READ, (7, 8), 0.0)
     bench.responses.unexpected(0.2, registers(3, 7, 9))
     assert bench.counted() == {"requests": 1, "foreign": 1}
-    assert bench.responses.asked.is_contested(ANOTHER, 0.2)
-    assert bench.responses.doubts.taken_back() == []  # it was not accepted as readings yet
+    assert bench.attribution.asked.is_contested(ANOTHER, 0.2)
+    assert bench.attribution.doubts.taken_back() == []  # it was not accepted as readings yet
 
 
 def test_half_a_minute_later_a_response_that_has_come_before_is_told_from_no_stranger() -> None:
@@ -165,8 +170,8 @@ def test_on_a_wire_a_response_is_missing_for_two_seconds_or_four_time_outs(timeo
     bench = Bench()
     bench.send(READ)
     bench.responses.timed_out(READ, 10.0, timeout_s)
-    assert bench.responses.late.may_satisfy(ANOTHER, 10.0 + missing_s - 0.01)
-    assert not bench.responses.late.may_satisfy(ANOTHER, 10.0 + missing_s)
+    assert bench.attribution.late.may_satisfy(ANOTHER, 10.0 + missing_s - 0.01)
+    assert not bench.attribution.late.may_satisfy(ANOTHER, 10.0 + missing_s)
 
 
 @pytest.mark.parametrize(
@@ -178,8 +183,8 @@ def test_on_a_network_a_response_is_missing_for_a_minute_and_behind_an_id_as_on_
     bench = Bench(protocol)
     bench.send(READ)
     bench.responses.timed_out(READ, 10.0, 0.3)
-    assert bench.responses.late.may_satisfy(ANOTHER, 10.0 + missing_s - 0.01)
-    assert not bench.responses.late.may_satisfy(ANOTHER, 10.0 + missing_s)
+    assert bench.attribution.late.may_satisfy(ANOTHER, 10.0 + missing_s - 0.01)
+    assert not bench.attribution.late.may_satisfy(ANOTHER, 10.0 + missing_s)
 
 
 def test_on_a_network_a_response_is_missing_for_two_lags_of_its_unit_if_those_are_longer() -> None:
@@ -189,8 +194,8 @@ def test_on_a_network_a_response_is_missing_for_two_lags_of_its_unit_if_those_ar
     bench.responses.unexpected(50.0, registers(3, 7, 8))
     bench.send(READ, 51.0)
     bench.responses.timed_out(READ, 51.3, 0.3)
-    assert bench.responses.late.may_satisfy(ANOTHER, 51.3 + 2 * 50.0 - 0.01)
-    assert not bench.responses.late.may_satisfy(ANOTHER, 51.3 + 2 * 50.0)
+    assert bench.attribution.late.may_satisfy(ANOTHER, 51.3 + 2 * 50.0 - 0.01)
+    assert not bench.attribution.late.may_satisfy(ANOTHER, 51.3 + 2 * 50.0)
 
 
 @pytest.mark.parametrize(("late_s", "missing_s"), [(0.59, WIRE_S), (0.61, 60.0)], ids=["no", "yes"])
@@ -201,8 +206,8 @@ def test_a_wire_that_has_answered_later_than_two_time_outs_is_a_network(late_s: 
     bench.responses.unexpected(late_s, registers(3, 7, 8))
     bench.send(READ, 1.0)
     bench.responses.timed_out(READ, 1.3, 0.3)
-    assert bench.responses.late.may_satisfy(ANOTHER, 1.3 + missing_s - 0.01)
-    assert not bench.responses.late.may_satisfy(ANOTHER, 1.3 + missing_s)
+    assert bench.attribution.late.may_satisfy(ANOTHER, 1.3 + missing_s - 0.01)
+    assert not bench.attribution.late.may_satisfy(ANOTHER, 1.3 + missing_s)
 
 
 @pytest.mark.parametrize(
@@ -222,35 +227,29 @@ def test_the_next_answer_ends_a_missing_response_on_a_wire_whose_unit_was_never_
     bench.send(READ, 1.0)
     bench.responses.timed_out(READ, 1.3, 0.3)
     answered(bench, Read(3, "holding", 0, 3), (1, 2, 3), 1.4)
-    assert bench.responses.late.may_satisfy(ANOTHER, 1.5) is pending
+    assert bench.attribution.late.may_satisfy(ANOTHER, 1.5) is pending
 
 
 def test_a_response_that_was_cut_off_with_its_connection_is_missing_in_the_next_one() -> None:
     bench = Bench("modbus-rtu-over-tcp")
     bench.send(READ)
-    bench.responses.cut_short(READ, 0.1, 0.3)
+    bench.attribution.cut_short(READ, 0.1, 0.3)
     bench.responses.reset()
-    assert bench.responses.late.may_satisfy(ANOTHER, 0.2)
+    assert bench.attribution.late.may_satisfy(ANOTHER, 0.2)
     tcp = Bench("modbus-tcp")
     tcp.send(READ)
-    tcp.responses.cut_short(READ, 0.1, 0.3)
-    assert not tcp.responses.late.may_satisfy(ANOTHER, 0.2)  # its id belongs to the connection
+    tcp.attribution.cut_short(READ, 0.1, 0.3)
+    assert not tcp.attribution.late.may_satisfy(ANOTHER, 0.2)  # its id belongs to the connection
 
 
 @pytest.mark.parametrize(("behind", "alike"), [(None, False), ("device", False), ("gateway", True)])
 def test_the_responses_of_two_units_look_alike_behind_a_gateway_with_ids(behind: Behind | None, alike: bool) -> None:
     spec = by_protocol()["modbus-tcp"]
-    responses = Responses(spec, spec.make({}), Counters(), 0, behind=behind)
-    responses.sent(READ, responses.encode(READ), 0.0)
-    assert responses.asked.looks_alike(Read(4, "holding", 0, 2), 0.01) is alike
-    rtu = Responses(
-        by_protocol()["modbus-rtu"],
-        by_protocol()["modbus-rtu"].make({}),
-        Counters(),
-        0,
-        behind=behind,
-    )
-    rtu.sent(READ, rtu.encode(READ), 0.0)
+    tcp = Attribution(spec, Counters(), 0, behind=behind)
+    tcp.sent(READ, b"", 0.0)
+    assert tcp.asked.looks_alike(Read(4, "holding", 0, 2), 0.01) is alike
+    rtu = Attribution(by_protocol()["modbus-rtu"], Counters(), 0, behind=behind)
+    rtu.sent(READ, b"", 0.0)
     assert not rtu.asked.looks_alike(Read(4, "holding", 0, 2), 0.01)
 
 
@@ -259,23 +258,23 @@ def test_the_oldest_request_that_an_answer_may_belong_to_is_the_first_of_its_tri
     for now in (0.0, 1.0):
         bench.send(READ, now)
         bench.responses.timed_out(READ, now + 0.3, 0.3)
-    assert bench.responses.oldest(READ, 1.9) == 0.0  # it may be as late as on a wire
-    assert bench.responses.oldest(READ, 2.1) == 1.0  # later than that nothing has ever come
-    assert bench.responses.oldest(READ, 3.1) == 3.1
-    bench.responses.asked.lagged(3, 1.1, 3.1)
-    assert bench.responses.oldest(READ, 3.1) == 1.0
-    bench.responses.asked.lagged(3, 1.6, 3.1)
-    assert bench.responses.oldest(READ, 3.1) == 0.0
-    assert bench.responses.oldest(ANOTHER, 3.1) == 3.1
+    assert bench.attribution.ages.oldest(READ, 1.9) == 0.0  # it may be as late as on a wire
+    assert bench.attribution.ages.oldest(READ, 2.1) == 1.0  # later than that nothing has ever come
+    assert bench.attribution.ages.oldest(READ, 3.1) == 3.1
+    bench.attribution.asked.lagged(3, 1.1, 3.1)
+    assert bench.attribution.ages.oldest(READ, 3.1) == 1.0
+    bench.attribution.asked.lagged(3, 1.6, 3.1)
+    assert bench.attribution.ages.oldest(READ, 3.1) == 0.0
+    assert bench.attribution.ages.oldest(ANOTHER, 3.1) == 3.1
 
 
 def test_frames_of_many_signatures_are_forgotten_and_begun_anew() -> None:
     bench = Bench()
-    bench.responses.asked.lagged(3, 0.0, 0.0)
+    bench.attribution.asked.lagged(3, 0.0, 0.0)
     for unit in range(1, 34):
         for count in range(1, 126):
             answered(bench, Read(unit, "holding", 0, count), [7] * count, 0.0)
-    assert len(bench.responses._frames) <= SIGNATURES_LIMIT + 1
+    assert len(bench.attribution.frames._responses) <= SIGNATURES_LIMIT + 1
 
 
 def test_of_more_ids_without_a_response_than_are_kept_the_oldest_is_forgotten() -> None:
@@ -283,7 +282,7 @@ def test_of_more_ids_without_a_response_than_are_kept_the_oldest_is_forgotten() 
     for _ in range(TAGS_LIMIT + 1):
         bench.send(READ)
         bench.responses.timed_out(READ, 0.3, 0.3)
-    assert len(bench.responses._late_tags) == TAGS_LIMIT
+    assert len(bench.attribution.ids._missing) == TAGS_LIMIT
 
 
 def test_the_first_confirmation_after_an_overtaken_write_proves_nothing_and_the_second_does() -> None:
@@ -325,39 +324,42 @@ TEXT_A, TEXT_B = Question("MEAS:VOLT?"), Question("MEAS:CURR?")
 def test_a_line_of_text_that_was_cut_off_with_its_connection_is_missing_in_the_next_one(protocol: str) -> None:
     bench = Bench(protocol)
     bench.send(TEXT_A, 10.0)
-    bench.responses.cut_short(TEXT_A, 10.1, 0.3)
+    bench.attribution.cut_short(TEXT_A, 10.1, 0.3)
     bench.responses.reset()
-    assert (bench.responses.text.may_ask(TEXT_A, 10.2), bench.responses.text.may_ask(TEXT_B, 10.2)) == (True, False)
-    assert bench.responses.oldest(TEXT_A, 10.9) == 10.0  # the line of the first try may come
-    assert bench.responses.oldest(TEXT_A, 12.5) == 12.5
+    assert (bench.attribution.text.late.may_ask(TEXT_A, 10.2), bench.attribution.text.late.may_ask(TEXT_B, 10.2)) == (
+        True,
+        False,
+    )
+    assert bench.attribution.ages.oldest(TEXT_A, 10.9) == 10.0  # the line of the first try may come
+    assert bench.attribution.ages.oldest(TEXT_A, 12.5) == 12.5
 
 
 def test_a_surplus_line_puts_every_device_of_its_line_in_doubt_since_it_names_none() -> None:
     bench = Bench("adam-ascii")
     first, second = Read(1, "input", 0, 2), Read(2, "input", 0, 2)
-    assert {bench.responses.unit_of(one) for one in (first, second, TEXT_A)} == {TEXT}
+    assert {bench.attribution.text.unit_of(one) for one in (first, second, TEXT_A)} == {TEXT}
     for read in (first, second):
-        bench.responses.doubts.rests(read, bench.responses.unit_of(read), 1.0, proven=False)
-    bench.responses.doubts.surplus(TEXT, 1.1)
-    assert bench.responses.doubts.taken_back() == [first, second]
+        bench.attribution.doubts.rests(read, bench.attribution.text.unit_of(read), 1.0, proven=False)
+    bench.attribution.doubts.surplus(TEXT, 1.1)
+    assert bench.attribution.doubts.taken_back() == [first, second]
 
 
 def test_a_line_is_owed_a_response_until_the_clock_has_ended_what_was_missing() -> None:
     bench = Bench("modbus-tcp")
     bench.send(READ)
     bench.responses.timed_out(READ, 0.3, 0.3)
-    assert (bench.responses.is_owed(1.0), bench.responses.is_owed(0.3 + WIRE_S)) == (True, False)
+    assert (bench.attribution.is_owed(1.0), bench.attribution.is_owed(0.3 + WIRE_S)) == (True, False)
 
 
 def test_several_reads_are_outstanding_at_once_until_something_but_a_time_out_tells_of_a_gateway() -> None:
     bench = Bench("modbus-tcp")
     bench.send(READ)
     bench.responses.timed_out(READ, 0.3, 0.3)
-    assert (bench.responses.names_request(0.4), bench.responses.behind_gateway) == (False, False)
-    bench.responses.answered_concurrently(ExceptionResponse(2), 0.5)
-    assert not bench.responses.behind_gateway
-    bench.responses.answered_concurrently(ExceptionResponse(11), 0.6)
-    assert bench.responses.behind_gateway
+    assert (bench.attribution.gateway.names_request(0.4), bench.attribution.gateway.is_certain) == (False, False)
+    bench.attribution.answered_concurrently(ExceptionResponse(2), 0.5)
+    assert not bench.attribution.gateway.is_certain
+    bench.attribution.answered_concurrently(ExceptionResponse(11), 0.6)
+    assert bench.attribution.gateway.is_certain
 
 
 def refused(unit: int, function: int, code: int) -> bytes:
@@ -370,7 +372,7 @@ def doubt(second: Ask, later_s: float) -> Bench:
     bench.send(READ, 0.99)
     bench.responses.receive(refused(3, 3, 4))
     assert bench.responses.next(READ, 1.0) == ExceptionResponse(4)
-    bench.responses.answered(READ, ExceptionResponse(4), 1.0, 0.3)
+    bench.attribution.answered(READ, ExceptionResponse(4), 1.0, 0.3)
     bench.send(second, 1.0 + later_s)
     bench.responses.receive(refused(3, second.function if isinstance(second, Write) else 3, 4))
     return bench
@@ -379,23 +381,23 @@ def doubt(second: Ask, later_s: float) -> Bench:
 def test_an_exception_soon_after_one_of_its_unit_and_function_proves_nothing_and_the_response_behind_it_does() -> None:
     bench = doubt(ANOTHER, 0.02)
     assert bench.responses.next(ANOTHER, 1.03) is None
-    assert bench.responses.doubted == ExceptionResponse(4)
+    assert bench.attribution.exceptions.doubted == ExceptionResponse(4)
     bench.responses.receive(registers(3, 7, 8))
     found = bench.responses.next(ANOTHER, 1.05)
     assert found == Registers((7, 8))
-    bench.responses.answered(ANOTHER, found, 1.05, 0.3)
-    assert [one.name for one in bench.responses.faults.conditions.all(1.1)] == ["surplus-frames"]
+    bench.attribution.answered(ANOTHER, found, 1.05, 0.3)
+    assert [one.name for one in bench.attribution.faults.conditions.all(1.1)] == ["surplus-frames"]
     assert bench.counted()["doubled"] == 1
 
 
 def test_an_exception_that_proves_nothing_is_waited_behind_for_a_window_and_leaves_the_response_owed() -> None:
     bench = doubt(ANOTHER, 0.02)
     assert bench.responses.next(ANOTHER, 1.03) is None
-    assert bench.responses.doubted_until == pytest.approx(1.03 + WINDOW_S)
-    bench.responses.answered(ANOTHER, ExceptionResponse(4), 1.09, 0.3)
-    assert bench.responses.doubted is not None
+    assert bench.attribution.exceptions.doubted_until == pytest.approx(1.03 + WINDOW_S)
+    bench.attribution.answered(ANOTHER, ExceptionResponse(4), 1.09, 0.3)
+    assert bench.attribution.exceptions.doubted is not None
     bench.responses.unexpected(1.1, registers(3, 7, 8))
-    assert [one.name for one in bench.responses.faults.conditions.all(1.2)] == ["surplus-frames"]
+    assert [one.name for one in bench.attribution.faults.conditions.all(1.2)] == ["surplus-frames"]
 
 
 @pytest.mark.parametrize(
@@ -406,7 +408,7 @@ def test_an_exception_a_window_later_or_of_another_unit_or_function_is_certain(s
     if isinstance(second, Read) and second.unit == 4:
         bench.responses.receive(refused(4, 3, 4))
     assert bench.responses.next(second, 1.0 + later_s + 0.01) == ExceptionResponse(4)
-    assert bench.responses.doubted is None
+    assert bench.attribution.exceptions.doubted is None
 
 
 def test_the_second_of_two_writes_refused_at_once_may_be_confirmed_still() -> None:
@@ -414,7 +416,7 @@ def test_the_second_of_two_writes_refused_at_once_may_be_confirmed_still() -> No
     bench.send(ON, 0.99)
     bench.responses.receive(refused(3, 6, 4))
     assert bench.responses.next(ON, 1.0) == ExceptionResponse(4)
-    bench.responses.answered(ON, ExceptionResponse(4), 1.0, 0.3)
+    bench.attribution.answered(ON, ExceptionResponse(4), 1.0, 0.3)
     another = Write(3, 6, 8, (1,))
     bench.send(another, 1.02)
     bench.responses.receive(refused(3, 6, 4) + confirmation(another))
@@ -438,8 +440,8 @@ def test_the_path_of_a_line_says_how_long_a_missing_response_may_come(
     bench = Bench(protocol, path)
     bench.send(READ)
     bench.responses.timed_out(READ, 0.3, 0.3)
-    assert bench.responses.late.is_owed(READ, 0.3 + lasts_s - 0.01)
-    assert not bench.responses.late.is_owed(READ, 0.3 + lasts_s + 0.01)
+    assert bench.attribution.late.is_owed(READ, 0.3 + lasts_s - 0.01)
+    assert not bench.attribution.late.is_owed(READ, 0.3 + lasts_s + 0.01)
 
 
 @pytest.mark.parametrize(("path", "learns"), [(None, True), ("wire", False)])
@@ -452,7 +454,7 @@ def test_a_wire_that_the_site_names_becomes_no_network_by_a_response_that_is_ver
     bench.responses.unexpected(1.0, registers(3, 1, 2))
     bench.send(ANOTHER, 1.0)
     bench.responses.timed_out(ANOTHER, 1.3, 0.3)
-    assert bench.responses.late.is_owed(ANOTHER, 30.0) is learns
+    assert bench.attribution.late.is_owed(ANOTHER, 30.0) is learns
 
 
 def test_a_missing_line_of_text_is_waited_for_on_a_network_for_60_seconds() -> None:
@@ -463,5 +465,5 @@ def test_a_missing_line_of_text_is_waited_for_on_a_network_for_60_seconds() -> N
         bench.send(question)
         bench.responses.timed_out(question, 0.3, 0.3)
         other = Question("B?\r\n")
-        assert not bench.responses.text.may_ask(other, lasts_s - 0.01)
-        assert bench.responses.text.may_ask(other, lasts_s + 0.01)
+        assert not bench.attribution.text.late.may_ask(other, lasts_s - 0.01)
+        assert bench.attribution.text.late.may_ask(other, lasts_s + 0.01)

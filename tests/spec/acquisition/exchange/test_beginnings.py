@@ -9,9 +9,9 @@ import pytest
 from acquisition.drivers.base import Read
 from acquisition.drivers.registry import by_protocol
 from acquisition.exchange.beginnings import HOLD_S
+from acquisition.exchange.identity.asked_reads import HOLD_LIMIT_S
 from acquisition.exchange.identity.channel_record import ChannelRecord
 from acquisition.exchange.identity.lags import RecordedLag
-from acquisition.exchange.responses import HOLD_LIMIT_S
 from acquisition.polling.path_failover import OwedRequest
 from acquisition.simulate.faults.line_faults import Delay, Duplicate, ResetAfterRequest, SecondMaster
 from mapping.plan import DevicePlan, LinePlan

@@ -34,6 +34,6 @@ def test_after_a_connection_that_ended_behind_its_request_another_block_of_that_
     with pytest.raises(NoConnectionError, match=r"^connection reset$"):
         steps.throw(NoConnectionError("connection reset"))
     time.now += 1.0  # out of the window
-    parts = link.parts(SECOND, [30], ReadLimits())
+    parts = link.safe.parts(SECOND, [30], ReadLimits())
     assert parts is not None
     assert [part.read.count for part in parts] == [count]

@@ -4,6 +4,7 @@ from acquisition.drivers.base import ExceptionResponse, Read, Write
 from acquisition.drivers.device_side import Fault, RegisterRange
 from acquisition.drivers.modbus_rtu import crc
 from acquisition.drivers.registry import by_protocol
+from acquisition.exchange.attribution.attribution import Attribution
 from acquisition.exchange.counters import Counters
 from acquisition.exchange.identity.late_answers import LateResponses
 from acquisition.exchange.responses import Responses
@@ -28,7 +29,8 @@ EXCEPTION = frame(1, 0x83, 4)
 
 def line() -> Responses:
     spec = by_protocol()["modbus-rtu"]
-    return Responses(spec, spec.make({}), Counters(), 0)
+    counters = Counters()
+    return Responses(spec, spec.make({}), counters, Attribution(spec, counters, 0))
 
 
 def ask(responses: Responses, request: Read | Write, now: float, octets: bytes) -> object:
@@ -37,7 +39,7 @@ def ask(responses: Responses, request: Read | Write, now: float, octets: bytes) 
     responses.receive(octets)
     found = responses.next(request, now + 0.01)
     if found is not None:
-        responses.answered(request, found, now + 0.01, 0.3)  # type: ignore[arg-type]
+        responses.attribution.answered(request, found, now + 0.01, 0.3)  # type: ignore[arg-type]
     return found
 
 
@@ -45,19 +47,19 @@ def test_data_behind_an_exception_show_that_it_was_another_reads_and_are_no_stra
     responses = line()
     assert ask(responses, READ, 1.0, EXCEPTION) == ExceptionResponse(4)
     responses.unexpected(1.05, DATA)
-    assert [one.name for one in responses.faults.conditions.all(1.05)] == ["surplus-frames"]
-    assert not responses.asked.is_contested(READ, 1.06)
+    assert [one.name for one in responses.attribution.faults.conditions.all(1.05)] == ["surplus-frames"]
+    assert not responses.attribution.asked.is_contested(READ, 1.06)
     responses.unexpected(1.06, DATA_OF_OTHER)  # nobody has asked for these
-    assert responses.asked.is_contested(OTHER, 1.07)
+    assert responses.attribution.asked.is_contested(OTHER, 1.07)
 
 
 def test_data_that_follow_an_exception_later_than_a_second_are_a_strangers() -> None:
     responses = line()
     assert ask(responses, READ, 1.0, EXCEPTION) == ExceptionResponse(4)
-    assert not responses.late.is_owed(READ, 1.02)
-    assert not responses.late.is_owed(READ, 2.2)
+    assert not responses.attribution.late.is_owed(READ, 1.02)
+    assert not responses.attribution.late.is_owed(READ, 2.2)
     responses.unexpected(2.2, DATA)
-    assert responses.asked.is_contested(READ, 2.3)
+    assert responses.attribution.asked.is_contested(READ, 2.3)
 
 
 def test_an_exception_settles_the_only_debt_of_its_unit_and_function_and_no_other() -> None:

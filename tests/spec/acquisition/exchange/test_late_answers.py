@@ -171,7 +171,7 @@ def test_only_unsound_octets_as_many_as_the_answer_has_are_the_answer(octets: in
         link, _, device = linked(Unit(spoil=lambda _frame, _chance: bytes(octets)))
         for _ in range(2):
             assert await link.exchange(READ, device) is None
-            parts = link.link.parts(READ, [COUNT], ReadLimits())
+            parts = link.link.safe.parts(READ, [COUNT], ReadLimits())
             assert parts is not None
             assert parts[0].longer is owed
 
@@ -465,7 +465,7 @@ def test_after_a_time_out_no_read_is_longer_than_a_request_of_the_protocol_may_b
             LinePlan("bench", "modbus-rtu", {"port": "", "baudrate": 19200}, (device,)), spec, loop.time, lambda: 1.0
         )
         assert await loop.run(link.exchange(READ, device)) is None
-        parts = link.parts(READ, list(range(1, COUNT + 1)), ReadLimits())
+        parts = link.safe.parts(READ, list(range(1, COUNT + 1)), ReadLimits())
         return max(part.read.count for part in parts or [])
 
     async def scenario() -> None:

@@ -4,11 +4,11 @@ import pytest
 
 from acquisition.drivers.base import Foreign, Read, Registers, Write
 from acquisition.drivers.modbus import judge, octets_of_data
+from acquisition.exchange.attribution.transaction_ids import next_tag
 from acquisition.exchange.echo import Echo
 from acquisition.exchange.identity.asked_reads import AskedReads, octets_of
 from acquisition.exchange.identity.late_answers import LATE_LIMIT, SOFT_S, LateResponses
 from acquisition.exchange.identity.read_variants import Part, ReadChoice, ReadLimits
-from acquisition.exchange.responses import next_tag
 from mapping.plan import Table
 
 TABLES = {1: "coil", 2: "discrete", 4: "input", 3: "holding"}
