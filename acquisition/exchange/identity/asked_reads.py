@@ -4,11 +4,14 @@
                  put the response of one unit under the id of a request to another one
     question     unit, table and first address: a read of another size is still the same question
     lag          the longest time from a read of a unit to a late or a second response, kept for 24 hours, over restarts
+    suspected    a stranger came within half a second of a read: for ten seconds it counts as if it were a lag
     window       of a unit: the largest of 60 ms, two of the line's longest exchanges, and two of the unit's lags
-    contested    a signature that responses to somebody else's reads have: another master's, or another client's
+    contested    for a minute, a signature that responses to somebody else's reads have: another master's, another client's
 
 Within the window a signature is not used for another question of its unit, unless the line was silent for a window, or the
-unit was asked nothing for a window: the line was heard to have nothing more to say.
+unit was asked nothing for a window: the line was heard to have nothing more to say. `read_variants` chooses by that. The last
+times of each read are kept to tell how old a response may be, and the last writes, since on, off, on have two confirmations
+that look alike.
 """
 
 from collections import deque
@@ -22,7 +25,7 @@ WINDOW_S: Final = 0.06
 HOLD_LIMIT_S: Final = 2.0  # the longest wait of a line for a window of silence
 TIMES_KEPT: Final = 16  # of one read
 SIGNATURES_LIMIT: Final = 4096  # those out of every window are forgotten then
-SUSPECTED_S: Final = 10.0
+SUSPECTED_S: Final = 10.0  # after the last such stranger
 CONTESTED_S: Final = 60.0  # after the last such response
 ANY_UNIT: Final = -1
 TABLES: Final = {1: "coil", 2: "discrete", 3: "holding", 4: "input"}  # by function

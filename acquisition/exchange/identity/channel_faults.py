@@ -6,9 +6,11 @@
     a stranger: a response to a read, with other octets           second-master on a serial line, shared-line on a network
     a request that is not ours, and no echo of ours               the same
     strangers that come one to each read, at the same lag         two-devices
+    lines of text that differ, two to one question                two-devices
     a response of the wrong size under the right transaction id   gateway-gives-up
 
-One stranger is no sign of another master yet: four of a unit within 10 minutes are.
+One stranger is no sign of another master yet: four of a unit within 10 minutes are. For ten seconds after a second device's
+response the strangers of its unit show no other master. A request that is not ours shows one at once (D123).
 """
 
 from collections import deque

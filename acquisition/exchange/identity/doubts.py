@@ -3,10 +3,11 @@
     accepted by silence ──► kept until a read of the unit is accepted that nothing else looks like
                               └── a surplus response of the unit: all that is kept is taken back
     accepted ── a response with other data and the same signature within 2 s ──► taken back, and the unit is inconsistent
+    a line of text accepted ── a second one that differs ──► taken back; inconsistent once that is certain
 
-A line that is in doubt is silent for a window before the next request (`hold`): then a response that is missing or surplus has
-come. Where reads rest on silence it is so every half second, and before each of them for a minute after the unit's last
-surplus response.
+A line that is in doubt is silent for a window before the next request (`hold`), or asks its `resync` (D128): then a response
+that is missing or surplus has come. Where reads rest on silence it is so every half second, and before each of them for a minute
+after the unit's last surplus response. A unit is inconsistent for a window.
 """
 
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from acquisition.drivers.base import Ask, Read
 from acquisition.exchange.identity.asked_reads import ReadSignature
 
 ACCEPTED_WITHIN_S: Final = 2.0
-SURPLUS_S: Final = 60.0
+SURPLUS_S: Final = 60.0  # for which a unit is in doubt
 PROOF_S: Final = 0.5  # the longest time that reads rest on silence
 SILENCE_S: Final = 0.14  # a proof by silence takes so long itself
 KEPT_LIMIT: Final = 256  # reads of one unit that rest on silence; more are in doubt at once

@@ -2,12 +2,17 @@
 
 A Modbus RTU response does not name its request. After a time-out it may still come, and it fits the next request of the
 same unit, function and size: the wrong value with every sign of a good one. So each time-out leaves a LateResponse, which
-belongs to its unit. While it may come, its signature is used for no other question of that unit (`read_variants`).
+belongs to its unit; behind a gateway with transaction ids it may come under a request to any (D122). While it may come, its
+signature is used for no other question of that unit (`read_variants`).
 
-It ends when a response that fits has come, or by the clock: on a `wire` after 2 s or 4 time-outs, on a `network` after 60 s
-or two lags of the unit; behind a transaction id as on a wire. On a wire it also ends when a later request of the same unit is
-answered, since such a channel is first in, first out; not if the unit has ever answered later than its time-out, nor after
-two time-outs in a row (D120).
+    outstanding ── a response that fits ──────────────────► forgotten: it came late
+         ├──────── the clock of `debt_clock` ─────────────► used last for another minute, and blocks nothing
+         └──────── a later answer of the unit, on a wire ─► ended: remembered only to be told from a stranger's
+
+The last way is closed if the unit has ever answered later than its time-out, after two time-outs in a row, and to requests of
+another path to the same device (D120, D126). A `proof` that was answered ends what the clock has ended before.
+
+A read that had an exception is remembered for a second: if its data follow, the exception was another request's (D124).
 
 A write has no size to vary, and to repeat the last one does no harm: whichever confirmation comes, it was done. But once
 another value has been written there, the first confirmation that fits is taken for the late one: the second one counts (D66).

@@ -1,9 +1,10 @@
 """Late lines of text (pure): a line does not name its question, so while one is missing only the same question is asked.
 
-    A? ── time-out ──► A is missing: only A? is asked, at most until the clock of `late_answers` ends it
+    A? ── time-out ──► A is missing: only A? is asked, at most until the clock of `debt_clock` ends it
                          └── a line comes ──► whichever try of A it answers, it is A's; the tries before it are missing still
 
 Instruments with one question are asked on: every line that comes is the answer to it.
+A second line to one question contradicts the first if it differs and none is missing: answers in a row that were are counted.
 """
 
 from collections import deque

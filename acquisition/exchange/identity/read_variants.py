@@ -1,13 +1,24 @@
-"""Variants of a read, and the one that is sent (pure): no response of another read can be taken for its own (D3).
+"""Variants of a read, and the one that is sent (pure): no response of another read can be taken for its own (D3, D119).
 
     10 registers      as planned, where the line was silent or nothing looks alike
     11, 12            one or two more behind the block, or before it; not where nothing unplanned may be read
     9 + 1             in parts, at the end of a value, that differ in size
     13 to 16          where the block has no parts
 
-A variant does not serve while the response to another question, or a missing response, would look the same. Of the others
-the first one serves; every fourth time the second one, so that a shift of any depth shows soon. If a variant was asked alike
-within the window, the missing or second response of that read would be older than it looks: another variant goes first.
+A variant does not serve while a missing response to another question of its unit would look the same. Those go last that look
+like another missing response, like one that the clock has ended, or like a response to somebody else's reads. A line that was
+silent for a window, or whose unit was asked nothing for one, takes the first that is left. Otherwise none serves that another
+question within the window looks like, and the choice is, in this order:
+
+    none serves              the one that another question had longest ago: it rests on silence
+    the unit's one question  the first, unless the unit lags or a write came before: each response is the value
+    sizes of its own         those that no other question had for a minute; without any, the longest unused go first
+    not asked in the window  a missing or second response of the same read would be older than it looks
+    fewest requests          longer reads before parts, unless the device refuses them and the unit has no lag
+    every fourth time        the second one, so that a shift of any depth shows soon
+
+A proof is a read that looks like no other, not even like the read before which it is sent: its answer shows that the line is in
+step, and its values are not used (D121).
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -90,8 +101,19 @@ class ReadChoice:
         for so long. `fresh`: not even the same question within the window may look alike, since the value has changed.
         `doubtful`: surplus responses have come lately; rather than two reads that look alike there is none for now.
         """
-        waits = doubtful and self._asked.window(read.unit, now) <= WAIT_LIMIT_S
-        free = list(variants(read, borders, limits))
+        free = self._unconfused(list(variants(read, borders, limits)), now, fresh=fresh)
+        if not free or silent_s >= self._asked.window(read.unit, now) or now >= self._asked.quiet_at(read, now):
+            return free[0] if free else None
+        waits = doubtful and len(free) > 1 and self._asked.window(read.unit, now) <= WAIT_LIMIT_S
+        distinct = [one for one in free if not any(self._asked.looks_alike(part.read, now) for part in one)]
+        if not distinct:
+            return None if waits else min(free, key=self._last_alike(now))  # by silence only
+        if self._asked.questions(read.unit) == 1 and not (fresh or self._asked.lag(read.unit, now)):
+            return distinct[0]  # asked alike always: whichever response comes, it is the value
+        return self._in_turn(distinct, read.unit, limits, now, waits=waits)
+
+    def _unconfused(self, free: list[list[Part]], now: float, *, fresh: bool) -> list[list[Part]]:
+        """Those that no missing response to another question could be taken for, and of them those that are told best."""
         if self._late.remembered:
             free = [one for one in free if not self._owed(one, now)]
             free = _preferred(free, lambda part: not self._late.may_satisfy_of_others(part.read, now))
@@ -101,22 +123,19 @@ class ReadChoice:
             free = _preferred(free, lambda part: self._asked.asked_alike(part.read, now, FRESH_S) is None)
         if self._asked.contested:
             free = _preferred(free, lambda part: not self._asked.is_contested(part.read, now))
-        if not free or silent_s >= self._asked.window(read.unit, now) or now >= self._asked.quiet_at(read, now):
-            return free[0] if free else None
-        distinct = [one for one in free if not any(self._asked.looks_alike(part.read, now) for part in one)]
-        if not distinct:
-            return None if waits and len(free) > 1 else min(free, key=self._last_alike(now))  # by silence only
-        if self._asked.questions(read.unit) == 1 and not (fresh or self._asked.lag(read.unit, now)):
-            return distinct[0]  # asked alike always: whichever response comes, it is the value
+        return free
+
+    def _in_turn(
+        self, distinct: list[list[Part]], unit: int, limits: ReadLimits, now: float, *, waits: bool
+    ) -> list[Part] | None:
+        """Of variants that no other question looks like, the one whose turn it is."""
         own = [one for one in distinct if self._last_alike(now)(one) < now - OWN_S]
         distinct = own or sorted(distinct, key=self._last_alike(now))
         unused = [one for one in distinct if all(self._asked.asked_alike(part.read, now) is None for part in one)]
         if not unused:
-            return None if waits and len(free) > 1 else min(distinct, key=self._age(now))
-        if (
-            self._asked.lag(read.unit, now) or not limits.refused
-        ):  # two parts cost two exchanges, more than any longer read
-            unused.sort(key=len)
+            return None if waits else min(distinct, key=self._age(now))
+        if self._asked.lag(unit, now) or not limits.refused:
+            unused.sort(key=len)  # two parts cost two exchanges, more than any longer read
         return unused[1 if len(unused) > 1 and self._draw() < SECOND_SHARE else 0]
 
     def is_told(self, read: Read, borders: Sequence[int], limits: ReadLimits, now: float) -> bool:

@@ -52,9 +52,8 @@ class LineIdentities:
         )
         self.window_s = window_s(line, spec)
         cost = planner.line_cost(line, spec.protocol.framing)
-        self.has_room = (
-            cost.load + cost.requests_per_s * self.window_s <= 1.0
-        )  # for a window of silence before each request
+        silence_load = cost.requests_per_s * self.window_s  # with a window of silence before each request
+        self.has_room = cost.load + silence_load <= 1.0
 
     def identity(self, device: DevicePlan, block: Block) -> IdentityKind:
         """The identity of responses to `block` of `device`."""

@@ -27,7 +27,8 @@ def test_a_block_is_read_as_planned_then_longer_then_in_parts_then_longer_still(
         [(100, 4)],
         [(100, 5)], [(100, 6)], [(99, 5)], [(98, 6)],
         [(100, 1), (101, 3)],
-        [(100, 7)], [(100, 8)], [(100, 9)], [(100, 10)], [(97, 7)], [(96, 8)], [(95, 9)], [(94, 10)],
+        *([(100, 4 + more)] for more in range(3, 11)),
+        *([(100 - more, 4 + more)] for more in range(3, 11)),
     ]  # fmt: skip
 
 
@@ -53,7 +54,7 @@ def test_bits_are_lengthened_by_whole_octets_of_the_response() -> None:
     [
         (READ, ReadLimits(most=4)),
         (Read(1, "holding", 0, 0x10000), ReadLimits(most=0x20000)),
-        (READ, ReadLimits(refused={Read(1, "holding", 100 - before, 4 + more) for more in range(1, 7) for before in (0, more)})),
+        (READ, ReadLimits(refused={Read(1, "holding", 100 - before, 4 + more) for more in range(1, 11) for before in (0, more)})),
     ],
     ids=["longest", "all there are", "refused"],
 )  # fmt: skip
@@ -166,7 +167,7 @@ def test_a_signature_that_another_master_uses_is_avoided() -> None:
 
 def test_where_all_variants_are_contested_one_is_sent_all_the_same() -> None:
     bench = Bench()
-    for count in range(1, 12):
+    for count in range(1, 16):
         bench.asked.contest((1, "holding", 2 * count), NOW)
     assert bench.parts() == [Part(READ, 100, 4)]
 
