@@ -75,7 +75,7 @@ def test_the_record_of_a_line_has_its_lag_so_that_the_next_os_process_begins_wit
     began = line.time.now
     line.run(5.0)
     assert first_after(line, began) >= max(HOLD_S, min(2 * lag_ms / 1000, HOLD_LIMIT_S))
-    assert line.wrong() == []
+    assert line.wrong(began) == []
 
 
 def test_lags_that_are_new_are_told_to_the_worker_at_once_and_the_same_ones_no_more() -> None:
