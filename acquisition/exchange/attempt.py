@@ -144,7 +144,7 @@ def registers(
     yield from link.listen_first(read, plan)
     proof = link.safe.proof_before(read, borders, limits) if device.answers_proofs else None
     if proof is not None and not (yield from _in_step(link, device, proof)):
-        return ResponseTimeout(f"no answer within {plan.polling.timeout_ms} ms")
+        return _unanswered(link, device)
     parts = link.safe.parts(read, borders, limits, fresh=fresh)
     if parts is None:
         return Deferral()
@@ -152,23 +152,28 @@ def registers(
     if isinstance(found, tuple):
         device.misfits = 0
         return found
-    if found is None and link.misanswered and device.misfits < MISFITS_LIMIT:
-        device.misfits += 1  # the gateway's fault, and none of the device's
-        return Deferral(wait_s=WINDOW_S)
     if found is None or found.code in UNREACHED:
         device.unanswered_proofs = 0  # it is no matter of proofs
-        return ResponseTimeout(f"no answer within {plan.polling.timeout_ms} ms")
+        return _unanswered(link, device)
     if parts[0].longer and found.code in ABSENT:
         device.refuses_longer(parts[0].read, certain=link.is_certain)
         return Deferral(at_once=True)
     return DeviceException(found.code, certain=link.is_certain)
 
 
+def _unanswered(link: Link, device: PolledDevice) -> ResponseTimeout | Deferral:
+    """The result of a request without a response: tried again soon if another one came instead, for a few times."""
+    if link.misanswered and device.misfits < MISFITS_LIMIT:
+        device.misfits += 1  # the line's fault, and none of the device's
+        return Deferral(wait_s=WINDOW_S)
+    return ResponseTimeout(f"no answer within {device.plan.polling.timeout_ms} ms")
+
+
 def _in_step(link: Link, device: PolledDevice, proof: Read) -> Steps[bool]:
     """True if `device` answers `proof`, be it with a refusal. One that never does is not asked in this way any more."""
     found = yield from link.exchange(proof, device.plan)
     if found is None:
-        device.unanswered_proofs += 1
+        device.unanswered_proofs += not link.misanswered
         return False
     device.proof_answered = True
     link.safe.proved(proof)

@@ -191,7 +191,7 @@ class Link:
 
     @property
     def misanswered(self) -> bool:
-        """True if a gateway has put another response under the id of the last request: its own does not come any more."""
+        """True if another response has come to the last request, of its unit: the device answers, but the line is not in step."""
         return self._attribution.misanswered
 
     def misfitted(self) -> None:

@@ -56,7 +56,7 @@ class Attribution:
     the response of a `device` for good. `behind` None: of the device, until something tells of a gateway. `path` None: by
     transport, and a serial port whose responses come very late is a network.
 
-    `misanswered`: a gateway has put another response under the id of the last request, whose own does not come any more.
+    `misanswered`: another response has come to the last request, of the same unit; under its id, where it has one.
     `doubted` is called as soon as readings prove to be in doubt.
     """
 
@@ -302,6 +302,8 @@ class Attribution:
             self.faults.misfit(found.unit, found.function, octets, now)
             self.gateway.shown(now)
             self.misanswered = self.ids.in_hand == self.ids.last
+        elif not self._tagged:
+            self.misanswered = isinstance(self.request, Read | Write) and found.unit == self.request.unit
         signature = None if table is None or octets is None else self.asked.signature(found.unit, table, octets)
         if found.may_ask or (signature is not None and self.others.answered(signature, now)):
             self._counters.foreign += 1

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from acquisition.drivers.base import Read
-from acquisition.exchange.identity.asked_reads import AskedReads, octets_of
+from acquisition.exchange.identity.asked_reads import AskedReads, Question, octets_of, question_of
 from acquisition.exchange.identity.late_answers import LateResponses
 from acquisition.polling.refused_registers import RefusedRange
 
@@ -83,6 +83,7 @@ class ReadChoice:
         self._late = late
         self._asked = asked
         self._draw = draw
+        self._waiting: dict[Question, float] = {}  # since when
 
     def parts(
         self,
@@ -101,21 +102,33 @@ class ReadChoice:
         for so long. `fresh`: not even the same question within the window may look alike, since the value has changed.
         `doubtful`: surplus responses have come lately; rather than two reads that look alike there is none for now.
         """
-        free = self._unconfused(list(variants(read, borders, limits)), now, fresh=fresh)
-        if not free or silent_s >= self._asked.window(read.unit, now) or now >= self._asked.quiet_at(read, now):
+        known = [one for one in variants(read, borders, limits) if not self._owed(one, now)]
+        free = self._unconfused(known, now, fresh=fresh)
+        window_s = self._asked.window(read.unit, now)
+        if not free or silent_s >= window_s or now >= self._asked.quiet_at(read, now):
             return free[0] if free else None
-        waits = doubtful and len(free) > 1 and self._asked.window(read.unit, now) <= WAIT_LIMIT_S
-        distinct = [one for one in free if not any(self._asked.looks_alike(part.read, now) for part in one)]
+        waits = doubtful and len(known) > 1 and self._may_wait(read, now, window_s)
+        distinct = [one for one in known if not any(self._asked.looks_alike(part.read, now) for part in one)]
         if not distinct:
-            return None if waits else min(free, key=self._last_alike(now))  # by silence only
+            return None if waits else self._done(read, min(free, key=self._last_alike(now)))  # by silence only
+        distinct = self._unconfused(distinct, now, fresh=fresh)
         if self._asked.questions(read.unit) == 1 and not (fresh or self._asked.lag(read.unit, now)):
             return distinct[0]  # asked alike always: whichever response comes, it is the value
-        return self._in_turn(distinct, read.unit, limits, now, waits=waits)
+        return self._done(read, self._in_turn(distinct, read.unit, limits, now, waits=waits))
+
+    def _may_wait(self, read: Read, now: float, window_s: float) -> bool:
+        """True if `read` has not waited for a window yet, and that is no longer than a line waits."""
+        since = self._waiting.setdefault(question_of(read), now)
+        return window_s <= WAIT_LIMIT_S and now - since < window_s
+
+    def _done(self, read: Read, parts: list[Part] | None) -> list[Part] | None:
+        if parts is not None:
+            self._waiting.pop(question_of(read), None)
+        return parts
 
     def _unconfused(self, free: list[list[Part]], now: float, *, fresh: bool) -> list[list[Part]]:
-        """Those that no missing response to another question could be taken for, and of them those that are told best."""
+        """Those of `free` that are told best from missing responses and from those to somebody else."""
         if self._late.remembered:
-            free = [one for one in free if not self._owed(one, now)]
             free = _preferred(free, lambda part: not self._late.may_satisfy_of_others(part.read, now))
             free = _preferred(free, lambda part: self._late.owed_alike(part.read, now) is None)
             free = _preferred(free, lambda part: not self._late.may_still_satisfy(part.read, now))
