@@ -163,7 +163,7 @@ def registers(
 
 def _unanswered(link: Link, device: PolledDevice) -> ResponseTimeout | Deferral:
     """The result of a request without a response: tried again soon if another one came instead, for a few times."""
-    if link.misanswered and device.misfits < MISFITS_LIMIT:
+    if (link.misanswered or link.was_cut) and device.misfits < MISFITS_LIMIT:
         device.misfits += 1  # the line's fault, and none of the device's
         return Deferral(wait_s=WINDOW_S)
     return ResponseTimeout(f"no answer within {device.plan.polling.timeout_ms} ms")
@@ -173,7 +173,7 @@ def _in_step(link: Link, device: PolledDevice, proof: Read) -> Steps[bool]:
     """True if `device` answers `proof`, be it with a refusal. One that never does is not asked in this way any more."""
     found = yield from link.exchange(proof, device.plan)
     if found is None:
-        device.unanswered_proofs += not link.misanswered
+        device.unanswered_proofs += not (link.misanswered or link.was_cut)
         return False
     device.proof_answered = True
     link.safe.proved(proof)

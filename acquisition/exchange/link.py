@@ -32,7 +32,7 @@ class Link:
 
     `time` has the time of the last step. `tag`: the transaction id before the first one. `draw` gives numbers from 0 to 1.
     `record` is that of an earlier OS process. `doubted` is called as soon as readings prove to be in doubt. `safe` chooses
-    the requests, `silence` waits between them.
+    the requests, `silence` waits between them. `was_cut`: the connection has ended behind the last read, and is open anew.
     """
 
     def __init__(
@@ -62,6 +62,7 @@ class Link:
         self._single = SingleExchange(context, self.safe, self.silence)
         self._resync = ResyncExchange(context, self.silence, self._single)
         self._concurrent = ConcurrentReads(context)
+        self.was_cut = False
 
     # ------------------------------------------------------------------ the connection
 
@@ -108,6 +109,7 @@ class Link:
         that is still on its way cannot be seen, and a request must not meet it. Raises NoConnectionError; UnsentError if a
         connection that has served had ended before `request`, a write, could leave.
         """
+        self.was_cut = False
         yield from self.open()
         served = self._connection.served
         try:
@@ -120,6 +122,9 @@ class Link:
                 raise
             yield from self.close()  # a device that closes after each answer
             yield from self.open()
+            self.was_cut = not (self._spec.anonymous or self._attribution.gateway.names_request(self._time.now))
+            if self.was_cut:
+                return None  # its response may come in this connection: another read is asked
             found = yield from self._after_silence(request, device)
         if device.polling.close_after and not self._spec.serial:
             yield from self.close()
