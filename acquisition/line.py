@@ -392,6 +392,7 @@ class Line:
             points = [
                 number
                 for device in self._scheduler.devices
+                if self._paths.is_active(device.plan.name, self)
                 for due in device.blocks
                 for number in _shown_by(request, device.plan, due)
             ]

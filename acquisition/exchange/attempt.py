@@ -137,8 +137,10 @@ def registers(
         plan.polling.max_registers,
         device.refused_reads,
         device.ranges_in_doubt(),
-        exact=exact or plan.polling.reads_exactly,
+        exact=exact or plan.polling.reads_exactly or not device.answers_proofs,
     )
+    if not device.answers_proofs:
+        borders = borders[-1:]  # nor in parts
     if not fresh and (wait_s := link.safe.room_s(read)) > 0:
         return Deferral(wait_s=wait_s)
     yield from link.listen_first(read, plan)
@@ -149,11 +151,11 @@ def registers(
     if parts is None:
         return Deferral()
     found = yield from link.ask_parts(plan, parts)
+    device.read_as_planned(answered=isinstance(found, tuple))
     if isinstance(found, tuple):
         device.misfits = 0
         return found
     if found is None or found.code in UNREACHED:
-        device.unanswered_proofs = 0  # it is no matter of proofs
         return _unanswered(link, device)
     if parts[0].longer and found.code in ABSENT:
         device.refuses_longer(parts[0].read, certain=link.is_certain)
@@ -173,12 +175,16 @@ def _in_step(link: Link, device: PolledDevice, proof: Read) -> Steps[bool]:
     """True if `device` answers `proof`, be it with a refusal. One that never does is not asked in this way any more."""
     found = yield from link.exchange(proof, device.plan)
     if found is None:
-        device.unanswered_proofs += not (link.misanswered or link.was_cut)
+        if not (link.misanswered or link.was_cut):
+            device.missed_proof()
         return False
-    device.proof_answered = True
-    link.safe.proved(proof)
+    if isinstance(found, ExceptionResponse) and found.code in UNREACHED:
+        return False  # the gateway's answer, and none of the device
     if isinstance(found, ExceptionResponse) and found.code in ABSENT:
-        device.refused_reads.add(proof)
+        device.refuses_longer(proof, certain=link.is_certain)
+    if link.is_certain:
+        device.proof_answered = True
+        link.safe.proved(proof)
     return True
 
 

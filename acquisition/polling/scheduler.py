@@ -46,7 +46,8 @@ class PolledDevice:
     known_identity: str = ""  # of the device whose refused ranges these are
     suspended: bool = False  # another path is active: nothing is requested
     refused_reads: set[Read] = field(default_factory=set)  # reads beyond a block that it refuses
-    unanswered_proofs: int = 0  # in a row, with no other request that was not answered between
+    unanswered_proofs: int = 0  # each before a read as planned that was answered
+    proof_missing: bool = False  # the last one was not answered: a read as planned comes next
     proof_answered: bool = False
     misfits: int = 0  # in a row: responses of a gateway that belong to another request
     doubtful_refusals: Counter[Read] = field(default_factory=Counter)  # of such reads, by exceptions that may be late
@@ -54,8 +55,17 @@ class PolledDevice:
 
     @property
     def answers_proofs(self) -> bool:
-        """False once reads that only show that the line is in step were never answered."""
-        return self.proof_answered or self.unanswered_proofs < PROOFS_LIMIT
+        """False for a device that answers nothing but reads as planned, and for one try while that may be so."""
+        return self.proof_answered or not (self.proof_missing or self.unanswered_proofs >= PROOFS_LIMIT)
+
+    def missed_proof(self) -> None:
+        """A read that only shows that the line is in step was not answered."""
+        self.proof_missing = not self.proof_answered
+
+    def read_as_planned(self, *, answered: bool) -> None:
+        """A read as planned was answered, or not: if neither is a proof before it, that is no matter of proofs."""
+        self.unanswered_proofs += self.proof_missing and answered
+        self.proof_missing = False
 
     def refused_ranges(self) -> list[RefusedRange]:
         """Ranges that it has refused by themselves."""

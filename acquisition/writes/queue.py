@@ -130,7 +130,7 @@ class WriteQueue:
         task = write.task
         try:
             yield from self._link.open()  # which may take its time: the deadline is looked at behind it
-            yield from self._link.silence.wait(task.device)
+            yield from self._link.silence.wait(task.device, hold=self._link.safe.needs_silence(task.write))
         except UnsentError:
             yield from self._requeue(self._writes, write)
             return

@@ -57,6 +57,8 @@ class LineSilence:
             if not octets:
                 return True
             self._unexpected(octets)
+            if self._time.now > until:
+                return False
 
     def _window_of_silence(self, unit: int) -> Steps[None]:
         """Wait until the line was silent for a window; a line that never is, since others talk on it, for HOLD_LIMIT_S."""

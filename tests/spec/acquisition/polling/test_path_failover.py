@@ -21,6 +21,7 @@ from bus import quality
 from bus.messages import Outcome
 from mapping.plan import DevicePlan, LinePlan, Own, RegisterBlock
 from tests.support import steady_loop
+from tests.support.channel_scenes import line_of, meter
 from tests.support.field import Field, device, point, register
 
 
@@ -153,3 +154,17 @@ def test_values_and_commands_go_by_the_second_path_and_come_back_to_the_first() 
             await server.stop()
 
     steady_loop.run(scenario())
+
+
+@pytest.mark.parametrize(("active", "published"), [(True, 1), (False, 0)], ids=["its path", "another path"])
+def test_a_reading_in_doubt_is_taken_back_by_the_path_that_is_active(*, active: bool, published: int) -> None:
+    line = line_of("modbus-rtu", [meter(1, (0, 10))], seed=3)
+    line.run(1.0)
+    paths = Paths(lambda device, text: None)
+    own, other = line.line, Recorded("other")
+    paths.add("m1", *((own, other) if active else (other, own)))
+    own._paths = paths
+    before = len(line.published)
+    own._link._attribution.doubts.contradicted(Read(1, "holding", 0, 10), 1, line.time.now, certain=False)
+    own._take_back()
+    assert len(line.published) - before == published
