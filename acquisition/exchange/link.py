@@ -102,18 +102,18 @@ class Link:
         """Time of the last request, or of an earlier one that looked alike and may be the one that was answered."""
         return self._single.asked_at
 
-    def exchange(self, request: Ask, device: DevicePlan) -> Steps[Found | None]:
+    def exchange(self, request: Ask, device: DevicePlan, *, at_once: bool = False) -> Steps[Found | None]:
         """Send `request` and wait for its response, at most the device's time-out; None if there is none.
 
         A write goes out once or never. The connection is closed behind it if the device is declared `close_after`: an end
         that is still on its way cannot be seen, and a request must not meet it. Raises NoConnectionError; UnsentError if a
-        connection that has served had ended before `request`, a write, could leave.
+        connection that has served had ended before `request`, a write, could leave. `at_once`: without a window of silence.
         """
         self.was_cut = False
         yield from self.open()
         served = self._connection.served
         try:
-            found = yield from self._after_silence(request, device)
+            found = yield from self._after_silence(request, device, at_once=at_once)
         except NoConnectionError as error:
             if isinstance(error, UnsentError) and not served:
                 raise NoConnectionError(str(error)) from error
@@ -125,13 +125,13 @@ class Link:
             self.was_cut = not (self._spec.anonymous or self._attribution.gateway.names_request(self._time.now))
             if self.was_cut:
                 return None  # its response may come in this connection: another read is asked
-            found = yield from self._after_silence(request, device)
+            found = yield from self._after_silence(request, device, at_once=at_once)
         if device.polling.close_after and not self._spec.serial:
             yield from self.close()
         return found
 
-    def _after_silence(self, request: Ask, device: DevicePlan) -> Steps[Found | None]:
-        hold = self.safe.needs_silence(request)
+    def _after_silence(self, request: Ask, device: DevicePlan, *, at_once: bool) -> Steps[Found | None]:
+        hold = not at_once and self.safe.needs_silence(request)
         resync = self._resync.question_before(request, device) if hold else None
         if resync is not None:
             return (yield from self._resync.exchange(request, device, resync))

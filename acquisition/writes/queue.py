@@ -130,7 +130,7 @@ class WriteQueue:
         task = write.task
         try:
             yield from self._link.open()  # which may take its time: the deadline is looked at behind it
-            yield from self._link.silence.wait(task.device, hold=self._link.safe.needs_silence(task.write))
+            yield from self._link.silence.wait(task.device, hold=self._needs_silence(task))
         except UnsentError:
             yield from self._requeue(self._writes, write)
             return
@@ -147,7 +147,7 @@ class WriteQueue:
         if task.release is not None:
             self._pulsed[task.command] = write
         try:
-            found = yield from self._link.exchange(task.write, task.device)
+            found = yield from self._link.exchange(task.write, task.device, at_once=True)
         except UnsentError:
             self._pulsed.pop(task.command, None)
             yield from self._requeue(self._writes, write)
@@ -171,6 +171,10 @@ class WriteQueue:
             elif task.proof is not None:
                 yield from self._check(write)
 
+    def _needs_silence(self, task: Task) -> bool:
+        """True if an earlier write's confirmation could be taken for that of `task`, and no read-back shows the difference."""
+        return task.proof is None and self._link.safe.needs_silence(task.write)
+
     def _requeue(self, queue: deque[_QueuedWrite], write: _QueuedWrite) -> Steps[None]:
         """Put `write` back for a new connection: nothing of it has left, and some devices close after each answer."""
         yield from self._link.close()
@@ -191,7 +195,7 @@ class WriteQueue:
             self._give_up(write)
             return
         try:
-            found = yield from self._link.exchange(task.release, task.device)
+            found = yield from self._link.exchange(task.release, task.device, at_once=True)
         except UnsentError:
             yield from self._requeue(self._releases, write)
             return
