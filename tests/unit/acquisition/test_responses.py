@@ -411,6 +411,18 @@ def test_an_exception_a_window_later_or_of_another_unit_or_function_is_certain(s
     assert bench.attribution.exceptions.doubted is None
 
 
+@pytest.mark.parametrize(("missing", "ends"), [((READ,), True), ((READ, Read(3, "holding", 200, 3)), False)])
+def test_an_exception_that_nobody_waits_for_ends_the_only_response_missing_of_its_function_and_none_of_two(
+    missing: Sequence[Read], ends: bool
+) -> None:
+    bench = Bench()
+    for place, read in enumerate(missing):
+        bench.send(read, float(place))
+        bench.responses.timed_out(read, place + 0.3, 0.3)
+    bench.responses.unexpected(1.4, refused(3, 3, 4))
+    assert [bench.attribution.late.is_owed(read, 1.5) for read in missing] == [not ends] * len(missing)
+
+
 def test_the_second_of_two_writes_refused_at_once_may_be_confirmed_still() -> None:
     bench = Bench()
     bench.send(ON, 0.99)

@@ -132,6 +132,30 @@ def test_an_exception_to_a_write_that_may_be_an_earlier_ones_ends_as_no_answer_a
     assert len(functions(line, *WRITES)) == 3
 
 
+def test_a_read_whose_exception_may_be_an_earlier_ones_is_asked_again_and_one_whose_exception_is_its_own_is_not() -> (
+    None
+):
+    line = line_of("modbus-rtu", [meter(1, (0, 10), (20, 10))], 1)
+    line.run(1.0)
+    began = line.time.now
+    line.devices[1].fault = Fault("exception", code=4, registers=RegisterRange("holding", 0, 29))
+    line.run(1.0)
+    refused = [
+        (one.at, reading.point - 10_000)
+        for one in line.published
+        for reading in one.read
+        if reading.point in (10_000, 10_020) and reading.reading.reason.startswith("exception 4")
+    ]
+    (own_at, own), (doubted_at, doubted) = refused[:2]
+    assert {own, doubted} == {0, 20}
+    asked = [(at, _addresses(octets)[0]) for at, octets in functions(line, 3) if at > began]
+    first = [at for at, address in asked if address == own and at < own_at]
+    second = [at for at, address in asked if address == doubted and at < doubted_at]
+    assert len(first) == 1
+    assert len(second) == 2
+    assert second[1] - second[0] >= WINDOW_S
+
+
 def test_a_search_for_a_refused_register_keeps_a_window_between_its_questions() -> None:
     line = line_of("modbus-rtu", [meter(1, (0, 10))], 1)
     line.run(1.0)
