@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from acquisition.drivers.base import Ask, Confirmed, ExceptionResponse, Question, Read, Registers, Write
+from acquisition.drivers.base import Ask, Confirmed, ExceptionResponse, Question, Read, Registers, Text, Write
 from acquisition.drivers.modbus_rtu import crc
 from acquisition.drivers.registry import by_protocol
 from acquisition.exchange.attribution.attribution import Attribution
@@ -411,6 +411,18 @@ def test_an_exception_a_window_later_or_of_another_unit_or_function_is_certain(s
     assert bench.attribution.exceptions.doubted is None
 
 
+@pytest.mark.parametrize(("missing", "ends"), [((READ,), True), ((READ, Read(3, "holding", 200, 3)), False)])
+def test_an_exception_that_nobody_waits_for_ends_the_only_response_missing_of_its_function_and_none_of_two(
+    missing: Sequence[Read], ends: bool
+) -> None:
+    bench = Bench()
+    for place, read in enumerate(missing):
+        bench.send(read, float(place))
+        bench.responses.timed_out(read, place + 0.3, 0.3)
+    bench.responses.unexpected(1.4, refused(3, 3, 4))
+    assert [bench.attribution.late.is_owed(read, 1.5) for read in missing] == [not ends] * len(missing)
+
+
 def test_the_second_of_two_writes_refused_at_once_may_be_confirmed_still() -> None:
     bench = Bench()
     bench.send(ON, 0.99)
@@ -467,3 +479,45 @@ def test_a_missing_line_of_text_is_waited_for_on_a_network_for_60_seconds() -> N
         other = Question("B?\r\n")
         assert not bench.attribution.text.late.may_ask(other, lasts_s - 0.01)
         assert bench.attribution.text.late.may_ask(other, lasts_s + 0.01)
+
+
+@pytest.mark.parametrize(("contradicted", "inconsistent"), [(2, False), (3, True)])
+def test_a_line_of_text_is_inconsistent_for_a_window_once_three_answers_in_a_row_were_contradicted(
+    contradicted: int, inconsistent: bool
+) -> None:
+    bench, question, at = Bench("serial-ascii"), Question("A?\r\n"), 0.0
+    for place in range(contradicted):
+        at = float(place + 1)
+        bench.send(question, at)
+        bench.responses.receive(b"230.1\r\n")
+        found = bench.responses.next(question, at + 0.01)
+        assert found == Text("230.1")
+        bench.attribution.answered(question, found, at + 0.01, 0.3)
+        bench.responses.unexpected(at + 0.05, b"11.7\r\n")
+    assert bench.attribution.is_inconsistent(7, at + 0.06) is inconsistent  # a line names no unit
+    assert not bench.attribution.is_inconsistent(7, at + 0.05 + 2 * 0.05 + 0.01)
+
+
+@pytest.mark.parametrize(
+    ("pdu", "gateway", "owed"),
+    [
+        (bytes((0x83, 2)), False, False),
+        (bytes((0x83, 10)), True, True),
+        (bytes((0x83, 11)), True, True),
+        (bytes((3, 2, 0, 7)), True, False),  # of another size, under the id of the request
+        (bytes((3, 4, 0, 7, 0, 8)), False, False),
+    ],
+    ids=["exception 2", "exception 10", "exception 11", "another size", "the response"],
+)
+def test_what_only_a_gateway_answers_shows_one_and_an_exception_of_it_leaves_the_response_owed(
+    pdu: bytes, gateway: bool, owed: bool
+) -> None:
+    bench = Bench("modbus-tcp")
+    asked = bench.send(READ)
+    bench.responses.receive(asked[:4] + bytes((0, 1 + len(pdu), READ.unit)) + pdu)
+    found = bench.responses.next(READ, 0.01)
+    if isinstance(found, Registers | ExceptionResponse):
+        bench.attribution.answered(READ, found, 0.01, 0.3)
+    assert bench.attribution.gateway.is_certain is gateway
+    assert bench.attribution.gateway.names_request(0.02) is not gateway
+    assert bench.attribution.late.is_owed(READ, 0.02) is owed

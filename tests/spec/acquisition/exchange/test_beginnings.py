@@ -142,6 +142,18 @@ def test_the_next_connection_of_close_after_is_a_beginning_only_if_something_is_
     assert line.wrong() == []
 
 
+def test_behind_something_owed_the_next_connection_of_close_after_asks_a_read_whose_value_nobody_uses() -> None:
+    line = line_of("modbus-rtu-over-tcp", [meter(1, (0, 10), (20, 12), close_after=True)], 1)
+    line.run(2.0)
+    assert 1 not in {request[2] for _, request in requests(line, 1001.0)}
+    line.channel.begin(ResetAfterRequest(ms=10, share=1.0), line.time.now)
+    line.run(0.03)
+    line.channel.end(line.time.now)
+    ended = line.time.now
+    line.run(1.0)
+    assert 1 in {request[2] for _, request in requests(line, ended)}
+
+
 def by_two_paths(owed: bool) -> tuple[VirtualLine, float]:
     """A line that polls unit 2, and becomes the path to unit 1; there the question at 0 is `owed` on the other path."""
     first, other = meter(1, (0, 10), (20, 10)), meter(2, (0, 12))
@@ -163,6 +175,21 @@ def test_a_second_path_begins_with_a_silence_and_owes_the_responses_of_the_first
     assert sent[before][0] - (sent[before - 1][0] if before else began) >= HOLD_S
     assert all(request[2] != 10 for _, request in sent if request[:2] == (1, 20))
     assert any(request[1:] == (20, 11) or request[1:] == (20, 12) for _, request in sent)
+
+
+@pytest.mark.parametrize("owed", [True, False])
+def test_what_the_first_path_is_owed_keeps_its_size_from_other_questions_on_the_second_one(owed: bool) -> None:
+    other, first = meter(2, (0, 12)), meter(1, (0, 10))
+    plan = LinePlan("bench", "modbus-rtu", {"port": "", "baudrate": 19200}, (other,), (first,))
+    line = VirtualLine(plan, by_protocol()["modbus-rtu"])
+    line.run(2.0)
+    began = line.time.now
+    line.line.resume("m1")
+    line.line.expect("m1", [OwedRequest(Read(7, "holding", 40, 10), began, began + 60.0)] if owed else [])
+    line.run(3.0)
+    sizes = [request[2] for _, request in requests(line, began) if request[:2] == (1, 0)]
+    assert len(sizes) > 20
+    assert (10 not in sizes) is owed
 
 
 def test_a_second_path_that_is_owed_nothing_begins_with_the_silence_and_reads_as_planned() -> None:

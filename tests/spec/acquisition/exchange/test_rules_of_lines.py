@@ -10,14 +10,15 @@ from msgspec import structs
 from acquisition.drivers.device_side import Fault, RegisterRange
 from acquisition.exchange.identity.asked_reads import WINDOW_S
 from acquisition.exchange.identity.doubts import PROOF_S
-from acquisition.line import DOUBTED
-from acquisition.simulate.faults.line_faults import Duplicate
+from acquisition.line import DOUBTED, INCONSISTENT
+from acquisition.simulate.faults.line_faults import Duplicate, SecondDevice
 from acquisition.writes.queue import UNCERTAIN
 from acquisition.writes.tasks import Task
 from bus.messages import Command, CommandResult, Outcome
 from bus.quality import Stamp
 from mapping.plan import DevicePlan, PointPlan, Register
 from tests.support.channel_scenes import EVERY_MS, STALE_MS, line_of, meter
+from tests.support.text_scenes import Instrument, TextLine, instrument
 from tests.support.virtual_line import VirtualLine
 
 RELAYS: Final = (50, 51, 52)  # coils that nothing reads
@@ -132,6 +133,46 @@ def test_an_exception_to_a_write_that_may_be_an_earlier_ones_ends_as_no_answer_a
     assert len(functions(line, *WRITES)) == 3
 
 
+def test_a_read_whose_exception_may_be_an_earlier_ones_is_asked_again_and_one_whose_exception_is_its_own_is_not() -> (
+    None
+):
+    line = line_of("modbus-rtu", [meter(1, (0, 10), (20, 10))], 1)
+    line.run(1.0)
+    began = line.time.now
+    line.devices[1].fault = Fault("exception", code=4, registers=RegisterRange("holding", 0, 29))
+    line.run(1.0)
+    refused = [
+        (one.at, reading.point - 10_000)
+        for one in line.published
+        for reading in one.read
+        if reading.point in (10_000, 10_020) and reading.reading.reason.startswith("exception 4")
+    ]
+    (own_at, own), (doubted_at, doubted) = refused[:2]
+    assert {own, doubted} == {0, 20}
+    asked = [(at, _addresses(octets)[0]) for at, octets in functions(line, 3) if at > began]
+    first = [at for at, address in asked if address == own and at < own_at]
+    second = [at for at, address in asked if address == doubted and at < doubted_at]
+    assert len(first) == 1
+    assert len(second) == 2
+    assert second[1] - second[0] >= WINDOW_S
+
+
+def test_no_hole_is_searched_for_because_of_an_exception_that_may_be_an_earlier_ones() -> None:
+    plan = meter(1, (0, 10), (20, 12), exact=True)
+    plan = structs.replace(plan, polling=structs.replace(plan.polling, retries=0))
+    line = line_of("modbus-rtu", [plan], 1)
+    line.run(1.0)
+    began = line.time.now
+    line.devices[1].fault = Fault("exception", code=2, registers=RegisterRange("holding", 0, 31))
+    line.run(0.3)
+    (own, own_end), (doubted, doubted_end), *later = (
+        _addresses(octets) for at, octets in functions(line, 3) if at > began
+    )
+    assert {(own, own_end), (doubted, doubted_end)} == {(0, 10), (20, 32)}
+    assert (own, own_end - 5) in later  # its first half
+    assert [behind for first, behind in later if first == doubted] == [doubted_end - 1]  # all but a value
+
+
 def test_a_search_for_a_refused_register_keeps_a_window_between_its_questions() -> None:
     line = line_of("modbus-rtu", [meter(1, (0, 10))], 1)
     line.run(1.0)
@@ -150,6 +191,22 @@ def test_a_search_for_a_refused_register_keeps_a_window_between_its_questions() 
 def _addresses(octets: bytes) -> tuple[int, int]:
     first = int.from_bytes(octets[2:4], "big")
     return first, first + int.from_bytes(octets[4:6], "big")
+
+
+# ---------------------------------------------------------------------- two devices (rule 10)
+
+
+def test_what_two_devices_with_one_address_answer_is_invalid_and_their_neighbour_stays_good() -> None:
+    line = line_of("modbus-rtu", [meter(1, (0, 10)), meter(2, (0, 12))], 1)
+    line.run(1.0)
+    began = line.time.now
+    line.channel.begin(SecondDevice(unit=1, ms=115), began)
+    line.run(10.0)
+    good = [reading.point for _, reading in line.good(began + 1.0)]
+    assert {point // 10_000 for point in good} == {2}
+    assert len(good) > 1000
+    assert INCONSISTENT in {reading.reading.reason for one in line.published for reading in one.read}
+    assert line.wrong() == []
 
 
 # ---------------------------------------------------------------------- nothing that nobody configured (rule 11)
@@ -210,3 +267,30 @@ def test_what_rests_on_silence_is_taken_back_within_half_a_second_of_a_surplus_r
     assert bool(back) is taken
     assert all(one.at - began < 0.12 + PROOF_S for one in back)
     assert line.wrong() == [] or taken
+
+
+# ---------------------------------------------------------------------- lines of text (rule 13)
+
+
+@dataclass
+class Stammering(Instrument):
+    """Answers one question with a line that fits no expression."""
+
+    stammers_at: float = float("inf")
+
+    def line(self, request: str) -> str | None:
+        if self.now < self.stammers_at:
+            return super().line(request)
+        self.stammers_at = float("inf")
+        return "-"
+
+
+@pytest.mark.parametrize("stammers", [True, False])
+def test_behind_a_line_that_fits_no_expression_each_question_waits_for_silence(stammers: bool) -> None:
+    plan = instrument(None)
+    line = TextLine(plan)
+    line.devices[1] = Stammering(plan, stammers_at=line.time.now + 1.0 if stammers else float("inf"))
+    line.run(2.0)
+    began = line.time.now
+    line.run(2.0)
+    assert (min(gaps(line, began)) >= WINDOW_S) is stammers
