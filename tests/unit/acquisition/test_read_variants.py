@@ -11,6 +11,8 @@ from acquisition.drivers.base import Read
 from acquisition.exchange.identity.asked_reads import WINDOW_S, AskedReads, octets_of, signature_of
 from acquisition.exchange.identity.late_answers import LateResponses
 from acquisition.exchange.identity.read_variants import OWN_S, Part, ReadChoice, ReadLimits, variants
+from acquisition.polling.refused_registers import RefusedRange
+from mapping.plan import Table
 
 READ, OTHER = Read(1, "holding", 100, 4), Read(1, "holding", 200, 4)
 BORDERS = [102, 104]
@@ -60,6 +62,15 @@ def test_bits_are_lengthened_by_whole_octets_of_the_response() -> None:
 )  # fmt: skip
 def test_no_read_is_longer_than_it_may_be(read: Read, limits: ReadLimits) -> None:
     assert sizes(read, [read.address + read.count], limits) == [[(read.address, read.count)]]
+
+
+@pytest.mark.parametrize(("table", "avoided"), [("holding", True), ("input", False)])
+def test_no_longer_read_has_a_register_that_its_device_has_refused(table: Table, avoided: bool) -> None:
+    end = READ.address + READ.count
+    limits = ReadLimits(holes=[RefusedRange(table, end, 1, 2)])  # right behind the block
+    found = [part for one in sizes(READ, [end], limits) for part in one]
+    assert (max(start + count for start, count in found) == end) is avoided
+    assert min(start for start, _ in found) < READ.address
 
 
 # ------------------------------------------------------------------ the one that is sent
@@ -216,6 +227,19 @@ def chosen(
         late.expect(one, NOW, NOW + 60)
     read, borders = block
     return ReadChoice(late, asked, lambda: drawn).parts(read, borders, limits, NOW), late, asked
+
+
+@pytest.mark.parametrize(("before_s", "fresh", "alike"), [(0.1, True, False), (0.1, False, True), (0.3, True, True)])
+def test_a_read_back_looks_like_no_read_of_the_last_quarter_second_though_the_line_was_silent_since(
+    before_s: float, fresh: bool, alike: bool
+) -> None:
+    asked = AskedReads()
+    asked.sent(READ, NOW - before_s)
+    found = ReadChoice(LateResponses(), asked, never).parts(
+        READ, [READ.address + READ.count], ReadLimits(), NOW, silent_s=before_s, fresh=fresh
+    )
+    assert found is not None
+    assert ([one.read for one in found] == [READ]) is alike
 
 
 def limits_for(read: Read, most: int, exact: bool) -> ReadLimits:

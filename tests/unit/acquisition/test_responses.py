@@ -521,3 +521,21 @@ def test_what_only_a_gateway_answers_shows_one_and_an_exception_of_it_leaves_the
     assert bench.attribution.gateway.is_certain is gateway
     assert bench.attribution.gateway.names_request(0.02) is not gateway
     assert bench.attribution.late.is_owed(READ, 0.02) is owed
+
+
+@pytest.mark.parametrize(
+    ("protocol", "request_", "octets"),
+    [("modbus-rtu", READ, registers(3, 7, 8)), ("serial-ascii", Question("A?\r\n"), b"230.1\r\n")],
+    ids=["registers", "text"],
+)
+@pytest.mark.parametrize(("again_at", "oldest"), [(1.03, 1.0), (1.2, 1.2)], ids=["not silent", "silent for a window"])
+def test_an_answer_may_belong_to_the_same_question_before_unless_the_line_was_silent_in_between(
+    protocol: str, request_: Ask, octets: bytes, again_at: float, oldest: float
+) -> None:
+    bench = Bench(protocol)
+    bench.send(request_, 1.0)
+    bench.responses.receive(octets)
+    found = bench.responses.next(request_, 1.01)
+    assert isinstance(found, Registers | Text)
+    bench.attribution.answered(request_, found, 1.01, 0.3)
+    assert bench.attribution.ages.oldest(request_, again_at) == oldest

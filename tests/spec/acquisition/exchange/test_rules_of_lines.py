@@ -70,6 +70,23 @@ def gaps(line: VirtualLine, since: float, until: float = float("inf")) -> list[f
     return [later - earlier for earlier, later in pairwise(times)]
 
 
+# ---------------------------------------------------------------------- idle time (rule 1)
+
+
+@pytest.mark.parametrize(("periods_ms", "room"), [((500, 310), True), ((EVERY_MS, EVERY_MS), False)])
+def test_a_line_with_room_asks_each_question_of_a_unit_a_window_after_the_last_and_as_planned(
+    periods_ms: tuple[int, int], room: bool
+) -> None:
+    plan = meter(1, (0, 10), (20, 10))
+    blocks = tuple(structs.replace(one, every_ms=ms) for one, ms in zip(plan.blocks, periods_ms, strict=True))
+    line = line_of("modbus-rtu", [structs.replace(plan, blocks=blocks)], 1)
+    line.run(1.0)
+    began = line.time.now
+    line.run(10.0)
+    assert (min(gaps(line, began)) >= WINDOW_S) is room
+    assert ({count for at, _, _, count in line.devices[1].reads if at > began} == {10}) is room
+
+
 # ---------------------------------------------------------------------- writes (rule 9)
 
 
