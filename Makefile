@@ -10,8 +10,7 @@ LOCKED := $(INSTALL) --require-hashes
 EDITABLE := $(INSTALL) --no-deps --no-build-isolation --editable .
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format acceptance coverage bench bench-latency bench-lines peer fuzz lock clean
-.PHONY: help demo test check acceptance coverage bench bench-latency bench-lines torture peer fuzz lock clean
+.PHONY: help demo test check format acceptance coverage bench bench-latency bench-lines torture peer fuzz lock clean
 CHANNELS := exchange/test_channels.py exchange/test_a_million_exchanges.py test_naive_master.py test_conditions_of_lines.py# minutes of virtual time
 SOUND_EXCHANGES ?= 10000000
 CHECKS := check-lock check-format check-lint check-types check-imports check-pages
@@ -58,7 +57,7 @@ check-pages:
 	$(BIN)/python -m tests.conformance_page --check
 
 coverage: $(VENV)/.test  ## statements and branches by room, and their floors; OS processes that tests start do not count
-	CI=true $(BIN)/python -m pytest -n auto --dist worksteal -q --cov --cov-report= tests/unit tests/spec tests/contract
+	CI=true CHANNEL_EXCHANGES=20000 $(BIN)/python -m pytest -n auto --dist worksteal -q --cov --cov-report= tests/unit tests/spec tests/contract
 	$(BIN)/coverage json --quiet -o .coverage.json
 	$(BIN)/python -m tools.coverage_floor .coverage.json
 
