@@ -54,11 +54,13 @@ class LineSilence:
                 if self._time.now > until:
                     return False
             octets = b"" if self._spec.tagged else (yield Receive(self._time.now))  # some that nobody has seen
-            if not octets:
-                return True
             self._unexpected(octets)
             if self._time.now > until:
-                return False
+                return not octets
+            if self._attribution.others.until(self._time.now) > self._time.now:
+                yield from self._other_master_done()  # it has asked within our silence
+            elif not octets:
+                return True
 
     def _window_of_silence(self, unit: int) -> Steps[None]:
         """Wait until the line was silent for a window; a line that never is, since others talk on it, for HOLD_LIMIT_S."""

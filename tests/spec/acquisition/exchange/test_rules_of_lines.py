@@ -11,7 +11,7 @@ from acquisition.drivers.device_side import Fault, RegisterRange
 from acquisition.exchange.identity.asked_reads import WINDOW_S
 from acquisition.exchange.identity.doubts import PROOF_S
 from acquisition.line import DOUBTED, INCONSISTENT
-from acquisition.simulate.faults.line_faults import Duplicate, SecondDevice
+from acquisition.simulate.faults.line_faults import Duplicate, SecondDevice, SecondMaster
 from acquisition.writes.queue import UNCERTAIN
 from acquisition.writes.tasks import Task
 from bus.messages import Command, CommandResult, Outcome
@@ -24,6 +24,8 @@ from tests.support.virtual_line import VirtualLine
 RELAYS: Final = (50, 51, 52)  # coils that nothing reads
 SETPOINT: Final = 4  # a register of the first block
 WRITES: Final = (5, 6)
+REQUEST_OCTETS: Final = 8  # of a read
+HEARD_S: Final = 0.0005  # the line has looked at what came
 
 
 def commanded(plan: DevicePlan) -> DevicePlan:
@@ -311,3 +313,24 @@ def test_behind_a_line_that_fits_no_expression_each_question_waits_for_silence(s
     began = line.time.now
     line.run(2.0)
     assert (min(gaps(line, began)) >= WINDOW_S) is stammers
+
+
+def test_between_another_masters_request_and_its_response_the_line_sends_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    line = line_of("modbus-rtu", (meter(1, (0, 10), (20, 10)),), 1)
+    heard: list[tuple[float, int]] = []
+    deliver = line.channel._back.deliver_all
+    monkeypatch.setattr(
+        line.channel._back, "deliver_all", lambda octets, now: (heard.append((now, len(octets))), deliver(octets, now))
+    )
+    line.run(1.0)
+    line.channel.begin(SecondMaster(unit=1, read="holding 100-109", every="150ms"), line.time.now)
+    line.run(10.0)
+    asked = [at for at, octets in heard if octets == REQUEST_OCTETS]
+    answered = [at for at, octets in heard if octets != REQUEST_OCTETS]
+    assert len(asked) > 50
+    between = [
+        at for began, ended in zip(asked, answered, strict=False) for at, _ in line.sent if began + HEARD_S < at < ended
+    ]
+    assert between == []
