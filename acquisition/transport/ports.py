@@ -36,7 +36,7 @@ class Port(Protocol):
 
     @property
     def came_at(self) -> float:
-        """Time of the loop's clock at which octets last came; 0 if the port does not know."""
+        """Time of the loop's clock at which the octets of the last `read` came; 0 if the port does not know."""
 
     async def open(self) -> None:
         """Raises NoConnectionError if it cannot."""
@@ -45,7 +45,9 @@ class Port(Protocol):
         """Raises NoConnectionError; UnsentError where the connection had ended before."""
 
     async def read(self, timeout_s: float) -> bytes:
-        """The octets received, at the latest after `timeout_s` (then none); those that are there if it is 0 or less.
+        """The octets received, at the latest after `timeout_s` (then none); at once if it is 0 or less.
+
+        Those of one time: octets that came apart may be given apart, so that each has its `came_at`.
 
         Raises NoConnectionError.
         """

@@ -191,7 +191,8 @@ async def _ask_once(line: LinePlan, port: LinePort, device: DevicePlan, ask: Ask
     loop = asyncio.get_running_loop()
     driver = spec.make(line.settings)
     sent = driver.request(ask, TAG)
-    await port.read(0)  # what is there already answers nothing
+    while await port.read(0):
+        pass  # what is there already answers nothing
     await port.write(sent)
     until = loop.time() + device.polling.timeout_ms / 1000
     received = b""

@@ -107,7 +107,8 @@ def line_of(protocol: str, devices: Sequence[DevicePlan], seed: int, **keys: str
 class Scene:
     """Devices, and the faults that their line has. `share` of the time each point is good at least.
 
-    `collisions`: exchanges that may be wrong at the first contact. `by_order_s`: for so long blocks that rest on silence may
+    `collisions`: exchanges that may be wrong at the first contact. `too_old`: exchanges that may have the right registers, but
+    older than their time says, while the lag is not known. `by_order_s`: for so long blocks that rest on silence may
     be wrong before they are taken back, all of them. `device_fault`: of the first device. `window_s`: the largest window that
     the faults leave behind. `restarts`: a new OS process begins while the faults are there. `never_good`: points that the
     device refuses meanwhile.
@@ -117,6 +118,7 @@ class Scene:
     faults: tuple[LineFault, ...]
     share: float = 0.8
     collisions: int = 0
+    too_old: int = 0
     seconds: float = 8.0
     device_fault: Fault | None = None
     window_s: float = 2.0
@@ -154,12 +156,34 @@ class Played:
         return min(good.values()) / (self.ended - self.began)
 
     def wrong_exchanges(self) -> list[Published]:
-        """Exchanges with a wrong reading that is good, in their order."""
-        found: list[Published] = []
-        for one, _ in self.line.wrong_readings():
-            if one not in found:
-                found.append(one)
-        return found
+        """Exchanges with a wrong reading that is good, in their order; where some may be too old, without these."""
+        return self._exchanges(too_old=False if self.scene.too_old else None)
+
+    def too_old_exchanges(self) -> list[Published]:
+        """Exchanges whose registers are the right ones, and older than their time says."""
+        return self._exchanges(too_old=True)
+
+    def _exchanges(self, *, too_old: bool | None) -> list[Published]:
+        numbers: dict[int, list[int]] = {}
+        for one, reading in self.line.wrong_readings():
+            numbers.setdefault(self.line.published.index(one), []).append(reading.point)
+        ages = self._age_points()
+        return [
+            self.line.published[place]
+            for place, points in numbers.items()
+            if too_old is None or ages.issuperset(points) is too_old
+        ]
+
+    def _age_points(self) -> set[int]:
+        """The points whose registers say when they were read, and not whose they are."""
+        return {
+            point.number
+            for device in self.scene.devices
+            for point in device.points
+            if isinstance(point.source, Register)
+            and point.source.table in ("holding", "input")
+            and point.source.address % 2
+        }
 
     def not_taken_back(self) -> list[str]:
         """Wrong readings that more than one good exchange went by before they were replaced or invalid, or `by_order_s`."""
@@ -227,6 +251,8 @@ def faults_of(played: Played) -> list[str]:
     wrong = played.wrong_exchanges()
     if len(wrong) > scene.collisions and not scene.by_order_s:
         found.append(f"{len(wrong)} wrong exchanges: {played.line.wrong()[0]}")
+    if scene.too_old and len(old := played.too_old_exchanges()) > scene.too_old:
+        found.append(f"{len(old)} exchanges are too old, at {old[0].at:.3f} for the first time")
     found += [f"not taken back: {text}" for text in played.not_taken_back()]
     if (share := played.share_good()) < scene.share:
         found.append(f"good for {share:.3f} of the time, expected {scene.share}")

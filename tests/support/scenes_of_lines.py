@@ -100,8 +100,7 @@ SINGLES: Final = (meter(1, (0, 2), (20, 2), (40, 2), (60, 2)),)
 
 def _family(devices: tuple[DevicePlan, ...], *faults: LineFault, protocols: tuple[str, ...] = SERIAL_AND_TCP) -> Entry:
     alone = sum(len(device.blocks) for device in devices) == 1  # until a surplus answer is seen, it is asked alike
-    collisions = 15 if alone else 3  # right registers, older than their time says: the lag is not known yet
-    return (Scene(devices, faults, share=0.0, collisions=collisions, seconds=6.0, window_s=10.0), protocols)
+    return (Scene(devices, faults, share=0.0, too_old=15 if alone else 3, seconds=6.0, window_s=10.0), protocols)
 
 
 FAMILIES: Final[dict[str, Entry]] = {

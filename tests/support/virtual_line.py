@@ -12,6 +12,7 @@ import random
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Final
 
 from acquisition.decoding.point_readings import PointReading
@@ -23,6 +24,7 @@ from acquisition.line import Line
 from acquisition.simulate.channel import Channel
 from acquisition.simulate.return_path import End
 from acquisition.transport.errors import NoConnectionError, UnsentError
+from acquisition.transport.receive_buffer import APART_S
 from acquisition.writes.tasks import WriteTasks
 from bus import quality
 from bus.messages import Value
@@ -112,7 +114,7 @@ class ChannelPort:
         self._sent = sent
         self._time = time
         self._connection = 0
-        self._received: deque[bytes] = deque()
+        self._received: deque[tuple[float, bytes]] = deque()
         self._ended: str | None = None
 
     def carry_out(self, step: PortStep, until: float) -> bytes:
@@ -152,9 +154,11 @@ class ChannelPort:
             self._pass_time(min(until, max(self._channel.deadline() or until, self._time.now)))
         if not self._received and self._ended is not None:
             raise NoConnectionError(self._ended)
-        octets = b"".join(self._received)
-        self._received.clear()
-        return octets
+        together = list(takewhile(lambda one: one[0] - self._received[0][0] < APART_S, self._received))
+        for at, _ in together:
+            self._received.popleft()
+            self._time.came_at = at
+        return b"".join(octets for _, octets in together)
 
     def _pass_time(self, until: float) -> None:
         self._time.now = max(until, self._time.now)
@@ -167,8 +171,7 @@ class ChannelPort:
             if isinstance(octets, End):
                 self._ended = f"connection {octets.value} by the device"
             else:
-                self._received.append(octets)
-                self._time.came_at = at
+                self._received.append((at, octets))
 
 
 @dataclass

@@ -62,5 +62,5 @@ class OtherMasters:
         return max((one.until for one in self._reads), default=now)
 
     def _expire(self, now: float) -> None:
-        while self._reads and self._reads[0].until <= now:
-            self._reads.popleft()
+        for one in [one for one in self._reads if one.until <= now]:  # windows of units differ
+            self._reads.remove(one)

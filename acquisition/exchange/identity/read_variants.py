@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from acquisition.drivers.base import Read
-from acquisition.exchange.identity.asked_reads import AskedReads, Question, octets_of, question_of
+from acquisition.exchange.identity.asked_reads import HOLD_LIMIT_S, AskedReads, Question, octets_of, question_of
 from acquisition.exchange.identity.late_answers import LateResponses
 from acquisition.polling.refused_registers import RefusedRange
 
@@ -44,7 +44,6 @@ LONGER_STILL_BY: Final = (
 REGISTERS_LIMIT: Final = 125
 BITS_LIMIT: Final = 2000
 FRESH_S: Final = 0.25  # a read-back is longer unlike the reads before it, since one that is wrong confirms a command
-WAIT_LIMIT_S: Final = 2.0  # no longer window is waited for
 OWN_S: Final = 60.0  # a signature that no other question has used for so long is a read's own
 SECOND_SHARE: Final = 0.25
 
@@ -119,7 +118,7 @@ class ReadChoice:
     def _may_wait(self, read: Read, now: float, window_s: float) -> bool:
         """True if `read` has not waited for a window yet, and that is no longer than a line waits."""
         since = self._waiting.setdefault(question_of(read), now)
-        return window_s <= WAIT_LIMIT_S and now - since < window_s
+        return window_s <= HOLD_LIMIT_S and now - since < window_s
 
     def _done(self, read: Read, parts: list[Part] | None) -> list[Part] | None:
         if parts is not None:

@@ -17,13 +17,12 @@ from typing import Final, Literal
 
 from acquisition.decoding import point_readings
 from acquisition.drivers.base import DriverSpec, Read
-from acquisition.exchange.identity.asked_reads import WINDOW_S, ReadSignature, octets_of, signature_of
+from acquisition.exchange.identity.asked_reads import HOLD_LIMIT_S, WINDOW_S, ReadSignature, octets_of, signature_of
 from acquisition.exchange.identity.read_variants import BITS_LIMIT, Part, ReadLimits, variants
 from mapping.block_planning import planner
 from mapping.plan import Block, DevicePlan, LinePlan, RegisterBlock, ReplyBlock
 
 IdentityKind = Literal["transaction id", "size", "text", "resync", "silence only"]
-WINDOW_LIMIT_S: Final = 2.0  # the longest wait for silence
 FREE: Final = "0"
 SILENCE: Final = "silence"
 
@@ -128,7 +127,7 @@ def window_s(line: LinePlan, spec: DriverSpec) -> float:
     longest_s = max(
         (physics.to(device).exchange_s(block) for device in line.devices for block in device.blocks), default=0.0
     )
-    return min(max(WINDOW_S, 2 * longest_s), WINDOW_LIMIT_S)
+    return min(max(WINDOW_S, 2 * longest_s), HOLD_LIMIT_S)
 
 
 def _question(device: DevicePlan, block: Block) -> tuple[int, str, str | int]:

@@ -321,9 +321,12 @@ def test_between_another_masters_request_and_its_response_the_line_sends_nothing
     line = line_of("modbus-rtu", (meter(1, (0, 10), (20, 10)),), 1)
     heard: list[tuple[float, int]] = []
     deliver = line.channel._back.deliver_all
-    monkeypatch.setattr(
-        line.channel._back, "deliver_all", lambda octets, now: (heard.append((now, len(octets))), deliver(octets, now))
-    )
+
+    def overheard(octets: bytes, now: float) -> None:
+        heard.append((now, len(octets)))
+        deliver(octets, now)
+
+    monkeypatch.setattr(line.channel._back, "deliver_all", overheard)
     line.run(1.0)
     line.channel.begin(SecondMaster(unit=1, read="holding 100-109", every="150ms"), line.time.now)
     line.run(10.0)
