@@ -12,6 +12,8 @@ EDITABLE := $(INSTALL) --no-deps --no-build-isolation --editable .
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format acceptance coverage bench bench-latency bench-lines torture peer fuzz lock clean
 CHANNELS := exchange/test_channels.py exchange/test_a_million_exchanges.py test_naive_master.py test_conditions_of_lines.py# minutes of virtual time
+PATIENT := acquisition/exchange/test_late_answers.py mms_gateway/commissioning/test_commissioning.py# they wait for time-outs of real ports
+LONG := $(addprefix acquisition/,$(CHANNELS)) $(PATIENT)
 SOUND_EXCHANGES ?= 10000000
 CHECKS := check-lock check-format check-lint check-types check-imports check-pages
 .PHONY: $(CHECKS)
@@ -27,7 +29,7 @@ test: $(VENV)/.test  ## all tests but those of `acceptance`, strangers' clients 
 
 check: $(VENV)/.check  ## format, lint, types, import contracts, generated documents, tests without the system tests
 	$(MAKE) --no-print-directory --jobs --output-sync=target $(CHECKS)
-	$(BIN)/python -m pytest -n auto --dist worksteal --ignore=tests/system $(patsubst %,--ignore=tests/spec/acquisition/%,$(CHANNELS))
+	$(BIN)/python -m pytest -n auto --dist worksteal --ignore=tests/system $(addprefix --ignore=tests/spec/,$(LONG))
 
 format: $(VENV)/.check  ## format what you wrote
 	$(BIN)/ruff format .
