@@ -15,7 +15,7 @@ from acquisition.exchange import identification
 from acquisition.exchange.attribution.gateway_evidence import UNREACHED
 from acquisition.exchange.counters import BUSY
 from acquisition.exchange.identity.asked_reads import WINDOW_S
-from acquisition.exchange.identity.read_variants import ReadLimits
+from acquisition.exchange.identity.read_variants import Part, ReadLimits
 from acquisition.exchange.link import Link
 from acquisition.exchange.pipelining import ReadResponse
 from acquisition.exchange.port_steps import Steps
@@ -93,26 +93,48 @@ def poll(link: Link, job: Job) -> Steps[AttemptResult]:
 
 
 def poll_concurrently(link: Link, jobs: Sequence[Job], conclude: Callable[[Job, AttemptResult], None]) -> Steps[None]:
-    """One attempt of all `jobs` at once, of one identified device; `conclude` gets each result. Raises NoConnectionError."""
+    """One attempt of all `jobs` at once, of one identified device; `conclude` gets each result. Raises NoConnectionError.
+
+    A job that has to wait for the others is deferred; where that is the first one, it is attempted alone.
+    """
     device = jobs[0].device
     blocks = [(job, job.due.block) for job in jobs]
-    reads = [(job, block) for job, block in blocks if isinstance(block, RegisterBlock)]
+    wanted = [(job, block) for job, block in blocks if isinstance(block, RegisterBlock)]
+    parts = link.safe.apart(
+        [(_read(device, block), _limits(device, exact=job.due.is_searched)) for job, block in wanted]
+    )
+    if parts[0] is None:
+        conclude(jobs[0], (yield from poll(link, jobs[0])))
+        return
+    sent = [(job, block, part) for (job, block), part in zip(wanted, parts, strict=True) if part is not None]
 
     def responded(response: ReadResponse) -> None:
-        job, block = reads[response.place]
-        conclude(job, _result(job, block, response))
+        job, block, part = sent[response.place]
+        conclude(job, _result(job, block, part, response))
 
-    yield from link.exchanges([_read(device, block) for _, block in reads], device.plan, responded)
+    yield from link.exchanges([part.read for *_, part in sent], device.plan, responded)
+    for (job, _), part in zip(wanted, parts, strict=True):
+        if part is None:
+            conclude(job, Deferral(at_once=True))
 
 
-def _result(job: Job, block: RegisterBlock, response: ReadResponse) -> AttemptResult:
+def _result(job: Job, block: RegisterBlock, part: Part, response: ReadResponse) -> AttemptResult:
+    device = job.device
+    if part.longer and response.found is None:
+        device.missed_proof()
+    else:
+        device.tried(as_planned=not part.longer, answered=isinstance(response.found, Registers))
     match response.found:
         case Registers(values):
-            return _readings(job, block, values, response.asked_at)
+            first = part.start - part.read.address
+            return _readings(job, block, values[first : first + part.count], response.asked_at)
+        case ExceptionResponse(code) if part.longer and code in ABSENT:
+            device.refuses_longer(part.read, certain=True)
+            return Deferral(at_once=True)
         case ExceptionResponse(code) if code not in UNREACHED:
             return DeviceException(code, certain=True)
         case _:
-            return ResponseTimeout(f"no answer within {job.device.plan.polling.timeout_ms} ms")
+            return ResponseTimeout(f"no answer within {device.plan.polling.timeout_ms} ms")
 
 
 def _read(device: PolledDevice, block: RegisterBlock) -> Read:
@@ -132,13 +154,7 @@ def registers(
 
     `fresh`: as in SafeRequests.parts. `exact`: nothing else is read along, since a register that is refused is searched for.
     """
-    plan = device.plan
-    limits = ReadLimits(
-        plan.polling.max_registers,
-        device.refused_reads,
-        device.ranges_in_doubt(),
-        exact=exact or plan.polling.reads_exactly or not device.answers_proofs,
-    )
+    plan, limits = device.plan, _limits(device, exact=exact)
     if not device.answers_proofs:
         borders = borders[-1:]  # nor in parts
     if not fresh and (wait_s := link.safe.room_s(read)) > 0:
@@ -151,7 +167,7 @@ def registers(
     if parts is None:
         return Deferral()
     found = yield from link.ask_parts(plan, parts)
-    device.read_as_planned(answered=isinstance(found, tuple))
+    device.tried(as_planned=[part.read for part in parts] == [read], answered=isinstance(found, tuple))
     if isinstance(found, tuple):
         device.misfits = 0
         return found
@@ -161,6 +177,16 @@ def registers(
         device.refuses_longer(parts[0].read, certain=link.is_certain)
         return Deferral(at_once=True)
     return DeviceException(found.code, certain=link.is_certain)
+
+
+def _limits(device: PolledDevice, *, exact: bool) -> ReadLimits:
+    polling = device.plan.polling
+    return ReadLimits(
+        polling.max_registers,
+        device.refused_reads,
+        device.ranges_in_doubt(),
+        exact=exact or polling.reads_exactly or not device.answers_proofs,
+    )
 
 
 def _unanswered(link: Link, device: PolledDevice) -> ResponseTimeout | Deferral:

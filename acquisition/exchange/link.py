@@ -164,7 +164,7 @@ class Link:
         if not (yield from self.silence.wait(device)):
             self.counters.babble += 1
             for place in range(len(reads)):
-                responded(ReadResponse(place, None, self._time.now))
+                responded(ReadResponse(place, None, self._time.now, 0))
             return
         served = self._connection.served
         try:

@@ -11,11 +11,15 @@ from acquisition.drivers.base import Continue, Driver, DriverSpec, Foreign, Fore
 
 
 class ReadResponse(NamedTuple):
-    """Response to the read at `place` in its sequence; `found` None if none came in its time. `asked_at`: when it was sent."""
+    """Response to the read at `place` in its sequence; `found` None if none came in its time.
+
+    `asked_at`: when the read was sent, with `tag`.
+    """
 
     place: int
     found: Found | None
     asked_at: float
+    tag: int
 
 
 class _Exchange(NamedTuple):
@@ -36,6 +40,11 @@ class OutstandingReads:
         self._exchanges[tag] = _Exchange(place, read, asked_at, deadline)
 
     @property
+    def reads(self) -> list[Read]:
+        """The outstanding reads."""
+        return [one.read for one in self._exchanges.values()]
+
+    @property
     def deadline(self) -> float | None:
         """Time at which the first of them is to be given up; None if none is outstanding."""
         return next((one.deadline for one in self._exchanges.values()), None)
@@ -54,9 +63,10 @@ class OutstandingReads:
             return found
         assert not isinstance(found, Continue | ForeignRequest)  # noqa: S101 - a unit with a tag is a whole response
         exchange = self._exchanges.pop(tag)
-        return ReadResponse(exchange.place, found, exchange.asked_at)
+        return ReadResponse(exchange.place, found, exchange.asked_at, tag)
 
     def give_up(self) -> ReadResponse:
         """The first of them, without a response: it is outstanding no more."""
-        exchange = self._exchanges.pop(next(iter(self._exchanges)))
-        return ReadResponse(exchange.place, None, exchange.asked_at)
+        tag = next(iter(self._exchanges))
+        exchange = self._exchanges.pop(tag)
+        return ReadResponse(exchange.place, None, exchange.asked_at, tag)

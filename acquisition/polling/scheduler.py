@@ -62,10 +62,17 @@ class PolledDevice:
         """A read that only shows that the line is in step was not answered."""
         self.proof_missing = not self.proof_answered
 
-    def read_as_planned(self, *, answered: bool) -> None:
-        """A read as planned was answered, or not: if neither is a proof before it, that is no matter of proofs."""
-        self.unanswered_proofs += self.proof_missing and answered
-        self.proof_missing = False
+    def tried(self, *, as_planned: bool, answered: bool) -> None:
+        """A block was requested, by a read as planned or by others, and `answered`, or not.
+
+        If neither a proof nor the read as planned behind it is answered, that is no matter of proofs. One that answers other reads
+        answers proofs.
+        """
+        if as_planned:
+            self.unanswered_proofs += self.proof_missing and answered
+            self.proof_missing = False
+        else:
+            self.proof_answered |= answered
 
     def refused_ranges(self) -> list[RefusedRange]:
         """Ranges that it has refused by themselves."""

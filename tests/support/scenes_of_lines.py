@@ -31,6 +31,8 @@ SERVERS: Final = ("modbus-rtu-over-tcp", "modbus-tcp")
 TWO: Final = (meter(1, (0, 10), (20, 10)),)
 UNITS: Final = (meter(1, (0, 10), (20, 10)), meter(2, (0, 10), (20, 10)))
 ONE: Final = (meter(1, (0, 10)),)
+PIPELINED: Final = (meter(1, (0, 10), (20, 10), (40, 10), pipeline=4),)
+PIPELINED_EXACT: Final = (meter(1, (0, 10), (20, 10), (40, 10), pipeline=4, max_gap=0),)
 COILS: Final = (meter(1, (0, 8), (16, 16), (64, 24), table="coil"),)
 COILS_ALONE: Final = (meter(1, (0, 8), table="coil"),)
 EXACT: Final = (meter(1, (0, 4), *((10 * at, 2) for at in range(1, 9)), max_gap=0),)
@@ -124,6 +126,15 @@ FAMILIES: Final[dict[str, Entry]] = {
     "one of three lost, one of three twice": _family(TWO, Loss(share=0.3), Duplicate(ms=40, share=0.3)),
     "one of ten lost in a queue": _family(UNITS, Loss(share=0.1), Queue(depth=8, surplus=4)),
     "one of three resets": _family(TWO, ResetAfterRequest(ms=1, share=0.3), protocols=SERVERS),
+    "several reads at once, a gateway gives up, one of twenty": _family(
+        PIPELINED, GivesUp(ms=200, share=0.05), protocols=("modbus-tcp",)
+    ),
+    "several reads at once, a gateway gives up behind the time-out": _family(
+        PIPELINED, GivesUp(ms=320, share=0.05), protocols=("modbus-tcp",)
+    ),
+    "several reads of one size at once, a gateway gives up, one of a hundred": _family(
+        PIPELINED_EXACT, GivesUp(ms=200, share=0.01), protocols=("modbus-tcp",)
+    ),
     "a gateway gives up, one of three": _family(UNITS, GivesUp(ms=200, share=0.3), protocols=("modbus-tcp",)),
 }
 

@@ -43,6 +43,7 @@ from acquisition.exchange.identity.late_answers import LateResponse, LateRespons
 from acquisition.exchange.identity.late_text import TEXT
 from acquisition.exchange.identity.other_masters import OtherMasters
 from acquisition.exchange.identity.resynchronization import Resynchronization
+from acquisition.exchange.pipelining import ReadResponse
 from acquisition.polling.path_failover import OwedRequest
 from mapping.plan import Behind, LinePath
 
@@ -139,7 +140,7 @@ class Attribution:
         elif isinstance(request, Read):
             self.gateway.timed_out(now)
             self._expect(request, now, timeout_s)
-            self.ids.missing(request)
+            self.ids.missing(request, self.ids.last)
 
     def cut_short(self, request: Ask, now: float, timeout_s: float) -> None:
         """The connection was lost before the response to `request`, which may come in the next one."""
@@ -148,9 +149,16 @@ class Attribution:
         elif isinstance(request, Read | Write) and not self.gateway.names_request(now):
             self._expect(request, now, timeout_s)
 
-    def _expect(self, request: Read | Write, now: float, timeout_s: float) -> None:
+    def missing_concurrently(self, read: Read, response: ReadResponse, now: float, timeout_s: float) -> None:
+        """The device has not answered `read`, one of several requests: `response` has no registers."""
+        self.gateway.timed_out(now)
+        self._expect(read, now, timeout_s, response.asked_at)
+        self.ids.missing(read, response.tag)
+
+    def _expect(self, request: Read | Write, now: float, timeout_s: float, asked_at: float | None = None) -> None:
         self._clock.missing(timeout_s)
-        self.late.expect(request, self._asked_at, now + self._clock.response_s(request.unit, timeout_s, now))
+        sent_at = self._asked_at if asked_at is None else asked_at
+        self.late.expect(request, sent_at, now + self._clock.response_s(request.unit, timeout_s, now))
 
     # ------------------------------------------------------------------ its response
 
@@ -218,11 +226,6 @@ class Attribution:
         if not isinstance(found, ExceptionResponse):
             in_order = not self._clock.is_network and not self.asked.lag(request.unit, now)
             self.late.answered(request, self._asked_at, now, in_order=in_order)
-
-    def answered_concurrently(self, found: Found, now: float) -> None:
-        """One of several requests had its response in time."""
-        if isinstance(found, ExceptionResponse) and found.code in UNREACHED:
-            self.gateway.shown(now)
 
     # ------------------------------------------------------------------ a unit that no request waits for
 

@@ -45,9 +45,9 @@ class TransactionIds:
         if len(self._answered) > TAGS_LIMIT:
             self._answered.popitem(last=False)
 
-    def missing(self, read: Read) -> None:
-        """The last request, `read`, had no response in time."""
-        self._missing[self.last] = read
+    def missing(self, read: Read, tag: int) -> None:
+        """The request with the id `tag`, `read`, had no response in time."""
+        self._missing[tag] = read
         if len(self._missing) > TAGS_LIMIT:
             self._missing.popitem(last=False)
 

@@ -152,6 +152,10 @@ class AskedReads:
         sent = self._sent.get(self.signature_of(read))
         return sent is not None and any(at > since and one != question for one, at in sent.items())
 
+    def are_alike(self, one: Read, other: Read) -> bool:
+        """True if the responses to two different questions of one unit look alike."""
+        return question_of(one) != question_of(other) and self.signature_of(one) == self.signature_of(other)
+
     def alike_at(self, read: Read) -> float:
         """Time at which another question was last asked with the signature of `read`."""
         question = question_of(read)

@@ -115,6 +115,20 @@ class ReadChoice:
             return distinct[0]  # asked alike always: whichever response comes, it is the value
         return self._done(read, self._in_turn(distinct, read.unit, limits, now, waits=waits))
 
+    def apart(self, read: Read, limits: ReadLimits, now: float, together: Collection[Read]) -> Part | None:
+        """One read that brings `read`, whose response looks like no other one, nor like those to the reads `together` with it.
+
+        None if there is no such read. One that has served before goes first: then reads that are sent again and again keep their
+        sizes apart.
+        """
+        free = [part for (part,) in variants(read, (), limits) if self._is_apart(part.read, now, together)]
+        return max(free, key=lambda part: self._asked.asked_since(part.read, -1.0, first=False) or -1.0, default=None)
+
+    def _is_apart(self, read: Read, now: float, together: Collection[Read]) -> bool:
+        if self._asked.looks_alike(read, now) or any(self._asked.are_alike(read, one) for one in together):
+            return False
+        return not (self._late.may_be_taken_for(read, now) or self._late.may_satisfy_of_others(read, now))
+
     def _may_wait(self, read: Read, now: float, window_s: float) -> bool:
         """True if `read` has not waited for a window yet, and that is no longer than a line waits."""
         since = self._waiting.setdefault(question_of(read), now)

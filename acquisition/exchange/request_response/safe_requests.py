@@ -53,6 +53,24 @@ class SafeRequests:
             read, borders, limits, self._time.now, silent_s=self._context.silent_s, fresh=fresh, doubtful=doubtful
         )
 
+    def apart(self, reads: Sequence[tuple[Read, ReadLimits]]) -> list[Part | None]:
+        """For each of `reads`, which are to be sent together, one read that brings it; None where it has to wait for the others.
+
+        The response of none looks like that of another one. Where nothing tells of a gateway, one for which this cannot be is
+        sent as planned, and so is one of a device that has refused to read more.
+        """
+        now, gateway = self._time.now, self._attribution.gateway
+        found: list[Part | None] = []
+        for read, limits in reads:
+            planned, named = Part(read, read.address, read.count), gateway.names_request(now)
+            if named and (limits.refused or not gateway.is_possible):
+                found.append(planned)
+                continue
+            sent = [part.read for part in found if part is not None]
+            part = self._choice.apart(read, self._limits(read, limits), now, sent)
+            found.append(planned if part is None and named else part)
+        return found
+
     def _limits(self, read: Read, limits: ReadLimits) -> ReadLimits:
         bits = read.table in ("coil", "discrete")
         return replace(limits, most=BITS_LIMIT if bits else min(limits.most, self._spec.protocol.framing.registers))

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -46,6 +47,8 @@ class Lan(Wire):
         super().__init__({1: unit}, seed=seed)
         self.late_by = late
         self.asked: list[tuple[int, int]] = []  # address, and how many were on their way
+        self.sizes: defaultdict[int, set[int]] = defaultdict(set)  # by address
+        self.answers_longer = True  # than two registers
         self.on_their_way = 0
         self.closed = False  # by the device: the next request finds out
 
@@ -56,7 +59,9 @@ class Lan(Wire):
         address = int.from_bytes(octets[8:10], "big")
         self.on_their_way += 1
         self.asked.append((address, self.on_their_way))
-        seconds = self.late_by(address, self.random)
+        size = int.from_bytes(octets[10:12], "big")
+        self.sizes[address].add(size)
+        seconds = self.late_by(address, self.random) if self.answers_longer or size == 2 else None
         if seconds is None:
             self.loop.call_later(0.1, self.done)
             return
@@ -145,6 +150,42 @@ def test_a_device_that_answers_nothing_any_more_is_offline_after_two_silences() 
         assert [one.reading.value for one in polling.heard if one.point == 100] == [True, False]
         probes = [many for _, many in polling.lan.asked[-5:]]
         assert probes == [1] * 5
+
+    run(scenario())
+
+
+def test_reads_that_are_sent_together_differ_in_size_and_keep_their_sizes() -> None:
+    async def scenario() -> None:
+        polling = Polling(meter(8), lambda *_: 0.01)
+        await polling.poll(10)
+        assert sorted(map(sorted, polling.lan.sizes.values())) == [[size] for size in range(2, 2 + len(PLACES))]
+        assert polling.bad(EVENS) == set()
+
+    run(scenario())
+
+
+def test_a_device_that_refuses_to_read_more_is_asked_as_planned_at_once_again() -> None:
+    async def scenario() -> None:
+        polling = Polling(meter(8), lambda *_: 0.01, Unit(holes=range(2, 100, 10)))
+        polling.lan.loop.call_later(2, polling.lan.sizes.clear)
+        await polling.poll(20)
+        assert polling.lan.most == TOGETHER
+        assert dict(polling.lan.sizes) == dict.fromkeys(PLACES, {2})
+        assert [polling.good(number) for number in EVENS] == [{own(number)} for number in EVENS]
+        assert polling.bad(EVENS) == set()
+
+    run(scenario())
+
+
+def test_a_device_that_answers_no_longer_read_is_asked_as_planned_and_stays_online() -> None:
+    async def scenario() -> None:
+        polling = Polling(meter(8), lambda *_: 0.01)
+        polling.lan.answers_longer = False
+        await polling.poll(30)
+        assert [polling.good(number) for number in EVENS] == [{own(number)} for number in EVENS]
+        last = {one.point: quality.is_good(one.reading.quality) for one in polling.heard}
+        assert all(last[number] for number in EVENS)
+        assert [one.reading.value for one in polling.heard if one.point == 100] == [True]
 
     run(scenario())
 
