@@ -164,16 +164,19 @@ def registers(
     if proof is not None and not (yield from _in_step(link, device, proof)):
         return _unanswered(link, device)
     parts = link.safe.parts(read, borders, limits, fresh=fresh)
-    if parts is None:
+    if parts is not None:
+        found = yield from link.ask_parts(plan, parts)
+        device.tried(as_planned=[part.read for part in parts] == [read], answered=isinstance(found, tuple))
+    elif proof is not None and link.safe.is_bracketed(read, plan):
+        found = yield from link.ask_before(proof, read, plan)
+    else:
         return Deferral()
-    found = yield from link.ask_parts(plan, parts)
-    device.tried(as_planned=[part.read for part in parts] == [read], answered=isinstance(found, tuple))
     if isinstance(found, tuple):
         device.misfits = 0
         return found
     if found is None or found.code in UNREACHED:
         return _unanswered(link, device)
-    if parts[0].longer and found.code in ABSENT:
+    if parts and parts[0].longer and found.code in ABSENT:
         device.refuses_longer(parts[0].read, certain=link.is_certain)
         return Deferral(at_once=True)
     return DeviceException(found.code, certain=link.is_certain)

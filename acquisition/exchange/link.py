@@ -16,6 +16,7 @@ from acquisition.exchange.identity.conditions import LineConditions
 from acquisition.exchange.identity.read_variants import Part
 from acquisition.exchange.pipelining import ReadResponse
 from acquisition.exchange.port_steps import LineTime, Steps
+from acquisition.exchange.request_response.bracketed_read import BracketedRead
 from acquisition.exchange.request_response.concurrent_reads import ConcurrentReads
 from acquisition.exchange.request_response.exchange_context import ExchangeContext
 from acquisition.exchange.request_response.line_silence import LineSilence
@@ -61,6 +62,7 @@ class Link:
         self.silence = LineSilence(context)
         self._single = SingleExchange(context, self.safe, self.silence)
         self._resync = ResyncExchange(context, self.silence, self._single)
+        self._bracketed = BracketedRead(context, self._single)
         self._concurrent = ConcurrentReads(context)
         self.was_cut = False
 
@@ -136,6 +138,14 @@ class Link:
         if resync is not None:
             return (yield from self._resync.exchange(request, device, resync))
         return (yield from self._single.after_silence(request, device, hold=hold))
+
+    def ask_before(
+        self, proof: Read, read: Read, device: DevicePlan
+    ) -> Steps[tuple[int, ...] | ExceptionResponse | None]:
+        """The values of `read`, sent behind `proof`, which is sent once more to confirm them; None if they are not confirmed."""
+        self.was_cut = False
+        yield from self.open()
+        return (yield from self._bracketed.exchange(read, device, proof))
 
     def ask_parts(self, device: DevicePlan, parts: Sequence[Part]) -> Steps[tuple[int, ...] | ExceptionResponse | None]:
         """The values of `parts`, joined; ExceptionResponse if the device has refused one, None if one was not answered.

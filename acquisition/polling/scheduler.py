@@ -65,8 +65,8 @@ class PolledDevice:
     def tried(self, *, as_planned: bool, answered: bool) -> None:
         """A block was requested, by a read as planned or by others, and `answered`, or not.
 
-        If neither a proof nor the read as planned behind it is answered, that is no matter of proofs. One that answers other reads
-        answers proofs.
+        If neither a proof nor the read as planned behind it is answered, that is no matter of proofs. One that answers other
+        reads answers proofs.
         """
         if as_planned:
             self.unanswered_proofs += self.proof_missing and answered

@@ -101,6 +101,10 @@ class SafeRequests:
         missing = self._attribution.late.may_be_taken_for(read, now)
         return missing or self._attribution.doubts.needs_proof(read.unit, now)
 
+    def is_bracketed(self, read: Read, device: DevicePlan) -> bool:
+        """True if a missing response looks like that to `read` of `device`: it can only be asked between two proofs."""
+        return not device.polling.close_after and self._attribution.late.may_satisfy(read, self._time.now)
+
     def proved(self, proof: Read) -> None:
         """`proof` was answered: its unit is in step."""
         self._beginnings.proved(proof.unit)

@@ -39,11 +39,13 @@ class SingleExchange:
         self._silence = silence
         self.asked_at = 0.0
 
-    def after_silence(self, request: Ask, device: DevicePlan, *, hold: bool) -> Steps[Found | None]:
+    def after_silence(
+        self, request: Ask, device: DevicePlan, *, hold: bool, accept: bool = True
+    ) -> Steps[Found | None]:
         """The response to `request`, sent once the line is silent; None if there is none, or if the line never was."""
         self._responses.coming(request)
         if (yield from self._silence.wait(device, hold=hold)):
-            return (yield from self.at_once(request, device))
+            return (yield from self.at_once(request, device, accept=accept))
         self._counters.babble += 1
         return None
 

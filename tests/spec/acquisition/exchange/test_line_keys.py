@@ -41,12 +41,17 @@ def test_two_units_of_a_line_need_no_differing_sizes_and_are_pipelined_where_the
     assert line.wrong() == []
 
 
-@pytest.mark.parametrize(("behind", "alike"), [({}, True), ({"behind": "gateway"}, False)])
-def test_one_unit_behind_a_gateway_has_differing_sizes_from_the_start(behind: dict[str, str], alike: bool) -> None:
+@pytest.mark.parametrize(
+    ("behind", "alike", "pipelined"),
+    [({}, False, True), ({"behind": "gateway"}, False, False), ({"behind": "device"}, True, True)],
+)
+def test_one_unit_has_differing_sizes_from_the_start_where_a_gateway_is_possible(
+    behind: dict[str, str], alike: bool, pipelined: bool
+) -> None:
     line = line_of("modbus-tcp", [meter(1, *MANY, pipeline=4)], 1, **behind)
     line.run(2.0)
     assert (counts(line) == {SIZE}) is alike
-    assert (together(line) > 50) is alike
+    assert (together(line) > 50) is pipelined
     assert line.wrong() == []
 
 

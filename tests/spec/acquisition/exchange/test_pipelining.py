@@ -170,7 +170,7 @@ def test_a_device_that_refuses_to_read_more_is_asked_as_planned_at_once_again() 
         polling.lan.loop.call_later(2, polling.lan.sizes.clear)
         await polling.poll(20)
         assert polling.lan.most == TOGETHER
-        assert dict(polling.lan.sizes) == dict.fromkeys(PLACES, {2})
+        assert dict(polling.lan.sizes) == {at: {2} for at in PLACES}
         assert [polling.good(number) for number in EVENS] == [{own(number)} for number in EVENS]
         assert polling.bad(EVENS) == set()
 
