@@ -63,6 +63,18 @@ def test_while_a_response_is_missing_the_other_blocks_of_its_size_are_read_betwe
     assert (set(between) == {(1, 1)}) is bracketed
 
 
+def test_a_block_does_not_count_while_no_proof_behind_it_is_answered() -> None:
+    line, missing = line_with_a_missing_response()
+    since = line.time.now
+    while not any(size == SIZE and at != missing for at, size in asked(line, since)):
+        line.run(0.001)
+    line.channel.begin(Loss(share=1.0), line.time.now)  # the response to the read is on its way
+    place, _ = asked(line, since)[-1]
+    line.run(2.0)
+    assert asked(line, since)[-1] != (place, SIZE)
+    assert not good_points(line, since) & {10_000 + place, 10_001 + place}
+
+
 def test_a_missing_response_that_comes_instead_of_a_blocks_own_is_not_taken_for_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

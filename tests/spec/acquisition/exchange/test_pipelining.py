@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from typing import Final
 
 import msgspec
 import pytest
@@ -81,11 +82,33 @@ class Lan(Wire):
         return max(many for _, many in self.asked)
 
 
+class GivingUp(Lan):
+    """A gateway that gives one request of each hundred up, and puts its answer under the id of the next one, and so on."""
+
+    SHIFTED: Final = 3
+    kept: bytes | None = None
+
+    def answer(self, unit: Unit, frame: bytes, now: float) -> bytes:
+        pdu = super().answer(unit, frame, now)
+        place = len(self.asked) % 100
+        if place <= self.SHIFTED:
+            pdu, self.kept = self.kept or b"", pdu if place < self.SHIFTED else None
+        return pdu
+
+    def heard(self, unit: bytes) -> None:
+        if len(unit) > 7:
+            super().heard(unit)
+        else:
+            self.done()
+
+
 class Polling:
     """A line to one device, polled for some seconds, and what it published."""
 
-    def __init__(self, plan: DevicePlan, late: Late, unit: Unit | None = None, seed: int = 1) -> None:
-        self.lan = Lan(unit or Unit(), late, seed)
+    def __init__(
+        self, plan: DevicePlan, late: Late, unit: Unit | None = None, seed: int = 1, *, lan: type[Lan] = Lan
+    ) -> None:
+        self.lan = lan(unit or Unit(), late, seed)
         self.heard: list[PointReading] = []
         line = LinePlan("lan", "modbus-tcp", {"host": "", "port": 502}, (plan,))
         spec = by_protocol()["modbus-tcp"]
@@ -150,6 +173,19 @@ def test_a_device_that_answers_nothing_any_more_is_offline_after_two_silences() 
         assert [one.reading.value for one in polling.heard if one.point == 100] == [True, False]
         probes = [many for _, many in polling.lan.asked[-5:]]
         assert probes == [1] * 5
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("max_gap", [None, 0], ids=["sizes that differ", "one size"])
+def test_what_a_gateway_shifts_by_one_is_never_another_blocks_value(max_gap: int | None) -> None:
+    async def scenario() -> None:
+        plan = meter(8, retries=1)
+        plan = msgspec.structs.replace(plan, polling=msgspec.structs.replace(plan.polling, max_gap=max_gap))
+        polling = Polling(plan, lambda *_: 0.01, lan=GivingUp)
+        await polling.poll(60)
+        assert polling.line.counters.timeouts > 3
+        assert [polling.good(number) for number in EVENS] == [{own(number)} for number in EVENS]
 
     run(scenario())
 

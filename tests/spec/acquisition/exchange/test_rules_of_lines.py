@@ -1,5 +1,6 @@
 """Rules of a line that its octets show, each with its second case: when a request leaves, how it looks, and how it ends."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
@@ -11,7 +12,7 @@ from acquisition.drivers.device_side import Fault, RegisterRange
 from acquisition.exchange.identity.asked_reads import WINDOW_S
 from acquisition.exchange.identity.doubts import PROOF_S
 from acquisition.line import DOUBTED, INCONSISTENT
-from acquisition.simulate.faults.line_faults import Duplicate, SecondDevice, SecondMaster
+from acquisition.simulate.faults.line_faults import Duplicate, Queue, SecondDevice, SecondMaster
 from acquisition.writes.queue import UNCERTAIN
 from acquisition.writes.tasks import Task
 from bus.messages import Command, CommandResult, Outcome
@@ -131,6 +132,18 @@ def test_a_confirmation_is_no_proof_of_a_command_whose_register_reads_back_other
 
 
 # ---------------------------------------------------------------------- exceptions (rule 7)
+
+
+@pytest.mark.parametrize("seed", [1, 3])
+def test_a_longer_read_whose_exception_may_be_an_earlier_ones_is_tried_again(seed: int) -> None:
+    line = line_of("modbus-rtu", [meter(1, (0, 10), (20, 10))], seed)
+    line.run(1.0)
+    line.devices[1].fault = Fault("exception", code=2, registers=RegisterRange("holding", 20, 29))
+    line.channel.begin(Queue(depth=8, surplus=4), line.time.now)
+    line.channel.begin(Duplicate(ms=40, share=0.3), line.time.now)
+    line.run(8.0)
+    tries = Counter(octets for _, octets in functions(line, 3) if octets[3] == 20 and octets[5] > 10)
+    assert sum(count == 2 for count in tries.values()) >= 3
 
 
 def test_an_exception_to_a_write_that_may_be_an_earlier_ones_ends_as_no_answer_and_is_not_written_again() -> None:
