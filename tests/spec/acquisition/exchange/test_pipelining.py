@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from acquisition.decoding.point_readings import PointReading
 from acquisition.drivers.registry import by_protocol
 from acquisition.line_task import LineTask
+from acquisition.simulate.faults.line_faults import GivesUp
 from acquisition.transport.errors import NoConnectionError
 from acquisition.writes.tasks import WriteTasks
 from bus import quality
@@ -22,7 +23,9 @@ from bus.quality import Stamp
 from bus.system_clock import SystemClock
 from mapping.plan import DevicePlan, LinePlan, Own, PollSettings, RegisterBlock
 from tests.support import steady_loop
+from tests.support.channel_scenes import Scene, faults_of, play
 from tests.support.field import Field, point, polled, register
+from tests.support.scenes_of_lines import PIPELINED_EXACT
 from tests.support.wire import Unit, Wire, run
 
 PLACES = range(0, 80, 10)  # of eight blocks of two registers
@@ -189,6 +192,12 @@ def test_what_a_gateway_shifts_by_one_is_never_another_blocks_value(max_gap: int
         assert [polling.good(number) for number in EVENS] == [{own(number)} for number in EVENS]
 
     run(scenario())
+
+
+@pytest.mark.parametrize("seed", [1, 5])  # the second one comes to what follows a response that was not accepted
+def test_blocks_of_one_size_are_true_behind_a_gateway_that_gives_up_one_of_twenty(seed: int) -> None:
+    scene = Scene(PIPELINED_EXACT, (GivesUp(ms=200, share=0.05),), share=0.0, seconds=6.0, window_s=10.0)
+    assert faults_of(play(scene, "modbus-tcp", seed)) == []
 
 
 def test_reads_that_are_sent_together_differ_in_size_and_keep_their_sizes() -> None:
