@@ -23,7 +23,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from acquisition.drivers.device_side import Answering, Devices
-from mapping.plan import Behind, LinePath, Table
+from mapping.plan import Behind, LinePath, Register, Table
 from mapping.protocols import LineSettings, Protocol, Transport
 from mapping.schema.fields import Milliseconds
 
@@ -240,6 +240,11 @@ class DriverSpec:
     def serial(self) -> bool:
         """True if the line is a serial port."""
         return self.protocol.serial
+
+    @property
+    def names_no_unit(self) -> bool:
+        """True if an answer tells no device: a line of text, of ADAM modules, a meter's readout."""
+        return self.anonymous or self.protocol.asks is not Register
 
     @property
     def tagged(self) -> bool:

@@ -30,7 +30,7 @@ class Beginnings:
     def __init__(self, spec: DriverSpec, attribution: Attribution, *, one_exchange_each: bool) -> None:
         self._attribution = attribution
         self._memory = spec.transport == "memory"
-        self._text = spec.anonymous
+        self._text = spec.names_no_unit
         self._expected = spec.tagged or one_exchange_each  # a next connection is no beginning
         self._first = True
         self._listen_s = 0.0

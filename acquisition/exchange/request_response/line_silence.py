@@ -45,7 +45,7 @@ class LineSilence:
     def _until_silent(self, device: DevicePlan, *, hold: bool) -> Steps[bool]:
         self._responses.unexpected(self._time.now)
         if hold:
-            yield from self._window_of_silence(TEXT if self._spec.anonymous else device.unit)
+            yield from self._window_of_silence(TEXT if self._spec.names_no_unit else device.unit)
         yield from self._other_master_done()
         until = max(self._time.now, self._frame_silence.free_at(device)) + device.polling.timeout_ms / 1000
         while True:
