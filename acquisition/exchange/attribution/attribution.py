@@ -86,7 +86,7 @@ class Attribution:
             spec, counters, self.asked, self.doubts, self.faults, self._clock, resync or Resynchronization()
         )
         self._surplus = SurplusResponses(counters, self.asked, self.doubts, self.faults, self.frames, self._clock)
-        self.ages = RequestAges(self.asked, self.late, self.doubts, self.text, self.gateway, self._clock)
+        self.ages = RequestAges(self.asked, self.late, self.doubts, self.text, self.gateway, self._clock, self.faults)
         self.request: Ask | None = None
         self._asked_at = 0.0  # the last request
         self._collided = False  # another master's response looks like that to the last request

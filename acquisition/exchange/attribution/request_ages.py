@@ -1,6 +1,7 @@
 """Ages of requests on one line (pure): a response may answer an older request that looked like the last one.
 
 A ── time-out ── A ── a response: that to the first A, for all that is known; its reading has the time of that one (D120)
+    within a window; where responses are held until the next request, for as long as the first one is missing
 silence for a window: whatever was asked before has been answered
 """
 
@@ -11,6 +12,7 @@ from acquisition.exchange.attribution.debt_clock import DebtClock
 from acquisition.exchange.attribution.gateway_evidence import GatewayEvidence
 from acquisition.exchange.attribution.text_attribution import TextAttribution
 from acquisition.exchange.identity.asked_reads import HOLD_LIMIT_S, AskedReads
+from acquisition.exchange.identity.channel_faults import ChannelFaults
 from acquisition.exchange.identity.doubts import Doubts
 from acquisition.exchange.identity.late_answers import WIRE_S, WIRE_TIMEOUTS, LateResponses
 
@@ -31,6 +33,7 @@ class RequestAges:
         text: TextAttribution,
         gateway: GatewayEvidence,
         clock: DebtClock,
+        faults: ChannelFaults,
     ) -> None:
         self._asked = asked
         self._late = late
@@ -38,6 +41,7 @@ class RequestAges:
         self._text = text
         self._gateway = gateway
         self._clock = clock
+        self._faults = faults
         self._came_at = -LONG_BEFORE_S  # the last octets
         self._silent_until = 0.0  # the line was, for a window
 
@@ -70,6 +74,8 @@ class RequestAges:
             return self._text.late.owed(request, now, now - max(window_s, OWED_S))
         if not isinstance(request, Read):
             return None
+        if self._faults.is_holding(now):
+            return self._late.owed_alike(request, now)
         return self._late.owed_alike(request, now, now - max(window_s, WIRE_S, WIRE_TIMEOUTS * self._clock.timeout_s))
 
     def _asked_alike(self, request: Ask, unit: int, now: float) -> float | None:

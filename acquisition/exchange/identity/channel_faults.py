@@ -24,6 +24,7 @@ from acquisition.exchange.identity.late_answers import LateResponse
 
 HELD_WITHIN_S: Final = 0.05  # after the next request
 HELD_IN_A_ROW: Final = 3
+HOLDING_S: Final = 60.0  # after the last response that was held
 STRANGERS: Final = 4
 LAG_LIMIT_S: Final = 2.0  # a second device's response comes so long after the first one's, at most
 LAG_TOLERANCE_S: Final = 0.03
@@ -88,6 +89,7 @@ class ChannelFaults:
     _sent_at: float = 0.0  # the last request
     _sent_before: float = 0.0  # the one before
     _held: int = 0  # in a row
+    _held_at: float = -HOLDING_S  # the last one
     _units: dict[int, _Unit] = field(default_factory=dict)
 
     def sent(self, now: float) -> None:
@@ -103,11 +105,16 @@ class ChannelFaults:
         behind_s = now - self._sent_at
         pushed = self.read_between and asked_at == self._sent_before and behind_s <= HELD_WITHIN_S
         self._held = self._held + 1 if pushed else 0
+        self._held_at = now if pushed else self._held_at
         if self._held >= HELD_IN_A_ROW:
             text = f"{of}: {_ms(behind_s)} after the next request, {self._held} times in a row"
             self.conditions.note("holds-answers", text, now)
         else:
             self.conditions.note("late-answers", f"{of}: {_ms(now - asked_at)} after its request", now)
+
+    def is_holding(self, now: float) -> bool:
+        """True if responses were held lately until the next request: they are as old as the time between two requests."""
+        return now - self._held_at < HOLDING_S
 
     def again(self, of: str, asked_at: float, now: float) -> None:
         """A second response has come to a request sent at `asked_at`."""

@@ -537,3 +537,20 @@ def test_an_answer_may_belong_to_the_same_question_before_unless_the_line_was_si
     assert isinstance(found, Registers | Text)
     bench.attribution.answered(request_, found, 1.01, 0.3)
     assert bench.attribution.ages.oldest(request_, again_at) == oldest
+
+
+@pytest.mark.parametrize(("came_s", "age_s"), [(0.01, 10.0), (0.2, 0.0)], ids=["held", "merely late"])
+def test_where_responses_are_held_a_request_without_its_own_is_as_old_as_the_first_one_that_is_missing(
+    came_s: float, age_s: float
+) -> None:
+    bench = Bench("modbus-rtu-over-tcp")
+    bench.send(READ, 14.8)
+    bench.responses.timed_out(READ, 15.0, 0.2)
+    longer = Read(3, "holding", 200, 3)
+    bench.send(longer, 15.0)
+    bench.responses.receive(registers(3, 7, 8))  # behind the next request
+    assert bench.responses.next(longer, 15.0 + came_s) is None
+    bench.responses.timed_out(longer, 15.2, 0.2)
+    assert bench.counters.late == 1
+    assert bench.attribution.ages.oldest(longer, 25.0) == 25.0 - age_s
+    assert bench.attribution.ages.oldest(longer, 80.0) == 80.0  # the clock has ended it
