@@ -198,7 +198,10 @@ NUMBERS: Final[dict[str, Entry]] = {
     for name, (faults, share, seconds) in NUMBER_FAULTS.items()
 }
 READOUTS: Final[dict[str, Entry]] = {
-    f"{kind}, {name}": (_numbers(devices, faults, share, 3 * seconds, by_order_s=0.0, collisions=1), READOUT)
+    f"{kind}, {name}": (
+        _numbers(devices, faults, max(share - 0.05, 0.0), 3 * seconds, by_order_s=0.0, collisions=1),
+        READOUT,
+    )
     for kind, devices in {"two meters": METERS, "one meter": ONE_METER}.items()
     for name, (faults, share, seconds) in NUMBER_FAULTS.items()
 }
