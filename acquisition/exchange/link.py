@@ -145,7 +145,15 @@ class Link:
         """The values of `read`, sent behind `proof`, which is sent once more to confirm them; None if they are not confirmed."""
         self.was_cut = False
         yield from self.open()
-        return (yield from self._bracketed.exchange(read, device, proof))
+        served = self._connection.served
+        try:
+            return (yield from self._bracketed.exchange(read, device, proof))
+        except NoConnectionError:
+            if self._spec.serial or not served:
+                raise
+            yield from self.close()  # a device that closes after each answer
+            self.was_cut = True
+            return None
 
     def ask_parts(self, device: DevicePlan, parts: Sequence[Part]) -> Steps[tuple[int, ...] | ExceptionResponse | None]:
         """The values of `parts`, joined; ExceptionResponse if the device has refused one, None if one was not answered.

@@ -199,7 +199,7 @@ NUMBERS: Final[dict[str, Entry]] = {
 }
 READOUTS: Final[dict[str, Entry]] = {
     f"{kind}, {name}": (
-        _numbers(devices, faults, max(share - 0.05, 0.0), 3 * seconds, by_order_s=0.0, collisions=1),
+        _numbers(devices, faults, share, 3 * seconds, by_order_s=0.0, collisions=1),
         READOUT,
     )
     for kind, devices in {"two meters": METERS, "one meter": ONE_METER}.items()

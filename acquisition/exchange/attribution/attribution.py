@@ -142,12 +142,15 @@ class Attribution:
             self._expect(request, now, timeout_s)
             self.ids.missing(request, self.ids.last)
 
-    def cut_short(self, request: Ask, now: float, timeout_s: float) -> None:
-        """The connection was lost before the response to `request`, which may come in the next one."""
+    def cut_short(self, request: Ask, now: float, timeout_s: float, asked_at: float | None = None) -> None:
+        """The connection was lost before the response to `request`, which may come in the next one.
+
+        `asked_at`: when it was sent; None: it was the last one.
+        """
         if self.text.concerns(request):
             self.text.expect(request, now, timeout_s)
         elif isinstance(request, Read | Write) and not self.gateway.names_request(now):
-            self._expect(request, now, timeout_s)
+            self._expect(request, now, timeout_s, asked_at)
 
     def missing_concurrently(self, read: Read, response: ReadResponse, now: float, timeout_s: float) -> None:
         """The device has not answered `read`, one of several requests: `response` has no registers."""

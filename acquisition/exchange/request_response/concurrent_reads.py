@@ -14,6 +14,7 @@ from acquisition.exchange.attribution.gateway_evidence import UNREACHED
 from acquisition.exchange.pipelining import OutstandingReads, ReadResponse
 from acquisition.exchange.port_steps import Receive, Send, Steps
 from acquisition.exchange.request_response.exchange_context import ExchangeContext
+from acquisition.transport.errors import NoConnectionError
 from mapping.plan import DevicePlan
 
 
@@ -38,7 +39,7 @@ class ConcurrentReads:
         for place, read in enumerate(reads):
             asked_at = self._time.now
             octets = self._responses.encode(read)
-            yield Send(octets)
+            yield from self._or_cut(Send(octets), outstanding)
             tag = self._responses.sent(read, octets, asked_at)
             outstanding.add(tag, place, read, asked_at, asked_at + self._timeout_s)
         return outstanding
@@ -60,9 +61,22 @@ class ConcurrentReads:
                 given_up = outstanding.give_up()
                 self._lost(given_up, now)
                 self._held.append(given_up)
-            elif octets := (yield Receive(deadline)):
+            elif octets := (yield from self._or_cut(Receive(deadline), outstanding)):
                 self._context.frame_silence.broken(self._time.now)
                 self._responses.receive(octets)
+
+    def _or_cut(self, step: Send | Receive, outstanding: OutstandingReads) -> Steps[bytes]:
+        """Octets of `step`. If the connection ends, the next one may bring what is outstanding. Raises NoConnectionError."""
+        try:
+            return (yield step)
+        except NoConnectionError:
+            held = [one for one in self._held if isinstance(one.found, Registers)]
+            while outstanding.deadline is not None:
+                held.append(outstanding.give_up())
+            for one in held:
+                read, now = self._reads[one.place], self._time.now
+                self._attribution.cut_short(read, now, self._timeout_s, one.asked_at)
+            raise
 
     def _released(self, outstanding: OutstandingReads) -> ReadResponse | None:
         """A response that could not be that to a read which is outstanding; without registers if it looks like a missing one."""

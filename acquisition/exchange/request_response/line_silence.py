@@ -65,11 +65,11 @@ class LineSilence:
     def _window_of_silence(self, unit: int) -> Steps[None]:
         """Wait until the line was silent for a window; a line that never is, since others talk on it, for HOLD_LIMIT_S."""
         began, until = self._time.now, self._time.now + HOLD_LIMIT_S
-        window_s = self._beginnings.silence_s(self._attribution.asked.silence_s(unit, self._time.now))
         octets = yield Receive(self._time.now)  # some that nobody has seen
         while True:
             self._unexpected(octets)
-            free = min(self._frame_silence.since + window_s, until)
+            window_s = self._beginnings.silence_s(self._attribution.asked.silence_s(unit, self._time.now))
+            free = min(self._frame_silence.since + window_s, until)  # what came may have made the window wider
             if self._time.now >= (until if octets else free):
                 break
             octets = yield Receive(self._time.now if octets else free)
