@@ -66,7 +66,10 @@ class WrongDevice:
 
 @dataclass(frozen=True, slots=True)
 class Deferral:
-    """No safe request is possible yet, or for `wait_s`, or another request is to be tried now (`at_once`)."""
+    """No safe request is possible yet, or for `wait_s`, or another request is to be tried now (`at_once`).
+
+    Each attempt that ends with `at_once` has shown something for good: the line's other blocks wait meanwhile.
+    """
 
     at_once: bool = False
     wait_s: float | None = None
@@ -180,7 +183,7 @@ def registers(
         return _unanswered(link, device)
     if parts and parts[0].longer and found.code in ABSENT:
         device.refuses_longer(parts[0].read, certain=link.is_certain)
-        return Deferral(at_once=True)
+        return Deferral(at_once=True) if link.is_certain else Deferral(wait_s=link.safe.exception_wait_s(read))
     return DeviceException(found.code, certain=link.is_certain)
 
 

@@ -31,16 +31,7 @@ from acquisition.exchange.identity.late_answers import LateResponses
 from acquisition.polling.refused_registers import RefusedRange
 
 LONGER_BY: Final = (1, 2)  # two, for devices whose values are all of two registers
-LONGER_STILL_BY: Final = (
-    3,
-    4,
-    5,
-    6,
-    7,
-    8,
-    9,
-    10,
-)  # where the block has no parts: a single value, asked for again and again
+LONGER_STILL_BY: Final = tuple(range(3, 11))  # where the block has no parts: a single value, asked for again and again
 REGISTERS_LIMIT: Final = 125
 BITS_LIMIT: Final = 2000
 FRESH_S: Final = 0.25  # a read-back is longer unlike the reads before it, since one that is wrong confirms a command
@@ -234,11 +225,27 @@ def _proofs(read: Read, borders: Sequence[int], limits: ReadLimits) -> Iterator[
 
 
 def _longer(read: Read, limits: ReadLimits, steps: Sequence[int]) -> Iterator[Read]:
-    """`read` with more behind it, then with more before it; of bits an octet of the response for each step."""
-    more = [8 * step for step in steps] if read.table in ("coil", "discrete") else steps
-    behind = [Read(read.unit, read.table, read.address, read.count + step) for step in more]
-    before = [Read(read.unit, read.table, read.address - step, read.count + step) for step in more]
-    return (one for one in (*behind, *before) if _is_possible(one, limits))
+    """`read` with more behind it, then with more before it; of bits an octet of the response for each step.
+
+    Where the device has refused two such reads on one side, no value begins there: none is tried that reaches further.
+    """
+    for side in (_with_more_behind, _with_more_before):
+        refused = [step for step in (*LONGER_BY, *LONGER_STILL_BY) if side(read, step) in limits.refused]
+        furthest = refused[1] if len(refused) > 1 else LONGER_STILL_BY[-1]
+        possible = (side(read, step) for step in steps if step <= furthest)
+        yield from (one for one in possible if _is_possible(one, limits))
+
+
+def _with_more_behind(read: Read, step: int) -> Read:
+    return Read(read.unit, read.table, read.address, read.count + _of_step(read, step))
+
+
+def _with_more_before(read: Read, step: int) -> Read:
+    return Read(read.unit, read.table, read.address - _of_step(read, step), read.count + _of_step(read, step))
+
+
+def _of_step(read: Read, step: int) -> int:
+    return 8 * step if read.table in ("coil", "discrete") else step
 
 
 def _is_possible(read: Read, limits: ReadLimits) -> bool:

@@ -8,7 +8,7 @@ from acquisition.exchange.attribution.transaction_ids import next_tag
 from acquisition.exchange.echo import Echo
 from acquisition.exchange.identity.asked_reads import AskedReads, octets_of
 from acquisition.exchange.identity.late_answers import LATE_LIMIT, SOFT_S, LateResponses
-from acquisition.exchange.identity.read_variants import Part, ReadChoice, ReadLimits
+from acquisition.exchange.identity.read_variants import Part, ReadChoice, ReadLimits, variants
 from mapping.plan import Table
 
 TABLES = {1: "coil", 2: "discrete", 4: "input", 3: "holding"}
@@ -42,6 +42,14 @@ def test_a_device_that_refuses_more_is_asked_in_two_parts() -> None:
     refused = frozenset(Read(3, "input", start, 10 + more) for more in (1, 2) for start in (100, 100 - more))
     parts = chosen(late, READ, EDGES, 1.0, refused=refused)
     assert parts == [Part(Read(3, "input", 100, 9), 100, 9), Part(Read(3, "input", 109, 1), 109, 1)]
+
+
+def test_where_two_longer_reads_are_refused_none_reaches_further_on_that_side() -> None:
+    alone = Read(3, "input", 100, 2)
+    refused = {Read(3, "input", 100, 3), Read(3, "input", 100, 6), Read(3, "input", 99, 3)}
+    longer = [part.read for (part,) in variants(alone, [102], ReadLimits(refused=refused)) if part.longer]
+    assert [one.count for one in longer if one.address == 100] == [4, 5]
+    assert [one.count for one in longer if one.address < 100] == [4, *range(5, 13)]  # a single one may be half a value
 
 
 def test_a_missing_response_blocks_its_signature_for_other_questions_and_not_for_its_own() -> None:

@@ -134,16 +134,32 @@ def test_a_confirmation_is_no_proof_of_a_command_whose_register_reads_back_other
 # ---------------------------------------------------------------------- exceptions (rule 7)
 
 
-@pytest.mark.parametrize("seed", [1, 3])
-def test_a_longer_read_whose_exception_may_be_an_earlier_ones_is_tried_again(seed: int) -> None:
+def refused_in_a_queue(seed: int) -> tuple[VirtualLine, float]:
+    """A line whose unit refuses its second block and all that is longer, and exceptions come twice; and when that begins."""
     line = line_of("modbus-rtu", [meter(1, (0, 10), (20, 10))], seed)
     line.run(1.0)
+    began = line.time.now
     line.devices[1].fault = Fault("exception", code=2, registers=RegisterRange("holding", 20, 29))
-    line.channel.begin(Queue(depth=8, surplus=4), line.time.now)
-    line.channel.begin(Duplicate(ms=40, share=0.3), line.time.now)
+    line.channel.begin(Queue(depth=8, surplus=4), began)
+    line.channel.begin(Duplicate(ms=40, share=0.3), began)
     line.run(8.0)
-    tries = Counter(octets for _, octets in functions(line, 3) if octets[3] == 20 and octets[5] > 10)
-    assert sum(count == 2 for count in tries.values()) >= 3
+    return line, began
+
+
+@pytest.mark.parametrize("seed", [51, 57])
+def test_a_longer_read_whose_exception_may_be_an_earlier_ones_is_tried_three_times_at_most(seed: int) -> None:
+    line, began = refused_in_a_queue(seed)
+    asked = [_addresses(octets) for at, octets in functions(line, 3) if at > began]
+    tries = Counter((first, behind) for first, behind in asked if first <= 20 and behind >= 30 and behind - first > 10)
+    assert sum(count == 3 for count in tries.values()) >= 1
+    assert max(tries.values()) == 3
+
+
+@pytest.mark.parametrize("seed", range(1, 6))
+def test_while_longer_reads_are_refused_one_after_the_other_the_block_beside_them_is_read_on(seed: int) -> None:
+    line, began = refused_in_a_queue(seed)
+    beside = [at for at, octets in functions(line, 3) if at > began and _addresses(octets)[0] < 10]
+    assert max(behind - at for at, behind in pairwise(beside)) < 0.3
 
 
 def test_an_exception_to_a_write_that_may_be_an_earlier_ones_ends_as_no_answer_and_is_not_written_again() -> None:

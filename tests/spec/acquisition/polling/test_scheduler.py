@@ -7,6 +7,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from acquisition.drivers.base import Read
 from acquisition.polling.refused_registers import DeviceRefusals, RefusedRange
 from acquisition.polling.scheduler import PROBE_LIMIT_S, Job, Scheduler
 from mapping.plan import DevicePlan, PointPlan, PollSettings, Priority, Register, RegisterBlock
@@ -378,3 +379,14 @@ def test_what_is_due_beside_a_job_is_of_its_device_and_no_more_than_the_device_t
     beside = scheduler.concurrent(job, 9.0)
     assert [(one.device, one.concurrent) for one in beside] == [(job.device, True)] * 2
     assert job.due not in [one.due for one in beside]
+
+
+def test_a_longer_read_is_refused_for_good_by_one_certain_exception_or_by_the_third_that_may_be_anothers() -> None:
+    device = Scheduler([values(0, 2)], 0.0).devices[0]
+    longer, other = Read(1, "holding", 0, 5), Read(1, "holding", 0, 6)
+    device.refuses_longer(longer, certain=False)
+    device.refuses_longer(longer, certain=False)
+    device.refuses_longer(other, certain=True)
+    assert device.refused_reads == {other}
+    device.refuses_longer(longer, certain=False)
+    assert device.refused_reads == {longer, other}
